@@ -1,0 +1,312 @@
+//! Pages to rows, cards, rejects and drift: the crate's main entry.
+//!
+//! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
+//! only itself. Rows stand in page order and, in a page, in the order served.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::card::{Card, CardReader, CardRules};
+use crate::copy::Copy;
+use crate::drift::{Drift, DriftKind};
+use crate::envelope::{Envelope, Form, form, walk};
+use crate::error::{Fault, Reason};
+use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
+use crate::parse::{Cursor, skip_structure};
+use crate::record::AuctionRow;
+use crate::sanitize::sanitize;
+use crate::schema;
+use crate::wire::WireAuction;
+
+/// Larger pages are rejected unread: 100 real auctions are 1.2 MB.
+pub const MAX_PAGE_BYTES: usize = 16 << 20;
+/// More items in a page than this is not a page of auctions.
+pub const MAX_ITEMS: usize = 10_000;
+/// Newest listing older than this (microseconds): the reply is of another year's market.
+const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
+/// Card versions remembered as committed; at 10 bytes each this is small, and a real year has ~10^5.
+const MAX_KNOWN: usize = 1 << 20;
+
+/// One page to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The reply's bytes.
+    pub body: &'a [u8],
+    /// Platform it was collected for.
+    pub platform: &'a str,
+    /// Our clock when it was received, microseconds; 0 when unknown.
+    pub fetched_at: i64,
+}
+
+/// What was not stored, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Index of the page in the batch.
+    pub page: usize,
+    /// Place of the item in the page; None for the whole page.
+    pub item: Option<usize>,
+    /// First byte.
+    pub from: usize,
+    /// Byte after the last.
+    pub to: usize,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// A new card version and the auction it was read from.
+#[derive(Clone, Debug)]
+pub struct NewCard {
+    /// The card.
+    pub card: Arc<Card>,
+    /// Index in [`Batch::rows`] of the first auction that shows it.
+    pub row: usize,
+}
+
+/// What a list of pages came to.
+#[derive(Debug)]
+pub struct Batch {
+    /// Number of pages read.
+    pub pages: usize,
+    /// Pages that were error replies: no data, no reject.
+    pub refused: usize,
+    /// Auction rows.
+    pub rows: Vec<AuctionRow>,
+    /// Card versions that are not known to be committed.
+    pub new_cards: Vec<NewCard>,
+    /// COPY stream of `rows`.
+    pub auctions: Copy,
+    /// COPY stream of `new_cards`.
+    pub cards: Copy,
+    /// What was not stored.
+    pub rejects: Vec<Reject>,
+    /// What was surprising.
+    pub drift: Drift,
+}
+
+/// Reads pages; remembers cards and each platform's clock skew between batches.
+#[derive(Debug)]
+pub struct Normalizer {
+    cards: CardReader,
+    committed: HashSet<(i64, i64)>,
+    platforms: HashMap<String, PlatformState>,
+}
+
+#[derive(Clone, Debug)]
+struct PlatformState {
+    name: Arc<str>,
+    /// Server clock minus ours, from the last reply whose times agree.
+    skew: i64,
+}
+
+/// What is collected while pages are read.
+#[derive(Default)]
+struct Draft {
+    rows: Vec<AuctionRow>,
+    cards: Vec<Arc<Card>>,
+    rejects: Vec<Reject>,
+    drift: Drift,
+    refused: usize,
+}
+
+impl Normalizer {
+    /// A normalizer that knows no card yet.
+    #[must_use]
+    pub fn new(rules: CardRules) -> Self {
+        Self { cards: CardReader::new(rules), committed: HashSet::new(), platforms: HashMap::new() }
+    }
+
+    /// Read all pages.
+    pub fn normalize(&mut self, pages: &[Page<'_>]) -> Batch {
+        let mut draft = Draft::default();
+        for (index, page) in pages.iter().enumerate() {
+            if let Err(fault) = self.read_page(index, page, &mut draft) {
+                let to = page.body.len();
+                draft.rejects.push(Reject { page: index, item: None, from: 0, to, fault });
+            }
+        }
+        let new_cards = self.new_cards(&draft);
+        Batch {
+            pages: pages.len(),
+            refused: draft.refused,
+            auctions: Copy::encode(&schema::AUCTION, draft.rows.iter(), 260),
+            cards: Copy::encode(&schema::CARD, new_cards.iter().map(|new| &*new.card), 8 << 10),
+            rows: draft.rows,
+            new_cards,
+            rejects: draft.rejects,
+            drift: draft.drift,
+        }
+    }
+
+    /// The batch is committed: its cards need not be sent again.
+    pub fn confirm(&mut self, batch: &Batch) {
+        if self.committed.len() + batch.new_cards.len() > MAX_KNOWN {
+            self.committed.clear(); // they are sent once more, and already there
+        }
+        let keys = batch.new_cards.iter().map(|new| (new.card.card_id, new.card.version));
+        self.committed.extend(keys);
+    }
+
+    fn new_cards(&self, draft: &Draft) -> Vec<NewCard> {
+        let mut in_batch = HashSet::new();
+        let mut new = Vec::new();
+        for (row, card) in draft.cards.iter().enumerate() {
+            let key = (card.card_id, card.version);
+            if !self.committed.contains(&key) && in_batch.insert(key) {
+                new.push(NewCard { card: Arc::clone(card), row });
+            }
+        }
+        new
+    }
+
+    fn read_page(&mut self, index: usize, page: &Page<'_>, draft: &mut Draft) -> Result<(), Fault> {
+        if page.body.len() > MAX_PAGE_BYTES {
+            return Err(Fault::new(Reason::TooLarge, MAX_PAGE_BYTES));
+        }
+        let start = match form(page.body) {
+            Form::Json(start) => start,
+            Form::Empty => return Err(Fault::new(Reason::Empty, 0)),
+            Form::Xml | Form::Html | Form::Other => return Err(Fault::new(Reason::NotJson, 0)),
+        };
+        let mut items = Items::default();
+        let mut read = self.read_items(page.body, start, &mut items, &mut draft.drift);
+        if items.control_bytes || matches!(read, Err(fault) if fault.reason == Reason::ControlByte)
+        {
+            let repaired = sanitize(page.body);
+            items = Items::default();
+            draft.drift.note("page", DriftKind::ControlBytes, b"");
+            read = self.read_items(&repaired, start, &mut items, &mut draft.drift);
+        }
+        let envelope = read?;
+        if !envelope.has_details && !envelope.is_refusal() {
+            return Err(Fault::new(Reason::UnknownShape, 0));
+        }
+        if items.read.is_empty() && items.rejects.is_empty() {
+            draft.refused += usize::from(envelope.is_refusal());
+            return Ok(());
+        }
+        let (platform, observed_at) = self.observe(page, &envelope, &mut draft.drift)?;
+        finish_page(index, items, &platform, observed_at, draft)
+    }
+
+    fn read_items(
+        &mut self,
+        body: &[u8],
+        start: usize,
+        items: &mut Items,
+        drift: &mut Drift,
+    ) -> Result<Envelope, Fault> {
+        walk(body, start, &mut |cursor| {
+            let from = cursor.at();
+            if items.count == MAX_ITEMS {
+                return Err(Fault::new(Reason::TooMany, from));
+            }
+            let item = items.count;
+            items.count += 1;
+            match cursor.isolated(|cursor| WireAuction::read(cursor, &mut self.cards, drift)) {
+                Ok(auction) => {
+                    items.read.push((item, from, cursor.at(), auction));
+                }
+                Err(fault) => {
+                    let to = end_of_item(cursor, from).ok_or(fault)?;
+                    items.control_bytes |= fault.reason == Reason::ControlByte;
+                    items.rejects.push((item, from, to, fault));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The platform's shared name and the server time of the page.
+    fn observe(
+        &mut self,
+        page: &Page<'_>,
+        envelope: &Envelope,
+        drift: &mut Drift,
+    ) -> Result<(Arc<str>, i64), Fault> {
+        let state = self
+            .platforms
+            .entry(page.platform.to_owned())
+            .or_insert_with(|| PlatformState { name: page.platform.into(), skew: 0 });
+        let fetched_at = Some(page.fetched_at).filter(|&micros| plausible(micros));
+        let response_time = envelope.response_time.filter(|&micros| plausible(micros));
+        let observed_at = match (response_time, fetched_at) {
+            (Some(server), Some(ours)) if (server - ours).abs() > MAX_SKEW => {
+                drift.note("responseData.responseTime", DriftKind::Clock, b"over 5 min off");
+                ours + state.skew
+            }
+            (Some(server), Some(ours)) => {
+                state.skew = server - ours;
+                server
+            }
+            (Some(server), None) => server,
+            (None, Some(ours)) => {
+                drift.note("responseData.responseTime", DriftKind::MissingField, b"");
+                ours + state.skew
+            }
+            (None, None) => return Err(Fault::new(Reason::NoTime, 0)),
+        };
+        Ok((Arc::clone(&state.name), observed_at))
+    }
+}
+
+/// Normalize the items of a page that is whole, and add them to the draft.
+fn finish_page(
+    index: usize,
+    items: Items,
+    platform: &Arc<str>,
+    observed_at: i64,
+    draft: &mut Draft,
+) -> Result<(), Fault> {
+    let mut rows = Vec::with_capacity(items.read.len());
+    let mut rejects = items.rejects;
+    for (item, from, to, auction) in items.read {
+        let place = Place {
+            page: number(index),
+            item: number(item),
+            from: u32::try_from(from).unwrap_or(u32::MAX),
+            to: u32::try_from(to).unwrap_or(u32::MAX),
+        };
+        let card = auction.card.as_ref().map(|seen| Arc::clone(&seen.card));
+        match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
+            Ok(row) => rows.extend(card.map(|card| (row, card))),
+            Err(fault) => rejects.push((item, from, to, fault)),
+        }
+    }
+    let newest = rows.iter().map(|(row, _)| row.posted_at).max();
+    if newest.is_some_and(|posted_at| observed_at - posted_at > MAX_STALE) {
+        return Err(Fault::new(Reason::StaleMarket, 0));
+    }
+    rejects.sort_unstable_by_key(|(item, ..)| *item);
+    draft.rejects.extend(rejects.into_iter().map(|(item, from, to, fault)| Reject {
+        page: index,
+        item: Some(item),
+        from,
+        to,
+        fault,
+    }));
+    for (row, card) in rows {
+        draft.rows.push(row);
+        draft.cards.push(card);
+    }
+    Ok(())
+}
+
+/// The items of one page, before its envelope is known to be whole.
+#[derive(Default)]
+struct Items {
+    count: usize,
+    read: Vec<(usize, usize, usize, WireAuction)>,
+    rejects: Vec<(usize, usize, usize, Fault)>,
+    control_bytes: bool,
+}
+
+/// Move `cursor` behind the item that begins at `from`, by its structure alone.
+fn end_of_item(cursor: &mut Cursor<'_>, from: usize) -> Option<usize> {
+    let to = skip_structure(cursor.bytes(), from)?;
+    cursor.jump(to);
+    Some(to)
+}
+
+fn number(index: usize) -> i32 {
+    i32::try_from(index).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,66 @@
+//! Rows to PostgreSQL binary COPY bytes.
+//!
+//! Invariant: a buffer is always a whole COPY stream: header, rows, trailer. A slice of it too.
+
+use crate::schema::Column;
+
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"; // signature, flags, extension length
+const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+
+/// A finished COPY stream and where its rows begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copy {
+    bytes: Vec<u8>,
+    /// Start of each row, and the end of the last.
+    bounds: Vec<usize>,
+}
+
+impl Copy {
+    /// Encode `rows`.
+    pub fn encode<'r, Row: 'r>(
+        columns: &[Column<Row>],
+        rows: impl ExactSizeIterator<Item = &'r Row>,
+        bytes_per_row: usize,
+    ) -> Self {
+        let mut bytes =
+            Vec::with_capacity(HEADER.len() + TRAILER.len() + rows.len() * bytes_per_row);
+        let mut bounds = Vec::with_capacity(rows.len() + 1);
+        bytes.extend_from_slice(HEADER);
+        let fields = i16::try_from(columns.len()).unwrap_or(i16::MAX).to_be_bytes();
+        for row in rows {
+            bounds.push(bytes.len());
+            bytes.extend_from_slice(&fields);
+            for column in columns {
+                (column.get)(row).write(&mut bytes);
+            }
+        }
+        bounds.push(bytes.len());
+        bytes.extend_from_slice(TRAILER);
+        Self { bytes, bounds }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.bounds.len().saturating_sub(1)
+    }
+
+    /// The COPY stream.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A stream of the rows `start..stop` alone; out-of-range ends are cut back.
+    #[must_use]
+    pub fn slice(&self, start: usize, stop: usize) -> Self {
+        let stop = stop.min(self.rows());
+        let start = start.min(stop);
+        let shift = self.bounds[start] - HEADER.len();
+        let body = &self.bytes[self.bounds[start]..self.bounds[stop]];
+        Self {
+            bytes: [HEADER, body, TRAILER].concat(),
+            bounds: self.bounds[start..=stop].iter().map(|bound| bound - shift).collect(),
+        }
+    }
+}

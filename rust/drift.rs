@@ -1,0 +1,70 @@
+//! Surprises in the upstream's shape that do not stop a row: new fields, new enum values.
+//!
+//! Invariant: bounded, whatever the input: at most [`MAX_PATHS`] paths, short samples.
+
+use std::collections::BTreeMap;
+
+/// More distinct paths than this in one batch are one surprise, not many.
+pub const MAX_PATHS: usize = 500;
+const MAX_SAMPLE: usize = 80;
+
+/// What was surprising about a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DriftKind {
+    /// A member that no known reply has.
+    NewField,
+    /// A member that every known reply has is missing.
+    MissingField,
+    /// A word that is not among the known ones.
+    NewValue,
+    /// A value of another type or outside its range; stored as null.
+    Unusable,
+    /// Control bytes inside strings were replaced by spaces.
+    ControlBytes,
+    /// The server's clock and ours differ by more than five minutes.
+    Clock,
+}
+
+impl DriftKind {
+    /// The code stored in `m26.drift.kind`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NewField => "new_field",
+            Self::MissingField => "missing_field",
+            Self::NewValue => "new_value",
+            Self::Unusable => "unusable",
+            Self::ControlBytes => "control_bytes",
+            Self::Clock => "clock",
+        }
+    }
+}
+
+/// Counted surprises of one batch.
+#[derive(Clone, Debug, Default)]
+pub struct Drift {
+    seen: BTreeMap<(String, DriftKind), (u64, String)>,
+}
+
+impl Drift {
+    pub(crate) fn note(&mut self, path: &str, kind: DriftKind, sample: &[u8]) {
+        let cut = String::from_utf8_lossy(&sample[..sample.len().min(MAX_SAMPLE)]);
+        if let Some((count, _)) = self.seen.get_mut(&(path.to_owned(), kind)) {
+            *count += 1;
+        } else if self.seen.len() < MAX_PATHS {
+            let printable = cut.replace(char::is_control, " ");
+            self.seen.insert((shorten(path), kind), (1, printable));
+        }
+    }
+
+    /// (path, kind, count, sample) in path order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, DriftKind, u64, &str)> {
+        self.seen
+            .iter()
+            .map(|((path, kind), (count, sample))| (path.as_str(), *kind, *count, sample.as_str()))
+    }
+}
+
+fn shorten(path: &str) -> String {
+    path.chars().filter(|c| !c.is_control()).take(120).collect()
+}

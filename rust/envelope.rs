@@ -1,0 +1,223 @@
+//! What surrounds the auctions of one reply.
+//!
+//! Invariant: the only walk over a reply's outer objects; `peek` and `batch` both come through
+//! here, so that classification and storage cannot disagree about what a reply is.
+
+use crate::error::{Fault, Reason};
+use crate::parse::{Cursor, Kind};
+
+/// The facts of one reply apart from its auctions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// A Blaze error object, or an error inside a success, is present.
+    pub is_error: bool,
+    /// `errorname` of a Blaze error.
+    pub error_name: Option<String>,
+    /// `errorcode` of a Blaze error, or `code` of an error inside a success.
+    pub error_code: Option<i64>,
+    /// The error's own words, or `responseData.message`.
+    pub error_text: Option<String>,
+    /// `uiErrorCode`.
+    pub ui_error_code: Option<i64>,
+    /// `name=value` of the first captcha member that is set.
+    pub captcha: Option<String>,
+    /// `captchaUrl` when it is set.
+    pub captcha_url: Option<String>,
+    /// Server clock, microseconds.
+    pub response_time: Option<i64>,
+    /// The list was cut by the server.
+    pub truncated: Option<bool>,
+    /// A `success` member.
+    pub success: Option<bool>,
+    /// There is a list of auctions.
+    pub has_details: bool,
+}
+
+impl Envelope {
+    /// The reply carries an error in place of a market: its list, if any, is no evidence.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        self.is_error || self.success == Some(false) || self.ui_error_code.is_some_and(|c| c != 0)
+    }
+}
+
+/// How a body presents itself before it is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// No bytes but white space.
+    Empty,
+    /// An XML document that is not HTML.
+    Xml,
+    /// An HTML page.
+    Html,
+    /// An object or array, by its first byte; starts at this offset (after a byte order mark).
+    Json(usize),
+    /// Something else.
+    Other,
+}
+
+/// What `body` looks like from its first bytes.
+#[must_use]
+pub fn form(body: &[u8]) -> Form {
+    let skipped = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let space = body[skipped..].iter().position(|b| !b.is_ascii_whitespace());
+    let Some(space) = space else { return Form::Empty };
+    let start = &body[skipped + space..];
+    match start[0] {
+        b'{' | b'[' => Form::Json(skipped),
+        b'<' => {
+            let head = start[..start.len().min(512)].to_ascii_lowercase();
+            let html = memchr::memmem::find(&head, b"<html").is_some()
+                || memchr::memmem::find(&head, b"<!doctype html").is_some();
+            if html { Form::Html } else { Form::Xml }
+        }
+        _ => Form::Other,
+    }
+}
+
+/// Walk one JSON reply from byte `from`, calling `item` at each element of `details`; it must pass
+/// that element.
+///
+/// # Errors
+/// The reply is not valid JSON outside its items, or `item` failed.
+pub fn walk<'a>(
+    body: &'a [u8],
+    from: usize,
+    item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
+) -> Result<Envelope, Fault> {
+    let mut envelope = Envelope::default();
+    let mut cursor = Cursor::new(body, from);
+    if cursor.kind()? == Kind::Array {
+        cursor.value()?;
+    } else {
+        cursor.object(|cursor, key| match &*key.decode() {
+            "error" if cursor.kind()? == Kind::Object => error(cursor, &mut envelope),
+            "responseInfo" if cursor.kind()? == Kind::Object => {
+                cursor.object(|cursor, key| match &*key.decode() {
+                    "value" if cursor.kind()? == Kind::Object => value(cursor, &mut envelope, item),
+                    _ => cursor.value().map(drop),
+                })
+            }
+            "code" => {
+                envelope.error_code = integer(cursor)?;
+                envelope.is_error |= envelope.error_code.is_some();
+                Ok(())
+            }
+            "reason" | "message" => {
+                envelope.error_text = text(cursor)?;
+                Ok(())
+            }
+            "success" => {
+                envelope.success = boolean(cursor)?;
+                Ok(())
+            }
+            _ => cursor.value().map(drop),
+        })?;
+    }
+    cursor.end()?;
+    Ok(envelope)
+}
+
+fn value<'a>(
+    cursor: &mut Cursor<'a>,
+    envelope: &mut Envelope,
+    item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    cursor.object(|cursor, key| match &*key.decode() {
+        "details" if cursor.kind()? == Kind::Array => {
+            if envelope.has_details {
+                return Err(Fault::of_field(Reason::DuplicateKey, cursor.at(), "details"));
+            }
+            envelope.has_details = true;
+            cursor.array(&mut *item)
+        }
+        "responseData" if cursor.kind()? == Kind::Object => response_data(cursor, envelope),
+        "truncated" => {
+            envelope.truncated = boolean(cursor)?;
+            Ok(())
+        }
+        "success" => {
+            envelope.success = boolean(cursor)?;
+            Ok(())
+        }
+        _ => cursor.value().map(drop),
+    })
+}
+
+fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
+    cursor.object(|cursor, key| {
+        let key = key.decode();
+        match &*key {
+            "responseTime" => envelope.response_time = integer(cursor)?,
+            "uiErrorCode" => envelope.ui_error_code = integer(cursor)?,
+            "message" => envelope.error_text = text(cursor)?.filter(|message| !message.is_empty()),
+            _ if key.starts_with("captcha") => {
+                let set = captcha(cursor)?;
+                if let Some(value) = set {
+                    if key == "captchaUrl" {
+                        envelope.captcha_url = Some(value.clone());
+                    }
+                    envelope.captcha.get_or_insert_with(|| format!("{key}={value}"));
+                }
+            }
+            _ => drop(cursor.value()?),
+        }
+        Ok(())
+    })
+}
+
+/// A captcha member's value unless it is one of the empty ones: null, `""`, 0.
+fn captcha(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
+    if cursor.kind()? == Kind::String {
+        return Ok(text(cursor)?.filter(|value| !value.is_empty()));
+    }
+    let raw = cursor.value()?;
+    let empty = raw == b"null" || raw == b"0";
+    Ok((!empty).then(|| String::from_utf8_lossy(raw).into_owned()))
+}
+
+fn error(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
+    envelope.is_error = true;
+    cursor.object(|cursor, key| {
+        match &*key.decode() {
+            "errorname" => envelope.error_name = text(cursor)?,
+            "errorcode" => envelope.error_code = integer(cursor)?,
+            "errortdf" | "errordf" if cursor.kind()? == Kind::Object => {
+                cursor.object(|cursor, key| {
+                    if &*key.decode() == "errorString" {
+                        envelope.error_text = text(cursor)?;
+                    } else {
+                        cursor.value()?;
+                    }
+                    Ok(())
+                })?;
+            }
+            _ => drop(cursor.value()?),
+        }
+        Ok(())
+    })
+}
+
+fn integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Fault> {
+    if cursor.kind()? == Kind::Number {
+        return Ok(cursor.number()?.integer);
+    }
+    cursor.value()?;
+    Ok(None)
+}
+
+fn text(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
+    if cursor.kind()? == Kind::String {
+        return Ok(Some(cursor.string()?.decode().into_owned()));
+    }
+    cursor.value()?;
+    Ok(None)
+}
+
+fn boolean(cursor: &mut Cursor<'_>) -> Result<Option<bool>, Fault> {
+    if cursor.kind()? == Kind::Bool {
+        return cursor.boolean().map(Some);
+    }
+    cursor.value()?;
+    Ok(None)
+}

@@ -1,0 +1,36 @@
+//! Auction-house replies in, PostgreSQL binary COPY buffers out.
+//!
+//! # Layout
+//! - [`parse`]: a cursor over JSON bytes that checks everything it passes and builds nothing.
+//! - [`sanitize`]: the one repair that is allowed, control bytes inside strings.
+//! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
+//! - [`wire`]: one auction as the gateway spells it.
+//! - [`canon`], [`card`]: a card's definition, its identity by content, templates of known cards.
+//! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
+//! - [`schema`], [`pgtype`], [`copy`]: the column table and the binary COPY encoding it drives.
+//! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
+//! - [`peek`]: the facts that classification needs of one reply.
+//! - [`drift`], [`error`]: surprises that are stored all the same; faults that are not.
+//! - `python`: the only file that names PyO3.
+//!
+//! Invariant: no I/O, no clock, no global state. Bad data never panics and never fails a batch:
+//! it comes back as a reject beside the good rows.
+
+pub mod batch;
+pub mod canon;
+pub mod card;
+pub mod copy;
+pub mod drift;
+pub mod envelope;
+pub mod error;
+pub mod normalize;
+pub mod parse;
+pub mod peek;
+pub mod pgtype;
+pub mod record;
+pub mod sanitize;
+pub mod schema;
+pub mod wire;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,444 @@
+//! A cursor over JSON bytes.
+//!
+//! Invariant: whatever the cursor has passed is valid JSON in valid UTF-8, without NUL, lone
+//! surrogates or numbers that PostgreSQL could not keep; only [`skip_structure`] passes unchecked
+//! bytes, to find where a broken item ends. This file is the seam for a faster walk: its callers
+//! know spans and faults, nothing of how bytes are read.
+
+use std::borrow::Cow;
+
+use crate::error::{Fault, Reason};
+
+/// Deepest nesting that is followed; real replies use 12.
+pub const MAX_DEPTH: u32 = 64;
+
+/// What kind of value comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{`
+    Object,
+    /// `[`
+    Array,
+    /// `"`
+    String,
+    /// A digit or `-`
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// A checked string as it stands between its quotes.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Text<'a> {
+    /// The characters it means; borrowed when there are no escapes.
+    #[must_use]
+    pub fn decode(self) -> Cow<'a, str> {
+        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+}
+
+/// A checked number.
+#[derive(Clone, Copy, Debug)]
+pub struct Number<'a> {
+    /// As written.
+    pub text: &'a str,
+    /// Its value if it is written as an integer; always within 64 bits.
+    pub integer: Option<i64>,
+}
+
+/// A position in JSON bytes.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: u32,
+}
+
+type Checked<T> = Result<T, Fault>;
+
+impl<'a> Cursor<'a> {
+    /// A cursor at byte `at` of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at, depth: 0 }
+    }
+
+    /// Byte offset of the next unread byte.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The whole input.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Go on at byte `at` (a place this cursor, or [`skip_structure`], has come to).
+    pub(crate) fn jump(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    fn fault<T>(&self, reason: Reason) -> Checked<T> {
+        Err(Fault::new(reason, self.at))
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    pub(crate) fn skip_space(&mut self) {
+        while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn eat(&mut self, byte: u8) -> Checked<()> {
+        self.skip_space();
+        if self.byte() == Some(byte) {
+            self.at += 1;
+            Ok(())
+        } else {
+            self.fault(Reason::Malformed)
+        }
+    }
+
+    /// Kind of the next value; white space before it is passed.
+    ///
+    /// # Errors
+    /// No value begins here.
+    pub fn kind(&mut self) -> Checked<Kind> {
+        self.skip_space();
+        match self.byte() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f') => Ok(Kind::Bool),
+            Some(b'n') => Ok(Kind::Null),
+            _ => self.fault(Reason::Malformed),
+        }
+    }
+
+    /// Check the next value and pass it; returns the span of its bytes.
+    ///
+    /// # Errors
+    /// The value is not what the file's invariant demands.
+    pub fn value(&mut self) -> Checked<&'a [u8]> {
+        let kind = self.kind()?;
+        let from = self.at;
+        match kind {
+            Kind::Object => self.object(|cursor, _| cursor.value().map(drop))?,
+            Kind::Array => self.array(|cursor| cursor.value().map(drop))?,
+            Kind::String => drop(self.string()?),
+            Kind::Number => drop(self.number()?),
+            Kind::Bool => drop(self.boolean()?),
+            Kind::Null => self.literal(b"null")?,
+        }
+        Ok(&self.bytes[from..self.at])
+    }
+
+    /// Pass an object, calling `each` at the value of every member; it must pass that value.
+    ///
+    /// # Errors
+    /// The first fault of the object or of `each`.
+    pub fn object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, Text<'a>) -> Checked<()>,
+    ) -> Checked<()> {
+        self.eat(b'{')?;
+        self.enter()?;
+        self.skip_space();
+        if self.byte() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                self.skip_space();
+                let key = self.string()?;
+                self.eat(b':')?;
+                self.skip_space();
+                each(self, key)?;
+                self.skip_space();
+                match self.byte() {
+                    Some(b',') => self.at += 1,
+                    Some(b'}') => break self.at += 1,
+                    _ => return self.fault(Reason::Malformed),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Pass an array, calling `each` at every element; it must pass that element.
+    ///
+    /// # Errors
+    /// The first fault of the array or of `each`.
+    pub fn array(&mut self, mut each: impl FnMut(&mut Self) -> Checked<()>) -> Checked<()> {
+        self.eat(b'[')?;
+        self.enter()?;
+        self.skip_space();
+        if self.byte() == Some(b']') {
+            self.at += 1;
+        } else {
+            loop {
+                self.skip_space();
+                each(self)?;
+                self.skip_space();
+                match self.byte() {
+                    Some(b',') => self.at += 1,
+                    Some(b']') => break self.at += 1,
+                    _ => return self.fault(Reason::Malformed),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Checked<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH { self.fault(Reason::TooDeep) } else { Ok(()) }
+    }
+
+    /// Run `each` and restore the depth it had, so that a fault inside does not count as nesting.
+    pub(crate) fn isolated<T>(&mut self, each: impl FnOnce(&mut Self) -> T) -> T {
+        let depth = self.depth;
+        let result = each(self);
+        self.depth = depth;
+        result
+    }
+
+    /// Pass a string.
+    ///
+    /// # Errors
+    /// Not a string, or one that cannot be stored.
+    pub fn string(&mut self) -> Checked<Text<'a>> {
+        if self.byte() != Some(b'"') {
+            return self.fault(Reason::Malformed);
+        }
+        self.at += 1;
+        let from = self.at;
+        let mut escaped = false;
+        loop {
+            match self.byte() {
+                None => return self.fault(Reason::Malformed),
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(0..=0x1f) => return self.fault(Reason::ControlByte),
+                Some(_) => self.at += 1,
+            }
+        }
+        let slice = &self.bytes[from..self.at];
+        let raw = std::str::from_utf8(slice)
+            .map_err(|error| Fault::new(Reason::BadUtf8, from + error.valid_up_to()))?;
+        self.at += 1;
+        Ok(Text { raw, escaped })
+    }
+
+    fn escape(&mut self) -> Checked<()> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 2;
+                Ok(())
+            }
+            Some(b'u') => match self.unit(self.at) {
+                Some(0) => self.fault(Reason::Nul),
+                Some(0xd800..=0xdbff) => match self.unit(self.at + 6) {
+                    Some(0xdc00..=0xdfff) => {
+                        self.at += 12;
+                        Ok(())
+                    }
+                    _ => self.fault(Reason::LoneSurrogate),
+                },
+                Some(0xdc00..=0xdfff) => self.fault(Reason::LoneSurrogate),
+                Some(_) => {
+                    self.at += 6;
+                    Ok(())
+                }
+                None => self.fault(Reason::Malformed),
+            },
+            _ => self.fault(Reason::Malformed),
+        }
+    }
+
+    /// The UTF-16 unit of a `\uXXXX` at `at`.
+    fn unit(&self, at: usize) -> Option<u16> {
+        let digits = self.bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0_u16, |unit, &digit| {
+            let digit = char::from(digit).to_digit(16)?;
+            Some(unit << 4 | u16::try_from(digit).ok()?)
+        })
+    }
+
+    /// Pass a number.
+    ///
+    /// # Errors
+    /// Not a number, or one outside 64-bit integers and finite floats.
+    pub fn number(&mut self) -> Checked<Number<'a>> {
+        let from = self.at;
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.byte() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return self.fault(Reason::Malformed),
+        }
+        let mut integral = true;
+        if self.byte() == Some(b'.') {
+            integral = false;
+            self.at += 1;
+            self.some_digits()?;
+        }
+        if matches!(self.byte(), Some(b'e' | b'E')) {
+            integral = false;
+            self.at += 1;
+            if matches!(self.byte(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        let text = std::str::from_utf8(&self.bytes[from..self.at])
+            .map_err(|_| Fault::new(Reason::BadUtf8, from))?;
+        let out_of_range = Fault::new(Reason::NumberRange, from);
+        if integral {
+            let integer = text.parse().map_err(|_| out_of_range)?;
+            return Ok(Number { text, integer: Some(integer) });
+        }
+        match text.parse::<f64>() {
+            Ok(float) if float.is_finite() => Ok(Number { text, integer: None }),
+            _ => Err(out_of_range),
+        }
+    }
+
+    fn digits(&mut self) {
+        while matches!(self.byte(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+    }
+
+    fn some_digits(&mut self) -> Checked<()> {
+        let from = self.at;
+        self.digits();
+        if self.at == from { self.fault(Reason::Malformed) } else { Ok(()) }
+    }
+
+    /// Pass `true` or `false`.
+    ///
+    /// # Errors
+    /// Neither stands here.
+    pub fn boolean(&mut self) -> Checked<bool> {
+        let value = self.byte() == Some(b't');
+        self.literal(if value { b"true" } else { b"false" })?;
+        Ok(value)
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Checked<()> {
+        if self.bytes[self.at..].starts_with(word) {
+            self.at += word.len();
+            Ok(())
+        } else {
+            self.fault(Reason::Malformed)
+        }
+    }
+
+    /// Pass the rest, which must be white space.
+    ///
+    /// # Errors
+    /// Something else follows.
+    pub fn end(&mut self) -> Checked<()> {
+        self.skip_space();
+        if self.at == self.bytes.len() { Ok(()) } else { self.fault(Reason::Malformed) }
+    }
+}
+
+/// Where the value that begins at `at` ends, by brackets and quotes alone; None when they do not
+/// match up. Nothing inside is checked: for finding the end of an item that is already rejected.
+#[must_use]
+pub fn skip_structure(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut open = Vec::new();
+    let mut at = at;
+    loop {
+        match *bytes.get(at)? {
+            b'"' => at = skip_string(bytes, at)?,
+            byte @ (b'{' | b'[') => {
+                open.push(byte + 2); // in ASCII each closing bracket is its opening one + 2
+                at += 1;
+                continue;
+            }
+            byte @ (b'}' | b']') => match open.pop() {
+                None => return Some(at), // a scalar that ends with what encloses it
+                Some(expected) if expected == byte => at += 1,
+                Some(_) => return None,
+            },
+            b',' if open.is_empty() => return Some(at),
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        if open.is_empty() {
+            return Some(at);
+        }
+    }
+}
+
+/// The end of the string whose opening quote stands at `at`.
+pub(crate) fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut at = at + 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(backslash) = memchr::memchr(b'\\', rest.as_bytes()) {
+        text.push_str(&rest[..backslash]);
+        let kind = rest.as_bytes().get(backslash + 1).copied().unwrap_or(b'\\');
+        rest = rest.get(backslash + 2..).unwrap_or_default();
+        match kind {
+            b'b' => text.push('\u{8}'),
+            b'f' => text.push('\u{c}'),
+            b'n' => text.push('\n'),
+            b'r' => text.push('\r'),
+            b't' => text.push('\t'),
+            b'u' => {
+                let high = hex4(rest);
+                rest = rest.get(4..).unwrap_or_default();
+                let code = if (0xd800..0xdc00).contains(&high) {
+                    let low = hex4(rest.get(2..).unwrap_or_default());
+                    rest = rest.get(6..).unwrap_or_default();
+                    0x1_0000 + ((high - 0xd800) << 10) + low.wrapping_sub(0xdc00)
+                } else {
+                    high
+                };
+                text.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            other => text.push(char::from(other)),
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+fn hex4(text: &str) -> u32 {
+    text.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0xfffd)
+}

@@ -1,0 +1,108 @@
+//! The facts that classification needs of one reply, without building its auctions.
+//!
+//! Invariant: never fails: a body that cannot be read is of kind `malformed`.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::batch::MAX_PAGE_BYTES;
+use crate::envelope::{Envelope, Form, form, walk};
+use crate::error::Fault;
+use crate::parse::{Cursor, Kind, skip_structure};
+use crate::sanitize::sanitize;
+
+/// What a reply is and what it says about itself.
+#[derive(Clone, Debug, Default)]
+pub struct Peek {
+    /// `search`, `error`, `json`, `xml`, `html`, `empty` or `malformed`.
+    pub kind: &'static str,
+    /// What surrounds the auctions.
+    pub envelope: Envelope,
+    /// Number of auctions.
+    pub count: usize,
+    /// Hash of the set of auction ids.
+    pub ids_digest: i64,
+    /// Newest `postingTime`, seconds.
+    pub newest_posted: Option<i64>,
+}
+
+/// Look at one reply.
+#[must_use]
+pub fn peek(body: &[u8]) -> Peek {
+    let of_kind = |kind| Peek { kind, ..Peek::default() };
+    if body.len() > MAX_PAGE_BYTES {
+        return of_kind("malformed");
+    }
+    match form(body) {
+        Form::Empty => of_kind("empty"),
+        Form::Html => of_kind("html"),
+        Form::Xml => xml(body),
+        Form::Other => of_kind("malformed"),
+        Form::Json(start) => read(body, start)
+            .or_else(|_| read(&sanitize(body), start))
+            .unwrap_or(of_kind("malformed")),
+    }
+}
+
+fn read(body: &[u8], start: usize) -> Result<Peek, Fault> {
+    let mut ids = Vec::new();
+    let mut peek = Peek::default();
+    peek.envelope = walk(body, start, &mut |cursor| {
+        peek.count += 1;
+        let from = cursor.at();
+        let item = cursor.isolated(identity);
+        if let Err(fault) = item {
+            cursor.jump(skip_structure(body, from).ok_or(fault)?);
+        }
+        if let Ok((id, posted)) = item {
+            ids.extend(id);
+            peek.newest_posted = peek.newest_posted.max(posted);
+        }
+        Ok(())
+    })?;
+    ids.sort_unstable();
+    let bytes: Vec<u8> = ids.iter().flat_map(|id: &i64| id.to_be_bytes()).collect();
+    peek.ids_digest = xxh3_64(&bytes).cast_signed();
+    peek.kind = if peek.envelope.is_error || peek.envelope.success == Some(false) {
+        "error"
+    } else if peek.envelope.has_details {
+        "search"
+    } else {
+        "json"
+    };
+    Ok(peek)
+}
+
+/// (auctionId, postingTime) of the item at `cursor`.
+fn identity(cursor: &mut Cursor<'_>) -> Result<(Option<i64>, Option<i64>), Fault> {
+    let (mut id, mut posted) = (None, None);
+    if cursor.kind()? != Kind::Object {
+        cursor.value()?;
+        return Ok((id, posted));
+    }
+    cursor.object(|cursor, key| {
+        let key = key.decode();
+        if cursor.kind()? == Kind::Number && (key == "auctionId" || key == "postingTime") {
+            let target = if key == "auctionId" { &mut id } else { &mut posted };
+            *target = cursor.number()?.integer;
+            return Ok(());
+        }
+        cursor.value().map(drop)
+    })?;
+    Ok((id, posted))
+}
+
+/// The gateway's XML error: `<error><errorcode>…</errorcode><errormessage>…</errormessage></error>`.
+fn xml(body: &[u8]) -> Peek {
+    let head = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    let element = |name: &str| {
+        let (_, rest) = head.split_once(&format!("<{name}>"))?;
+        let (content, _) = rest.split_once(&format!("</{name}>"))?;
+        Some(content.trim().to_owned())
+    };
+    let envelope = Envelope {
+        error_code: element("errorcode").and_then(|code| code.parse().ok()),
+        error_text: element("errormessage"),
+        ..Envelope::default()
+    };
+    Peek { kind: "xml", envelope, ..Peek::default() }
+}
