@@ -1,0 +1,103 @@
+"""The command line: names and one-line helps; each command's code is in a file read lazily."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from m26.cli.output import print_error
+from m26.errors import M26Error
+
+_EPILOGUE = """\
+Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit · 6 storage ·
+7 payload shape unknown · 75 another copy holds this home · 130/143 signals."""
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("m26")
+
+
+def build() -> App:
+    """The command tree; a command's module is imported only when that command is asked for."""
+    app = App(
+        name="m26",
+        help="A trustworthy record of the Madden Ultimate Team auction house, "
+        "from your own account, read-only.",
+        help_epilogue=_EPILOGUE,
+        version=_version,
+        result_action="return_value",
+    )
+
+    def command(target: str, text: str, name: str, group: App = app) -> None:
+        group.command(f"m26.cli.{target}", name=name, help=text)
+
+    def subgroup(name: str, text: str) -> App:
+        group = App(name=name, help=text)
+        app.command(group)
+        return group
+
+    command("run:run", "The main job: poll, store, publish, show.", "run")
+    command("status:status", "Is it healthy? Asks the running process.", "status")
+    command("doctor:doctor", "What is wrong here, and the command that fixes it.", "doctor")
+    command("tail:tail", "Live events, resumable.", "tail")
+    command("stop:resume", "Go on after a STOP that you have dealt with.", "resume")
+    command("normalize:normalize", "Offline: captured replies to rows in a file.", "normalize")
+    command("replay:replay", "Captured replies through the live path into PostgreSQL.", "replay")
+    command("sim:sim", "The auction-house simulator on its own.", "sim")
+
+    auth = subgroup("auth", "Credentials: import captures, see their health.")
+    command("auth:import_", "Read tokens and bundles from a HAR capture.", "import", auth)
+    command("auth:status", "Every credential, its state and time left.", "status", auth)
+    config = subgroup("config", "Settings and where they come from.")
+    command("config:show", "Every setting, its value, its origin.", "show", config)
+    rejects = subgroup("rejects", "The quarantine: what could not be stored, and why.")
+    command("rejects:ls", "List quarantined items.", "ls", rejects)
+    command("rejects:show", "One quarantined item with its raw bytes.", "show", rejects)
+    database = subgroup("db", "The database schema.")
+    command("db:migrate", "Bring the schema up to date.", "migrate", database)
+    command("db:status", "Applied and pending migrations, sizes.", "status", database)
+    embedded = subgroup("embedded", "The PostgreSQL and Valkey that m26 starts itself.")
+    command("embedded:status", "What runs, where, how big.", "status", embedded)
+    command("embedded:start", "Start both and keep them until Ctrl-C.", "start", embedded)
+    command("embedded:stop", "Stop what was left running.", "stop", embedded)
+    command("embedded:psql", "A psql shell on the embedded database.", "psql", embedded)
+    return app
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command and exit with its code (see `m26 --help`)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    sys.exit(run_command(arguments))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command; its exit code. Nothing but `--debug` prints a traceback."""
+    from m26.log import redact
+
+    as_json, debug = "--json" in arguments, "--debug" in arguments
+    try:
+        result: Any = build()(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print_error("usage", str(error), "`m26 --help` lists commands.", as_json=as_json)
+        return 2
+    except M26Error as error:
+        if debug:
+            sys.stderr.write(redact(traceback.format_exc()))
+        print_error(error.code, redact(error.message), redact(error.hint), as_json=as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0  # the reader of our output went away: `m26 tail | head`
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug, said plainly
+        if debug:
+            sys.stderr.write(redact(traceback.format_exc()))
+        message = redact(f"unexpected {type(error).__name__}: {error}")
+        print_error("bug", message, "Run it again with --debug and report it.", as_json=as_json)
+        return 1
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,36 @@
+"""Options that every command takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from m26.config import Loaded
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Taken by every command."""
+
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False
+    """Print one stable JSON document (or one per line) instead of text."""
+    home: Annotated[Path | None, Parameter(name="--home")] = None
+    """Folder for vault, journal, embedded servers and config.toml (M26_HOME)."""
+    debug: Annotated[bool, Parameter(name="--debug", negative="")] = False
+    """Show tracebacks and debug log lines."""
+
+    def load(self, overrides: dict[str, Any] | None = None) -> Loaded:
+        """Read the settings and set up logging by them."""
+        from m26 import config, log
+
+        loaded = config.load(
+            {"home": self.home, "log.level": "debug" if self.debug else None, **(overrides or {})}
+        )
+        settings = loaded.settings
+        log.configure(level=settings.log.level, fmt=settings.log.format, debug=self.debug)
+        return loaded

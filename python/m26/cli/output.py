@@ -1,0 +1,104 @@
+"""What commands print: text for people, one stable JSON form for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+_PIPE_WIDTH = 1000
+"""Columns when the output is no terminal: a line of a table stays one line for ``grep``."""
+
+
+def dump_json(value: object) -> None:
+    """One JSON document on one line of stdout; times as ISO 8601 UTC."""
+    options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_APPEND_NEWLINE
+    try:
+        line = orjson.dumps(value, default=str, option=options)
+    except TypeError:  # a lone surrogate (an odd file name) or an integer over 64 bits
+        line = json.dumps(value, default=str, separators=(",", ":")).encode() + b"\n"
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console that honours NO_COLOR, pipes and widths."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    wide = None if stream.isatty() else _PIPE_WIDTH
+    return Console(stderr=stderr, highlight=False, width=wide)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout; numbers to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    materialized = [list(row) for row in rows]
+    grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float) for row in materialized)
+        grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in materialized:
+        grid.add_row(*(Text(text(cell)) for cell in row))  # Text: brackets are no markup
+    console().print(grid)
+
+
+def text(value: object) -> str:
+    """One cell: thousands separated, times in UTC, nothing as a dash, control bytes escaped."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in str(value)
+    )
+
+
+def duration(seconds: float) -> str:
+    """``3 h 10 m``, ``45 s``."""
+    whole = max(0, int(seconds))
+    days, rest = divmod(whole, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, secs = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} m"
+    return f"{minutes} m {secs} s" if minutes else f"{secs} s"
+
+
+def size(count: float) -> str:
+    """Bytes with a binary unit."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024 or unit == "GiB":  # noqa: PLR2004 - the unit's own size
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    raise AssertionError
+
+
+def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:
+    """An error on stderr: what and why, then what to do; JSON goes to stdout."""
+    if as_json:
+        error: Mapping[str, Any] = {"code": code, "message": message, "hint": hint}
+        dump_json({"error": error})
+        return
+    sys.stderr.write(f"m26: {message}\n")
+    if hint:
+        sys.stderr.write(f"     {hint}\n")

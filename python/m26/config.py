@@ -1,0 +1,282 @@
+"""Settings: command line > environment > ``$M26_HOME/config.toml`` > default, with origins."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from platformdirs import user_data_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+from m26.errors import ConfigError
+
+_PREFIX = "M26_"
+_MAX_PORT = 65535
+_UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+
+
+def _bytes(value: object) -> object:
+    """``2GiB`` and ``500 MB`` as a number of bytes."""
+    match = re.fullmatch(r"(\d+)\s*([a-z]*)", str(value).strip().lower())
+    if match is None or match[2] not in _UNITS:
+        raise ValueError("write bytes, or a whole number with KiB, MiB, GiB, kB, MB or GB")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _number(value: object) -> object:
+    """TOML's ``true`` is no number, though Python counts with it."""
+    if isinstance(value, bool):
+        raise ValueError("write a whole number")  # noqa: TRY004 - pydantic wants this class
+    return value
+
+
+def _address(*schemes: str) -> AfterValidator:
+    """A URL of one of `schemes` with well-formed hosts and ports; several hosts may be given."""
+
+    def check(secret: SecretStr) -> SecretStr:
+        scheme, separator, rest = secret.get_secret_value().partition("://")
+        if not separator or scheme not in schemes:
+            raise ValueError(f"it begins with {' or '.join(f'{s}://' for s in schemes)}")
+        hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+        for host in hosts.split(","):
+            match = re.fullmatch(r"(?:\[[^\]]*\]|[^:\[\]\s]*)(?::(\d{0,5}))?", host)
+            if match is None or int(match[1] or 1) > _MAX_PORT:
+                raise ValueError("its host and port are not of the form host:port")
+        return secret
+
+    return AfterValidator(check)
+
+
+Count = Annotated[int, BeforeValidator(_number), Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Upstream(_Section):
+    """Base URLs of the gateway, in place of the profile's."""
+
+    oauth_url: str | None = None
+    base_url: str | None = None
+
+
+class Postgres(_Section):
+    """The operator's own PostgreSQL; None starts the embedded one."""
+
+    dsn: Annotated[SecretStr, _address("postgresql", "postgres")] | None = None
+
+
+class Redis(_Section):
+    """The operator's own Redis or Valkey; None starts the embedded one."""
+
+    url: Annotated[SecretStr, _address("redis", "rediss", "unix")] | None = None
+    stream_maxlen: Count = 1_000_000
+
+
+class Budget(_Section):
+    """Requests of one account; None leaves the profile's figure."""
+
+    per_day: Count | None = None
+    per_minute: Count | None = None
+    burst: Count | None = None
+
+
+class Journal(_Section):
+    """How many committed journal bytes are kept."""
+
+    keep_bytes: Annotated[int, BeforeValidator(_bytes), Field(ge=0)] = 2 * 2**30
+
+
+class Web(_Section):
+    """Where health, metrics and the page are served."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MAX_PORT)] = 8026
+    token: Annotated[SecretStr, Field(min_length=1)] | None = None
+
+
+class Vault(_Section):
+    """Fernet key(s) of the vault, newest first, comma separated; None uses the key file."""
+
+    key: SecretStr | None = None
+    key_file: Path | None = None
+
+
+class Log(_Section):
+    """Level and form of the log on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] | None = None
+
+
+class Settings(_Section):
+    """All settings of one process. See docs/OPERATIONS.md for each key's meaning."""
+
+    home: Path
+    profile: str | None = None
+    platform: str | None = None
+    pg_bin: Path | None = None
+    chromium: Path | None = None
+    upstream: Upstream = Upstream()
+    postgres: Postgres = Postgres()
+    redis: Redis = Redis()
+    budget: Budget = Budget()
+    journal: Journal = Journal()
+    web: Web = Web()
+    vault: Vault = Vault()
+    log: Log = Log()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings and, for each dotted key, where its value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Loaded:
+    """Read all layers and check them.
+
+    Args:
+        overrides: dotted key → value from the command line; None values are not given.
+
+    Raises:
+        ConfigError: an unknown key (with the nearest known one) or a value of the wrong form; the
+            message never holds the value, which may be a secret.
+    """
+    layers = [
+        {k: (v, "command line") for k, v in (overrides or {}).items() if v is not None},
+        {
+            name.removeprefix(_PREFIX).lower().replace("__", "."): (value, f"environment {name}")
+            for name, value in os.environ.items()
+            if name.startswith(_PREFIX)
+        },
+    ]
+    for layer in layers:
+        _check_names(layer)
+    # `M26_WEB__TOKEN=` in an env file means "not set"; an empty token must never count as one.
+    layers[1] = {key: item for key, item in layers[1].items() if item[0] != ""}
+    home = next((layer["home"] for layer in layers if "home" in layer), None)
+    if home is None:
+        home = (user_data_path("m26", appauthor=False), "default")
+    path = Path(home[0]).expanduser().absolute()
+    layers.append(_file_layer(path / "config.toml"))
+    merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
+    merged["home"] = (path, home[1])
+    nested: dict[str, Any] = {}
+    for key, (value, _) in merged.items():
+        section, _, leaf = key.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[leaf] = value
+    try:
+        settings = Settings.model_validate(nested)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        origin = merged.get(key, ("", "default"))[1]
+        raise ConfigError(
+            f"setting {key} from {origin} is not valid: {first['msg']}",
+            hint=f"Correct {environment_name(key)}, or unset it to use the default.",
+        ) from None
+    origins = {key: merged[key][1] if key in merged else "default" for key in every_key()}
+    return Loaded(settings, origins)
+
+
+def _check_names(layer: Mapping[str, tuple[object, str]]) -> None:
+    known = tuple(every_key())
+    for key, (_, origin) in layer.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"Did you mean {environment_name(near[0])} ({near[0]})?" if near else ""
+            hint = hint or "`m26 config show` lists every key."
+            raise ConfigError(f"unknown setting {key!r} from {origin}", hint=hint)
+
+
+def _file_layer(path: Path) -> dict[str, tuple[object, str]]:
+    try:
+        text = path.read_text("utf-8")
+        document = tomllib.loads(text)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"cannot read {path}: {error}", hint="Correct the file, or move it away."
+        ) from None
+    values: dict[str, object] = {}
+    for key, value in document.items():
+        if isinstance(value, dict):
+            values.update({f"{key}.{leaf}": v for leaf, v in value.items()})
+        else:
+            values[key] = value
+    layer = {key: (value, f"{path}:{_line_of(key, text)}") for key, value in values.items()}
+    _check_names(layer)
+    if "home" in layer:
+        raise ConfigError(
+            f"{layer['home'][1]} sets home, but it is the home that says where this file is",
+            hint="Use M26_HOME or --home.",
+        )
+    return layer
+
+
+def _line_of(key: str, text: str) -> int:
+    """Line of a dotted key in a TOML text; of its table where it stands inline."""
+    table, found = "", 1
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
+        assigned = re.match(r"\s*([\w-]+(?:\s*\.\s*[\w-]+)*)\s*=", line)
+        if header:
+            table = header[1] + "."
+        elif assigned:
+            name = table + re.sub(r"\s", "", assigned[1])
+            if name == key:
+                return number
+            if key.startswith(name + "."):
+                found = number
+    return found
+
+
+def every_key() -> Iterator[str]:
+    """Every dotted key, in the order of the model."""
+    for name, field in Settings.model_fields.items():
+        section = _section(field.annotation)
+        if section is None:
+            yield name
+        else:
+            yield from (f"{name}.{leaf}" for leaf in section.model_fields)
+
+
+def _section(annotation: object) -> type[_Section] | None:
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, _Section):
+            return kind
+    return None
+
+
+def environment_name(key: str) -> str:
+    """The environment variable of a dotted key."""
+    return _PREFIX + key.upper().replace(".", "__")
+
+
+def shown(settings: Settings, key: str) -> str | int | None:
+    """The value of a dotted key for a person to see: secrets as ``***``."""
+    value: object = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    if isinstance(value, SecretStr):
+        return "***"
+    return value if isinstance(value, int | None) else str(value)

@@ -1,0 +1,86 @@
+"""The errors m26 raises, each with what happened, why, and what to do about it.
+
+M26Error
+├── UsageError          exit 2   the command line asks for something impossible
+├── ConfigError         exit 3   a setting, profile or file of the operator is wrong
+├── AuthError           exit 4   no usable credential, or the upstream refuses it
+├── UpstreamError       exit 5   the gateway cannot be used now
+│   └── TransportError           the reply did not arrive whole; nothing of it is used
+├── StorageError        exit 6   PostgreSQL, Redis or the journal cannot take data
+├── ShapeError          exit 7   no row could be read: the payload's shape is unknown
+└── HomeLockedError     exit 75  another collector holds this home
+"""
+
+from __future__ import annotations
+
+
+class M26Error(Exception):
+    """Base of every error m26 raises on purpose.
+
+    Args:
+        message: what happened and why, one sentence, free of secrets.
+        hint: what the reader should do next.
+    """
+
+    exit_code = 1
+    code = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(M26Error):
+    """The command line asks for something that cannot be done."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class ConfigError(M26Error):
+    """A setting, a profile field or a file named by the operator is wrong."""
+
+    exit_code = 3
+    code = "config"
+
+
+class AuthError(M26Error):
+    """There is no usable credential, or the upstream refuses the one there is."""
+
+    exit_code = 4
+    code = "auth"
+
+
+class UpstreamError(M26Error):
+    """The gateway cannot be used now: limit, maintenance, restriction."""
+
+    exit_code = 5
+    code = "upstream"
+
+
+class TransportError(UpstreamError):
+    """A reply did not arrive whole: refused, reset, cut, too slow or too large."""
+
+    code = "transport"
+
+
+class StorageError(M26Error):
+    """PostgreSQL, Redis or the journal cannot take what was received."""
+
+    exit_code = 6
+    code = "storage"
+
+
+class ShapeError(M26Error):
+    """Not one row could be read from the input: its shape is unknown to m26."""
+
+    exit_code = 7
+    code = "shape"
+
+
+class HomeLockedError(M26Error):
+    """Another collector holds this home's lock."""
+
+    exit_code = 75
+    code = "locked"

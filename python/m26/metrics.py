@@ -1,0 +1,97 @@
+"""The figures of one process, as Prometheus metrics; stages count once per batch or request."""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# Without this each counter gets a second sample, its birth time, that nobody asked for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """Every metric of docs/OPERATIONS.md, in a registry of its own (nothing global)."""
+
+    def __init__(self) -> None:
+        self.registry = r = CollectorRegistry()
+        self.requests = Counter(
+            "m26_requests_total", "Gateway requests by outcome.", ["command", "outcome"], registry=r
+        )
+        self.request_seconds = Histogram(
+            "m26_request_seconds", "Gateway request to reply.", registry=r, buckets=_SECONDS
+        )
+        self.budget_remaining = Gauge(
+            "m26_budget_remaining", "Requests left before a limit.", ["window"], registry=r
+        )
+        self.auctions = Counter(
+            "m26_auctions_total",
+            "Auction observations stored, by what they told.",
+            ["state"],
+            registry=r,
+        )
+        self.late = Counter(
+            "m26_late_total", "Observations older than the newest one of their auction.", registry=r
+        )
+        self.events = Counter("m26_events_total", "Events committed.", ["kind"], registry=r)
+        self.commit_seconds = Histogram(
+            "m26_commit_seconds", "One batch, lock to commit.", registry=r, buckets=_SECONDS
+        )
+        self.lag_seconds = Gauge(
+            "m26_lag_seconds",
+            "Age of the oldest page a stage has not passed.",
+            ["stage"],
+            registry=r,
+        )
+        self.journal_bytes = Gauge("m26_journal_bytes", "Bytes of journal on disk.", registry=r)
+        self.auth_seconds_left = Gauge(
+            "m26_auth_seconds_left", "Life left in a credential.", ["what"], registry=r
+        )
+        self.coverage = Gauge(
+            "m26_coverage_ratio",
+            "Share of the market seen by the last sweep.",
+            ["platform"],
+            registry=r,
+        )
+        self.state = Gauge("m26_state", "1 for the current state.", ["state"], registry=r)
+        self.rejects = Counter("m26_rejects_total", "Quarantined items.", ["reason"], registry=r)
+        self.drift = Counter("m26_drift_total", "Surprises in the upstream's shape.", registry=r)
+        self.clock_skew = Gauge("m26_clock_skew_seconds", "Server clock minus ours.", registry=r)
+        ProcessCollector(registry=r)  # memory, open files and CPU, under their usual names
+        for state in ("new", "changed", "unchanged", "rejected"):
+            self.auctions.labels(state)  # counters start at 0, so that rates see the first one
+        for kind in ("listed", "bid", "changed", "closed"):
+            self.events.labels(kind)
+        for stage in ("journal", "store", "publish"):
+            self.lag_seconds.labels(stage)
+
+    def value(self, name: str, **labels: str) -> float:
+        """Current value of one sample, 0 when it was never touched."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def by_label(self, name: str, label: str) -> dict[str, float]:
+        """Samples of one metric, summed by one of its labels."""
+        sums: dict[str, float] = {}
+        for family in self.registry.restricted_registry([name]).collect():
+            for sample in family.samples:
+                key = sample.labels[label]
+                sums[key] = sums.get(key, 0.0) + sample.value
+        return sums
+
+    def total(self, name: str) -> float:
+        """Sum of a counter over all its labels."""
+        families = self.registry.restricted_registry([name]).collect()
+        return sum(sample.value for family in families for sample in family.samples)
+
+    def render(self) -> bytes:
+        """Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,41 @@
+"""Values that travel between the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SWEEP_END = "m26.sweep"
+"""Command of the journal record that closes a sweep; its body is the sweep's facts as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One fully received Process reply, with everything that its journal record carries."""
+
+    account: str
+    platform: str
+    command: str
+    """Wire name of the command, e.g. ``Mobile_SearchAuctions``; never a URL."""
+    query: str
+    """The request payload as JSON text, with paging parameters; free of secrets."""
+    status: int
+    """HTTP status; 0 when the reply was read from a capture that does not say."""
+    content_type: str
+    fetched_at: int
+    """Receive time, microseconds since 1970 by our own clock."""
+    body: bytes
+    """The reply's bytes after HTTP content decoding, exactly as served."""
+    sweep: int = 0
+    """Start of the sweep this page belongs to, microseconds; 0 outside a sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A page at its place in a journal or a replayed file."""
+
+    pos: int
+    """Number of records before it; the ingest cursor moves to ``pos + 1`` when it is stored."""
+    page: Page | None
+    """None where the record was damaged on disk: the position is passed and reported."""
+    detail: str = ""
+    """Why ``page`` is None."""
