@@ -60,6 +60,8 @@ pub struct NewCard {
     pub card: Arc<Card>,
     /// Index in [`Batch::rows`] of the first auction that shows it.
     pub row: usize,
+    /// Server time of that auction's page, microseconds.
+    pub first_seen: i64,
 }
 
 /// What a list of pages came to.
@@ -129,7 +131,7 @@ impl Normalizer {
             pages: pages.len(),
             refused: draft.refused,
             auctions: Copy::encode(&schema::AUCTION, draft.rows.iter(), 260),
-            cards: Copy::encode(&schema::CARD, new_cards.iter().map(|new| &*new.card), 8 << 10),
+            cards: Copy::encode(&schema::CARD, new_cards.iter(), 8 << 10),
             rows: draft.rows,
             new_cards,
             rejects: draft.rejects,
@@ -152,7 +154,8 @@ impl Normalizer {
         for (row, card) in draft.cards.iter().enumerate() {
             let key = (card.card_id, card.version);
             if !self.committed.contains(&key) && in_batch.insert(key) {
-                new.push(NewCard { card: Arc::clone(card), row });
+                let first_seen = draft.rows[row].observed_at;
+                new.push(NewCard { card: Arc::clone(card), row, first_seen });
             }
         }
         new

@@ -148,7 +148,7 @@ impl Batch {
     }
 
     fn card_rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        self.inner.new_cards.iter().map(|new| tuple(py, &schema::CARD, &*new.card)).collect()
+        self.inner.new_cards.iter().map(|new| tuple(py, &schema::CARD, new)).collect()
     }
 }
 

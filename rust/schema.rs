@@ -3,7 +3,7 @@
 //! Invariant: encoder, offline rows, staging tables and documentation all derive from these two
 //! tables; `tests/service/test_schema.py` holds the SQL migrations against them.
 
-use crate::card::Card;
+use crate::batch::NewCard;
 use crate::pgtype::{PgType, Value};
 use crate::record::AuctionRow;
 
@@ -51,19 +51,20 @@ pub const AUCTION: [Column<AuctionRow>; 20] = [
     column("observed_at", Timestamptz, |r| Value::Timestamptz(r.observed_at)),
 ];
 
-/// Columns of a card version, as in `m26.card` but for `first_seen`.
-pub const CARD: [Column<Card>; 13] = [
-    column("card_id", Int8, |c| Value::Int8(c.card_id)),
-    column("version", Int8, |c| Value::Int8(c.version)),
-    column("name", Text, |c| (&c.name).into()),
-    column("position", Text, |c| (&c.position).into()),
-    column("overall", Int4, |c| c.overall.into()),
-    column("tier", Int4, |c| c.tier.into()),
-    column("program_id", Int4, |c| c.program_id.into()),
-    column("program", Text, |c| (&c.program).into()),
-    column("team_id", Int4, |c| c.team_id.into()),
-    column("type", Text, |c| (&c.kind).into()),
-    column("discard_value", Int8, |c| c.discard_value.into()),
-    column("discard_currency", Int4, |c| c.discard_currency.into()),
-    column("attributes", Jsonb, |c| Value::Jsonb(&c.attributes)),
+/// Columns of a card version, as in `m26.card`.
+pub const CARD: [Column<NewCard>; 14] = [
+    column("card_id", Int8, |c| Value::Int8(c.card.card_id)),
+    column("version", Int8, |c| Value::Int8(c.card.version)),
+    column("name", Text, |c| (&c.card.name).into()),
+    column("position", Text, |c| (&c.card.position).into()),
+    column("overall", Int4, |c| c.card.overall.into()),
+    column("tier", Int4, |c| c.card.tier.into()),
+    column("program_id", Int4, |c| c.card.program_id.into()),
+    column("program", Text, |c| (&c.card.program).into()),
+    column("team_id", Int4, |c| c.card.team_id.into()),
+    column("type", Text, |c| (&c.card.kind).into()),
+    column("discard_value", Int8, |c| c.card.discard_value.into()),
+    column("discard_currency", Int4, |c| c.card.discard_currency.into()),
+    column("attributes", Jsonb, |c| Value::Jsonb(&c.card.attributes)),
+    column("first_seen", Timestamptz, |c| Value::Timestamptz(c.first_seen)),
 ];

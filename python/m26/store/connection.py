@@ -1,0 +1,115 @@
+"""Connections to PostgreSQL: a pool that survives restarts and poolers, and which errors pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+
+from m26.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import Pool, PoolConnectionProxy
+
+T = TypeVar("T")
+
+# Classes of SQLSTATE after which the same batch may succeed later, or on another connection.
+_PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
+# Of the data: a row that PostgreSQL will never take.
+_DATA = ("22", "23")
+
+OUTAGES: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresError,
+)
+"""What a database call may raise besides bugs."""
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether trying again, later or on a new connection, may help."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_PASSING) or is_pooler(error)
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+
+
+def is_data(error: Exception) -> bool:
+    """Whether some row of the batch can never be stored."""
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_DATA)
+
+
+def is_pooler(error: Exception) -> bool:
+    """Whether a transaction pooler (pgbouncer) loses our prepared statements."""
+    return isinstance(
+        error,
+        asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError,
+    )
+
+
+def plain(error: Exception) -> str:
+    """One line about a database error, without its parameters or DSN."""
+    if isinstance(error, asyncpg.PostgresError):
+        return f"{error.sqlstate}: {str(error).splitlines()[0][:200]}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return f"{type(error).__name__}: {str(error)[:200]}"
+
+
+async def connect(dsn: str, *, statement_cache: bool = True) -> Pool[Any]:
+    """A small pool: one writer, the publisher, and whoever reads.
+
+    Raises:
+        ConfigError: the DSN is malformed.
+        OSError, asyncpg.PostgresError: the server does not answer.
+    """
+    try:
+        pool = asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=6,
+            command_timeout=60,
+            timeout=10,
+            statement_cache_size=100 if statement_cache else 0,
+            max_inactive_connection_lifetime=60,
+        )
+        return await pool
+    except (ValueError, asyncpg.ClientConfigurationError) as error:
+        raise ConfigError(
+            f"M26_POSTGRES__DSN is not a usable PostgreSQL address: {error}",
+            hint="It looks like postgresql://user@host:5432/database, "
+            "or postgresql:///database?host=/socket/folder.",
+        ) from None
+
+
+async def within(
+    deadline: float, connection: PoolConnectionProxy[Any], work: Coroutine[Any, Any, T]
+) -> T:
+    """Run `work` on `connection`; at the deadline, or when cancelled, end the connection first.
+
+    The driver's own timeout does not cover COPY, and a rollback on a frozen server waits as well:
+    only a connection that is gone lets both return.
+
+    Raises:
+        TimeoutError: the deadline passed.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=deadline)
+    except asyncio.CancelledError:
+        await _abandon(connection, task)
+        raise
+    if not done:
+        await _abandon(connection, task)
+        raise TimeoutError
+    return task.result()
+
+
+async def _abandon(connection: PoolConnectionProxy[Any], task: asyncio.Future[Any]) -> None:
+    connection.terminate()
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    if task.done() and not task.cancelled():
+        task.exception()  # read, so that nobody is told that it was not

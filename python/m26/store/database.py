@@ -1,0 +1,124 @@
+"""The database as other parts of m26 see it: open it, write batches, read back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from m26.errors import StorageError
+from m26.store import connection as connections
+from m26.store import merge, migrate
+from m26.store.load import Loader
+
+if TYPE_CHECKING:
+    from asyncpg.pool import Pool
+
+    from m26.normalize import Normalizer
+
+
+class Store:
+    """One database. Every method raises what `m26.store.connection.OUTAGES` lists."""
+
+    def __init__(self, pool: Pool[Any]) -> None:
+        self._pool = pool
+
+    async def ping(self) -> str:
+        """The server's version."""
+        return str(await self._pool.fetchval("SHOW server_version"))
+
+    async def migrate(self) -> list[str]:
+        """Bring the schema up to date; the names of the migrations applied now."""
+        async with self._pool.acquire() as connection:
+            return await migrate.migrate(connection)
+
+    async def migration_status(self) -> list[dict[str, Any]]:
+        """Each shipped migration and when it was applied, None if it was not."""
+        async with self._pool.acquire() as connection:
+            applied = await migrate.applied_at(connection)
+        return [
+            {"name": m.name, "checksum": m.checksum, "applied_at": applied.get(m.name)}
+            for m in migrate.shipped()
+        ]
+
+    async def database_id(self) -> str:
+        """The uuid made with this database."""
+        return str(await self._pool.fetchval("SELECT id FROM m26.database_info"))
+
+    async def head(self) -> int:
+        """Sequence number of the newest committed event."""
+        return int(await self._pool.fetchval("SELECT seq FROM m26.stream_head"))
+
+    async def first_seq(self) -> int:
+        """Sequence number of the oldest event still kept; 0 when there is none."""
+        return int(await self._pool.fetchval("SELECT min(seq) FROM m26.auction_event") or 0)
+
+    async def events(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """(seq, JSON) of up to `limit` events after `after`, in order."""
+        rows = await self._pool.fetch(
+            "SELECT seq, data FROM m26.event_json WHERE seq > $1 ORDER BY seq LIMIT $2",
+            after,
+            limit,
+        )
+        return [(row["seq"], row["data"]) for row in rows]
+
+    async def fold_sightings(self) -> None:
+        """Move the sightings into `auction.last_seen`."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM m26.stream_head FOR UPDATE")
+            await connection.execute(merge.FOLD_SIGHTINGS)
+
+    async def reject_list(self, *, limit: int, reason: str | None = None) -> list[dict[str, Any]]:
+        """Quarantined items, newest first, without their bytes."""
+        rows = await self._pool.fetch(
+            "SELECT id, part, pos, item, byte_from, byte_to, reason, detail, state, created_at,"
+            " length(raw) AS bytes FROM m26.reject WHERE $2::text IS NULL OR reason = $2"
+            " ORDER BY id DESC LIMIT $1",
+            limit,
+            reason,
+        )
+        return [dict(row) for row in rows]
+
+    async def reject(self, reject_id: int) -> dict[str, Any] | None:
+        """One quarantined item with its raw bytes."""
+        row = await self._pool.fetchrow("SELECT * FROM m26.reject WHERE id = $1", reject_id)
+        return dict(row) if row else None
+
+    async def sizes(self) -> list[dict[str, Any]]:
+        """Estimated rows and bytes on disk of each table, partitions added up."""
+        rows = await self._pool.fetch(
+            "SELECT coalesce(p.relname, c.relname) AS table,"
+            " sum(greatest(c.reltuples, 0))::bigint AS rows,"
+            " sum(pg_total_relation_size(c.oid))::bigint AS bytes"
+            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
+            " LEFT JOIN pg_class p ON p.oid = i.inhparent"
+            " WHERE n.nspname = 'm26' AND c.relkind = 'r' GROUP BY 1 ORDER BY 3 DESC"
+        )
+        return [dict(row) for row in rows]
+
+    def loader(self, normalizer: Normalizer, *, deadline: float = 60) -> Loader:
+        """The writer of batches."""
+        return Loader(self._pool, normalizer, deadline=deadline)
+
+
+@asynccontextmanager
+async def opened(dsn: str, *, statement_cache: bool = True) -> AsyncIterator[Store]:
+    """Connect to a database.
+
+    Raises:
+        ConfigError: the DSN is malformed.
+        StorageError: the server does not answer or refuses us.
+    """
+    try:
+        pool = await connections.connect(dsn, statement_cache=statement_cache)
+    except connections.OUTAGES as error:
+        raise StorageError(
+            f"cannot connect to PostgreSQL: {connections.plain(error)}",
+            hint="Check that the server runs and that M26_POSTGRES__DSN is right; "
+            "unset it to use the embedded server.",
+        ) from error
+    try:
+        yield Store(pool)
+    finally:
+        pool.terminate()  # nothing is in flight: every caller has left its transaction

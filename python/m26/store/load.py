@@ -1,0 +1,325 @@
+"""The one transaction that stores a batch: cursor, cards, events, current state, rejects."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+import structlog
+
+from m26.models import SWEEP_END, Page, Record
+from m26.normalize import Normalizer
+from m26.store import merge, partitions
+from m26.store.connection import is_data, plain, within
+
+if TYPE_CHECKING:
+    from asyncpg.pool import Pool, PoolConnectionProxy
+
+    from m26._native import Batch, CopyBuffer
+
+_log = structlog.get_logger()
+
+_SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SESSION = """
+SELECT set_config('lock_timeout', '20s', true),
+    set_config('idle_in_transaction_session_timeout', '60s', true),
+    set_config('timezone', 'UTC', true)"""
+
+
+class CursorMovedError(Exception):
+    """The cursor is not where this batch begins: a lost COMMIT reply, or a rival."""
+
+    def __init__(self, pos: int) -> None:
+        super().__init__(f"the cursor stands at {pos}")
+        self.pos = pos
+
+
+@dataclass(slots=True)
+class Stored:
+    """What one committed batch came to."""
+
+    pos: int
+    """The cursor: records of this part that are stored."""
+    seq: int = 0
+    """The stream head."""
+    pages: int = 0
+    rows: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    late: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    drift: int = 0
+    seconds: float = 0.0
+    sweeps: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reject:
+    pos: int
+    item: int | None
+    byte_from: int
+    byte_to: int
+    reason: str
+    detail: str
+    raw: bytes
+
+
+class Loader:
+    """Writes batches of one process. Not for concurrent use."""
+
+    def __init__(self, pool: Pool[Any], normalizer: Normalizer, *, deadline: float = 60) -> None:
+        self._pool = pool
+        self._normalizer = normalizer
+        self._deadline = deadline
+
+    async def cursor(self, part: str) -> int:
+        """Records of `part` that are stored."""
+        pos = await self._pool.fetchval("SELECT pos FROM m26.ingest_cursor WHERE part = $1", part)
+        return int(pos or 0)
+
+    async def store(self, part: str, records: Sequence[Record]) -> Stored:
+        """Store consecutive records of one part, exactly once.
+
+        Raises:
+            CursorMovedError: the part's cursor is not at the first record.
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: nothing of the
+                batch is known to be stored; try again from `cursor`.
+        """
+        started = time.perf_counter()
+        pages = [(r.pos, r.page) for r in records if r.page and r.page.command != SWEEP_END]
+        batch = await self._normalizer.normalize([page for _, page in pages])
+        async with self._pool.acquire(timeout=self._deadline) as connection:
+            transaction = _Transaction(connection, part, records, pages, batch)
+            stored = await within(self._deadline, connection, transaction.run())
+        self._normalizer.confirm(batch)
+        stored.seconds = time.perf_counter() - started
+        return stored
+
+
+@dataclass(slots=True)
+class _Transaction:
+    connection: PoolConnectionProxy[Any]
+    part: str
+    records: Sequence[Record]
+    pages: Sequence[tuple[int, Page]]
+    batch: Batch
+    rejects: list[_Reject] = field(default_factory=list)
+
+    async def run(self) -> Stored:
+        connection = self.connection
+        begin, end = self.records[0].pos, self.records[-1].pos + 1
+        stored = Stored(pos=end, pages=len(self.pages), rows=self.batch.auctions.rows)
+        async with connection.transaction():
+            await connection.execute(_SESSION)
+            seq = await connection.fetchval("SELECT seq FROM m26.stream_head FOR UPDATE")
+            await self._move_cursor(begin, end)
+            stored.seq = seq
+            if self.batch.auctions.rows:
+                await partitions.ensure(connection, seq + self.batch.auctions.rows)
+                await connection.execute(merge.CREATE_STAGES)
+                await self._apply_cards(0, self.batch.cards.rows)
+                await self._apply(0, self.batch.auctions.rows, stored)
+            self._collect_rejects()
+            await self._write_rejects(stored)
+            await self._write_drift(stored)
+            await self._write_sweeps(stored)
+            await connection.execute("UPDATE m26.stream_head SET seq = $1", stored.seq)
+        return stored
+
+    async def _move_cursor(self, begin: int, end: int) -> None:
+        await self.connection.execute(
+            "INSERT INTO m26.ingest_cursor (part) VALUES ($1) ON CONFLICT DO NOTHING", self.part
+        )
+        moved = await self.connection.fetchval(
+            "UPDATE m26.ingest_cursor SET pos = $3 WHERE part = $1 AND pos = $2 RETURNING pos",
+            self.part,
+            begin,
+            end,
+        )
+        if moved is None:
+            pos = await self.connection.fetchval(
+                "SELECT pos FROM m26.ingest_cursor WHERE part = $1", self.part
+            )
+            raise CursorMovedError(int(pos))
+
+    async def _apply_cards(self, start: int, stop: int) -> None:
+        """Insert cards `start` to `stop`; halve where PostgreSQL refuses data, down to the card."""
+        if start == stop:
+            return
+        try:
+            async with self.connection.transaction():
+                await self._copy(merge.CARD_STAGE, self.batch.cards, start, stop)
+                await self.connection.execute(merge.INSERT_CARDS)
+                for row in await self.connection.fetch(merge.MANY_VERSIONS):
+                    await self._note("card.version", "many_versions", 1, f"card {row['card_id']}")
+        except asyncpg.PostgresError as error:
+            if not is_data(error):
+                raise
+            if stop - start == 1:
+                self._reject(*self.batch.locate_card(start), "card_refused", plain(error))
+                return
+            middle = (start + stop) // 2
+            await self._apply_cards(start, middle)
+            await self._apply_cards(middle, stop)
+
+    async def _apply(self, start: int, stop: int, stored: Stored) -> None:
+        """Apply rows `start` to `stop`; halve where PostgreSQL refuses data, down to the row."""
+        try:
+            async with self.connection.transaction():
+                rows = await self._merge(start, stop, stored.seq)
+        except asyncpg.PostgresError as error:
+            if not is_data(error):
+                raise
+            if stop - start == 1:
+                self._reject(*self.batch.locate(start), "auction_refused", plain(error))
+                return
+            middle = (start + stop) // 2
+            await self._apply(start, middle, stored)
+            await self._apply(middle, stop, stored)
+            return
+        self._count(rows, stop - start, stored)
+
+    async def _merge(self, start: int, stop: int, seq: int) -> list[Any]:
+        await self._copy(merge.AUCTION_STAGE, self.batch.auctions, start, stop)
+        if await self.connection.fetchval(merge.MAY_BE_LATE):
+            await self.connection.execute(merge.FOLD_SIGHTINGS)
+        positions = [pos for pos, _ in self.pages]
+        rows = await self.connection.fetch(merge.MERGE, seq, self.part, positions)
+        if any(row["closed"] for row in rows):
+            await self.connection.execute(merge.CLOSE_AUCTIONS, seq)
+        return rows
+
+    async def _copy(self, table: str, buffer: CopyBuffer, start: int, stop: int) -> None:
+        if stop - start < buffer.rows:  # halving: earlier halves may still stand in the stage
+            await self.connection.execute(f"TRUNCATE pg_temp.{table}")
+            buffer = buffer.slice(start, stop)
+        await self.connection.copy_to_table(
+            table, schema_name="pg_temp", source=_slices(buffer), format="binary"
+        )
+
+    def _count(self, rows: Sequence[Any], total: int, stored: Stored) -> None:
+        seen = 0
+        for row in rows:
+            _, page = self.pages[row["page"]]
+            seen += row["seen"]
+            stored.new += row["new"]
+            stored.changed += row["changed"]
+            stored.seq += row["events"]
+            stored.kinds["listed"] += row["listed"]
+            stored.kinds["bid"] += row["bid"]
+            stored.kinds["closed"] += row["closed"]
+            stored.kinds["changed"] += row["events"] - row["listed"] - row["bid"] - row["closed"]
+            if page.sweep:
+                counts = stored.sweeps.setdefault((page.platform, page.sweep), Counter())
+                counts.update(seen=row["seen"], new=row["new"], changed=row["changed"])
+        stored.unchanged += seen - sum(row["new"] + row["changed"] for row in rows)
+        stored.late += total - seen
+
+    def _reject(
+        self, page: int, item: int | None, start: int, stop: int, reason: str, detail: str
+    ) -> None:
+        pos, source = self.pages[page]
+        raw = source.body[start:stop]
+        self.rejects.append(_Reject(pos, item, start, stop, reason, detail, raw))
+
+    def _collect_rejects(self) -> None:
+        for reject in self.batch.rejects:
+            self._reject(*reject)
+        for record in self.records:
+            if record.page is None:
+                lost = _Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
+                self.rejects.append(lost)
+
+    async def _write_rejects(self, stored: Stored) -> None:
+        if not self.rejects:
+            return
+        await self.connection.executemany(
+            "INSERT INTO m26.reject (part, pos, item, byte_from, byte_to, reason, detail, raw)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            [
+                (self.part, r.pos, r.item, r.byte_from, r.byte_to, r.reason, r.detail, r.raw)
+                for r in self.rejects
+            ],
+        )
+        stored.rejects.update(reject.reason for reject in self.rejects)
+
+    async def _write_drift(self, stored: Stored) -> None:
+        for path, kind, count, sample in self.batch.drift:
+            await self._note(path, kind, count, sample)
+            stored.drift += count
+
+    async def _note(self, path: str, kind: str, count: int, sample: str) -> None:
+        await self.connection.execute(
+            "INSERT INTO m26.drift AS d (path, kind, count, sample) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count,"
+            " last_seen = now()",
+            path,
+            kind,
+            count,
+            sample,
+        )
+
+    async def _write_sweeps(self, stored: Stored) -> None:
+        queries = {(p.platform, p.sweep): p.query for _, p in self.pages if p.sweep}
+        pages = Counter((p.platform, p.sweep) for _, p in self.pages if p.sweep)
+        for (platform, started), query in queries.items():
+            counts = stored.sweeps.get((platform, started), Counter())
+            await self.connection.execute(
+                "INSERT INTO m26.sweep AS s"
+                " (platform, query, started_at, pages_answered, seen, new, changed)"
+                " VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7)"
+                " ON CONFLICT (platform, started_at) DO UPDATE SET"
+                " pages_answered = s.pages_answered + excluded.pages_answered,"
+                " seen = s.seen + excluded.seen, new = s.new + excluded.new,"
+                " changed = s.changed + excluded.changed",
+                platform,
+                query,
+                _time(started),
+                pages[platform, started],
+                counts["seen"],
+                counts["new"],
+                counts["changed"],
+            )
+        for record in self.records:
+            if record.page is not None and record.page.command == SWEEP_END:
+                await self._close_sweep(record.page)
+
+    async def _close_sweep(self, page: Page) -> None:
+        facts = orjson.loads(page.body)
+        await self.connection.execute(
+            "INSERT INTO m26.sweep AS s (platform, query, started_at, pages_asked, pages_answered,"
+            " truncated, complete, why, finished_at)"
+            " VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9)"
+            " ON CONFLICT (platform, started_at) DO UPDATE SET"
+            " pages_asked = excluded.pages_asked, pages_answered = excluded.pages_answered,"
+            " truncated = excluded.truncated, complete = excluded.complete, why = excluded.why,"
+            " finished_at = excluded.finished_at",
+            page.platform,
+            page.query,
+            _time(page.sweep),
+            facts["pages_asked"],
+            facts["pages_answered"],
+            facts["truncated"],
+            facts["complete"],
+            facts["why"],
+            _time(facts["finished_at"]),
+        )
+
+
+async def _slices(buffer: CopyBuffer) -> AsyncIterator[Any]:
+    view = memoryview(buffer)
+    for at in range(0, len(view), _SLICE):
+        yield view[at : at + _SLICE]
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,33 @@
+"""Partitions of the event history, made before the first event that needs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+EVENTS = 5_000_000
+"""Events a partition holds: about three weeks of one account at the default budget."""
+
+
+async def ensure(connection: PoolConnectionProxy[Any], last_seq: int) -> None:
+    """Make the partitions up to the one that `last_seq` falls into.
+
+    Called with the stream head locked, so nobody else makes one at the same time.
+    """
+    number = last_seq // EVENTS
+    while not await connection.fetchval("SELECT to_regclass($1)::text", _name(number)):
+        first = number * EVENTS
+        await connection.execute(
+            # no user text: both numbers are computed above
+            f"CREATE TABLE {_name(number)} PARTITION OF m26.auction_event"
+            f" FOR VALUES FROM ({first}) TO ({first + EVENTS})"
+        )
+        if number == 0:
+            return
+        number -= 1
+
+
+def _name(number: int) -> str:
+    return f"m26.auction_event_p{number:05d}"
