@@ -1,0 +1,80 @@
+"""Pages and faulty file systems for the journal's tests."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from pathlib import Path
+
+from m26.journal import Journal
+from m26.journal.files import Files
+from m26.models import Page, Record
+
+
+def make_page(number: int, *, size: int = 200) -> Page:
+    """A page whose body is different for each number and does not compress."""
+    body = random.Random(number).randbytes(size)
+    return Page(
+        account="main",
+        platform="ps5",
+        command="Mobile_SearchAuctions",
+        query='{"filters":[],"itemName":"","offset":0}',
+        status=200,
+        content_type="application/json",
+        fetched_at=1_786_913_835_000_000 + number,
+        body=body,
+        sweep=number // 10,
+    )
+
+
+def open_journal(folder: Path, *, files: Files | None = None, segment_bytes: int = 4000) -> Journal:
+    return Journal.open(
+        folder, keep_bytes=1 << 40, reserve_bytes=0, segment_bytes=segment_bytes, files=files
+    )
+
+
+def read_all(journal: Journal, pos: int = 0, *, max_records: int = 7) -> list[Record]:
+    """Everything from `pos` on, in several reads, checked to be dense."""
+    records: list[Record] = []
+    while batch := journal.read(pos + len(records), max_records=max_records):
+        records += batch
+    assert [record.pos for record in records] == list(range(pos, pos + len(records)))
+    return records
+
+
+class SmallDisk(Files):
+    """A disk of `room` bytes for record data: short writes first, then ENOSPC."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def write(self, fd: int, data: memoryview, offset: int) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = super().write(fd, data[: self.room], offset)
+        self.room -= taken
+        return taken
+
+    def free(self, folder: Path) -> int:
+        return self.room
+
+
+class BadSync(Files):
+    """A disk whose fsync fails from the given call on; later calls pretend to succeed."""
+
+    def __init__(self, *, fails_at: int, also_cut: bool = False) -> None:
+        self.calls = 0
+        self.fails_at = fails_at
+        self.also_cut = also_cut
+
+    def sync(self, fd: int) -> None:
+        self.calls += 1
+        if self.calls == self.fails_at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().sync(fd)
+
+    def cut(self, fd: int, size: int) -> None:
+        if self.also_cut:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        super().cut(fd, size)
