@@ -1,0 +1,229 @@
+"""``m26 embedded``: the servers that m26 starts itself, looked at, kept and stopped."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from m26.cli.options import Options
+from m26.cli.output import console, dump_json, size, table
+from m26.errors import StorageError
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+
+    from m26.config import Settings
+    from m26.embedded.supervise import Server
+
+
+def status(*, options: Options = Options()) -> None:
+    """Print what runs: pid, owner, version, where its files and its socket are, how big.
+
+    Example: ``m26 embedded status --json``
+
+    Args:
+        options: options of every command.
+    """
+    servers = _servers(options.load().settings)
+    rows = [_facts(server, program) for server, program in servers]
+    if options.json:
+        dump_json(rows)
+        return
+    columns = {
+        "name": "server",
+        "running": "runs",
+        "pid": "pid",
+        "owner_pid": "owner's pid",
+        "version": "version",
+        "data_bytes": "size",
+        "folder": "files",
+        "socket_folder": "socket in",
+    }
+    table("", list(columns.values()), ([_plain(key, row[key]) for key in columns] for row in rows))
+
+
+def start(*, options: Options = Options()) -> int:
+    """Start both servers, or attach to running ones, and keep them until Ctrl-C or SIGTERM.
+
+    Example: ``m26 embedded start``
+
+    Args:
+        options: options of every command.
+    """
+    import anyio
+
+    return anyio.run(_start, options.load().settings, options.json)
+
+
+def stop(*, options: Options = Options()) -> None:
+    """Stop servers that a killed command left running; those of a running command are its own.
+
+    Example: ``m26 embedded stop``
+
+    Args:
+        options: options of every command.
+    """
+    import anyio
+
+    from m26.embedded.supervise import stop_leftover
+
+    stopped = [
+        {"name": server.name, "pid": anyio.run(stop_leftover, server)}
+        for server, _ in _servers(options.load().settings)
+    ]
+    if options.json:
+        dump_json(stopped)
+        return
+    for row in stopped:
+        what = f"stopped (pid {row['pid']})" if row["pid"] else "was not running"
+        console().print(f"{row['name']} {what}")
+
+
+def psql(
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], options: Options = Options()
+) -> int:
+    """Open psql on the embedded database; a server started only for it is stopped after it.
+
+    Example: ``m26 embedded psql -c "SELECT count(*) FROM m26.auction"``
+
+    Args:
+        arguments: passed on to psql.
+        options: options of every command.
+    """
+    import anyio
+
+    # Nobody wants a log line between the answers of a shell.
+    settings = options.load({} if options.debug else {"log.level": "warning"}).settings
+    signal.signal(signal.SIGINT, _left_to_psql)
+    return anyio.run(_psql, settings.home, settings.pg_bin, arguments)
+
+
+def _left_to_psql(_number: int, _frame: object) -> None:
+    """Ctrl-C in a shell cancels its query; a handler, unlike SIG_IGN, is not inherited."""
+
+
+async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> int:
+    import anyio
+
+    from m26.embedded import postgres
+    from m26.embedded.binaries import postgres_folder
+
+    beside = postgres_folder(pg_bin) / "psql"
+    program = str(beside) if beside.is_file() else shutil.which("psql")
+    if program is None:
+        raise StorageError(
+            f"there is no psql beside the server's binaries ({beside.parent}) nor on PATH",
+            hint="Run `apt-get install postgresql-client`.",
+        )
+    async with postgres.running(home, pg_bin=pg_bin) as server:
+        command = [program, server.dsn, *arguments]
+        shell = await anyio.open_process(command, stdin=None, stdout=None, stderr=None)
+        return await shell.wait()
+
+
+async def _start(settings: Settings, as_json: bool) -> int:
+    import anyio
+
+    from m26.embedded import postgres, valkey
+
+    code = 0
+
+    async def end_by_signal(scope: CancelScope) -> None:
+        nonlocal code
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                code = 128 + number
+                scope.cancel()
+                return
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(end_by_signal, group.cancel_scope)
+            async with (
+                postgres.running(settings.home, pg_bin=settings.pg_bin) as database,
+                valkey.running(settings.home) as cache,
+            ):
+                _announce({"postgres": database.dsn, "redis": cache.url}, as_json=as_json)
+                await anyio.sleep_forever()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return code
+
+
+def _announce(urls: Mapping[str, str], *, as_json: bool) -> None:
+    if as_json:
+        dump_json(urls)
+        return
+    for name, url in urls.items():
+        console().print(f"{name:9}{url}", markup=False)
+    console().print("Ctrl-C stops them.")
+
+
+def _servers(settings: Settings) -> list[tuple[Server, Path | None]]:
+    """Both servers, each with its program when there is one."""
+    from m26.embedded import postgres, valkey
+    from m26.embedded.binaries import postgres_folder, valkey_server
+
+    def postgres_program() -> Path:
+        return postgres_folder(settings.pg_bin) / "postgres"
+
+    return [
+        (postgres.server(settings.home, pg_bin=settings.pg_bin), _found(postgres_program)),
+        (valkey.server(settings.home), _found(valkey_server)),
+    ]
+
+
+def _found(search: Callable[[], Path]) -> Path | None:
+    try:
+        return search()
+    except StorageError:  # what runs can be seen and stopped without its program
+        return None
+
+
+def _facts(server: Server, program: Path | None) -> dict[str, object]:
+    from m26.embedded.folders import socket_folder
+
+    process = server.process()
+    return {
+        "name": server.name,
+        "running": process is not None,
+        "pid": process.pid if process else None,
+        "owner_pid": server.owner.holder(),
+        "version": _version(program) if program else None,
+        "program": str(program) if program else None,
+        "folder": str(server.folder),
+        "socket_folder": str(socket_folder(server.folder)) if process else None,
+        "log": str(server.log),
+        "data_bytes": _bytes(server.data) if server.data.exists() else None,
+    }
+
+
+def _plain(key: str, value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    return size(value) if key == "data_bytes" else str(value)  # a pid has no thousands
+
+
+def _version(program: Path) -> str:
+    """What the program says of itself, shortened to the number."""
+    done = subprocess.run(  # noqa: S603 - a program of the ladder
+        [program, "--version"], capture_output=True, text=True, check=False
+    )
+    words = [word.removeprefix("v=") for word in done.stdout.split()]
+    return next((word for word in words if word[:1].isdigit()), "")
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_blocks * 512
+        except OSError:  # a running server removes files while we count
+            continue
+    return total

@@ -1,0 +1,115 @@
+"""Whom PostgreSQL runs as: a data folder in, a command prefix or an unprivileged user out."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from m26.errors import StorageError
+
+NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+_UNPRIVILEGED = ("postgres", "nobody")
+
+
+class UserArguments(TypedDict, total=False):
+    """The arguments of `subprocess.Popen` that change the user."""
+
+    user: int
+    group: int
+    extra_groups: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How to start a program that refuses to be root."""
+
+    prefix: tuple[str, ...] = ()
+    """Put before the command. It execs the program: the pid stays the same."""
+    uid: int
+    """Owner of the files, and the user as the process table outside of a namespace shows it."""
+    gid: int | None = None
+    """Set when the program is to be started as `uid`, another user than ours."""
+
+    @property
+    def popen(self) -> UserArguments:
+        """What `subprocess.Popen` needs to start a program as this user."""
+        if self.gid is None:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def give(self, *folders: Path) -> None:
+        """Hand over folders that m26 made, and all in them, to this user when it is not ours."""
+        if self.gid is None:
+            return
+        for folder in folders:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def account(folder: Path, program: Path, *, namespace: Sequence[str] = NAMESPACE) -> Account:
+    """The account for `program` on `folder`, the parent of its data (`data` may not exist yet).
+
+    An ordinary user is that user. Root becomes user 1000 of a user namespace, in which the files
+    that root owns are its own; where the kernel forbids namespaces, root drops to ``postgres`` or
+    ``nobody``. Data that exists decides: whoever owns it goes on.
+
+    Raises:
+        StorageError: the data is another user's, or root can do neither.
+    """
+    data = folder / "data"
+    owner = data.stat().st_uid if data.exists() else None
+    if (me := os.geteuid()) != 0:
+        if owner not in {None, me}:
+            raise StorageError(
+                f"{data} belongs to user {owner}, m26 runs as user {me}",
+                hint="Run m26 as the user that made it, or choose another M26_HOME.",
+            )
+        return Account(uid=me)
+    if owner in {None, 0} and namespace and _succeeds([*namespace, str(program), "--version"]):
+        return Account(prefix=tuple(namespace), uid=0)
+    return _unprivileged(folder, program, owner)
+
+
+def _unprivileged(folder: Path, program: Path, owner: int | None) -> Account:
+    entry = _entry(owner)
+    if entry is not None:
+        found = Account(uid=entry.pw_uid, gid=entry.pw_gid)
+        attempt = 'cd "$1" && exec "$2" --version'
+        if _succeeds(["sh", "-c", attempt, "sh", str(folder.parent), str(program)], found):
+            return found
+    name = entry.pw_name if entry else " or ".join(_UNPRIVILEGED)
+    raise StorageError(
+        "PostgreSQL refuses to run as root, user namespaces are off here, and the user "
+        f"{name} cannot enter {folder.parent} or run {program}",
+        hint="Run m26 as an ordinary user, or allow user namespaces, or set M26_HOME to a folder "
+        "that this user can enter, or use a running server by M26_POSTGRES__DSN.",
+    )
+
+
+def _entry(owner: int | None) -> pwd.struct_passwd | None:
+    try:
+        if owner:
+            return pwd.getpwuid(owner)
+        known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    except KeyError:
+        return None
+    return next((known[name] for name in _UNPRIVILEGED if name in known), None)
+
+
+def _succeeds(command: Sequence[str], user: Account | None = None) -> bool:
+    try:
+        done = subprocess.run(  # noqa: S603 - programs of this package's ladder
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            **(user.popen if user else {}),
+        )
+    except OSError:  # no such program
+        return False
+    return done.returncode == 0

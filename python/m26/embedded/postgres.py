@@ -1,0 +1,200 @@
+"""The embedded PostgreSQL: m26's home in, a running server on a Unix socket and its DSN out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import struct
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import anyio
+
+from m26.embedded import supervise
+from m26.embedded.account import NAMESPACE, Account, account
+from m26.embedded.binaries import postgres_folder
+from m26.embedded.folders import private_folder, socket_folder
+from m26.embedded.process import program_of
+from m26.errors import StorageError
+
+NAME = "m26"
+"""Of the database and of its only role."""
+_PORT = 5432  # only part of the socket's name: there is no TCP
+_ANSWER_SECONDS = 5.0
+_WIRING = {"listen_addresses": "", "unix_socket_permissions": "0700", "port": str(_PORT)}
+_CONFIG = """
+# m26: a small server for one writer. Change what you like; m26 itself sets only where it listens.
+shared_buffers = 64MB
+max_connections = 40
+max_wal_size = 512MB
+wal_compression = on
+log_checkpoints = off
+log_timezone = UTC
+timezone = UTC
+jit = off
+fsync = on
+synchronous_commit = on
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A running server."""
+
+    socket_folder: Path
+
+    @property
+    def dsn(self) -> str:
+        """DSN of the database ``m26``."""
+        return self.dsn_of(NAME)
+
+    def dsn_of(self, database: str) -> str:
+        """DSN of another database of this server."""
+        host = quote(str(self.socket_folder), safe="/")
+        return f"postgresql:///{quote(database)}?host={host}&port={_PORT}&user={NAME}"
+
+
+@asynccontextmanager
+async def running(
+    home: Path,
+    *,
+    pg_bin: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    report: supervise.Report = supervise.nothing,
+) -> AsyncIterator[Postgres]:
+    """Keep the server of `home` running: start it, adopt it, or attach to another command's.
+
+    Args:
+        home: m26's home; the server lives in its folder ``postgres``.
+        pg_bin: folder of the binaries; None looks for them.
+        settings: server settings laid over postgresql.conf, when this command starts the server.
+        report: told why the server is away, and ``""`` when it is back.
+
+    Raises:
+        ConfigError: `pg_bin` is wrong.
+        StorageError: there are no binaries, or the server does not start.
+    """
+    postgres_folder(pg_bin)  # a wrong setting is an error even when only attaching
+    kept = server(home, pg_bin=pg_bin, settings=settings)
+    postgres = Postgres(private_folder(kept.folder))
+    async with supervise.supervised(kept, report=report):
+        yield postgres
+
+
+def server(
+    home: Path,
+    *,
+    pg_bin: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+    namespace: Sequence[str] = NAMESPACE,
+) -> supervise.Server:
+    """The server of `home`, running or not.
+
+    Args:
+        home: m26's home.
+        pg_bin: folder of the binaries; None looks for them.
+        settings: server settings laid over postgresql.conf.
+        namespace: command that makes root another user; empty where there is none.
+    """
+    folder = home.resolve() / "postgres"
+    data = folder / "data"
+
+    async def prepare() -> supervise.Launch:
+        binaries = postgres_folder(pg_bin)
+        place = socket_folder(folder)
+        user = account(folder, binaries / "postgres", namespace=namespace)
+        user.give(folder, place)
+        if not data.exists():
+            await _make(data, binaries, user)
+        _clear(data, place)
+        command = [*user.prefix, str(binaries / "postgres"), "-D", str(data), "-k", str(place)]
+        for name, value in {**_WIRING, **(settings or {})}.items():
+            command += ["-c", f"{name}={value}"]
+        return supervise.Launch(command=command, user=user.popen)
+
+    return supervise.Server(
+        name="PostgreSQL",
+        folder=folder,
+        prepare=prepare,
+        answers=lambda: _answers(_socket(socket_folder(folder))),
+        programs=("postgres", "unshare"),
+        marker=("-D", str(data)),
+        stop_signal=signal.SIGINT,  # "fast": sessions are ended, what is committed is written
+    )
+
+
+async def _make(data: Path, binaries: Path, user: Account) -> None:
+    """Make `data` with the database ``m26`` in it, whole or not at all."""
+    for left in data.parent.glob("data.new.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # A name of our own: the initdb of a killed command may be writing for a moment yet.
+    new = data.with_name(f"data.new.{os.getpid()}")
+    initdb = [*user.prefix, str(binaries / "initdb"), "-D", str(new)]
+    initdb_options = ["--username", NAME, "--auth=trust", "--encoding=UTF8", "--no-locale"]
+    # Synced once at the end: the folder counts only from the rename on.
+    await _run([*initdb, *initdb_options, "--no-sync", "--no-instructions"], user)
+    with (new / "postgresql.conf").open("a") as config:
+        config.write(_CONFIG)
+    single = [*user.prefix, str(binaries / "postgres"), "--single", "-D", str(new)]
+    options = ["-c", "fsync=off", "-c", "exit_on_error=on", "postgres"]
+    await _run([*single, *options], user, statement=f"CREATE DATABASE {NAME}\n".encode())
+    await _run([*initdb, "--sync-only"], user)
+    new.rename(data)
+    parent = os.open(data.parent, os.O_DIRECTORY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
+
+
+async def _run(command: Sequence[str], user: Account, *, statement: bytes = b"") -> None:
+    done = await anyio.run_process(
+        command,
+        input=statement,
+        check=False,
+        env=supervise.ENVIRONMENT,
+        start_new_session=True,
+        **user.popen,
+    )
+    if done.returncode != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
+        raise StorageError(
+            f"a new database could not be made: {' '.join(words) or done.returncode}",
+            hint="As root, PostgreSQL works only in folders that root owns." if user.prefix else "",
+        )
+
+
+def _clear(data: Path, place: Path) -> None:
+    """Remove what a crash left and would be taken for a running server.
+
+    PostgreSQL refuses to start while the pid in these files exists, be it another program (likely
+    after a restart of a container) or a zombie that nobody reaps (a container without an init).
+    The caller knows that nothing of m26 uses the data.
+    """
+    pid_file = data / "postmaster.pid"
+    first = pid_file.read_text().partition("\n")[0] if pid_file.exists() else ""
+    if not first.isdigit() or program_of(int(first)) != "postgres":
+        for path in (pid_file, _socket(place), Path(f"{_socket(place)}.lock")):
+            path.unlink(missing_ok=True)
+
+
+def _socket(place: Path) -> Path:
+    return place / f".s.PGSQL.{_PORT}"
+
+
+async def _answers(socket: Path) -> bool:
+    """Whether a session may begin: the server's first word to a startup message is "R"."""
+    body = struct.pack("!i", 3 << 16) + f"user\0{NAME}\0database\0{NAME}\0\0".encode()
+    try:
+        with anyio.fail_after(_ANSWER_SECONDS):
+            async with await anyio.connect_unix(socket) as stream:
+                await stream.send(struct.pack("!i", len(body) + 4) + body)
+                word = await stream.receive(1)
+                await stream.send(b"X\0\0\0\4")
+    except (OSError, anyio.EndOfStream, anyio.BrokenResourceError):
+        return False
+    return word == b"R"

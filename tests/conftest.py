@@ -1,0 +1,68 @@
+"""Fixtures of all tests: one printed seed, asyncio as the only event loop."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from tests import servers
+
+from m26.embedded.postgres import Postgres
+from m26.embedded.valkey import Valkey
+
+SEED = int(os.environ.get("TEST_SEED", random.SystemRandom().randrange(2**32)))
+
+
+def pytest_report_header() -> str:
+    return f"seed: {SEED} (repeat with TEST_SEED={SEED})"
+
+
+@pytest.fixture
+def seed() -> int:
+    """The one seed of this run; derive every random choice from it."""
+    return SEED
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def portal() -> Iterator[BlockingPortal]:
+    """An event loop in a thread of its own, which outlives the loops of tests."""
+    with start_blocking_portal("asyncio") as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Postgres]:
+    """The session's PostgreSQL; take `database` for a database of the test's own."""
+    with servers.postgres_server(portal, tmp_path_factory.mktemp("servers")) as server:
+        yield server
+
+
+@pytest.fixture
+def database(portal: BlockingPortal, postgres: Postgres) -> Iterator[str]:
+    """DSN of an empty database that only this test uses."""
+    with servers.fresh_database(portal, postgres) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def valkey(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """The session's Valkey; take `redis_url` to find it empty."""
+    with servers.valkey_server(portal, tmp_path_factory.mktemp("servers")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey: Valkey) -> str:
+    """URL of a Valkey that holds nothing."""
+    servers.flush(valkey)
+    return valkey.url

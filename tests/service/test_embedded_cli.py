@@ -1,0 +1,126 @@
+"""``m26 embedded`` as an operator runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m26.embedded import postgres, valkey
+
+
+def m26(home: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "m26", "embedded", *arguments],
+        env={**os.environ, "M26_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        **options,
+    )
+
+
+def status(home: Path) -> list[dict[str, Any]]:
+    done = m26(home, "status", "--json")
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for the tests of this file, which leave nothing running."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def started(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """``m26 embedded start`` whose servers are up."""
+    command = [sys.executable, "-m", "m26", "embedded", "start", "--json", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        urls = json.loads(process.stdout.readline())
+        assert urls["postgres"].startswith("postgresql:///m26?host=/")
+        assert urls["redis"].startswith("unix:///")
+        yield process
+        process.kill()
+    for server in (postgres.server(home), valkey.server(home)):
+        if left := server.process():
+            os.kill(left.pid, signal.SIGKILL)
+
+
+def test_status_of_an_empty_home_makes_nothing(tmp_path: Path) -> None:
+    rows = status(tmp_path / "nowhere")
+    assert [row["name"] for row in rows] == ["PostgreSQL", "Valkey"]
+    assert not any(row["running"] for row in rows)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_psql_starts_the_server_for_its_own_time_and_gives_its_exit_code(home: Path) -> None:
+    done = m26(home, "psql", "-tAc", "SELECT current_database()")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "m26\n", "")
+    done = m26(home, "psql", "-v", "ON_ERROR_STOP=1", input="SELECT nonsense;")
+    assert done.returncode == 3
+    assert "nonsense" in done.stderr
+    assert not any(row["running"] for row in status(home))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_start_keeps_both_until_a_signal(
+    home: Path, started: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    database, cache = status(home)
+    assert database["running"]
+    assert cache["running"]
+    assert database["owner_pid"] == cache["owner_pid"] == started.pid
+    assert database["version"].split(".")[0].isdigit()
+    assert database["data_bytes"] > 2**20
+    assert Path(database["socket_folder"], ".s.PGSQL.5432").is_socket()
+    assert str(database["pid"]) in m26(home, "status").stdout
+    started.send_signal(number)
+    assert started.wait(timeout=30) == 128 + number
+    assert not any(row["running"] for row in status(home))
+
+
+def test_psql_attaches_to_a_running_server(home: Path, started: subprocess.Popen[str]) -> None:
+    before = status(home)
+    assert m26(home, "psql", "-tAc", "SELECT 1").stdout == "1\n"
+    assert [row["pid"] for row in status(home)] == [row["pid"] for row in before]
+
+
+def test_stop_leaves_the_servers_of_a_living_command_and_says_whose_they_are(
+    home: Path, started: subprocess.Popen[str]
+) -> None:
+    done = m26(home, "stop")
+    assert done.returncode == 6
+    assert f"pid {started.pid}" in done.stderr
+    assert all(row["running"] for row in status(home))
+
+
+def test_stop_stops_what_a_killed_command_left_running(
+    home: Path, started: subprocess.Popen[str]
+) -> None:
+    started.kill()
+    started.wait()
+    before = status(home)
+    assert all(row["running"] and row["owner_pid"] is None for row in before)
+    done = m26(home, "stop", "--json")
+    assert json.loads(done.stdout) == [{"name": r["name"], "pid": r["pid"]} for r in before]
+    assert not any(row["running"] for row in status(home))
+    assert "PostgreSQL was not running" in m26(home, "stop").stdout
+
+
+def test_a_wrong_folder_of_binaries_is_exit_3(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("M26_PG_BIN", str(home))
+    for command in ("status", "psql", "start"):
+        done = m26(home, command)
+        assert done.returncode == 3
+        assert "M26_PG_BIN" in done.stderr
