@@ -1,0 +1,131 @@
+"""``m26 replay``: captured replies through the live path into the database, each file once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anyio.to_thread import run_sync
+
+from m26.cli.options import Options
+from m26.cli.output import dump_json, table
+from m26.errors import ShapeError, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from m26.models import Record
+    from m26.store.database import Store
+    from m26.upstream.profile import Profile
+
+_BATCH = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class Replayed:
+    """What one file came to."""
+
+    file: str
+    part: str
+    pages: int = 0
+    already: int = 0
+    """Pages that an earlier replay had stored."""
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    late: int = 0
+    rejects: int = 0
+    events: int = 0
+
+
+async def replay(
+    files: list[Path], /, *, platform: str | None = None, options: Options = Options()
+) -> int:
+    """Store what captures show, by the same code and the same rules as live replies.
+
+    A file is known by its content: replayed again it changes nothing, and one that was
+    interrupted goes on where it stopped.
+
+    Example: ``m26 replay capture.har --platform ps5``
+
+    Args:
+        files: HAR, mitmproxy flows, NDJSON or single replies (also .gz, .zst), journal segments.
+        platform: ps5, xbsx, pc, ps4 or xone, in place of what the captures say.
+        options: options of every command.
+    """
+    from m26.accounts import load_profile
+    from m26.app import database
+
+    loaded = options.load({"platform": platform})
+    settings = loaded.settings
+    profile = load_profile(settings.profile or "madden26", settings.home)
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"no such file: {file}", hint="Give captures, or journal segments.")
+    async with database(loaded) as store:
+        await store.migrate()
+        results = [await _replay(store, file, profile, settings.platform) for file in files]
+    if options.json:
+        dump_json(results)
+    else:
+        columns = ("file", "pages", "already", "new", "changed", "unchanged", "late", "rejects")
+        table("", columns, ([getattr(each, column) for column in columns] for each in results))
+    stored = any(r.already or r.new or r.changed or r.unchanged or r.late for r in results)
+    if not stored and any(result.rejects for result in results):
+        raise ShapeError(
+            "no page could be read; each is in the quarantine", hint="`m26 rejects ls` says why."
+        )
+    return 0
+
+
+async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
+    from m26.normalize import Normalizer
+    from m26.store import connection as connections
+    from m26.store.load import CursorMovedError
+
+    part = f"file:{await run_sync(_digest, file)}"
+    result = Replayed(file=file.name, part=part)
+    done = result.already = await store.cursor(part)
+    loader = store.loader(Normalizer(profile.card))
+    records = _records(file, profile, platform)
+    while batch := await run_sync(lambda: list(islice(records, _BATCH))):
+        result.pages += len(batch)
+        batch = [record for record in batch if record.pos >= done]
+        if not batch:
+            continue
+        try:
+            stored = await loader.store(part, batch)
+        except CursorMovedError as moved:  # another replay of the same file is under way
+            done = moved.pos
+            continue
+        except connections.OUTAGES as error:
+            raise StorageError(
+                f"stored up to page {done} of {file}: {connections.plain(error)}",
+                hint="Run the same command again: it goes on from there.",
+            ) from error
+        done = stored.pos
+        result.new += stored.new
+        result.changed += stored.changed
+        result.unchanged += stored.unchanged
+        result.late += stored.late
+        result.rejects += stored.rejects.total()
+        result.events += stored.kinds.total()
+    return result
+
+
+def _records(file: Path, profile: Profile, platform: str | None) -> Iterator[Record]:
+    from m26.models import Record
+    from m26.offline import read_captures
+
+    listing = {command.name for command in profile.commands.values()}
+    pages = (page for page in read_captures(file) if page.command in ("", *listing))
+    for pos, page in enumerate(pages):
+        chosen = platform or page.platform or profile.platforms[0]
+        yield Record(pos, replace(page, platform=chosen))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
