@@ -241,6 +241,8 @@ def _line_of(key: str, text: str) -> int:
         assigned = re.match(r"\s*([\w-]+(?:\s*\.\s*[\w-]+)*)\s*=", line)
         if header:
             table = header[1] + "."
+            if f"{key}.".startswith(table):
+                found = number
         elif assigned:
             name = table + re.sub(r"\s", "", assigned[1])
             if name == key:
@@ -265,6 +267,11 @@ def _section(annotation: object) -> type[_Section] | None:
         if isinstance(kind, type) and issubclass(kind, _Section):
             return kind
     return None
+
+
+def color_allowed() -> bool:
+    """Whether the user has not asked for no colours (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR")
 
 
 def environment_name(key: str) -> str:

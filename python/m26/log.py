@@ -21,7 +21,7 @@ _SECRET_KEY = re.compile(_WORD, re.IGNORECASE)
 _SECRET_TEXT = (
     re.compile(r"()eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),  # a JWT
     # user:password of a URL, to its last @: a password that should have been percent-encoded too
-    re.compile(r"(://)[^\s'\"<>]*:[^\s'\"<>]*(?=@)"),
+    re.compile(r"(://)[^\s'\"<>]{0,300}:[^\s'\"<>]{0,300}(?=@)"),
     re.compile(r"(/Process/)[^\s?\"']+"),  # the session key in a gateway URL
     re.compile(r"\b(Bearer )\S+"),
     # password=… of a DSN, a query or a form; "refreshToken": "…" of JSON or a printed dict
@@ -95,7 +95,11 @@ class _Stderr(logging.StreamHandler[Any]):
 
 
 def configure(
-    *, level: str = "info", fmt: Literal["console", "json"] | None = None, debug: bool = False
+    *,
+    level: str = "info",
+    fmt: Literal["console", "json"] | None = None,
+    debug: bool = False,
+    color: bool = True,
 ) -> None:
     """Send structlog's and the standard library's lines to stderr.
 
@@ -103,6 +107,7 @@ def configure(
         level: lowest level shown.
         fmt: ``console`` or ``json``; None picks by whether stderr is a terminal.
         debug: keep tracebacks in the lines (still redacted).
+        color: allow colours, on a terminal.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
     console = fmt == "console" or (fmt is None and sys.stderr.isatty())
@@ -114,7 +119,7 @@ def configure(
         _redact_event,  # after exceptions became text, before anything is rendered
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(colors=color and sys.stderr.isatty())
         if console
         else structlog.processors.JSONRenderer(
             serializer=lambda event, **_: orjson.dumps(event, default=str).decode()

@@ -69,6 +69,14 @@ def build() -> App:
     return app
 
 
+def _show_docstring(app: App, arguments: list[str]) -> None:
+    """`m26 X --help` prints the docstring of X, with its example, not X's line in the list."""
+    _, path, _ = app.parse_commands(arguments)
+    for command in path[1:]:
+        if command.default_command is not None:
+            command.help = None
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit with its code (see `m26 --help`)."""
     arguments = sys.argv[1:] if argv is None else argv
@@ -81,7 +89,10 @@ def run_command(arguments: list[str]) -> int:
 
     as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
-        result: Any = build()(arguments, exit_on_error=False, print_error=False)
+        app = build()
+        if not {"--help", "-h"}.isdisjoint(arguments):
+            _show_docstring(app, arguments)
+        result: Any = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         print_error("usage", str(error), "`m26 --help` lists commands.", as_json=as_json)
         return 2

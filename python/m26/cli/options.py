@@ -32,5 +32,10 @@ class Options:
             {"home": self.home, "log.level": "debug" if self.debug else None, **(overrides or {})}
         )
         settings = loaded.settings
-        log.configure(level=settings.log.level, fmt=settings.log.format, debug=self.debug)
+        log.configure(
+            level=settings.log.level,
+            fmt=settings.log.format,
+            debug=self.debug,
+            color=config.color_allowed(),
+        )
         return loaded

@@ -1,0 +1,285 @@
+"""The checks of ``m26 doctor``: settings in; what was found, and the command that fixes it, out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import socket
+import stat
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from m26.cli.output import size
+from m26.config import Loaded, Settings
+from m26.errors import ConfigError
+from m26.runfile import read_run, read_stop
+
+_PYTHON = (3, 11)
+_SPARE = 2**30
+_LEAST = 256 * 2**20
+_PATIENCE = 3.0
+_PRIVATE = ("vault*", "profile.toml", "config.toml", "journal", "stop.json", "run.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor."""
+
+    name: str
+    result: Literal["ok", "warn", "fail"]
+    found: str
+    fix: str = ""
+    """A command, or what to do; empty when there is nothing to do."""
+
+
+def python(_: Loaded) -> Check:
+    """The interpreter."""
+    found = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info < _PYTHON:
+        return Check("python", "fail", found, "Install Python 3.11 or newer, then: make setup")
+    return Check("python", "ok", found)
+
+
+def packages(_: Loaded) -> Check:
+    """Installed versions against the lower bounds that this m26 was built with."""
+    try:
+        wanted = [r for r in metadata.requires("m26") or [] if "extra ==" not in r]
+    except metadata.PackageNotFoundError:
+        return Check("packages", "warn", "m26 is run from its sources, not installed", "make setup")
+    wrong = []
+    for requirement in wanted:
+        match = re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*(?:>=\s*([\d.]+))?", requirement)
+        assert match is not None, requirement
+        name, least = match[1], match[2] or "0"
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            version = "0"
+        if _numbers(version) < _numbers(least):
+            wrong.append(f"{name} is {version if version != '0' else 'missing'}, needs {least}")
+    if wrong:
+        return Check("packages", "fail", "; ".join(wrong), "make setup")
+    return Check("packages", "ok", f"all {len(wanted)} are new enough")
+
+
+def native(_: Loaded) -> Check:
+    """The Rust module: there, and built with optimisation."""
+    try:
+        from m26 import _native
+    except ImportError as error:
+        return Check("native module", "fail", f"cannot be loaded: {error}", "make setup")
+    if getattr(_native, "RELEASE", None) is False:
+        return Check("native module", "warn", "a debug build, many times slower", "make setup")
+    return Check("native module", "ok", str(_native.__file__))
+
+
+def disk(loaded: Loaded) -> Check:
+    """Room for the journal and the database."""
+    home = loaded.settings.home
+    free = shutil.disk_usage(_existing(home)).free
+    found = f"{size(free)} free for {home}"
+    if free < _LEAST:
+        return Check("disk", "fail", found, "Free some space, or set M26_HOME to a larger disk")
+    if free < loaded.settings.journal.keep_bytes + _SPARE:
+        fix = "Free some space, or set M26_JOURNAL__KEEP_BYTES lower"
+        return Check("disk", "warn", f"{found}, less than the journal may take and 1 GiB", fix)
+    return Check("disk", "ok", found)
+
+
+def home(loaded: Loaded) -> Check:
+    """The folder can be written by us, and its secrets be read by nobody else."""
+    folder = loaded.settings.home
+    if not folder.exists():
+        parent = _existing(folder)
+        if not _writable(parent):
+            return Check("home", "fail", f"{parent} cannot be written", f"mkdir -p {folder}")
+        return Check("home", "ok", f"{folder} is made at the first run")
+    if not _writable(folder):
+        return Check("home", "fail", f"{folder} cannot be written", f"chown -R $USER {folder}")
+    private = [path for pattern in _PRIVATE for path in folder.glob(pattern)]
+    if loaded.settings.vault.key_file is not None and loaded.settings.vault.key_file.exists():
+        private.append(loaded.settings.vault.key_file)
+    shared = [str(path) for path in private if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    if shared and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        found = f"other users can read {', '.join(shared)}"
+        return Check("home", "fail", found, f"chmod -R go-rwx {' '.join(shared)}")
+    return Check("home", "ok", str(folder))
+
+
+def other_copy(loaded: Loaded) -> Check:
+    """Whether a collector runs for this home."""
+    run = read_run(loaded.settings.home)
+    if run is not None:
+        return Check("collector", "ok", f"runs: pid {run.pid}, {run.url}")
+    lock = loaded.settings.home / "lock"
+    if lock.exists():
+        from m26.lock import HomeLock
+
+        HomeLock.acquire(loaded.settings.home).release()  # raises with the holder's pid
+    return Check("collector", "ok", "does not run")
+
+
+def stopped(loaded: Loaded) -> Check:
+    """Whether a STOP holds."""
+    stop = read_stop(loaded.settings.home)
+    if stop is None:
+        return Check("stop", "ok", "requests are not stopped")
+    found = f"{stop.reason}: {stop.message}"
+    return Check("stop", "fail", found, f"{stop.advice} Then: m26 resume".strip())
+
+
+def vault(loaded: Loaded) -> Check:
+    """Whether there is an account, and the vault opens; without one the simulator is used."""
+    from m26.auth.vault import Vault
+
+    settings = loaded.settings
+    accounts = Vault.open(settings.home, settings.vault).accounts()
+    if accounts:
+        return Check("vault", "ok", f"{', '.join(accounts)}; see `m26 auth status`")
+    given = settings.postgres.dsn is not None or settings.redis.url is not None
+    if given and settings.profile is None:
+        found = "no account, and with servers of your own the simulator must be asked for"
+        return Check("vault", "fail", found, "m26 auth import FILE.har (or set M26_PROFILE=sim)")
+    return Check("vault", "ok", "no account; `m26 run` uses the simulator")
+
+
+def port(loaded: Loaded) -> Check:
+    """The HTTP endpoints' address."""
+    from m26.web.guard import check_binding
+
+    web = loaded.settings.web
+    check_binding(web)
+    run = read_run(loaded.settings.home)
+    if run is not None and urlsplit(run.url).port == web.port:
+        return Check("port", "ok", f"{web.port} is used by the running m26")
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        web.host, web.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            found = f"{web.host} port {web.port}: {error.strerror}"
+            return Check("port", "fail", found, "Set M26_WEB__PORT to a free port, e.g. 8027")
+    return Check("port", "ok", f"{web.host} port {web.port} is free")
+
+
+def clock(_: Loaded) -> Check:
+    """Our clock is not before the day this code was installed: it signs and dates requests."""
+    installed = Path(__file__).stat().st_mtime
+    now = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+    if time.time() < installed - 86_400:
+        return Check("clock", "fail", f"{now} is before m26 was installed", "timedatectl set-ntp 1")
+    return Check("clock", "ok", now)
+
+
+def postgres(loaded: Loaded) -> Check:
+    """The given PostgreSQL answers, or the embedded one can be started."""
+    settings = loaded.settings
+    if settings.postgres.dsn is None:
+        from m26.embedded.binaries import postgres_folder
+
+        return Check("PostgreSQL", "ok", f"embedded, from {postgres_folder(settings.pg_bin)}")
+    return _reached("PostgreSQL", "M26_POSTGRES__DSN", settings.postgres.dsn.get_secret_value())
+
+
+def redis(loaded: Loaded) -> Check:
+    """The given Redis answers, or the embedded Valkey can be started."""
+    if loaded.settings.redis.url is None:
+        from m26.embedded.binaries import valkey_server
+
+        return Check("Redis", "ok", f"embedded, from {valkey_server()}")
+    return _reached("Redis", "M26_REDIS__URL", loaded.settings.redis.url.get_secret_value())
+
+
+async def schema(loaded: Loaded, *, reachable: bool) -> Check:
+    """Migrations of a database that runs already; a doctor starts nothing."""
+    if not reachable:
+        return Check("schema", "warn", "not looked at: PostgreSQL cannot be used")
+    if loaded.settings.postgres.dsn is None and not _embedded_runs(loaded.settings):
+        return Check("schema", "ok", "the embedded PostgreSQL does not run now; not looked at")
+    from m26.app import database
+
+    async with database(loaded) as store:
+        migrations: list[dict[str, Any]] = await store.migration_status()
+    pending = [str(row["name"]) for row in migrations if row["applied_at"] is None]
+    if pending:
+        return Check("schema", "warn", f"pending: {', '.join(pending)}", "m26 db migrate")
+    return Check("schema", "ok", f"up to date, {len(migrations)} migrations")
+
+
+CHECKS: dict[str, Callable[[Loaded], Check]] = {
+    "python": python,
+    "packages": packages,
+    "native module": native,
+    "clock": clock,
+    "disk": disk,
+    "home": home,
+    "collector": other_copy,
+    "stop": stopped,
+    "vault": vault,
+    "port": port,
+    "PostgreSQL": postgres,
+    "Redis": redis,
+}
+
+
+def _embedded_runs(settings: Settings) -> bool:
+    from m26.embedded.postgres import server
+
+    return server(settings.home, pg_bin=settings.pg_bin).process() is not None
+
+
+def _reached(name: str, variable: str, url: str) -> Check:
+    """Whether anything listens at `url`; who and what it is, the schema check finds out."""
+    where, family, address = _address(variable, url)
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PATIENCE)
+        try:
+            probe.connect(address)
+        except OSError as error:
+            found = f"nothing answers at {where}: {error.strerror or error}"
+            return Check(name, "fail", found, f"Start that server, or correct {variable}")
+    return Check(name, "ok", f"given, listens at {where}")
+
+
+def _address(variable: str, url: str) -> tuple[str, socket.AddressFamily, Any]:
+    parts = urlsplit(url)
+    default = 5432 if parts.scheme.startswith("postgres") else 6379
+    query = parse_qs(parts.query)
+    host = query.get("host", [unquote(parts.hostname or "localhost")])[0]
+    number = int(query.get("port", [str(parts.port or default)])[0])
+    if parts.scheme == "unix":
+        return parts.path, socket.AF_UNIX, parts.path
+    if host.startswith("/"):
+        path = f"{host}/.s.PGSQL.{number}"
+        return path, socket.AF_UNIX, path
+    where = f"{host} port {number}"
+    try:
+        found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise ConfigError(
+            f"the host of {where} is not known: {error.strerror}", hint=f"Correct {variable}"
+        ) from None
+    return where, found[0], found[4]
+
+
+def _existing(path: Path) -> Path:
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])

@@ -1,0 +1,71 @@
+"""``m26 doctor``: runs every check and prints a line each; failures name the command that helps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich.text import Text
+
+from m26.cli import checks
+from m26.cli.checks import Check
+from m26.cli.options import Options
+from m26.cli.output import console, dump_json, text
+from m26.config import Loaded
+from m26.errors import ConfigError, M26Error
+from m26.log import redact
+
+_COLOR = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+async def doctor(*, options: Options = Options()) -> int:
+    """Look at everything a run needs. Exit code 0: nothing fails; 1: something does.
+
+    It starts no server and sends no request to the gateway.
+
+    Example: ``m26 doctor``
+
+    Args:
+        options: options of every command.
+    """
+    try:
+        loaded = options.load()
+    except ConfigError as error:
+        found = [_failed("config", error)]
+    else:
+        found = [Check("config", "ok", "every setting is valid"), *await examine(loaded)]
+    if options.json:
+        dump_json({"schema_version": 1, "checks": [asdict(check) for check in found]})
+    else:
+        for check in found:
+            _print(check)
+    return 1 if any(check.result == "fail" for check in found) else 0
+
+
+async def examine(loaded: Loaded) -> list[Check]:
+    """Every check, in order; one that raises fails and the next ones go on."""
+    found = []
+    for name, check in checks.CHECKS.items():
+        try:
+            found.append(check(loaded))
+        except (M26Error, OSError, ValueError) as error:
+            found.append(_failed(name, error))
+    reachable = all(check.result != "fail" for check in found if check.name == "PostgreSQL")
+    try:
+        found.append(await checks.schema(loaded, reachable=reachable))
+    except (M26Error, OSError, ValueError) as error:
+        found.append(_failed("schema", error))
+    return found
+
+
+def _failed(name: str, error: Exception) -> Check:
+    if isinstance(error, M26Error):
+        return Check(name, "fail", redact(error.message), redact(error.hint))
+    return Check(name, "fail", redact(f"{type(error).__name__}: {error}"))
+
+
+def _print(check: Check) -> None:
+    line = Text(f"{check.result:5}", style=_COLOR[check.result])
+    line.append(f"{check.name:14} {text(check.found)}", style="default")
+    console().print(line, soft_wrap=True)
+    if check.fix:
+        console().print(Text(f"     {'':14} fix: {text(check.fix)}"), soft_wrap=True)

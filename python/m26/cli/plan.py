@@ -1,0 +1,48 @@
+"""What `m26 run` would do, without doing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from m26.cli.live import print_rows
+from m26.cli.output import dump_json
+
+if TYPE_CHECKING:
+    from m26.config import Loaded
+
+
+def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
+    """Print profile, accounts, pace, query and servers. Opens no socket and writes nothing."""
+    from m26.accounts import load_profile, profile_name
+    from m26.auth.vault import Vault
+    from m26.collect.sweep import SEARCH
+    from m26.store.migrate import shipped
+
+    settings = loaded.settings
+    vault = Vault.open(settings.home, settings.vault)
+    profile = load_profile(profile_name(settings, vault), settings.home)
+    given = settings.budget
+    per_day = given.per_day or profile.budget.per_day
+    plan = {
+        "profile": profile.name,
+        "accounts": [account] if account else list(vault.accounts()) or ["the simulator's"],
+        "query": SEARCH,
+        "paging": f"{profile.paging.mode}, {profile.paging.count} a page",
+        "requests_per_day": per_day,
+        "requests_per_minute": given.per_minute or profile.budget.per_minute,
+        "seconds_between_requests": round(86_400 / per_day, 3),
+        "postgres": "given" if settings.postgres.dsn else "embedded",
+        "redis": "given" if settings.redis.url else "embedded",
+        "migrations": [migration.name for migration in shipped()],
+        "home": str(settings.home),
+        "dashboard": f"http://{settings.web.host}:{settings.web.port}",
+    }
+    if as_json:
+        dump_json(plan)
+        return
+    print_rows(
+        [
+            (key.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
+            for key, value in plan.items()
+        ]
+    )

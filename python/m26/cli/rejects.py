@@ -1,0 +1,99 @@
+"""``m26 rejects``: the quarantine, listed and shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
+
+from cyclopts import Parameter, validators
+
+from m26.cli.live import print_rows
+from m26.cli.options import Options
+from m26.cli.output import dump_json, table, text
+from m26.errors import UsageError
+
+_COLUMNS = ("id", "created_at", "reason", "part", "pos", "item", "state", "detail")
+
+
+class Rejects(Protocol):
+    """What these commands need of the store."""
+
+    async def reject_list(self, *, limit: int, reason: str | None) -> Sequence[Mapping[str, Any]]:
+        """The newest rejects, without their bytes."""
+
+    async def reject(self, number: int, /) -> Mapping[str, Any] | None:
+        """One reject with its bytes, None when there is none."""
+
+
+async def ls(
+    *,
+    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100_000))] = 50,
+    reason: str | None = None,
+    options: Options = Options(),
+) -> int:
+    """List quarantined items, newest first.
+
+    Example: ``m26 rejects ls --reason bad_price``
+
+    Args:
+        limit: how many at the most.
+        reason: only those with this reason code.
+        options: options of every command.
+    """
+    from m26.app import database
+
+    async with database(options.load()) as store:
+        await print_list(store, limit=limit, reason=reason, as_json=options.json)
+    return 0
+
+
+async def show(
+    id: int,  # noqa: A002 - the column's name
+    /,
+    *,
+    raw: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = Options(),
+) -> int:
+    """Show one quarantined item: why it is there, and what it was.
+
+    Example: ``m26 rejects show 17 --raw > item.json``
+
+    Args:
+        id: number from `m26 rejects ls`.
+        raw: write its bytes to stdout, exactly as they came, and nothing else.
+        options: options of every command.
+    """
+    from m26.app import database
+
+    async with database(options.load()) as store:
+        await print_one(store, id, raw=raw, as_json=options.json)
+    return 0
+
+
+async def print_list(store: Rejects, *, limit: int, reason: str | None, as_json: bool) -> None:
+    """`ls` on an open store."""
+    items = await store.reject_list(limit=limit, reason=reason)
+    if as_json:
+        dump_json({"items": [dict(item) for item in items]})
+    elif items:
+        table("", _COLUMNS, ([item.get(column) for column in _COLUMNS] for item in items))
+    else:
+        print_rows([("rejects", "none" if reason is None else f"none with reason {reason}")])
+
+
+async def print_one(store: Rejects, number: int, *, raw: bool, as_json: bool) -> None:
+    """`show` on an open store."""
+    found = await store.reject(number)
+    if found is None:
+        raise UsageError(f"there is no reject {number}", hint="`m26 rejects ls` lists them.")
+    content = bytes(found["raw"] or b"")
+    readable = content.decode("utf-8", "backslashreplace")
+    if raw:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    elif as_json:
+        dump_json({**found, "raw": readable})
+    else:
+        print_rows([(name, text(value)) for name, value in found.items() if name != "raw"])
+        print_rows([("raw", readable)])

@@ -1,0 +1,127 @@
+"""``m26 run``: the main job, with the operator's view of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import anyio
+from cyclopts import Parameter
+
+from m26.cli.options import Options
+from m26.errors import M26Error, UsageError
+
+if TYPE_CHECKING:
+    from m26.config import Loaded
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_FLAG = Parameter(negative="")
+
+
+async def run(
+    *,
+    for_: Annotated[str | None, Parameter(name="--for")] = None,
+    account: str | None = None,
+    dry_run: Annotated[bool, _FLAG] = False,
+    exit_on_stop: Annotated[bool, _FLAG] = False,
+    options: Options = Options(),
+) -> int:
+    """Poll the auction house, store every event once, publish it, show what happens.
+
+    With no account in the vault it runs against the built-in simulator and says so; with no
+    M26_POSTGRES__DSN and M26_REDIS__URL it starts its own servers.
+
+    Example: ``m26 run --for 30s``
+
+    Args:
+        for_: end by itself after this long: 30s, 10m, 2h.
+        account: collect for this account of the vault alone.
+        dry_run: say what would be done; send nothing, write nothing.
+        exit_on_stop: end with an error code at a STOP, in place of waiting for `m26 resume`.
+        options: options of every command.
+    """
+    seconds = None if for_ is None else _seconds(for_)
+    loaded = options.load()
+    if dry_run:
+        from m26.cli.plan import show_plan
+
+        show_plan(loaded, account=account, as_json=options.json)
+        return 0
+    ends = exit_on_stop or seconds is not None
+    try:
+        return await _run(loaded, seconds, account=account, ends=ends, as_json=options.json)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+async def _run(
+    loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
+) -> int:
+    from m26.app import running
+    from m26.cli.live import LiveView
+
+    code = 0
+    async with (
+        _signals() as signalled,
+        running(loaded, account=account, end_on_stop=ends) as run,
+        LiveView(run.snapshot, as_json=as_json),
+    ):
+        with anyio.move_on_after(seconds):
+            code = await signalled.wait()
+        run.finish()
+    return code
+
+
+class _Signalled:
+    """The first SIGINT or SIGTERM; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.event = anyio.Event()
+        self.code = 0
+
+    async def wait(self) -> int:
+        await self.event.wait()
+        return self.code
+
+
+@asynccontextmanager
+async def _signals() -> AsyncIterator[_Signalled]:
+    signalled = _Signalled()
+
+    async def listen() -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                if signalled.code:
+                    os._exit(signalled.code)  # asked twice: what is journaled is safe as it is
+                signalled.code = 128 + number
+                signalled.event.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(listen)
+        yield signalled
+        group.cancel_scope.cancel()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to tell: one made for people if there is one."""
+    flat: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop()
+        if isinstance(error, BaseExceptionGroup):
+            pending.extend(error.exceptions)
+        else:
+            flat.append(error)
+    return next((error for error in flat if isinstance(error, M26Error)), flat[-1])
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    unit = (match[2] or "s") if match else ""
+    if match is None or unit not in _UNITS:
+        raise UsageError(f"--for {text!r} is not a duration", hint="Write 30s, 10m or 2h.")
+    return float(match[1]) * _UNITS[unit]

@@ -1,0 +1,97 @@
+"""``m26 sim``: the auction-house simulator on its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from m26.cli.options import Options
+from m26.cli.output import dump_json
+from m26.errors import UsageError
+
+_Flag = Parameter(negative="")
+
+
+def sim(
+    *,
+    port: int = 0,
+    folder: Path | None = None,
+    seed: int | None = None,
+    size: int = 400,
+    scale: float = 144.0,
+    activity: float = 1.0,
+    linger: float = 5.0,
+    session_ttl: float = 1200.0,
+    token_ttl: float = 14400.0,
+    bundle_ttl: float = 86400.0,
+    accept_previous_refresh: Annotated[bool, _Flag] = False,
+    account: tuple[str, ...] = (),
+    with_parent: Annotated[bool, _Flag] = False,
+    options: Options = Options(),
+) -> int:
+    """Serve a made-up auction house on this machine, until Ctrl-C.
+
+    It speaks the upstream's protocol, keeps its market in a folder, and writes an account there
+    as ``capture.har``, ready for ``m26 auth import``.
+
+    Example: ``m26 sim --port 8126 --size 1000 --scale 288``
+
+    Args:
+        port: TCP port on 127.0.0.1; 0 takes a free one.
+        folder: where the market, its ledger and the capture are kept; default HOME/sim.
+        seed: of everything drawn by lot; a folder keeps its first one (26 unless given).
+        size: auctions alive at a time.
+        scale: how much faster than real; a listing lives 86,400 / scale seconds.
+        activity: multiplies how likely bids are.
+        linger: seconds for which a search still finds an ended auction.
+        session_ttl: seconds a session lives.
+        token_ttl: seconds an access token lives.
+        bundle_ttl: seconds a captured bundle is accepted.
+        accept_previous_refresh: also take a rotated refresh token until its heir was used.
+        account: NAME or NAME:PLATFORM, repeatable; default ``demo`` on the profile's platform.
+        with_parent: end when the parent process ends or closes the pipe on standard input.
+        options: options of every command.
+    """
+    from m26.sim.accounts import Lifetimes
+    from m26.sim.market import Tempo
+    from m26.sim.server import Plan, run
+
+    if size < 1 or scale <= 0 or activity < 0:
+        raise UsageError(
+            "--size and --scale must be positive, --activity not negative",
+            hint="See `m26 sim --help`.",
+        )
+    home = options.load().settings.home
+    where = folder or home / "sim"
+    plan = Plan(
+        folder=where.expanduser().absolute(),
+        port=port,
+        seed=seed,
+        tempo=Tempo(size=size, scale=scale, activity=activity),
+        linger=linger,
+        life=Lifetimes(
+            session=session_ttl,
+            access=token_ttl,
+            bundle=bundle_ttl,
+            accept_previous=accept_previous_refresh,
+        ),
+        accounts=dict(_account(text) for text in account),
+        with_parent=with_parent,
+    )
+
+    def ready(url: str) -> None:
+        if options.json:
+            dump_json({"url": url, "folder": str(plan.folder)})
+        else:
+            print(f"simulator at {url}, its world in {plan.folder}", flush=True)  # noqa: T201
+
+    return run(plan, ready)
+
+
+def _account(text: str) -> tuple[str, str]:
+    name, _, platform = text.partition(":")
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise UsageError(f"account name {name!r} is not a word", hint="Letters, digits, - and _.")
+    return name, platform or "sim"

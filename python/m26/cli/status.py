@@ -1,0 +1,94 @@
+"""``m26 status``: asks the running process of a home how it is."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from typing import Any, cast
+
+import orjson
+
+from m26.cli.live import facts, figures, print_rows
+from m26.cli.options import Options
+from m26.cli.output import dump_json
+from m26.config import Loaded
+from m26.runfile import Run, Stop, iso, read_run, read_stop
+from m26.snapshot import Snapshot
+
+_PATIENCE = 5.0
+
+
+def status(*, options: Options = Options()) -> int:
+    """Say whether m26 runs for this home and how it is. Exit code 0: healthy; 1: anything else.
+
+    Example: ``m26 status --json``
+
+    Args:
+        options: options of every command.
+    """
+    loaded = options.load()
+    home = loaded.settings.home
+    run, stop = read_run(home), read_stop(home)
+    snapshot, trouble = ask(run, loaded) if run else (None, f"m26 does not run for {home}")
+    if options.json:
+        dump_json(
+            {
+                "schema_version": 1,
+                "running": run is not None,
+                "healthy": snapshot is not None and snapshot["healthy"],
+                "problem": trouble,
+                "stop": stop_view(stop),
+                "snapshot": snapshot,
+            }
+        )
+    else:
+        if snapshot is not None:
+            print_rows(figures(snapshot) + facts(snapshot), state=snapshot["state"]["state"])
+        else:
+            print_rows([("state", trouble), *([] if run else [("do", "m26 run")])])
+        print_rows(stop_rows(stop))
+    return 0 if snapshot is not None and snapshot["healthy"] else 1
+
+
+def ask(run: Run, loaded: Loaded) -> tuple[Snapshot | None, str]:
+    """The snapshot of a running process, or why there is none."""
+    request = urllib.request.Request(f"{run.url}/api/v1/status")  # noqa: S310 - from our own file
+    token = loaded.settings.web.token
+    if token is not None:
+        request.add_header("Authorization", f"Bearer {token.get_secret_value()}")
+    # A proxy of the environment has no business between two processes of one machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_PATIENCE) as answer:
+            document: Any = orjson.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        why = "set M26_WEB__TOKEN as it is set there" if error.code == 401 else "see its log"  # noqa: PLR2004 - HTTP's number
+        return None, f"m26 (pid {run.pid}) answers with HTTP {error.code}; {why}"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return None, f"m26 (pid {run.pid}) does not answer at {run.url}: {reason}"
+    return cast("Snapshot", document), ""
+
+
+def stop_view(stop: Stop | None) -> dict[str, str] | None:
+    """A STOP as JSON."""
+    if stop is None:
+        return None
+    return {
+        "reason": stop.reason,
+        "message": stop.message,
+        "advice": stop.advice,
+        "since": iso(stop.since),
+        "account": stop.account,
+    }
+
+
+def stop_rows(stop: Stop | None) -> list[tuple[str, str]]:
+    """A STOP for a person."""
+    if stop is None:
+        return []
+    return [
+        ("stopped", f"since {iso(stop.since)}, {stop.reason}: {stop.message}"),
+        *([("account", stop.account)] if stop.account else []),
+        ("do", f"{stop.advice} Then run: m26 resume".strip()),
+    ]

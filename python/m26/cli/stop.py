@@ -1,0 +1,33 @@
+"""``m26 resume``: the operator's word that a STOP was dealt with."""
+
+from __future__ import annotations
+
+from m26.cli.live import print_rows
+from m26.cli.options import Options
+from m26.cli.output import dump_json
+from m26.cli.status import stop_rows, stop_view
+from m26.runfile import clear_stop, read_run, read_stop
+
+
+def resume(*, options: Options = Options()) -> int:
+    """Show why requests were stopped, and let them go on.
+
+    Example: ``m26 resume``
+
+    Args:
+        options: options of every command.
+    """
+    home = options.load().settings.home
+    stop, run = read_stop(home), read_run(home)
+    if stop is not None:
+        clear_stop(home)
+    if options.json:
+        dump_json({"cleared": stop_view(stop), "running": run is not None})
+        return 0
+    if stop is None:
+        print_rows([("state", f"nothing is stopped in {home}")])
+        return 0
+    following = f"m26 (pid {run.pid}) goes on" if run else "start it with: m26 run"
+    shown = [row for row in stop_rows(stop) if row[0] != "do"]
+    print_rows([*shown, ("cleared", following)])
+    return 0

@@ -1,0 +1,74 @@
+"""``m26 tail``: live events, each once, from wherever the reader left off."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import orjson
+from cyclopts import Parameter
+
+from m26.cli.options import Options
+from m26.cli.output import console
+
+_STYLES = {"listed": "cyan", "bid": "yellow", "changed": "magenta", "closed": "green"}
+
+
+async def tail(
+    *,
+    from_: Annotated[int | None, Parameter(name="--from")] = None,
+    limit: int | None = None,
+    options: Options = Options(),
+) -> int:
+    """Print events as they are committed; with --json one JSON document a line.
+
+    Each event has a number; after an interruption, go on with --from NUMBER and none is missing.
+
+    Example: ``m26 tail --from 1 --json``
+
+    Args:
+        from_: first event wanted; default: only new ones.
+        limit: end after this many.
+        options: options of every command.
+    """
+    from contextlib import aclosing
+
+    from m26 import servers
+    from m26.publish.client import connect
+    from m26.publish.follow import follow
+
+    settings = options.load().settings
+    async with (
+        servers.database_server(settings) as database,
+        servers.redis_server(settings) as cache,
+        servers.store(database.url) as store,
+    ):
+        await store.migrate()
+        redis = connect(cache.url)
+        after = await store.head() if from_ is None else from_ - 1
+        left = limit
+        async with aclosing(follow(store, redis, after=after)) as events:
+            if left != 0:
+                async for _, data in events:
+                    _show(data, as_json=options.json)
+                    left = None if left is None else left - 1
+                    if left == 0:
+                        break
+        await redis.aclose()
+    return 0
+
+
+def _show(data: str, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(data + "\n")
+        sys.stdout.flush()
+        return
+    event: dict[str, Any] = orjson.loads(data)
+    kind = event["kind"]
+    buyout = f"{event['buyout_price']:,}" if event["buyout_price"] is not None else "-"
+    outcome = f"  {event['outcome']} {event['outcome_via'] or ''}" if event["outcome"] else ""
+    console().print(
+        f"{event['seq']:>9,}  {event['observed_at']:<27} [{_STYLES[kind]}]{kind:<7}[/]"
+        f" {event['platform']:<4} {event['auction_id']:>12}  card {event['card_id']:>9}"
+        f"  bid {event['current_bid']:>9,} ({event['bids']})  buyout {buyout:>9}{outcome}"
+    )

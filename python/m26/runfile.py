@@ -1,0 +1,196 @@
+"""What a home's collector tells other commands through two files: ``run.json``, ``stop.json``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from m26.errors import StorageError
+from m26.log import redact
+
+RUN = "run.json"
+STOP = "stop.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The collector that serves a home now."""
+
+    pid: int
+    url: str
+    """Base address of its HTTP endpoints, without a slash at the end."""
+    started_at: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Why no request leaves until the operator has acted (action STOP of docs/PROTOCOL.md)."""
+
+    reason: str
+    """Short code, e.g. ``captcha``, ``banned``, ``login_expired``."""
+    message: str
+    advice: str
+    since: float
+    """Unix seconds."""
+    account: str
+
+
+@contextlib.contextmanager
+def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -> Iterator[Run]:
+    """Keep ``run.json`` of this process in `home` for as long as the block lasts."""
+    run = Run(pid=os.getpid(), url=url.rstrip("/"), started_at=clock())
+    document = {
+        "pid": run.pid,
+        "url": run.url,
+        "started_at": iso(run.started_at),
+        "birth": _birth(run.pid),
+    }
+    write_private(home / RUN, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    try:
+        yield run
+    finally:
+        (home / RUN).unlink(missing_ok=True)
+
+
+def read_run(home: Path) -> Run | None:
+    """The running collector; None when there is none, though a killed one may have left its file.
+
+    A process id that now belongs to another process is recognised by its time of birth.
+    """
+    document = _read(home / RUN)
+    try:
+        pid, birth = int(document["pid"]), document["birth"]
+        run = Run(pid=pid, url=str(document["url"]), started_at=unix(document["started_at"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    alive = _birth(pid)
+    return run if alive is not None and alive == birth else None
+
+
+def write_stop(home: Path, stop: Stop) -> None:
+    """Record a STOP before anything else is done about it; it outlives this process."""
+    document = {
+        "reason": stop.reason,
+        "message": redact(stop.message),
+        "advice": redact(stop.advice),
+        "since": iso(stop.since),
+        "account": stop.account,
+    }
+    write_private(home / STOP, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def read_stop(home: Path) -> Stop | None:
+    """The STOP that holds for this home. One that cannot be read still holds."""
+    path = home / STOP
+    try:
+        written_at = path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    document = _read(path)
+    try:
+        return Stop(
+            reason=str(document["reason"]),
+            message=str(document["message"]),
+            advice=str(document["advice"]),
+            since=unix(document["since"]),
+            account=str(document["account"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return Stop(
+            reason="unreadable",
+            message=f"{path} says that requests were stopped, but its text cannot be read",
+            advice="Find out from the log why, then run: m26 resume",
+            since=written_at,
+            account="",
+        )
+
+
+def clear_stop(home: Path) -> None:
+    """Let requests go on. Only `m26 resume` calls this, on the operator's word."""
+    try:
+        (home / STOP).unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot("remove", home / STOP, error) from None
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file as a whole: readable by its owner only, and after a power cut old or new.
+
+    Raises:
+        StorageError: the disk or the folder does not allow it; the old file is untouched.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
+        temporary = Path(name)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise _cannot("write", path, error) from None
+
+
+def _cannot(do: str, path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"cannot {do} {path}: {error.strerror}",
+        hint="Check the disk's free space and the permissions of this folder.",
+    )
+
+
+def iso(seconds: float) -> str:
+    """Unix seconds as ``2026-08-15T20:57:15Z``, with milliseconds only where they are not zero."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00").removesuffix(".000") + "Z"
+
+
+def unix(text: str) -> float:
+    """The inverse of `iso`."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _birth(pid: int) -> int | None:
+    """Start of a process in clock ticks since boot, 0 where the system does not say, None if dead.
+
+    The number tells one user of a process id from the next.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except OSError:
+            return 0
+        return 0
+    return None if fields[0] in "ZX" else int(fields[19])

@@ -1,0 +1,1 @@
+"""HTTP for operators and programs: health, metrics, status."""

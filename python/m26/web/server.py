@@ -1,0 +1,98 @@
+"""Serves the application inside the running event loop: a host and a port in, a real URL out."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import anyio
+from anyio.abc import TaskStatus
+from starlette.types import ASGIApp
+from uvicorn import Config, Server
+
+from m26.errors import ConfigError
+
+_GRACE = 2
+"""Seconds that open answers get at the end."""
+
+
+class _Server(Server):
+    """uvicorn, with the signals left to the application that runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled: ``url = await group.start(partial(serve, app, host=…, port=…))``.
+
+    Args:
+        app: the ASGI application.
+        host: address or name to listen on.
+        port: 0 lets the system choose; the URL has the real one.
+        task_status: told the base URL once connections are accepted.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    listener = await _listen(host, port)
+    config = Config(
+        app,
+        lifespan="off",
+        ws="none",
+        http="h11",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    server = _Server(config)
+    try:
+        task_status.started(_url(listener))
+        await server.serve(sockets=[listener])
+    finally:
+        # A cancelled uvicorn leaves its connections open; its own shutdown closes them in order.
+        with anyio.CancelScope(shield=True):
+            if server.started:
+                await server.shutdown(sockets=[listener])
+            listener.close()
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = await anyio.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()  # now, so that whoever learns the URL can connect at once
+            listener.settimeout(0)
+        except BaseException:
+            listener.close()
+            raise
+    except OSError as error:
+        raise ConfigError(
+            f"cannot serve HTTP on {host} port {port}: {error.strerror or error}",
+            hint="Set M26_WEB__PORT to a free port (0 takes any) or M26_WEB__HOST to an address "
+            "of this machine.",
+        ) from None
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    """Where a browser on this machine finds the listener."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound, read
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import asyncpg
+import orjson
+import pytest
+
+from m26.cli import db, rejects
+from m26.store.database import opened
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_database_commands_work_on_the_real_store(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(database) as store:
+        await db.print_status(store, as_json=True)
+        migrations = orjson.loads(capsys.readouterr().out)["migrations"]
+        assert migrations
+        assert not [row for row in migrations if row["applied_at"]]
+
+        await db.print_migrate(store, as_json=True)
+        assert orjson.loads(capsys.readouterr().out)["applied"] == [m["name"] for m in migrations]
+        await db.print_migrate(store, as_json=True)
+        assert orjson.loads(capsys.readouterr().out)["applied"] == []
+
+        await db.print_status(store, as_json=False)
+        text = capsys.readouterr().out
+        assert "pending" not in text
+        assert "stream_head" in text
+
+
+async def test_the_quarantine_is_read_from_the_real_store(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with opened(database) as store:
+        await store.migrate()
+        connection = await asyncpg.connect(database)
+        number = await connection.fetchval(
+            "INSERT INTO m26.reject (part, pos, item, byte_from, byte_to, reason, detail, raw,"
+            " state, created_at) VALUES ('p', 3, 1, 10, 20, 'bad_price', 'it is -5', $1, 'new',"
+            " now()) RETURNING id",
+            b"\xffraw",
+        )
+        await connection.close()
+        await rejects.print_list(store, limit=5, reason=None, as_json=False)
+        assert "it is -5" in capsys.readouterr().out
+        await rejects.print_list(store, limit=5, reason="other", as_json=True)
+        assert orjson.loads(capsys.readouterr().out) == {"items": []}
+        await rejects.print_one(store, number, raw=False, as_json=True)
+        found = orjson.loads(capsys.readouterr().out)
+        assert (found["reason"], found["raw"]) == ("bad_price", "\\xffraw")

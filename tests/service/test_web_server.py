@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import signal
+import socket
+from functools import partial
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from m26.errors import ConfigError
+from m26.web.server import serve
+
+pytestmark = pytest.mark.anyio
+
+
+async def hello(_: Request) -> Response:
+    return PlainTextResponse("hello")
+
+
+APP = Starlette(routes=[Route("/", hello)])
+
+
+async def test_port_0_gives_a_real_url_that_answers_at_once() -> None:
+    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
+        url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=0))
+        assert (await client.get(url)).text == "hello"
+        group.cancel_scope.cancel()
+
+
+async def test_the_end_closes_the_port_and_open_connections() -> None:
+    with anyio.fail_after(5):
+        async with httpx.AsyncClient() as client, anyio.create_task_group() as group:
+            url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=0))
+            await client.get(url)  # a kept-alive connection is open now
+            port = int(url.rpartition(":")[2])
+            group.cancel_scope.cancel()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", port))
+
+
+async def test_an_answer_under_way_is_finished_before_the_end() -> None:
+    asked, answer = anyio.Event(), anyio.Event()
+
+    async def slow(_: Request) -> Response:
+        asked.set()
+        await answer.wait()
+        return PlainTextResponse("whole")
+
+    texts: list[str] = []
+
+    async def ask(url: str) -> None:
+        async with httpx.AsyncClient() as client:
+            texts.append((await client.get(url)).text)
+
+    async with anyio.create_task_group() as outer, anyio.create_task_group() as group:
+        app = Starlette(routes=[Route("/", slow)])
+        url: str = await group.start(partial(serve, app, host="127.0.0.1", port=0))
+        outer.start_soon(ask, url)
+        await asked.wait()
+        group.cancel_scope.cancel()
+        answer.set()
+    assert texts == ["whole"]
+
+
+async def test_an_answer_that_never_ends_does_not_hold_up_the_end() -> None:
+    asked, answers = anyio.Event(), list[int]()
+
+    async def never(_: Request) -> Response:
+        asked.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def ask(url: str) -> None:
+        async with httpx.AsyncClient() as client:
+            answers.append((await client.get(url, timeout=30)).status_code)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as outer, anyio.create_task_group() as group:
+            app = Starlette(routes=[Route("/", never)])
+            url: str = await group.start(partial(serve, app, host="127.0.0.1", port=0))
+            outer.start_soon(ask, url)
+            await asked.wait()
+            group.cancel_scope.cancel()
+    assert answers == [500]
+
+
+async def test_signal_handlers_are_left_alone() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
+        url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=0))
+        await client.get(url)
+        during = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        group.cancel_scope.cancel()
+    assert during == before
+
+
+async def test_a_taken_port_is_an_error_that_names_the_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port}: Address already in use") as caught:
+            await serve(APP, host="127.0.0.1", port=port)
+    assert "M26_WEB__PORT" in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+async def test_an_address_of_another_machine_is_an_error(host: str) -> None:
+    with pytest.raises(ConfigError, match="cannot serve HTTP"):
+        await serve(APP, host=host, port=0)
+
+
+async def test_the_url_of_a_wildcard_is_one_that_this_machine_can_open() -> None:
+    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
+        url: str = await group.start(partial(serve, APP, host="0.0.0.0", port=0))
+        assert url.startswith("http://127.0.0.1:")
+        assert (await client.get(url)).text == "hello"
+        group.cancel_scope.cancel()
+
+
+async def test_it_says_nothing_of_itself_and_trusts_no_forwarded_header() -> None:
+    async def who(request: Request) -> Response:
+        assert request.client is not None
+        return PlainTextResponse(request.client.host)
+
+    app = Starlette(routes=[Route("/", who)])
+    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
+        url: str = await group.start(partial(serve, app, host="127.0.0.1", port=0))
+        answer = await client.get(url, headers={"x-forwarded-for": "203.0.113.9"})
+        assert "server" not in answer.headers
+        assert answer.text == "127.0.0.1"
+        group.cancel_scope.cancel()

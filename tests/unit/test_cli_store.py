@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from m26.cli import db, rejects
+from m26.errors import UsageError
+
+pytestmark = pytest.mark.anyio
+NOON = datetime(2026, 8, 16, 12, tzinfo=UTC)
+ITEM = {
+    "id": 17,
+    "part": "p",
+    "pos": 3,
+    "item": 1,
+    "byte_from": 10,
+    "byte_to": 20,
+    "reason": "bad_price",
+    "detail": "buyoutPrice is -5 [bold]\x1b[2J",
+    "state": "new",
+    "created_at": NOON,
+}
+RAW = b'{"buyoutPrice":-5,"x":"\xff\x00"}'
+
+
+class Store:
+    """Answers as the store does."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, str | None]] = []
+        self.pending = ["0002_more.sql"]
+
+    async def reject_list(self, *, limit: int, reason: str | None) -> Sequence[Mapping[str, Any]]:
+        self.asked.append((limit, reason))
+        return [] if reason == "none" else [ITEM]
+
+    async def reject(self, number: int, /) -> Mapping[str, Any] | None:
+        return {**ITEM, "raw": RAW} if number == 17 else None
+
+    async def migration_status(self) -> Sequence[Mapping[str, Any]]:
+        first = {"name": "0001_first.sql", "checksum": "ab", "applied_at": NOON}
+        rest = [{"name": name, "checksum": "cd", "applied_at": None} for name in self.pending]
+        return [first, *rest]
+
+    async def migrate(self) -> Sequence[str]:
+        applied, self.pending = self.pending, []
+        return applied
+
+    async def sizes(self) -> Sequence[Mapping[str, Any]]:
+        return [{"table": "auction", "rows": 12345, "bytes": 3 * 2**20}]
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+async def test_rejects_are_listed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    await rejects.print_list(store, limit=5, reason="bad_price", as_json=False)
+    heading, line = capsys.readouterr().out.splitlines()
+    assert heading.split() == list(rejects._COLUMNS)
+    assert "buyoutPrice is -5 [bold]\\x1b[2J" in line
+    assert "2026-08-16 12:00:00Z" in line
+    assert store.asked == [(5, "bad_price")]
+
+
+async def test_an_empty_quarantine_says_so(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await rejects.print_list(store, limit=5, reason="none", as_json=False)
+    assert "none with reason none" in capsys.readouterr().out
+
+
+async def test_rejects_as_json_have_the_column_names(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await rejects.print_list(store, limit=5, reason=None, as_json=True)
+    (item,) = orjson.loads(capsys.readouterr().out)["items"]
+    assert item == {**ITEM, "created_at": "2026-08-16T12:00:00Z"}
+
+
+async def test_one_reject_is_shown_with_its_bytes_readable(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await rejects.print_one(store, 17, raw=False, as_json=False)
+    text = capsys.readouterr().out
+    assert "bad_price" in text
+    assert '{"buyoutPrice":-5,"x":"\\xff\\x00"}' in text
+    await rejects.print_one(store, 17, raw=False, as_json=True)
+    assert orjson.loads(capsys.readouterr().out)["raw"] == '{"buyoutPrice":-5,"x":"\\xff\x00"}'
+
+
+async def test_raw_gives_exactly_the_bytes(
+    store: Store, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    await rejects.print_one(store, 17, raw=True, as_json=False)
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == RAW
+
+
+async def test_a_reject_that_is_not_there_is_a_usage_error(store: Store) -> None:
+    with pytest.raises(UsageError, match="no reject 18"):
+        await rejects.print_one(store, 18, raw=False, as_json=False)
+
+
+async def test_pending_migrations_are_applied_once(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await db.print_status(store, as_json=False)
+    assert "pending: m26 db migrate" in capsys.readouterr().out
+    await db.print_migrate(store, as_json=False)
+    assert "0002_more.sql" in capsys.readouterr().out
+    await db.print_migrate(store, as_json=False)
+    assert "up to date" in capsys.readouterr().out
+    await db.print_migrate(store, as_json=True)
+    assert orjson.loads(capsys.readouterr().out) == {"applied": []}
+
+
+async def test_the_database_is_shown_with_sizes(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await db.print_status(store, as_json=False)
+    text = capsys.readouterr().out
+    assert "12,345" in text
+    assert "3.0 MiB" in text
+    await db.print_status(store, as_json=True)
+    document = orjson.loads(capsys.readouterr().out)
+    assert document["migrations"][0]["applied_at"] == "2026-08-16T12:00:00Z"
+    assert document["tables"] == [{"table": "auction", "rows": 12345, "bytes": 3 * 2**20}]

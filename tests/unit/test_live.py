@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import orjson
+import pytest
+import structlog
+from rich.console import Console
+from structlog.testing import capture_logs
+from tests.observing import Watched
+
+from m26.cli.live import LiveView, log_progress, print_rows
+from m26.errors import StorageError
+from m26.snapshot import Snapshot
+from m26.status import State
+
+ESCAPE = "\x1b"
+RUN = """
+import anyio, structlog, sys
+from m26 import config, log
+from m26.cli.live import LiveView
+from m26.status import State
+from tests.observing import Watched
+
+async def main():
+    log.configure(color=config.color_allowed())
+    watched = Watched()
+    watched.status.report("account:main", State.COLLECTING)
+    watched.metrics.auctions.labels("new").inc(1234)
+    async with LiveView(watched.observer.snapshot, redraw_every=0.05, as_json="--json" in sys.argv):
+        structlog.get_logger().info("a.log.line")
+        await anyio.sleep(0.3)
+
+anyio.run(main)
+"""
+
+
+def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", RUN, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        **more,
+    )
+
+
+def run_on_terminal(*, columns: int, **environment: str) -> str:
+    """All that a terminal of that width gets."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    inherited = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**inherited, "TERM": "xterm-256color", **environment},
+    )
+    os.close(slave)
+    received, deadline = b"", time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([master], [], [], 1)[0]:
+            continue
+        try:
+            received += os.read(master, 65536)
+        except OSError:  # Linux's word for: the other side is closed
+            break
+    os.close(master)
+    assert process.wait(10) == 0, received
+    return received.decode()
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    structlog.reset_defaults()
+    with capture_logs() as lines:
+        yield lines
+
+
+def plain(width: int = 200) -> Console:
+    return Console(file=io.StringIO(), width=width)
+
+
+def written(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_pipe_gets_text_without_escapes_and_log_lines_go_to_stderr() -> None:
+    done = run(env={**os.environ, "FORCE_COLOR": ""})
+    assert ESCAPE not in done.stdout + done.stderr
+    assert re.search(r"^source +the built-in simulator", done.stdout, re.MULTILINE)
+    assert re.search(r"^auctions +new 1,234, changed 0", done.stdout, re.MULTILINE)
+    assert done.stdout.count("ran for") == 1
+    events = [orjson.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert sorted(events) == ["a.log.line", "run.progress"]
+
+
+def test_with_json_stdout_is_the_last_snapshot_alone() -> None:
+    done = run("--json")
+    assert orjson.loads(done.stdout)["auctions"]["new"] == 1234
+
+
+def test_a_terminal_gets_a_table_that_is_redrawn_and_log_lines_above_it() -> None:
+    text = run_on_terminal(columns=100)
+    assert text.count("budget left") > 3
+    assert re.search(r"\x1b\[\d*A", text), "the cursor goes up to draw over the last table"
+    assert "a.log.line" in text
+    assert text.rstrip().endswith("m26 embedded psql`"), "the summary is what stays"
+    assert "\x1b[?25h" in text, "the cursor is shown again"
+
+
+def test_no_color_is_honoured() -> None:
+    coloured = re.compile(r"\x1b\[[\d;]*3[0-7]m")
+    assert coloured.search(run_on_terminal(columns=100))
+    assert not coloured.search(run_on_terminal(columns=100, NO_COLOR="1"))
+
+
+def test_a_dumb_terminal_gets_no_animation() -> None:
+    text = run_on_terminal(columns=80, TERM="dumb", NO_COLOR="1")
+    assert not re.search(r"\x1b\[\d*A", text)
+    assert "ran for" in text
+
+
+@pytest.mark.parametrize("columns", [12, 20, 40])
+def test_a_narrow_terminal_folds_lines_and_never_exceeds_its_width(columns: int) -> None:
+    text = run_on_terminal(columns=columns, NO_COLOR="1")
+    lines = re.split(r"\r?\n|\r", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text))
+    assert max(len(line) for line in lines if "a.log.line" not in line) <= columns
+    assert "1,234" in re.sub(r"\s", "", "".join(lines))
+
+
+@pytest.mark.anyio
+async def test_the_banner_says_what_is_used_and_how_to_stop(watched: Watched) -> None:
+    out = plain()
+    async with LiveView(Watched(simulator=False).observer.snapshot, out=out):
+        pass
+    text = written(out)
+    for fact in (
+        "main (ps5)",
+        "madden26",
+        "given 18.6, /var/lib/m26/postgres/run",
+        "embedded 9.1, /var/lib/m26/valkey/run",
+        "/var/lib/m26",
+        "http://127.0.0.1:8026/api/v1/status",
+        "Ctrl-C",
+    ):
+        assert fact in text
+
+
+@pytest.mark.anyio
+async def test_a_state_comes_with_reason_advice_and_next_attempt(watched: Watched) -> None:
+    now = watched.clock.now
+    watched.status.report(
+        "account:main", State.PAUSED, reason="429 [red]", advice="Wait.", until=now + 90
+    )
+    watched.status.report("publish", State.COLLECTING, reason="Redis is away")
+    watched.clock.now += 30
+    out = plain()
+    async with LiveView(watched.observer.snapshot, out=out):
+        pass
+    text = written(out)
+    assert re.search(r"state +paused: 429 \[red\] \(for 30 s\)", text)
+    assert re.search(r"do +Wait\.", text)
+    assert re.search(r"also +publish collecting: Redis is away", text)
+    assert re.search(r"next try +in 1 m 0 s", text)
+
+
+@pytest.mark.anyio
+async def test_the_error_of_the_block_comes_out_as_it_is(watched: Watched) -> None:
+    out = plain()
+    with pytest.raises(StorageError, match="away"):
+        async with LiveView(watched.observer.snapshot, out=out):
+            raise StorageError("away")
+    assert "ran for" in written(out)
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_run_still_gets_its_summary(watched: Watched) -> None:
+    out = plain()
+    with anyio.move_on_after(0.01) as scope:
+        async with LiveView(watched.observer.snapshot, out=out):
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert "ran for" in written(out)
+
+
+@pytest.mark.anyio
+async def test_progress_is_logged_at_once_and_then_periodically(
+    watched: Watched, logs: list[Any]
+) -> None:
+    watched.metrics.auctions.labels("new").inc(5)
+    looked = 0
+
+    def snapshot() -> Snapshot:
+        nonlocal looked
+        looked += 1
+        if looked == 4:
+            scope.cancel()
+        return watched.observer.snapshot()
+
+    with anyio.move_on_after(30) as scope:
+        await log_progress(snapshot, every=0.001)
+    assert len(logs) == 4
+    assert (logs[0]["event"], logs[0]["auctions"]["new"]) == ("run.progress", 5)
+
+
+def test_control_bytes_of_foreign_text_do_not_reach_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_rows([("state", "paused: \x1b[2J\x07[bold]x")])
+    assert "paused: \\x1b[2J\\x07[bold]x" in capsys.readouterr().out

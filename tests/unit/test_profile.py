@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from m26.errors import ConfigError
+from m26.log import redact
+from m26.upstream.profile import Profile
+
+
+def test_the_shipped_profile_holds_no_secret() -> None:
+    profile = Profile.load("madden26")
+    assert not any((profile.oauth.client_id, profile.oauth.client_secret, profile.wal.device_id))
+    signing = profile.signing
+    assert not any((signing.static_data, signing.key, signing.code_secret))
+
+
+def test_the_operators_overlay_goes_before_the_shipped_profile(tmp_path: Path) -> None:
+    overlay = tmp_path / "profile.toml"
+    overlay.write_text(
+        '[oauth]\nclient_id = "CANARY-OWN-ID"\n[wal]\ndevice_id = "CANARY-OWN-DEVICE"\n'
+    )
+    overlay.chmod(0o600)
+    profile = Profile.load("madden26", home=tmp_path)
+    assert profile.oauth.client_id == "CANARY-OWN-ID"
+    assert profile.wal.device_id == "CANARY-OWN-DEVICE"
+    assert profile.oauth.base_url == "https://accounts.ea.com"
+    assert "CANARY" not in repr(profile)
+    assert redact("id CANARY-OWN-ID device CANARY-OWN-DEVICE") == "id *** device ***"
+
+
+def test_an_overlay_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    overlay = tmp_path / "profile.toml"
+    overlay.write_text("")
+    overlay.chmod(0o640)
+    with pytest.raises(ConfigError, match="other users"):
+        Profile.load("madden26", home=tmp_path)
+
+
+def test_next_years_game_is_a_file_and_no_code(tmp_path: Path) -> None:
+    profile = tmp_path / "madden27.toml"
+    text = (Path(__file__).parents[2] / "python/m26/profiles/madden26.toml").read_text()
+    profile.write_text(text.replace("year = 2026", "year = 2027"))
+    loaded = Profile.load(str(profile))
+    assert loaded.product_name("ps5") == "madden-2027-ps5-mca"
+    assert loaded.blaze_id("ps5") == "madden-2027-ps5"
+
+
+def test_unknown_fields_and_profiles_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no profile named 'madden99'"):
+        Profile.load("madden99")
+    overlay = tmp_path / "profile.toml"
+    overlay.write_text("[signing]\nstatic_dta = 'x'\n")
+    overlay.chmod(0o600)
+    with pytest.raises(ConfigError, match="static_dta"):
+        Profile.load("madden26", home=tmp_path)

@@ -1,0 +1,389 @@
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from m26 import _native
+from m26.errors import TransportError
+from m26.upstream.answers import Facts, LoginAnswer, TokenAnswer, facts, read_login, read_tokens
+from m26.upstream.replies import Reply, classify, classify_transport
+from m26.upstream.rules import RULES, verdict
+from m26.upstream.verdicts import Action, BrokenTransferError, Escalation, Step, Verdict
+
+NOW = 1_790_000_000
+
+
+def reply(status: int = 200, body: bytes = b"", *, retry_after: float | None = None) -> Reply:
+    return Reply(
+        status=status,
+        content_type="application/json",
+        body=body,
+        fetched_at=NOW * 1_000_000,
+        seconds=0.1,
+        retry_after=retry_after,
+    )
+
+
+def peek(kind: str = "search", **facts: Any) -> Facts:
+    return Facts(kind=kind, **facts)
+
+
+def error(name: str | None, **facts: Any) -> Facts:
+    return Facts(kind="error", error_name=name, **facts)
+
+
+WRONG_GAME = "The Server Information was not found for game madden-2026-ps5-gen5 resolved as x"
+ROWS: list[tuple[int, Facts, str, Action]] = [
+    (200, peek(count=20, newest_posted=NOW - 60), "ok", Action.OK),
+    (200, peek(count=0, ui_error_code=0), "ok", Action.OK),
+    (200, error("ERR_TIMEOUT"), "transient", Action.RETRY),
+    (200, error("ERR_CANCELED"), "transient", Action.RETRY),
+    (200, error("ERR_DB_DISCONNECTED"), "transient", Action.RETRY),
+    (200, error("ERR_SYSTEM"), "transient", Action.RETRY),
+    (503, error("ERR_SYSTEM"), "transient", Action.RETRY),
+    (200, error(None, error_code=1073807360), "transient", Action.RETRY),
+    (200, error("ERR_AUTHENTICATION_REQUIRED"), "session_rejected", Action.NEW_SESSION),
+    (200, error("err_invalid_session"), "session_rejected", Action.NEW_SESSION),
+    (401, error("ERR_DISCONNECTED"), "session_rejected", Action.NEW_SESSION),
+    (200, error("AUTH_ERR_EXPIRED_TOKEN"), "token_expired", Action.NEW_TOKEN),
+    (200, error("AUTH_ERR_INVALID_TOKEN"), "token_expired", Action.NEW_TOKEN),
+    (200, error(None, error_code=917505), "token_expired", Action.NEW_TOKEN),
+    (200, error("ERR_DUPLICATE_LOGIN"), "duplicate_login", Action.PAUSE),
+    (200, error("AUTH_ERR_DUPLICATE_LOGIN"), "duplicate_login", Action.PAUSE),
+    (200, error("AUTH_ERR_BANNED"), "banned", Action.STOP),
+    (200, error("PERSONA_BANNED"), "banned", Action.STOP),
+    (200, error("AUTH_ERR_DISABLED"), "banned", Action.STOP),
+    (200, error("ERR_AUTHORIZATION_REQUIRED"), "signature_rejected", Action.RETRY),
+    (200, error("ERR_SOMETHING_NEW"), "unknown_error", Action.PAUSE),
+    (200, error(None, error_code=4711), "unknown_error", Action.PAUSE),
+    (200, peek(ui_error_code=2, count=0), "ui_error", Action.NEW_SESSION),
+    (200, peek(ui_error_code=2, count=3), "ok", Action.OK),
+    (200, peek(captcha="captchaGuid=x", count=5), "captcha", Action.STOP),
+    (458, peek("empty"), "captcha", Action.STOP),
+    (459, peek("json"), "captcha", Action.STOP),
+    (429, peek("html"), "rate_limited", Action.PAUSE),
+    (426, peek("empty"), "soft_ban", Action.PAUSE),
+    (512, peek("json"), "soft_ban", Action.PAUSE),
+    (521, peek("html"), "soft_ban", Action.PAUSE),
+    (500, peek("empty"), "soft_ban", Action.PAUSE),
+    (500, peek("json", error_code=500), "soft_ban", Action.PAUSE),
+    (500, error(None, error_code=500, error_text=""), "soft_ban", Action.PAUSE),
+    (500, error(None, error_text="database down"), "maintenance", Action.RETRY),
+    (500, error("ERR_SOMETHING_NEW"), "unknown_error", Action.PAUSE),
+    (401, error("ERR_SOMETHING_NEW"), "unknown_error", Action.PAUSE),
+    (500, peek("html"), "maintenance", Action.RETRY),
+    (480, peek("empty"), "locked", Action.STOP),
+    (481, peek("empty"), "locked", Action.STOP),
+    (494, peek("json"), "locked", Action.STOP),
+    (502, peek("html"), "maintenance", Action.RETRY),
+    (503, peek("html"), "maintenance", Action.RETRY),
+    (504, peek("empty"), "maintenance", Action.RETRY),
+    (401, peek("html"), "token_rejected", Action.NEW_TOKEN),
+    (403, peek("html"), "edge_blocked", Action.PAUSE),
+    (403, peek("json"), "unexpected_status", Action.PAUSE),
+    (404, peek("xml", error_code=404, error_text=WRONG_GAME), "wrong_product", Action.PAUSE),
+    (200, peek("xml", error_code=404, error_text=WRONG_GAME), "wrong_product", Action.PAUSE),
+    (404, peek("html"), "unexpected_status", Action.PAUSE),
+    (200, peek("xml", error_code=503), "maintenance", Action.RETRY),
+    (200, peek("xml"), "unexpected_xml", Action.PAUSE),
+    (200, peek("html"), "unexpected_html", Action.PAUSE),
+    (302, peek("html"), "unexpected_status", Action.PAUSE),
+    (200, peek("empty"), "empty_reply", Action.RETRY),
+    (200, peek("malformed"), "malformed", Action.PAUSE),
+    (200, peek("json"), "unknown_shape", Action.PAUSE),
+    (200, peek("json", success=False), "not_success", Action.PAUSE),
+    (200, error(None, success=False), "not_success", Action.PAUSE),
+    (200, peek("search", success=False, count=0), "not_success", Action.PAUSE),
+    (200, peek("json", error_code=401), "token_rejected", Action.NEW_TOKEN),
+    (
+        200,
+        peek("json", error_code=401, error_text="expired session"),
+        "session_rejected",
+        Action.NEW_SESSION,
+    ),
+    (200, peek(count=9, newest_posted=NOW - 31 * 86_400), "stale_market", Action.STOP),
+]
+
+
+@pytest.mark.parametrize(("status", "seen", "reason", "action"), ROWS)
+def test_each_row_of_the_failure_table_has_its_reason_and_action(
+    status: int, seen: Facts, reason: str, action: Action
+) -> None:
+    judged = classify(reply(status), seen)
+    assert (judged.reason, judged.action) == (reason, action)
+    assert judged.reason in RULES
+
+
+def body(value: str = '"details":[]', **data: object) -> bytes:
+    response = orjson.dumps({"responseTime": NOW * 1_000_000, "uiErrorCode": 0} | data).decode()
+    inner = f'{value},"responseData":{response},"truncated":false'
+    return f'{{"responseInfo":{{"tdfid":1,"tdfclass":"X","value":{{{inner}}}}}}}'.encode()
+
+
+CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTimeout", "captchaUrl")
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "reason"),
+    [
+        (200, body(), "ok"),
+        (200, body(uiErrorCode=2, message="Unable to resume"), "ui_error"),
+        *((200, body(**dict.fromkeys(CAPTCHAS, empty)), "ok") for empty in ("", 0, None)),
+        *((200, body(**{name: "x"}), "captcha") for name in CAPTCHAS),
+        *((200, body(**{name: 1}), "captcha") for name in CAPTCHAS),
+        (200, body(captchaUrl=False), "captcha"),
+        (200, b'{"error":{"component":1,"errorcode":1073807360}}', "transient"),
+        (200, b'{"error":{"errorname":"ERR_INVALID_SESSION"}}', "session_rejected"),
+        (200, b'{"error":{"errorname":"ERR_NEW","errordf":{"errorString":"x"}}}', "unknown_error"),
+        (200, b'{"success":false}', "not_success"),
+        (200, b'\xef\xbb\xbf{"success":false}', "not_success"),
+        (200, b'{"code":401,"reason":"expired session"}', "session_rejected"),
+        (200, b'{"code":401,"reason":"token"}', "token_rejected"),
+        (500, b'{"code":500,"reason":""}', "soft_ban"),
+        (500, b"", "soft_ban"),
+        (
+            404,
+            f"<error><errormessage>{WRONG_GAME}</errormessage></error>".encode(),
+            "wrong_product",
+        ),
+        (200, b"<error><errorcode>503</errorcode></error>", "maintenance"),
+        (200, b"<other/>", "unexpected_xml"),
+        (403, b"<!DOCTYPE html><html>", "edge_blocked"),
+        (200, b"<html></html>", "unexpected_html"),
+        (200, b"", "empty_reply"),
+        (200, b'{"responseInfo":{"value":{"details":[', "malformed"),
+        (200, b'{"a":1}', "unknown_shape"),
+        (200, b"[]", "unknown_shape"),
+        (200, b"null", "unknown_shape"),
+    ],
+)
+def test_bodies_as_the_rust_core_sees_them_are_judged_alike(
+    status: int, content: bytes, reason: str
+) -> None:
+    assert classify(reply(status), _native.peek(content)).reason == reason
+
+
+def test_every_rule_says_what_happened_and_what_to_do() -> None:
+    for rule in RULES.values():
+        if rule.action is Action.OK:
+            continue
+        assert rule.message
+        assert rule.advice
+        assert rule.exit_code in (3, 4, 5, 7)
+        if rule.action is Action.RETRY:
+            assert rule.delays
+        if rule.action is Action.PAUSE:
+            assert rule.pause
+
+
+def test_the_market_is_judged_by_the_servers_clock() -> None:
+    posted = NOW - 40 * 86_400
+    seen = peek(count=1, newest_posted=posted, response_time=(posted + 60) * 1_000_000)
+    assert classify(reply(), seen).reason == "ok"
+
+
+def test_system_error_at_login_is_a_limit_with_longer_waits() -> None:
+    judged = classify(reply(), error("ERR_SYSTEM"), call="login")
+    assert judged.reason == "login_limited"
+    assert (judged.delays, judged.pause) == ((4, 8, 12, 16), 600)
+
+
+def test_retry_after_is_obeyed_to_the_second() -> None:
+    judged = classify(reply(429, retry_after=37), peek("html"))
+    assert (judged.pause, judged.longer, judged.slow_down) == (37, (), 3_600)
+    assert classify(reply(429, retry_after=0), peek("html")).pause == 1
+
+
+def test_the_captcha_url_and_the_wrong_game_are_named() -> None:
+    seen = peek(captcha="captchaGuid=x", captcha_url="https://example.invalid/captcha")
+    assert "https://example.invalid/captcha" in classify(reply(), seen).message
+    judged = classify(reply(404), peek("xml", error_text=WRONG_GAME))
+    assert "madden-2026-ps5-gen5" in judged.message
+
+
+def test_what_the_upstream_says_is_shown_short_and_on_one_line() -> None:
+    judged = classify(reply(), error("ERR_NEW", error_text="a\n\tb " + "x" * 5_000))
+    assert "a b" in judged.message
+    assert len(judged.message) < 300
+
+
+def test_a_session_key_that_comes_back_in_an_error_is_masked() -> None:
+    text = "no route for /wal/mca/Process/CANARYSESSIONKEY"
+    judged = classify(reply(), error("ERR_NEW", error_text=text))
+    assert "CANARYSESSIONKEY" not in judged.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "action"),
+    [
+        ("unreachable", Action.RETRY),
+        ("cut", Action.RETRY),
+        ("too_slow", Action.RETRY),
+        ("encoding", Action.RETRY),
+        ("certificate", Action.STOP),
+        ("too_large", Action.PAUSE),
+    ],
+)
+def test_broken_transfers_are_judged_by_their_reason(reason: str, action: Action) -> None:
+    judged = classify_transport(BrokenTransferError("login: x", reason=reason))
+    assert (judged.reason, judged.action) == (reason, action)
+    assert classify_transport(TransportError("x")).reason == "cut"
+
+
+def waits(rule: Verdict, times: int) -> list[Step]:
+    return [rule.step(taken) for taken in range(times)]
+
+
+def test_retries_follow_their_schedule_then_pause() -> None:
+    steps = [(step.action, step.seconds) for step in waits(RULES["transient"], 6)]
+    retries = [(Action.RETRY, s) for s in (1, 2, 4, 8)]
+    assert steps == [*retries, (Action.PAUSE, 60), (Action.PAUSE, 60)]
+
+
+def test_a_schedule_without_a_pause_repeats_its_last_wait() -> None:
+    assert [step.seconds for step in waits(RULES["maintenance"], 9)][-3:] == [300, 300, 300]
+    assert [step.seconds for step in waits(RULES["cut"], 8)][-2:] == [60, 60]
+
+
+def test_pauses_grow() -> None:
+    seconds = [step.seconds for step in waits(RULES["rate_limited"], 8)]
+    assert seconds == [60, 120, 240, 480, 960, 1_800, 1_800, 1_800]
+    assert [step.seconds for step in waits(RULES["soft_ban"], 4)] == [1_800, 7_200, 43_200, 43_200]
+
+
+def test_a_session_rejected_again_at_once_pauses_instead_of_a_third_login() -> None:
+    memory, rule = Escalation(), RULES["session_rejected"]
+    assert memory.step(rule, now=0).action is Action.NEW_SESSION
+    assert memory.step(rule, now=2) == Step(Action.PAUSE, 600)
+    assert memory.step(rule, now=603).action is Action.NEW_SESSION
+
+
+def test_a_session_that_worked_in_between_is_simply_renewed() -> None:
+    memory, rule = Escalation(), RULES["session_rejected"]
+    for now in (0, 240, 480):
+        assert memory.step(rule, now=now).action is Action.NEW_SESSION
+        memory.succeeded()
+
+
+def test_an_edge_block_again_within_a_day_stops_even_after_good_replies() -> None:
+    memory, rule = Escalation(), RULES["edge_blocked"]
+    assert memory.step(rule, now=0) == Step(Action.PAUSE, 900)
+    memory.succeeded()
+    assert memory.step(rule, now=80_000).action is Action.STOP
+    assert Escalation().step(rule, now=0).action is Action.PAUSE
+    later = Escalation()
+    later.step(rule, now=0)
+    assert later.step(rule, now=86_401).action is Action.PAUSE
+
+
+def test_a_refused_market_gets_one_new_session_an_hour() -> None:
+    memory, rule = Escalation(), RULES["ui_error"]
+    seen = [memory.step(rule, now=now).action for now in range(0, 7_200, 300)]
+    assert [index * 300 for index, action in enumerate(seen) if action is Action.NEW_SESSION] == [
+        0,
+        3_600,
+    ]
+    assert set(seen) == {Action.NEW_SESSION, Action.PAUSE}
+
+
+def test_a_token_rejected_twice_stops() -> None:
+    memory, rule = Escalation(), RULES["token_rejected"]
+    assert memory.step(rule, now=0).action is Action.NEW_TOKEN
+    assert memory.step(rule, now=99_999).action is Action.STOP
+
+
+def test_tokens_are_read_only_when_both_are_there() -> None:
+    pair = b'{"access_token":"CANARY-A","refresh_token":"CANARY-R","expires_in":"3600"}'
+    answer = read_tokens(reply(body=pair))
+    assert isinstance(answer, TokenAnswer)
+    assert answer.access_token.reveal() == "CANARY-A"
+    assert answer.refresh_token.reveal() == "CANARY-R"
+    assert answer.expires_in == 3_600
+    for partial in (b'{"access_token":"CANARY-A"}', b'{"refresh_token":"x"}', b"{}", b"", b"[1]"):
+        assert read_tokens(reply(body=partial)) == verdict("token_unavailable", "HTTP 200")
+
+
+@pytest.mark.parametrize("life", [b"0", b"-5", b"true", b'"soon"', b"null", b"[]"])
+def test_a_token_life_that_is_no_number_is_four_hours(life: bytes) -> None:
+    body = b'{"access_token":"CANARY-A","refresh_token":"CANARY-R","expires_in":' + life + b"}"
+    answer = read_tokens(reply(body=body))
+    assert isinstance(answer, TokenAnswer)
+    assert answer.expires_in == 14_400
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (400, b'{"error":"invalid_grant","error_description":"dead"}', "login_again"),
+        (200, b'{"error":"invalid_grant"}', "login_again"),
+        (400, b'{"error":"invalid_client"}', "client_rejected"),
+        (401, b"", "client_rejected"),
+        (500, b"{}", "token_unavailable"),
+        (503, b"<html>", "token_unavailable"),
+        (503, b'{"error":"temporarily_unavailable"}', "token_unavailable"),
+        (429, b"", "rate_limited"),
+        (403, b"<html>", "edge_blocked"),
+    ],
+)
+def test_token_failures_are_told_apart(status: int, body: bytes, reason: str) -> None:
+    answer = read_tokens(reply(status, body))
+    assert isinstance(answer, Verdict)
+    assert answer.reason == reason
+    assert not answer.quarantine
+
+
+def test_a_login_gives_a_session_and_its_persona() -> None:
+    body = b'{"userLoginInfo":{"sessionKey":"CANARY/KEY","blazeId":"1000000777"}}'
+    answer = read_login(reply(body=body))
+    assert isinstance(answer, LoginAnswer)
+    assert answer.blaze_id == 1_000_000_777
+    assert answer.session_key.reveal() == "CANARY/KEY"
+    assert "CANARY" not in repr(answer)
+
+
+def test_a_login_with_raw_control_bytes_in_a_name_is_read() -> None:
+    body = b'\xef\xbb\xbf{"userLoginInfo":{"sessionKey":"CANARY-K","displayName":"a\x01b"}}'
+    answer = read_login(reply(body=body))
+    assert isinstance(answer, LoginAnswer)
+    assert answer.blaze_id is None
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, b'{"error":{"errorcode":1073807360,"errorname":"ERR_SYSTEM"}}', "login_limited"),
+        (200, b'{"error":{"errorname":"AUTH_ERR_EXPIRED_TOKEN"}}', "token_expired"),
+        (200, b'{"error":{"errorname":"AUTH_ERR_BANNED","errordf":{}}}', "banned"),
+        (200, b'{"error":{"errorname":"AUTH_ERR_DUPLICATE_LOGIN"}}', "duplicate_login"),
+        (200, b'{"isAnonymous":true}', "login_unreadable"),
+        (200, b'{"userLoginInfo":{"sessionKey":""}}', "login_unreadable"),
+        (200, b'{"success":false}', "login_unreadable"),
+        (401, b"", "token_rejected"),
+        (
+            404,
+            f"<error><errormessage>{WRONG_GAME}</errormessage></error>".encode(),
+            "wrong_product",
+        ),
+        (403, b"<!DOCTYPE html>", "edge_blocked"),
+        (200, b'{"userLoginInfo":{"sessionKey":"CANARY-K"', "malformed"),
+    ],
+)
+def test_login_failures_are_told_apart_and_never_kept(
+    status: int, body: bytes, reason: str
+) -> None:
+    answer = read_login(reply(status, body))
+    assert isinstance(answer, Verdict)
+    assert answer.reason == reason
+    assert not answer.quarantine
+
+
+def test_both_spellings_of_the_error_text_are_read() -> None:
+    for name in (b"errortdf", b"errordf"):
+        body = b'{"error":{"errorname":"ERR_X","' + name + b'":{"errorString":"why"}}}'
+        assert facts(body).error_text == "why"
+
+
+def test_a_reply_never_shows_its_body() -> None:
+    assert "CANARY" not in repr(reply(body=b"CANARY-BODY"))

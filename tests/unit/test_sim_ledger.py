@@ -1,0 +1,98 @@
+"""The truth ledger: what is owed, what was served, and that it outlives its writer."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+
+from m26.sim.ledger import Ledger
+from m26.sim.records import Listing, Request, State
+
+
+def listed(ledger: Ledger, price: int = 100) -> State:
+    auction_id = ledger.reserve("auction")
+    ledger.listed(Listing(auction_id, "sim", 0, 10_110_000, 7, 1, 1_790_000_000, 1_790_000_100))
+    state_id = ledger.reserve("state")
+    state = State(state_id, auction_id, 1.0, "list", "ACTIVE", 0, price, price, 0)
+    ledger.changed(state)
+    return state
+
+
+def asked(connection: int, **fields: object) -> Request:
+    fields = {"at": 1.0, "kind": "process", "account": "demo", "status": 200} | fields
+    time_ = 1_790_000_040_000_000
+    return Request(connection=connection, answer="ok", response_time=time_, **fields)  # type: ignore[arg-type]
+
+
+def shown(*states: State) -> array[int]:
+    return array("q", [state.state_id for state in states])
+
+
+def test_a_reply_is_owed_once_its_connection_asks_again_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger, Ledger.open_readonly(path) as reader:
+        one, two = listed(ledger), listed(ledger)
+        ledger.record(asked(1), shown(one, two))
+        assert [row.state for row in reader.served()] == [one, two]
+        assert list(reader.owed()) == []
+        ledger.record(asked(2), shown(two))
+        assert list(reader.owed()) == []
+        ledger.record(asked(1, kind="login"))
+        assert [(row.request, row.position, row.state) for row in reader.owed()] == [
+            (1, 0, one),
+            (1, 1, two),
+        ]
+        assert [row.request for row in reader.served()] == [1, 1, 2]
+
+
+def test_a_served_row_has_what_was_on_the_wire(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger, Ledger.open_readonly(path) as reader:
+        state = listed(ledger, 250)
+        ended = state.moved(state_id=ledger.reserve("state"), status="EXPIRED", cause="expire")
+        ledger.changed(ended)
+        ledger.record(asked(1, platform="sim"), shown(state, ended))
+        first, second = reader.served()
+        assert (first.account, first.platform, first.listing.card_id) == ("demo", "sim", 10_110_000)
+        assert (first.state.current_bid, first.seconds_remaining) == (250, 60)
+        assert (second.state.status, second.seconds_remaining) == ("EXPIRED", 0)
+
+
+def test_a_damaged_reply_serves_nothing_but_its_request_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger, Ledger.open_readonly(path) as reader:
+        listed(ledger)
+        ledger.record(asked(1, fault="reset"))
+        ledger.record(asked(1))
+        assert list(reader.served()) == []
+        assert [(number, request.fault) for number, request in reader.requests()] == [
+            (1, "reset"),
+            (2, ""),
+        ]
+
+
+def test_what_was_recorded_is_there_after_a_kill_and_numbers_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    killed = Ledger(path)
+    state = listed(killed)
+    killed.record(asked(1), shown(state))
+    lost = listed(killed)  # never flushed
+    with Ledger(path) as again:
+        assert again.record(asked(2)) == 2
+        assert again.reserve("auction") > lost.auction_id
+        assert again.reserve("state") > lost.state_id
+        assert [pair[1] for pair in again.alive("sim")] == [state]
+    del killed
+
+
+def test_a_fact_stays_as_it_was_first_given(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert ledger.fact("seed", 5) == 5
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        assert ledger.fact("seed", 6) == 5
+
+
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.record(asked(1))
+        assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+from tests.gateway import (
+    NOW,
+    Upstream,
+    credentials,
+    form,
+    stored,
+    token_answer,
+    tokens,
+)
+
+from m26.auth.tokens import refresh
+from m26.auth.vault import Vault
+from m26.errors import TransportError
+from m26.upstream.client import GatewayClient
+from m26.upstream.profile import Profile
+from m26.upstream.secret import Secret
+from m26.upstream.verdicts import RefusedError, UnavailableError
+
+pytestmark = pytest.mark.anyio
+LOST = httpx.ReadError("CANARY-URL")
+SIM = Profile.load("sim")
+
+
+class Refresher:
+    def __init__(self, home: Path, upstream: Upstream, profile: Profile = SIM) -> None:
+        self.vault = Vault.open(home)
+        self.upstream = upstream
+        self.profile = profile
+        self.spent: list[str] = []
+        self.waiting = anyio.Event()
+
+    async def __call__(self) -> str:
+        held = self.vault.read("main")
+        assert held.tokens is not None
+
+        async def spend(name: str) -> None:
+            self.spent.append(name)
+            self.waiting.set()
+
+        new = await refresh(
+            account="main",
+            replaced=held.tokens,
+            vault=self.vault,
+            client=GatewayClient(
+                profile=self.profile, platform="sim", transport=self.upstream.transport()
+            ),
+            profile=self.profile,
+            spend=spend,
+            clock=lambda: NOW + 100,
+        )
+        return new.access.reveal()
+
+
+async def test_a_new_pair_is_in_the_vault_when_it_is_returned(tmp_path: Path) -> None:
+    stored(tmp_path, credentials())
+    upstream = Upstream()
+    refresher = Refresher(tmp_path, upstream)
+    assert await refresher() == "CANARY-ACCESS-2"
+    held = Vault.open(tmp_path).read("main")
+    assert held.tokens == tokens(2, at=NOW + 100)
+    assert (held.refreshes_unanswered, refresher.spent) == (0, ["token"])
+    sent = form(upstream.asked[0][1])
+    assert sent["refresh_token"] == "CANARY-REFRESH-1"
+    assert sent["client_id"] == SIM.oauth.client_id
+
+
+async def test_the_client_of_the_capture_goes_before_the_profiles(tmp_path: Path) -> None:
+    own = credentials(client_id=Secret("CANARY-CAPTURED-ID"), client_secret=Secret("CANARY-CAP-S"))
+    stored(tmp_path, own)
+    upstream = Upstream()
+    await Refresher(tmp_path, upstream)()
+    sent = form(upstream.asked[0][1])
+    assert (sent["client_id"], sent["client_secret"]) == ("CANARY-CAPTURED-ID", "CANARY-CAP-S")
+
+
+async def test_that_a_call_is_under_way_is_written_before_it_leaves(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    seen: list[int] = []
+    upstream = Upstream(hook=lambda _: seen.append(vault.read("main").refreshes_unanswered))
+    await Refresher(tmp_path, upstream)()
+    assert seen == [1]
+
+
+async def test_a_lost_answer_costs_exactly_one_more_call_then_log_in_again(tmp_path: Path) -> None:
+    stored(tmp_path, credentials())
+    upstream = Upstream(token=[LOST])
+    for _ in range(2):
+        with pytest.raises(TransportError) as lost:
+            await Refresher(tmp_path, upstream)()
+        assert "CANARY" not in str(lost.value)
+    for _ in range(3):  # each a process of its own
+        with pytest.raises(RefusedError) as stopped:
+            await Refresher(tmp_path, upstream)()
+        assert stopped.value.verdict.reason == "refresh_lost"
+        assert stopped.value.exit_code == 4
+    assert len(upstream.asked) == 2
+
+
+async def test_a_lost_answer_is_forgotten_when_the_next_one_arrives(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    upstream = Upstream(token=[LOST, token_answer()])
+    with pytest.raises(TransportError):
+        await Refresher(tmp_path, upstream)()
+    assert vault.read("main").refreshes_unanswered == 1
+    assert await Refresher(tmp_path, upstream)() == "CANARY-ACCESS-2"
+    assert vault.read("main").refreshes_unanswered == 0
+
+
+async def test_a_kill_during_the_call_counts_as_a_lost_answer(tmp_path: Path) -> None:
+    stored(tmp_path, credentials(refreshes_unanswered=1))  # what a killed process leaves
+    upstream = Upstream(token=[LOST])
+    with pytest.raises(TransportError):
+        await Refresher(tmp_path, upstream)()
+    with pytest.raises(RefusedError):
+        await Refresher(tmp_path, upstream)()
+    assert len(upstream.asked) == 1
+
+
+async def test_a_call_that_never_left_costs_nothing(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    upstream = Upstream(token=[httpx.ConnectError("refused")])
+    for _ in range(5):
+        with pytest.raises(TransportError):
+            await Refresher(tmp_path, upstream)()
+    assert vault.read("main").refreshes_unanswered == 0
+
+
+async def test_invalid_grant_is_final_over_restarts(tmp_path: Path) -> None:
+    stored(tmp_path, credentials())
+    refused = httpx.Response(400, json={"error": "invalid_grant"})
+    upstream = Upstream(token=[refused])
+    for _ in range(3):
+        with pytest.raises(RefusedError) as stopped:
+            await Refresher(tmp_path, upstream)()
+        assert stopped.value.verdict.reason == "login_again"
+    assert len(upstream.asked) == 1
+
+
+async def test_a_wrong_client_stops_but_spares_the_token(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    upstream = Upstream(token=[httpx.Response(400, json={"error": "invalid_client"})])
+    with pytest.raises(RefusedError) as stopped:
+        await Refresher(tmp_path, upstream)()
+    assert stopped.value.verdict.reason == "client_rejected"
+    assert vault.read("main").refresh_dead is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        token_answer(refresh_token=None),
+        token_answer(access_token=None),
+        httpx.Response(503, text="<html>"),
+        httpx.Response(500, json={}),
+    ],
+)
+async def test_a_partial_answer_keeps_the_old_pair(tmp_path: Path, answer: httpx.Response) -> None:
+    vault = stored(tmp_path, credentials())
+    with pytest.raises(UnavailableError) as later:
+        await Refresher(tmp_path, Upstream(token=[answer]))()
+    assert later.value.verdict.reason == "token_unavailable"
+    assert vault.read("main") == credentials()
+
+
+async def test_another_process_that_was_faster_saves_the_call(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    upstream = Upstream()
+    refresher = Refresher(tmp_path, upstream)
+    async with anyio.create_task_group() as group, vault.renewing("main"):
+        group.start_soon(refresher)
+        with anyio.fail_after(5):
+            await refresher.waiting.wait()
+        vault.change("main", lambda _: credentials(tokens=tokens(9)))
+    assert upstream.asked == []
+
+
+@pytest.mark.parametrize(
+    ("held", "reason", "exit_code"),
+    [
+        (credentials(), "no_client", 3),
+        (credentials(tokens=None), "no_credentials", 4),
+        (credentials(refresh_refused="login_again"), "login_again", 4),
+        (credentials(refreshes_unanswered=2), "refresh_lost", 4),
+    ],
+)
+async def test_what_is_missing_is_told_before_a_slot_is_spent(
+    tmp_path: Path, held: object, reason: str, exit_code: int
+) -> None:
+    stored(tmp_path, held)  # type: ignore[arg-type]
+    upstream = Upstream()
+    refresher = Refresher(tmp_path, upstream, Profile.load("madden26"))
+    with pytest.raises(RefusedError) as stopped:
+        await refresh(
+            account="main",
+            replaced=tokens(),
+            vault=refresher.vault,
+            client=GatewayClient(profile=SIM, platform="sim", transport=upstream.transport()),
+            profile=refresher.profile,
+            spend=_no_spending,
+            clock=lambda: NOW,
+        )
+    assert (stopped.value.verdict.reason, stopped.value.exit_code) == (reason, exit_code)
+    assert stopped.value.hint
+    assert upstream.asked == []
+
+
+async def _no_spending(name: str) -> None:
+    raise AssertionError(name)
+
+
+async def test_a_refresh_that_is_cancelled_still_saves_its_answer(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    with anyio.CancelScope() as scope:
+        upstream = Upstream(hook=lambda _: scope.cancel())
+        await Refresher(tmp_path, upstream)()
+    assert len(upstream.asked) == 1
+    assert vault.read("main").tokens == tokens(2, at=NOW + 100)
