@@ -28,6 +28,9 @@ mod _native {
     #[pymodule_export]
     const MAX_PAGE_BYTES: usize = crate::batch::MAX_PAGE_BYTES;
 
+    #[pymodule_export]
+    const RELEASE: bool = !cfg!(debug_assertions);
+
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -17,6 +17,7 @@ from m26.errors import (
 )
 from m26.models import Page
 from m26.normalize import normalize
+from m26.offline import read_captures
 
 __all__ = [
     "AuthError",
@@ -34,4 +35,5 @@ __all__ = [
     "UsageError",
     "normalize",
     "peek",
+    "read_captures",
 ]

@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Self, final
 
-__all__ = ["AUCTION_COLUMNS", "CARD_COLUMNS", "MAX_PAGE_BYTES", "Batch", "CopyBuffer", "Normalizer", "Peek", "peek"]
+__all__ = [
+    "AUCTION_COLUMNS",
+    "CARD_COLUMNS",
+    "MAX_PAGE_BYTES",
+    "RELEASE",
+    "Batch",
+    "CopyBuffer",
+    "Normalizer",
+    "Peek",
+    "peek",
+]
 
 AUCTION_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each column in `Batch.auctions`, in order."""
@@ -11,6 +21,8 @@ CARD_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each column in `Batch.cards`, in order."""
 MAX_PAGE_BYTES: Final[int]
 """Larger pages are rejected unread."""
+RELEASE: Final[bool]
+"""Built with optimizations; a debug build is some thirty times slower."""
 
 @final
 class CopyBuffer:

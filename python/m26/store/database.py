@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from m26.errors import StorageError
@@ -18,10 +18,23 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """One database. Every method raises what `m26.store.connection.OUTAGES` lists."""
+    """One database. What readers of other stages call raises StorageError in an outage."""
 
-    def __init__(self, pool: Pool[Any]) -> None:
+    def __init__(self, dsn: str, pool: Pool[Any]) -> None:
+        self._dsn = dsn
         self._pool = pool
+
+    async def reopen(self, *, statement_cache: bool) -> None:
+        """Replace the connections by ones with or without cached statements."""
+        old, self._pool = (
+            self._pool,
+            await connections.connect(self._dsn, statement_cache=statement_cache),
+        )
+        old.terminate()
+
+    def close(self) -> None:
+        """End all connections."""
+        self._pool.terminate()  # nothing is in flight: every caller has left its transaction
 
     async def ping(self) -> str:
         """The server's version."""
@@ -43,30 +56,41 @@ class Store:
 
     async def database_id(self) -> str:
         """The uuid made with this database."""
-        return str(await self._pool.fetchval("SELECT id FROM m26.database_info"))
+        with _answering():
+            return str(await self._pool.fetchval("SELECT id FROM m26.database_info"))
 
     async def head(self) -> int:
         """Sequence number of the newest committed event."""
-        return int(await self._pool.fetchval("SELECT seq FROM m26.stream_head"))
+        with _answering():
+            return int(await self._pool.fetchval("SELECT seq FROM m26.stream_head"))
 
     async def first_seq(self) -> int:
         """Sequence number of the oldest event still kept; 0 when there is none."""
-        return int(await self._pool.fetchval("SELECT min(seq) FROM m26.auction_event") or 0)
+        with _answering():
+            return int(await self._pool.fetchval("SELECT min(seq) FROM m26.auction_event") or 0)
+
+    async def cursor(self, part: str) -> int:
+        """Records of `part` that are stored."""
+        with _answering():
+            query = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
+            return int(await self._pool.fetchval(query, part) or 0)
 
     async def events(self, after: int, limit: int) -> list[tuple[int, str]]:
         """(seq, JSON) of up to `limit` events after `after`, in order."""
-        rows = await self._pool.fetch(
-            "SELECT seq, data FROM m26.event_json WHERE seq > $1 ORDER BY seq LIMIT $2",
-            after,
-            limit,
-        )
+        with _answering():
+            rows = await self._pool.fetch(
+                "SELECT seq, data FROM m26.event_json WHERE seq > $1 ORDER BY seq LIMIT $2",
+                after,
+                limit,
+            )
         return [(row["seq"], row["data"]) for row in rows]
 
     async def fold_sightings(self) -> None:
         """Move the sightings into `auction.last_seen`."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT FROM m26.stream_head FOR UPDATE")
-            await connection.execute(merge.FOLD_SIGHTINGS)
+        with _answering():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT FROM m26.stream_head FOR UPDATE")
+                await connection.execute(merge.FOLD_SIGHTINGS)
 
     async def reject_list(self, *, limit: int, reason: str | None = None) -> list[dict[str, Any]]:
         """Quarantined items, newest first, without their bytes."""
@@ -99,7 +123,19 @@ class Store:
 
     def loader(self, normalizer: Normalizer, *, deadline: float = 60) -> Loader:
         """The writer of batches."""
-        return Loader(self._pool, normalizer, deadline=deadline)
+        return Loader(lambda: self._pool, normalizer, deadline=deadline)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what a database call may raise into one error that other stages know."""
+    try:
+        yield
+    except connections.OUTAGES as error:
+        raise StorageError(
+            f"PostgreSQL does not answer: {connections.plain(error)}",
+            hint="Is it running? `m26 doctor` checks it.",
+        ) from error
 
 
 @asynccontextmanager
@@ -118,7 +154,8 @@ async def opened(dsn: str, *, statement_cache: bool = True) -> AsyncIterator[Sto
             hint="Check that the server runs and that M26_POSTGRES__DSN is right; "
             "unset it to use the embedded server.",
         ) from error
+    store = Store(dsn, pool)
     try:
-        yield Store(pool)
+        yield store
     finally:
-        pool.terminate()  # nothing is in flight: every caller has left its transaction
+        store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -76,15 +76,12 @@ class _Reject:
 class Loader:
     """Writes batches of one process. Not for concurrent use."""
 
-    def __init__(self, pool: Pool[Any], normalizer: Normalizer, *, deadline: float = 60) -> None:
+    def __init__(
+        self, pool: Callable[[], Pool[Any]], normalizer: Normalizer, *, deadline: float = 60
+    ) -> None:
         self._pool = pool
         self._normalizer = normalizer
         self._deadline = deadline
-
-    async def cursor(self, part: str) -> int:
-        """Records of `part` that are stored."""
-        pos = await self._pool.fetchval("SELECT pos FROM m26.ingest_cursor WHERE part = $1", part)
-        return int(pos or 0)
 
     async def store(self, part: str, records: Sequence[Record]) -> Stored:
         """Store consecutive records of one part, exactly once.
@@ -97,7 +94,7 @@ class Loader:
         started = time.perf_counter()
         pages = [(r.pos, r.page) for r in records if r.page and r.page.command != SWEEP_END]
         batch = await self._normalizer.normalize([page for _, page in pages])
-        async with self._pool.acquire(timeout=self._deadline) as connection:
+        async with self._pool().acquire(timeout=self._deadline) as connection:
             transaction = _Transaction(connection, part, records, pages, batch)
             stored = await within(self._deadline, connection, transaction.run())
         self._normalizer.confirm(batch)
@@ -276,7 +273,7 @@ class _Transaction:
             await self.connection.execute(
                 "INSERT INTO m26.sweep AS s"
                 " (platform, query, started_at, pages_answered, seen, new, changed)"
-                " VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7)"
+                " VALUES ($1, $2::jsonb - '{offset,count}'::text[], $3, $4, $5, $6, $7)"
                 " ON CONFLICT (platform, started_at) DO UPDATE SET"
                 " pages_answered = s.pages_answered + excluded.pages_answered,"
                 " seen = s.seen + excluded.seen, new = s.new + excluded.new,"

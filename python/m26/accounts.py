@@ -1,0 +1,120 @@
+"""Whom a run collects for: which profile, which accounts, and the simulator where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from m26 import simulator
+from m26.auth.captures import import_capture
+from m26.auth.vault import Vault
+from m26.config import Settings
+from m26.errors import AuthError, ConfigError
+from m26.upstream.profile import BudgetLimits, Profile
+
+SIMULATED = "sim"
+"""Name of the simulator's profile, its platform and its account."""
+_DEFAULT = "madden26"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account to collect for."""
+
+    name: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Everything about the other side that was settled at the start."""
+
+    profile: Profile
+    accounts: tuple[Account, ...]
+    oauth_url: str | None
+    base_url: str | None
+    is_simulator: bool = False
+
+    def budget(self, settings: Settings) -> BudgetLimits:
+        """The profile's limits under the operator's."""
+        given = settings.budget.model_dump(exclude_none=True)
+        return replace(self.profile.budget, **given)
+
+
+def profile_name(settings: Settings, vault: Vault) -> str:
+    """The profile that a run uses.
+
+    Raises:
+        AuthError: there is no account, but servers are given: demo rows must not get into them.
+    """
+    if settings.profile is not None:
+        return settings.profile
+    if any(name != SIMULATED for name in vault.accounts()):
+        return _DEFAULT
+    given = settings.postgres.dsn is not None or settings.redis.url is not None
+    if given and not vault.accounts():
+        raise AuthError(
+            f"no account in the vault of {settings.home}, but a database is configured",
+            hint="Run `m26 auth import capture.har`, or set M26_PROFILE=sim to store a demo there, "
+            "or check M26_HOME.",
+        )
+    return SIMULATED
+
+
+def load_profile(name: str, home: Path) -> Profile:
+    """A profile by name; the operator's overlay is for the real upstream, not for the simulator."""
+    return Profile.load(name, home=None if name == SIMULATED else home)
+
+
+@asynccontextmanager
+async def upstream(
+    settings: Settings, vault: Vault, *, only: str | None = None
+) -> AsyncIterator[Upstream]:
+    """Settle profile and accounts; run the simulator if that is what they come to.
+
+    Args:
+        settings: of this process.
+        vault: of its home.
+        only: collect for this account alone.
+
+    Raises:
+        AuthError: there is no account, or not the one asked for.
+        ConfigError: the account's platform is not one of the profile's.
+    """
+    name = profile_name(settings, vault)
+    profile = load_profile(name, settings.home)
+    oauth_url, base_url = settings.upstream.oauth_url, settings.upstream.base_url
+    simulated = profile.name == SIMULATED and base_url is None
+    if not simulated:
+        yield Upstream(profile, _accounts(settings, vault, profile, only), oauth_url, base_url)
+        return
+    async with simulator.running(settings.home) as running:
+        import_capture(vault, running.capture, account=SIMULATED, platform=SIMULATED)
+        account = Account(SIMULATED, SIMULATED)
+        yield Upstream(profile, (account,), running.url, running.url, is_simulator=True)
+
+
+def _accounts(
+    settings: Settings, vault: Vault, profile: Profile, only: str | None
+) -> tuple[Account, ...]:
+    names = vault.accounts() if only is None else (only,)
+    if profile.name != SIMULATED and only is None:
+        names = tuple(name for name in names if name != SIMULATED)  # left by an earlier demo
+    if not names:
+        raise AuthError("no account in the vault", hint="Import one: m26 auth import capture.har")
+    found = []
+    for name in names:
+        platform = vault.read(name).platform
+        if len(names) == 1 and settings.platform is not None:
+            platform = settings.platform
+        if platform not in profile.platforms:
+            raise ConfigError(
+                f"account {name!r} is for platform {platform!r}, which profile {profile.name!r}"
+                " does not have",
+                hint=f"Its platforms: {', '.join(profile.platforms)}. Set M26_PROFILE, or import "
+                "the account again with --platform.",
+            )
+        found.append(Account(name, platform))
+    return tuple(found)

@@ -1,0 +1,332 @@
+"""The main path: open what is needed, connect the stages, and end them in order.
+
+auth ─▶ collect ─Page─▶ journal ─▶ normalize ─Batch─▶ store ─▶ publish ─▶ web
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+import structlog
+from anyio.to_thread import run_sync
+
+from m26 import runfile, servers, snapshot
+from m26.accounts import Account, Upstream, upstream
+from m26.auth.cache import TicketCache
+from m26.auth.strategy import Session
+from m26.auth.vault import Vault
+from m26.collect import sweep
+from m26.collect.budget import Budget
+from m26.collect.exchange import Exchange
+from m26.collect.halt import Halt
+from m26.collect.keep import Keeper
+from m26.config import Loaded, Settings
+from m26.errors import StorageError
+from m26.journal import Journal
+from m26.lock import HomeLock
+from m26.metrics import Metrics
+from m26.normalize import Normalizer
+from m26.publish.client import OUTAGES as REDIS_OUTAGES
+from m26.publish.client import connect as connect_redis
+from m26.publish.relay import Relay
+from m26.status import State, Status
+from m26.store.database import Store
+from m26.store.drain import Drain
+from m26.upstream.client import GatewayClient
+from m26.wake import Wake
+from m26.web import guard
+from m26.web.app import create_app
+from m26.web.server import serve
+
+_log = structlog.get_logger()
+_DRAIN = 30.0
+_FOLD_EVERY = 600.0
+_GAUGES_EVERY = 1.0
+
+
+@asynccontextmanager
+async def database(loaded: Loaded) -> AsyncIterator[Store]:
+    """The store of a home, for commands that only ask; starts the embedded server if need be."""
+    async with (
+        servers.database_server(loaded.settings) as server,
+        servers.store(server.url) as store,
+    ):
+        yield store
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is under way."""
+
+    snapshot: Callable[[], snapshot.Snapshot]
+    finish: Callable[[], None]
+    """Stop asking, store what was received, then end."""
+
+
+@asynccontextmanager
+async def running(
+    loaded: Loaded, *, account: str | None = None, end_on_stop: bool = False
+) -> AsyncIterator[Run]:
+    """Everything of `m26 run` but the terminal; the block's end drains.
+
+    Args:
+        loaded: settings.
+        account: collect for this one alone.
+        end_on_stop: a STOP raises in place of waiting for `m26 resume`.
+
+    Raises:
+        M26Error: what the run cannot go on after; each kind has its exit code.
+    """
+    settings = loaded.settings
+    guard.check_binding(settings.web)
+    status, metrics = Status(), Metrics()
+    snapshot.announce(status, metrics)
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        stack.enter_context(HomeLock.acquire(settings.home))
+        vault = Vault.open(settings.home, settings.vault)
+        up = await enter(upstream(settings, vault, only=account))
+        postgres = await enter(
+            servers.database_server(settings, report=partial(_away, status, "postgres"))
+        )
+        redis_server = await enter(
+            servers.redis_server(settings, report=partial(_away, status, "redis"))
+        )
+        store = await enter(servers.store(postgres.url))
+        for name in await store.migrate():
+            _log.info("schema.migrated", migration=name)
+        journal = await run_sync(
+            partial(Journal.open, settings.home / "journal", keep_bytes=settings.journal.keep_bytes)
+        )
+        stack.callback(journal.close)
+        redis = connect_redis(redis_server.url)
+        stack.push_async_callback(redis.aclose)
+        cache = await enter(TicketCache(redis_server.url, vault=vault))
+
+        journaled, committed = Wake(), Wake()
+        drain = Drain(
+            journal,
+            store,
+            normalizer=lambda: Normalizer(up.profile.card),
+            wake=journaled,
+            committed=committed.set,
+            status=status,
+            metrics=metrics,
+        )
+        await drain.open()
+        relay = Relay(
+            redis,
+            store,
+            maxlen=settings.redis.stream_maxlen,
+            wake=committed,
+            status=status,
+            metrics=metrics,
+        )
+        keeper = Keeper(
+            journal, blocked=lambda: drain.blocked, wake=journaled, status=status, metrics=metrics
+        )
+        halt = Halt(settings.home, status, ends=end_on_stop)
+        collectors = [
+            await enter(_collector(each, up, settings, vault, cache, keeper, halt, status, metrics))
+            for each in up.accounts
+        ]
+
+        observer = snapshot.Observer(
+            metrics=metrics,
+            status=status,
+            facts=_facts(settings, up, postgres, redis_server),
+            backlog=lambda: drain.backlog,
+        )
+        group = await enter(anyio.create_task_group())
+        stack.callback(group.cancel_scope.cancel)
+        url = await group.start(partial(_web, settings, observer, metrics, drain, up))
+        observer.served_at(url)
+        stack.enter_context(runfile.announced(settings.home, url=url))
+        storing, asking = anyio.Event(), anyio.CancelScope()
+        group.start_soon(_until_done, drain.run, storing)
+        group.start_soon(relay.run)
+        group.start_soon(_housekeeping, store, collectors, metrics)
+        group.start_soon(_collect, asking, halt, collectors, up)
+
+        run = Run(observer.snapshot, asking.cancel)
+        try:
+            yield run
+        finally:
+            asking.cancel()
+            with anyio.CancelScope(shield=True):
+                status.report("app", State.DRAINING, reason="ending: storing what was received")
+                drain.finish()
+                await _drained(storing, relay, drain)
+
+
+async def _collect(
+    asking: anyio.CancelScope, halt: Halt, collectors: list[Collector], up: Upstream
+) -> None:
+    with asking:
+        await halt.wait()
+        async with anyio.create_task_group() as group:
+            for each in collectors:
+                group.start_soon(sweep.collect, each.exchange, up.profile.paging)
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """One account's part of a run."""
+
+    exchange: Exchange
+    session: Session
+    budget: Budget
+
+
+@asynccontextmanager
+async def _collector(
+    account: Account,
+    up: Upstream,
+    settings: Settings,
+    vault: Vault,
+    cache: TicketCache,
+    keeper: Keeper,
+    halt: Halt,
+    status: Status,
+    metrics: Metrics,
+) -> AsyncIterator[Collector]:
+    budget = Budget(
+        settings.home / "budget" / f"{account.name}.json",
+        up.budget(settings),
+        on_wait=partial(_waiting, status, account.name),
+    )
+    async with GatewayClient(
+        profile=up.profile,
+        platform=account.platform,
+        oauth_url=up.oauth_url,
+        base_url=up.base_url,
+    ) as client:
+        session = Session(
+            account=account.name,
+            vault=vault,
+            client=client,
+            profile=up.profile,
+            cache=cache,
+            spend=budget.spend,
+        )
+        exchange = Exchange(
+            account=account.name,
+            platform=account.platform,
+            commands=up.profile.commands,
+            session=session,
+            journal=keeper.keep,
+            may_ask=keeper.room,
+            stop=halt.stop,
+            slow_down=budget.slow_down,
+            status=status,
+            metrics=metrics,
+        )
+        yield Collector(exchange, session, budget)
+    await budget.close()
+
+
+async def _web(
+    settings: Settings,
+    observer: snapshot.Observer,
+    metrics: Metrics,
+    drain: Drain,
+    up: Upstream,
+    *,
+    task_status: anyio.abc.TaskStatus[str],
+) -> None:
+    token = settings.web.token
+    due = 30 + 3 * 86_400 / up.budget(settings).per_day
+    app = create_app(
+        metrics=metrics,
+        snapshot=observer.snapshot,
+        ready=partial(_not_ready, observer, drain, due),
+        token=token.get_secret_value() if token else None,
+        hosts=guard.allowed_hosts(settings.web),
+    )
+    await serve(app, host=settings.web.host, port=settings.web.port, task_status=task_status)
+
+
+def _not_ready(observer: snapshot.Observer, drain: Drain, due: float) -> list[str]:
+    now = observer.snapshot()
+    reasons = []
+    if now["state"]["state"] != State.COLLECTING:
+        reasons.append(f"{now['state']['state']}: {now['state']['reason']}")
+    if not drain.stored_at:
+        reasons.append("no page was stored yet")
+    elif (age := time.monotonic() - drain.stored_at) > due:
+        reasons.append(f"the last page was stored {age:.0f} s ago; one is due every {due:.0f} s")
+    return reasons
+
+
+async def _drained(storing: anyio.Event, relay: Relay, drain: Drain) -> None:
+    with anyio.move_on_after(_DRAIN):
+        await storing.wait()
+    if drain.backlog:
+        _log.warning(
+            "run.backlog", records=drain.backlog, advice="They are in the journal; run m26 again."
+        )
+    with anyio.move_on_after(5):
+        try:
+            await relay.catch_up()
+        except (*REDIS_OUTAGES, StorageError) as error:  # the next run catches up
+            _log.warning("run.unpublished", error=type(error).__name__)
+
+
+async def _housekeeping(store: Store, collectors: list[Collector], metrics: Metrics) -> None:
+    folded = time.monotonic()
+    while True:
+        for each in collectors:
+            for window, left in each.budget.left.items():
+                metrics.budget_remaining.labels(window).set(left)
+            for what, seconds in each.session.seconds_left().items():
+                if seconds is not None:
+                    metrics.auth_seconds_left.labels(what).set(max(0.0, seconds))
+        if time.monotonic() - folded > _FOLD_EVERY:
+            folded = time.monotonic()
+            with contextlib.suppress(StorageError):  # the drain tells of it; next time will do
+                await store.fold_sightings()
+        await anyio.sleep(_GAUGES_EVERY)
+
+
+async def _until_done(work: Callable[[], object], done: anyio.Event) -> None:
+    try:
+        await work()  # type: ignore[misc]
+    finally:
+        done.set()
+
+
+def _away(status: Status, source: str, reason: str) -> None:
+    if reason:
+        advice = "The embedded server is being restarted; its log is in the home."
+        status.report(source, State.COLLECTING, reason=f"{source}_away: {reason}", advice=advice)
+    else:
+        status.report(source, State.COLLECTING)
+
+
+def _waiting(status: Status, account: str, reason: str, until: float) -> None:
+    source = f"budget:{account}"
+    if reason:
+        advice = "Nothing to do: requests go on by themselves."
+        status.report(source, State.PAUSED, reason=f"budget: {reason}", advice=advice, until=until)
+    else:
+        status.report(source, State.COLLECTING)
+
+
+def _facts(
+    settings: Settings, up: Upstream, postgres: servers.Address, redis: servers.Address
+) -> snapshot.Facts:
+    return snapshot.Facts(
+        simulator=up.is_simulator,
+        profile=up.profile.name,
+        accounts=tuple(snapshot.Account(name=a.name, platform=a.platform) for a in up.accounts),
+        home=settings.home,
+        database=postgres.shown,
+        redis=redis.shown,
+        url="",
+    )

@@ -1,0 +1,89 @@
+"""Pages into the journal: each durable before the next request, and no request without room."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import anyio
+import structlog
+from anyio.to_thread import run_sync
+
+from m26.errors import StorageError
+from m26.journal import Journal
+from m26.metrics import Metrics
+from m26.models import Page
+from m26.status import State, Status
+from m26.wake import Wake
+
+_log = structlog.get_logger()
+_POLL = 1.0
+_ADVICE = "Free disk space, or move M26_HOME to a larger disk; asking goes on by itself then."
+
+
+class Keeper:
+    """Stands between receiving and asking again.
+
+    Args:
+        journal: takes the pages.
+        blocked: why nothing can be stored at present; empty when it can.
+        wake: nudged when a page is durable.
+        status: told why no request leaves.
+        metrics: gets the journal's size and delay.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        blocked: Callable[[], str],
+        wake: Wake,
+        status: Status,
+        metrics: Metrics,
+    ) -> None:
+        self._journal = journal
+        self._blocked = blocked
+        self._wake = wake
+        self._status = status
+        self._metrics = metrics
+
+    async def room(self) -> None:
+        """Return when a reply could be kept; wait while the disk is nearly full.
+
+        Raises:
+            StorageError: the journal or its disk failed.
+        """
+        told = False
+        while reason := await run_sync(self._journal.full) or self._blocked():
+            told = True
+            self._status.report(
+                "journal", State.STORING_ONLY, reason=f"no_room: {reason}", advice=_ADVICE
+            )
+            await anyio.sleep(_POLL)
+        if told:
+            self._status.report("journal", State.COLLECTING)
+
+    async def keep(self, page: Page) -> None:
+        """Return when `page` is on disk; a full disk is waited out with the page in hand.
+
+        Raises:
+            StorageError: the journal or its disk failed.
+        """
+        started = time.perf_counter()
+        while True:
+            try:
+                await run_sync(self._journal.append, page)
+                break
+            except StorageError as error:
+                self._journal.check()  # raises if the disk failed for good
+                _log.warning("journal.no_room", error=error.message)
+                self._status.report(
+                    "journal",
+                    State.STORING_ONLY,
+                    reason=f"no_room: {error.message}",
+                    advice=_ADVICE,
+                )
+                await anyio.sleep(_POLL)
+        self._metrics.lag_seconds.labels("journal").set(time.perf_counter() - started)
+        self._metrics.journal_bytes.set(self._journal.size)
+        self._wake.set()

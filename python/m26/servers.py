@@ -1,0 +1,103 @@
+"""PostgreSQL and Redis for one command: the operator's own, or the embedded ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import anyio
+
+from m26.config import Settings
+from m26.embedded import postgres, valkey
+from m26.errors import StorageError
+from m26.log import register_secret
+from m26.snapshot import Server
+from m26.store.database import Store, opened
+
+_PATIENCE = 30.0
+"""How long a given server may be away at the start, seconds."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is: how to connect, and what may be shown of it."""
+
+    url: str
+    shown: Server
+
+    def __repr__(self) -> str:
+        return f"Address({self.shown.where!r})"
+
+
+def _nobody(_reason: str) -> None:
+    """Nobody wants to know."""
+
+
+@asynccontextmanager
+async def database_server(
+    settings: Settings, *, report: Report = _nobody
+) -> AsyncIterator[Address]:
+    """The PostgreSQL of M26_POSTGRES__DSN, or the embedded one.
+
+    Raises:
+        StorageError, ConfigError: the embedded one does not start.
+    """
+    if settings.postgres.dsn is not None:
+        yield _given(settings.postgres.dsn.get_secret_value())
+        return
+    async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report) as server:
+        yield Address(server.dsn, Server(embedded=True, where=str(server.socket_folder)))
+
+
+@asynccontextmanager
+async def redis_server(settings: Settings, *, report: Report = _nobody) -> AsyncIterator[Address]:
+    """The Redis of M26_REDIS__URL, or the embedded Valkey.
+
+    Raises:
+        StorageError: the embedded one does not start.
+    """
+    if settings.redis.url is not None:
+        yield _given(settings.redis.url.get_secret_value())
+        return
+    async with valkey.running(settings.home, report=report) as server:
+        yield Address(server.url, Server(embedded=True, where=str(server.socket)))
+
+
+@asynccontextmanager
+async def store(dsn: str) -> AsyncIterator[Store]:
+    """An open store; a server that is just starting is waited for.
+
+    Raises:
+        StorageError: it is unreachable for 30 s.
+        ConfigError: the DSN is malformed.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        opening = opened(dsn)
+        try:
+            store = await opening.__aenter__()
+            break
+        except StorageError:
+            if time.monotonic() > deadline:
+                raise
+            await anyio.sleep(0.5)
+    try:
+        yield store
+    finally:
+        await opening.__aexit__(None, None, None)
+
+
+def _given(url: str) -> Address:
+    try:
+        parts = urlsplit(url)
+        if parts.password:
+            register_secret(parts.password)
+        place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    except ValueError:
+        place = "as configured"  # whoever connects will say what is wrong with it
+    return Address(url, Server(embedded=False, where=place))

@@ -1,0 +1,186 @@
+"""The journal into the database: whatever is past the cursor, for as long as it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+from anyio.to_thread import run_sync
+
+from m26.journal import Journal
+from m26.metrics import Metrics
+from m26.models import Record
+from m26.normalize import Normalizer
+from m26.status import State, Status
+from m26.store import connection as connections
+from m26.store.database import Store
+from m26.store.load import CursorMovedError, Loader, Stored
+from m26.wake import Wake
+
+_log = structlog.get_logger()
+_IDLE = 1.0
+_SLOWEST = 5.0
+
+
+class Drain:
+    """Stores one journal's records in order, exactly once, over every outage.
+
+    Args:
+        journal: read, and told what is committed.
+        store: the database.
+        normalizer: makes a new one, that knows no card.
+        wake: nudged when there is more to read.
+        committed: called after each commit.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        store: Store,
+        *,
+        normalizer: Callable[[], Normalizer],
+        wake: Wake,
+        committed: Callable[[], None],
+        status: Status,
+        metrics: Metrics,
+    ) -> None:
+        self._journal = journal
+        self._store = store
+        self._make_normalizer = normalizer
+        self._wake = wake
+        self._committed = committed
+        self._status = status
+        self._metrics = metrics
+        self._loader: Loader | None = None
+        self.pos = 0
+        """Records that are committed."""
+        self.stored_at = 0.0
+        """When the last batch was committed, monotonic seconds; 0 before the first."""
+        self.blocked = ""
+        """Why nothing can be stored until the operator acts; empty when storing works."""
+        self._finish = False
+
+    @property
+    def backlog(self) -> int:
+        """Records that are journaled and not committed."""
+        return max(0, self._journal.next_pos - self.pos)
+
+    def finish(self) -> None:
+        """End `run` as soon as everything journaled is committed."""
+        self._finish = True
+        self._wake.set()
+
+    async def open(self) -> None:
+        """Find the cursor, and see to it that the journal goes on behind it.
+
+        Raises:
+            StorageError: the database does not answer, or the journal cannot be written.
+        """
+        database = await self._store.database_id()
+        before = self._journal.database
+        if before not in (None, database):
+            _log.warning(
+                "journal.other_database",
+                before=before,
+                now=database,
+                advice="All that the journal still keeps is stored into this database too.",
+            )
+        await run_sync(self._journal.bind, database)
+        self._loader = self._store.loader(self._make_normalizer())
+        self.pos = await self._store.cursor(self._journal.id)
+        if self.pos > self._journal.next_pos:
+            _log.warning("journal.behind", cursor=self.pos, journal=self._journal.next_pos)
+            await run_sync(self._journal.skip_to, self.pos)
+
+    async def run(self) -> None:
+        """Store until `finish`; an outage is waited out."""
+        wait = 0.1
+        while True:
+            try:
+                stored = await self._next()
+            except CursorMovedError as moved:
+                self._moved(moved.pos)
+            except connections.OUTAGES as error:
+                await self._outage(error)
+                await self._wake.wait(at_most=wait)
+                wait = min(_SLOWEST, wait * 2)
+            else:
+                wait = 0.1
+                self.blocked = ""
+                self._status.report("store", State.COLLECTING)
+                if stored is None:
+                    self._metrics.lag_seconds.labels("store").set(0)
+                    if self._finish:
+                        return
+                    await self._wake.wait(at_most=_IDLE)
+                else:
+                    await self._after_commit(stored)
+
+    async def _next(self) -> Stored | None:
+        """Store what comes next; None when there is nothing."""
+        if self._loader is None:
+            await self.open()
+        assert self._loader is not None
+        records = await run_sync(self._journal.read, self.pos)
+        if not records:
+            return None
+        self._measure_lag(records)
+        return await self._loader.store(self._journal.id, records)
+
+    async def _after_commit(self, stored: Stored) -> None:
+        self.pos = stored.pos
+        self.stored_at = time.monotonic()
+        count(self._metrics, stored)
+        self._committed()
+        await run_sync(self._journal.release, self.pos)
+        self._metrics.journal_bytes.set(self._journal.size)
+
+    def _moved(self, pos: int) -> None:
+        """The cursor is elsewhere: a COMMIT whose answer was lost, or another database."""
+        _log.warning("store.cursor_moved", expected=self.pos, found=pos)
+        if pos < self.pos:
+            self._loader = None  # another database: no card of ours is known to be in it
+        self.pos = pos
+
+    async def _outage(self, error: Exception) -> None:
+        reason = connections.plain(error)
+        if connections.is_pooler(error):
+            _log.warning("store.pooler", advice="A transaction pooler: statement cache is now off.")
+            await self._store.reopen(statement_cache=False)
+        if connections.is_passing(error):
+            self._status.report(
+                "store",
+                State.COLLECTING,
+                reason=f"postgres_away: {reason}",
+                advice="Pages wait in the journal and are stored when PostgreSQL is back.",
+            )
+        else:
+            self.blocked = f"schema: {reason}"
+            self._status.report(
+                "store",
+                State.STORING_ONLY,
+                reason=self.blocked,
+                advice="The schema is not the one m26 made. Run: m26 doctor",
+            )
+        _log.warning("store.failed", reason=reason, backlog=self.backlog)
+
+    def _measure_lag(self, records: list[Record]) -> None:
+        page = records[0].page
+        if page is not None and page.fetched_at:
+            age = max(0.0, time.time() - page.fetched_at / 1e6)
+            self._metrics.lag_seconds.labels("store").set(age)
+
+
+def count(metrics: Metrics, stored: Stored) -> None:
+    """Add a committed batch to the figures."""
+    for state in ("new", "changed", "unchanged"):
+        metrics.auctions.labels(state).inc(getattr(stored, state))
+    metrics.auctions.labels("rejected").inc(stored.rejects.total())
+    metrics.late.inc(stored.late)
+    metrics.drift.inc(stored.drift)
+    metrics.commit_seconds.observe(stored.seconds)
+    for kind, number in stored.kinds.items():
+        metrics.events.labels(kind).inc(number)
+    for reason, number in stored.rejects.items():
+        metrics.rejects.labels(reason).inc(number)
