@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import stat
 import threading
 from dataclasses import replace
@@ -17,6 +19,7 @@ from m26.auth.credentials import Credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, ConfigError, StorageError
 from m26.log import redact
+from m26.upstream.secret import Secret
 
 
 def test_credentials_come_back_as_they_went_in(tmp_path: Path) -> None:
@@ -235,3 +238,16 @@ async def test_one_renewal_of_an_account_at_a_time_over_all_processes(tmp_path: 
         for _ in range(4):
             group.start_soon(renew, "main")
     assert most == 1
+
+
+def test_a_secret_is_shown_nowhere_and_never_pickled() -> None:
+    secret = Secret("CANARY-SECRET-TEXT")
+    assert f"{secret} {secret!r} {[secret]}" == "*** *** [***]"
+    assert "CANARY" not in secret.id
+    assert secret == Secret("CANARY-SECRET-TEXT")
+    assert secret != Secret("CANARY-OTHER-TEXT")
+    assert secret != "CANARY-SECRET-TEXT"
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        copy.deepcopy(secret)

@@ -1,0 +1,82 @@
+"""The session ticket in Redis, encrypted, with a time to live: one process puts, others get."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from m26.auth.credentials import SESSION_LIFE, Ticket, dump
+from m26.auth.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE = 1.0
+"""Seconds for one call: the vault has the ticket too, so nobody waits long for Redis."""
+
+
+class TicketCache:
+    """Tickets under ``m26:ticket:<account>``. Redis away means the vault alone, said once.
+
+    Args:
+        url: ``redis://`` or ``unix://``.
+        vault: encrypts and decrypts.
+    """
+
+    def __init__(self, url: str, *, vault: Vault) -> None:
+        self._vault = vault
+        self._away = False
+        self._redis: Redis = Redis.from_url(
+            url,
+            socket_timeout=_PATIENCE,
+            socket_connect_timeout=_PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._redis.aclose()
+
+    async def put(self, account: str, platform: str, ticket: Ticket) -> None:
+        """Store a ticket for other processes of the account."""
+        data = self._vault.encrypt(dump({"platform": platform, "ticket": ticket}))
+        try:
+            await self._redis.set(_key(account), data, ex=int(SESSION_LIFE))
+        except (RedisError, OSError) as error:
+            self._tell(error)
+        else:
+            self._away = False
+
+    async def get(self, account: str, platform: str) -> Ticket | None:
+        """The ticket some process of the account stored last; None when there is none to use."""
+        try:
+            data: bytes | None = await self._redis.get(_key(account))  # type: ignore[assignment]
+        except (RedisError, OSError) as error:
+            self._tell(error)
+            return None
+        self._away = False
+        plain = self._vault.decrypt(data) if data else None  # another home's key: not ours
+        content: dict[str, Any] = orjson.loads(plain) if plain else {}
+        return Ticket.from_json(content["ticket"]) if content.get("platform") == platform else None
+
+    def _tell(self, error: Exception) -> None:
+        if not self._away:
+            log.warning("ticket_cache_away", error=type(error).__name__, use="the vault alone")
+        self._away = True
+
+
+def _key(account: str) -> str:
+    return f"m26:ticket:{account}"

@@ -1,0 +1,153 @@
+"""What the vault knows of one account, as values; JSON in, JSON out, and the time each has left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import orjson
+
+from m26.upstream.secret import Secret
+
+REFRESH_LIFE = 10 * 86_400.0
+"""Seconds after which an unused refresh token is reported dead by public clients."""
+SESSION_LIFE = 1_800.0
+"""Seconds a session lives by public reports (19 to 30 min). A forecast: never a reason to renew."""
+_MAX_UNANSWERED = 2
+"""A lost answer may have cost the refresh token: one more call, and no third."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """An OAuth pair; `refresh` is None when the capture did not hold one."""
+
+    access: Secret
+    refresh: Secret | None
+    expires_at: float
+    """Unix seconds at which the access token ends."""
+    obtained_at: float
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The pair that `Credentials.to_json` wrote."""
+        return cls(
+            access=Secret(data["access"]),
+            refresh=_secret(data["refresh"]),
+            expires_at=data["expires_at"],
+            obtained_at=data["obtained_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A session of the gateway."""
+
+    session_key: Secret
+    blaze_id: int | None
+    """Persona of the session; None when a capture did not show it."""
+    obtained_at: float
+
+    @property
+    def id(self) -> str:
+        """Names the session without telling its key."""
+        return self.session_key.id
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The ticket that `Credentials.to_json` or the cache wrote."""
+        return cls(
+            session_key=Secret(data["session_key"]),
+            blaze_id=data["blaze_id"],
+            obtained_at=data["obtained_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Message-auth data of one captured Process request, good for any payload for a while."""
+
+    auth_code: Secret
+    auth_data: Secret
+    auth_type: int
+    device_id: Secret
+    blaze_id: int | None
+    captured_at: float
+    failures: int = 0
+    """Failures in a row; the pool quarantines by them."""
+    retry_at: float = 0.0
+    """Unix seconds before which it is not used again."""
+
+    @property
+    def id(self) -> str:
+        """Names the bundle without telling its codes."""
+        return self.auth_data.id
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The bundle that `Credentials.to_json` wrote."""
+        secrets = {k: Secret(data[k]) for k in ("auth_code", "auth_data", "device_id")}
+        return cls(**{**data, **secrets})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Everything the vault holds of one account."""
+
+    platform: str
+    client_id: Secret | None = None
+    client_secret: Secret | None = None
+    device_id: Secret | None = None
+    tokens: Tokens | None = None
+    ticket: Ticket | None = None
+    bundles: tuple[Bundle, ...] = ()
+    next_request_id: int = 1
+    """First request number that no process has reserved yet."""
+    refreshes_unanswered: int = 0
+    """Refresh calls begun with the present refresh token whose answer never arrived."""
+    refresh_refused: str | None = None
+    """Reason code with which the token service refused the present refresh token for good."""
+
+    @property
+    def refresh_dead(self) -> str | None:
+        """Reason code why the refresh token is not to be used any more; None while it is."""
+        if self.refresh_refused is None and self.refreshes_unanswered >= _MAX_UNANSWERED:
+            return "refresh_lost"
+        return self.refresh_refused
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The credentials that `to_json` wrote."""
+        secrets = {k: _secret(data[k]) for k in ("client_id", "client_secret", "device_id")}
+        parts = {
+            "tokens": Tokens.from_json(data["tokens"]) if data["tokens"] else None,
+            "ticket": Ticket.from_json(data["ticket"]) if data["ticket"] else None,
+            "bundles": tuple(Bundle.from_json(bundle) for bundle in data["bundles"]),
+        }
+        return cls(**{**data, **secrets, **parts})
+
+    def seconds_left(self, now: float) -> dict[str, float | None]:
+        """Life left in each credential; None where there is none or nobody knows its end."""
+        tokens, ticket = self.tokens, self.ticket
+        renews = tokens is not None and tokens.refresh is not None and self.refresh_dead is None
+        ends = {
+            "session": ticket.obtained_at + SESSION_LIFE if ticket else None,
+            "access_token": tokens.expires_at if tokens else None,
+            "refresh_token": tokens.obtained_at + REFRESH_LIFE if tokens and renews else None,
+            "bundles": None,
+        }
+        return {what: None if end is None else max(0.0, end - now) for what, end in ends.items()}
+
+
+def dump(value: object) -> bytes:
+    """JSON of credentials or a part, secrets included: for the vault and the cache alone."""
+    return orjson.dumps(value, default=_reveal)
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(type(value).__name__)
+
+
+def _secret(text: str | None) -> Secret | None:
+    return Secret(text) if text else None

@@ -1,0 +1,78 @@
+"""Files only their owner may read: checked before they are read, replaced in one step."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_OTHERS = 0o077
+_MODE = 0o600
+
+
+class UnsafeFileError(Exception):
+    """A private file is not what it should be; the text says how, without its content."""
+
+
+def read_private(path: Path, *, owners: frozenset[int]) -> bytes:
+    """Bytes of a regular file that nobody else can read.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UnsafeFileError: a link, not a file, someone else's, readable by others, or empty.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        what = "is a symbolic link" if path.is_symlink() else f"cannot be read: {error.strerror}"
+        raise UnsafeFileError(what) from None
+    try:
+        _check(os.fstat(descriptor), owners)
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            data = file.read()
+    finally:
+        os.close(descriptor)
+    if not data.strip():
+        raise UnsafeFileError("is empty")
+    return data
+
+
+def _check(facts: os.stat_result, owners: frozenset[int]) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise UnsafeFileError("is not a regular file")
+    if facts.st_uid not in owners:
+        raise UnsafeFileError(f"belongs to another user (uid {facts.st_uid})")
+    if facts.st_mode & _OTHERS:
+        mode = stat.S_IMODE(facts.st_mode)
+        raise UnsafeFileError(f"can be read by other users (mode {mode:04o})")
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Put `data` in place of a file, mode 0600: the old or the new bytes, never a part of either.
+
+    The caller holds a lock: the temporary name is fixed, so that a killed writer leaves one file
+    at the most.
+
+    Raises:
+        OSError: it could not be written; the old file is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, _MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

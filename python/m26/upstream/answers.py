@@ -1,0 +1,166 @@
+"""Token and login replies: small JSON in, a token pair, a session or a verdict out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from m26.upstream.replies import Reply, classify
+from m26.upstream.rules import verdict
+from m26.upstream.secret import Secret
+from m26.upstream.verdicts import Action, Verdict
+
+_ACCESS_LIFE = 14_400.0
+"""Seconds an access token lives when the answer does not say."""
+_OK, _SERVER_ERRORS = 200, range(500, 600)
+_BOM = b"\xef\xbb\xbf"
+_NO_CONTROLS = bytes(max(byte, 0x20) for byte in range(256))
+"""Raw control bytes inside strings are a known bug of the upstream; outside they are spaces."""
+_XML_CODE = re.compile(r"<errorcode>\s*(\d{1,10})\s*</errorcode>", re.IGNORECASE)
+_XML_TEXT = re.compile(r"<errormessage>(.*?)</errormessage>", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """A new token pair; `expires_in` is the access token's life in seconds."""
+
+    access_token: Secret
+    refresh_token: Secret
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAnswer:
+    """A new session and the persona it belongs to."""
+
+    session_key: Secret
+    blaze_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The envelope facts of a small reply: the `Peek` of what the Rust core never sees."""
+
+    kind: str
+    error_name: str | None = None
+    error_code: int | None = None
+    error_text: str | None = None
+    success: bool | None = None
+    ui_error_code: int | None = None
+    captcha: str | None = None
+    captcha_url: str | None = None
+    response_time: int | None = None
+    count: int = 0
+    newest_posted: int | None = None
+
+
+def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
+    """The pair of a token reply, or why there is none. Without both tokens the old pair stays."""
+    document = _object(reply.body)
+    if isinstance(document.get("error"), str):
+        said = ", ".join(
+            text for key in ("error", "error_description") if (text := _text(document.get(key)))
+        )
+        if document["error"] == "invalid_grant":
+            return verdict("login_again", said)
+        if reply.status not in _SERVER_ERRORS:
+            return verdict("client_rejected", said)
+    access, refresh = _text(document.get("access_token")), _text(document.get("refresh_token"))
+    if reply.status == _OK and access and refresh:
+        life = _number(document.get("expires_in"))
+        return TokenAnswer(Secret(access), Secret(refresh), life or _ACCESS_LIFE)
+    judged = classify(reply, facts(reply.body), call="token")
+    if judged.action is Action.NEW_TOKEN:  # a 401 here means the client, not a token
+        return verdict("client_rejected", f"HTTP {reply.status}")
+    if judged.reason in ("unknown_shape", "soft_ban", "empty_reply", "malformed", "maintenance"):
+        return verdict("token_unavailable", f"HTTP {reply.status}")
+    return replace(judged, quarantine=False)
+
+
+def read_login(reply: Reply) -> LoginAnswer | Verdict:
+    """The session of a login reply, or why there is none."""
+    info = _object(reply.body).get("userLoginInfo")
+    if reply.status == _OK and isinstance(info, dict):
+        key = _text(info.get("sessionKey"))
+        if key:
+            return LoginAnswer(Secret(key), whole(info.get("blazeId")))
+    judged = classify(reply, facts(reply.body), call="login")
+    if judged.reason in ("unknown_shape", "not_success"):
+        return verdict("login_unreadable")
+    return replace(judged, quarantine=False)  # its bytes may hold secrets: never kept
+
+
+def facts(body: bytes) -> Facts:
+    """Read the envelope of a small reply. Never raises: `kind` says what it is."""
+    text = body.removeprefix(_BOM).lstrip()
+    if not text:
+        return Facts(kind="empty")
+    if text.startswith(b"<"):
+        return _markup(text.decode("utf-8", "replace"))
+    document = _parse(text)
+    if not isinstance(document, dict):
+        return Facts(kind="malformed" if document is None else "json")
+    success = document.get("success")
+    error = document.get("error")
+    if isinstance(error, dict):
+        more = error.get("errortdf") or error.get("errordf")
+        return Facts(
+            kind="error",
+            error_name=_text(error.get("errorname")),
+            error_code=whole(error.get("errorcode")),
+            error_text=_text(more.get("errorString")) if isinstance(more, dict) else None,
+        )
+    return Facts(
+        kind="json",
+        error_code=whole(document.get("code")),
+        error_text=_text(document.get("reason")) or _text(document.get("message")),
+        success=success if isinstance(success, bool) else None,
+    )
+
+
+def _markup(text: str) -> Facts:
+    if re.match(r"<(!doctype\s+html|html)", text, re.IGNORECASE):
+        return Facts(kind="html")
+    code, message = _XML_CODE.search(text), _XML_TEXT.search(text)
+    return Facts(
+        kind="xml",
+        error_code=int(code[1]) if code else None,
+        error_text=message[1].strip() if message else None,
+    )
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    document = _parse(body.removeprefix(_BOM))
+    return document if isinstance(document, dict) else {}
+
+
+def _parse(text: bytes) -> Any:  # noqa: ANN401 - any JSON; None where it is none
+    for attempt in (text, text.translate(_NO_CONTROLS)):
+        try:
+            return orjson.loads(attempt)
+        except orjson.JSONDecodeError:
+            continue
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: object) -> float | None:
+    """A positive number, also where it came as text."""
+    if isinstance(value, str):
+        value = whole(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if value > 0 else None
+
+
+def whole(value: object) -> int | None:
+    """An id as the upstream writes it: a JSON integer, or one as text."""
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

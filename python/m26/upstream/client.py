@@ -1,0 +1,237 @@
+"""The HTTP client of one account: prepared calls in, whole replies or a transport error out."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import structlog
+
+from m26.errors import ConfigError
+from m26.upstream import commands
+from m26.upstream.profile import Command, Profile
+from m26.upstream.replies import Reply
+from m26.upstream.secret import Secret
+from m26.upstream.signing import MessageAuth
+from m26.upstream.transfer import broken, http_date, read_body, retry_after
+from m26.upstream.verdicts import BrokenTransferError
+
+DEADLINE: Final = 20.0
+"""Seconds from connecting to the last byte; a drip cannot stretch it."""
+
+_KEEPALIVE = 600.0  # requests are 21 s apart by default; httpx would hang up after 5
+_LEGACY_SERVER_CONNECT = getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # named since Python 3.12
+
+log = structlog.get_logger(__name__)
+
+
+class GatewayClient:
+    """Speaks to the token service and the gateway for one account, over one connection each.
+
+    Calls are made one after the other: a reply has arrived whole before the next request leaves.
+    Redirects are not followed and proxy settings of the environment are not read.
+
+    Args:
+        profile: endpoints and headers.
+        platform: decides product and blaze id.
+        oauth_url: base URL of the token service in place of the profile's.
+        base_url: base URL of the gateway in place of the profile's.
+        transport: carries both kinds of calls in place of the network.
+        deadline: seconds for a whole exchange.
+
+    Raises:
+        ConfigError: a base URL that is neither https nor a loopback http address.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: Profile,
+        platform: str,
+        oauth_url: str | None = None,
+        base_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        deadline: float = DEADLINE,
+    ) -> None:
+        self._profile = profile
+        self._platform = platform
+        self._deadline = deadline
+        self._one_at_a_time = anyio.Lock()
+        self.skew = 0.0
+        """The server's clock minus ours in seconds, by the last reply's ``Date``."""
+        wal = _checked(base_url or profile.wal.base_url)
+        oauth = _checked(oauth_url or profile.oauth.base_url)
+        self._wal = _http(wal, transport or _network(legacy=profile.wal.legacy_tls))
+        self._oauth = _http(oauth, transport or _network(legacy=False))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._wal.aclose()
+            await self._oauth.aclose()
+
+    async def token(self, form: Mapping[str, str]) -> Reply:
+        """Ask the token service. The reply holds secrets.
+
+        Raises:
+            TransportError: no whole reply came.
+        """
+        request = self._oauth.build_request(
+            "POST",
+            commands.TOKEN_PATH,
+            data=dict(form),
+            headers={"Accept": "application/json", **self._always()},
+        )
+        return await self._send(self._oauth, request, "token")
+
+    async def login(self, access_token: Secret) -> Reply:
+        """Ask for a session. The reply holds secrets.
+
+        Raises:
+            TransportError: no whole reply came.
+        """
+        body = commands.login_body(self._profile, self._platform, access_token)
+        return await self._gateway(commands.LOGIN_PATH, body, "login")
+
+    async def process(
+        self,
+        *,
+        session_key: Secret,
+        command: Command,
+        payload: str,
+        signature: MessageAuth,
+        device_id: Secret,
+        server_time: float,
+        params: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one command.
+
+        Args:
+            session_key: of the login.
+            command: what is asked.
+            payload: its arguments as JSON text.
+            signature: proof that the message is ours.
+            device_id: the device that the signature belongs to.
+            server_time: the server's clock, Unix seconds.
+            params: URL parameters, e.g. of paging.
+
+        Raises:
+            TransportError: no whole reply came.
+        """
+        body = commands.process_body(
+            command, payload, signature=signature, device_id=device_id, server_time=server_time
+        )
+        path = commands.process_path(session_key)
+        return await self._gateway(path, body, command.name, params=params)
+
+    async def _gateway(
+        self, path: str, body: bytes, call: str, *, params: Mapping[str, str] | None = None
+    ) -> Reply:
+        headers = commands.gateway_headers(self._profile, self._platform) | self._always()
+        url = self._wal.base_url.copy_with(raw_path=_raw_path(self._wal.base_url, path, params))
+        request = self._wal.build_request("POST", url, content=body, headers=headers)
+        return await self._send(self._wal, request, call)
+
+    def _always(self) -> dict[str, str]:
+        return {"User-Agent": self._profile.wal.user_agent, "Accept-Encoding": "gzip"}
+
+    async def _send(self, http: httpx.AsyncClient, request: httpx.Request, call: str) -> Reply:
+        async with self._one_at_a_time:
+            started = time.perf_counter()
+            try:
+                with anyio.fail_after(self._deadline):
+                    response = await http.send(request, stream=True)
+                    try:
+                        body = await read_body(response)
+                    finally:
+                        await response.aclose()
+            except TimeoutError:
+                raise BrokenTransferError(
+                    f"{call}: no whole reply within {self._deadline:g} s", reason="too_slow"
+                ) from None
+            except httpx.HTTPError as error:
+                raise broken(error, call) from None  # its text or request may hold the URL
+            seconds = time.perf_counter() - started
+        now = time.time()
+        reply = Reply(
+            status=response.status_code,
+            content_type=response.headers.get("content-type", ""),
+            body=body,
+            fetched_at=int(now * 1e6),
+            seconds=seconds,
+            retry_after=retry_after(response.headers.get("retry-after"), now),
+        )
+        date = http_date(response.headers.get("date"))
+        if date is not None:
+            self.skew = date - now
+        log.debug(
+            "reply", call=call, status=reply.status, size=len(body), seconds=round(seconds, 3)
+        )
+        return reply
+
+
+def tls_context(*, legacy: bool) -> ssl.SSLContext:
+    """Verifies certificates, always; `legacy` admits servers without secure renegotiation."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if legacy:
+        context.options |= _LEGACY_SERVER_CONNECT
+    return context
+
+
+def _network(*, legacy: bool) -> httpx.AsyncHTTPTransport:
+    limits = httpx.Limits(
+        max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE
+    )
+    return httpx.AsyncHTTPTransport(
+        verify=tls_context(legacy=legacy), http1=True, http2=False, limits=limits, trust_env=False
+    )
+
+
+def _http(base_url: str, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=base_url,
+        transport=transport,
+        timeout=None,  # noqa: S113 - `_send` holds one deadline over the whole exchange
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _raw_path(base: httpx.URL, path: str, params: Mapping[str, str] | None) -> bytes:
+    """The path as it is: httpx would decode and encode the session key in its own way."""
+    query = f"?{httpx.QueryParams(dict(params))}" if params else ""
+    return base.raw_path.rstrip(b"/") + path.encode("ascii") + query.encode("ascii")
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+        return url
+    raise ConfigError(
+        f"upstream URL {parts.scheme}://{parts.hostname or ''} is not allowed: "
+        "secrets would travel in the clear",
+        hint="Use https://; plain http:// goes to loopback addresses only.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,223 @@
+"""What a reply means: HTTP status and envelope facts in, one verdict of the failure table out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from m26.errors import TransportError
+from m26.upstream.rules import OK, RULES, verdict
+from m26.upstream.verdicts import Action, Verdict
+
+__all__ = ["Action", "Peek", "Reply", "Verdict", "classify", "classify_transport"]
+
+_BLAZE = {
+    "ERR_TIMEOUT": "transient",
+    "ERR_CANCELED": "transient",
+    "ERR_SYSTEM": "transient",
+    "ERR_AUTHENTICATION_REQUIRED": "session_rejected",
+    "ERR_INVALID_SESSION": "session_rejected",
+    "ERR_DISCONNECTED": "session_rejected",
+    "ERR_AUTHORIZATION_REQUIRED": "signature_rejected",
+    "AUTH_ERR_EXPIRED_TOKEN": "token_expired",
+    "AUTH_ERR_INVALID_TOKEN": "token_expired",
+    "ERR_DUPLICATE_LOGIN": "duplicate_login",
+    "AUTH_ERR_DUPLICATE_LOGIN": "duplicate_login",
+    "DUPLICATE_LOGIN": "duplicate_login",
+    "AUTH_ERR_BANNED": "banned",
+    "AUTH_ERR_PERSONA_BANNED": "banned",
+    "PERSONA_BANNED": "banned",
+    "AUTH_ERR_DISABLED": "banned",
+    "AUTH_ERR_DEACTIVATED": "banned",
+    "AUTH_ERR_USER_INACTIVE": "banned",
+}
+_BLAZE_NUMBER = {
+    1073807360: "ERR_SYSTEM",
+    1074003968: "ERR_AUTHENTICATION_REQUIRED",
+    1074069504: "ERR_TIMEOUT",
+    1074135040: "ERR_DISCONNECTED",
+    1074200576: "ERR_DUPLICATE_LOGIN",
+    1074266112: "ERR_AUTHORIZATION_REQUIRED",
+    1074331648: "ERR_CANCELED",
+    65537: "AUTH_ERR_INVALID_TOKEN",
+    917505: "AUTH_ERR_EXPIRED_TOKEN",
+    2097153: "AUTH_ERR_PERSONA_BANNED",
+    2818049: "AUTH_ERR_BANNED",
+    2949121: "AUTH_ERR_DUPLICATE_LOGIN",
+    6619137: "AUTH_ERR_USER_INACTIVE",
+}
+_OK, _TOO_MANY, _CAPTCHA = 200, 429, (458, 459)
+_HTTP_ERRORS = range(400, 600)
+_WRONG_PRODUCT = re.compile(r"not found for game (\S+)", re.IGNORECASE)
+_STALE_AFTER = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One fully received reply. Its body may hold secrets when it answers a token or login call."""
+
+    status: int
+    content_type: str
+    body: bytes
+    """After HTTP content decoding, exactly as served."""
+    fetched_at: int
+    """Our clock at the last byte, microseconds."""
+    seconds: float
+    """Request sent to last byte received."""
+    retry_after: float | None = None
+    """Seconds that the server asks us to wait."""
+
+    def __repr__(self) -> str:
+        return f"Reply(status={self.status}, {len(self.body)} bytes, {self.content_type!r})"
+
+
+class Peek(Protocol):
+    """What classification needs to know of a body; `m26._native.Peek` is one."""
+
+    @property
+    def kind(self) -> str:
+        """``search``, ``error``, ``json``, ``xml``, ``html``, ``empty`` or ``malformed``."""
+
+    @property
+    def error_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def error_code(self) -> int | None: ...  # noqa: D102
+    @property
+    def error_text(self) -> str | None: ...  # noqa: D102
+    @property
+    def ui_error_code(self) -> int | None: ...  # noqa: D102
+    @property
+    def captcha(self) -> str | None: ...  # noqa: D102
+    @property
+    def captcha_url(self) -> str | None: ...  # noqa: D102
+    @property
+    def response_time(self) -> int | None: ...  # noqa: D102
+    @property
+    def count(self) -> int: ...  # noqa: D102
+    @property
+    def newest_posted(self) -> int | None: ...  # noqa: D102
+    @property
+    def success(self) -> bool | None: ...  # noqa: D102
+
+
+def classify(
+    reply: Reply, peek: Peek, *, call: Literal["command", "login", "token"] = "command"
+) -> Verdict:
+    """Judge one reply by the failure table. Pure: what came before is `Escalation`'s business.
+
+    The body decides before the status does, and names decide before numbers: the upstream wraps
+    errors in HTTP 200, and its numbers were derived, not seen.
+    """
+    if peek.captcha is not None or reply.status in _CAPTCHA:
+        return verdict("captcha", peek.captcha_url or peek.captcha)
+    if reply.status == _TOO_MANY:  # no body can soften it
+        return _rate_limited(reply, peek)
+    name = (peek.error_name or "").strip().upper() or _BLAZE_NUMBER.get(peek.error_code or 0, "")
+    reason = _BLAZE.get(name) or ("transient" if name.startswith("ERR_DB_") else None)
+    if reason is not None:
+        login_system = name == "ERR_SYSTEM" and call == "login"
+        return verdict("login_limited" if login_system else reason, _said(name, peek.error_text))
+    if name:
+        return verdict("unknown_error", _said(name, peek.error_text))
+    status = _effective_status(reply, peek)
+    judge = _BY_STATUS.get(status) or (_by_kind if status == _OK else _unexpected)
+    return judge(reply, peek)
+
+
+def classify_transport(error: TransportError) -> Verdict:
+    """Judge a transfer that did not end in a reply."""
+    reason = getattr(error, "reason", "cut")
+    return verdict(reason if reason in RULES else "cut", error.message)
+
+
+def _by_kind(reply: Reply, peek: Peek) -> Verdict:
+    if peek.success is False:
+        return verdict("not_success", peek.error_text)
+    if peek.kind == "search":
+        return _search(reply, peek)
+    if peek.kind == "error":
+        return verdict("unknown_error", _said(f"number {peek.error_code}", peek.error_text))
+    reasons = {
+        "json": "unknown_shape",
+        "xml": "unexpected_xml",
+        "html": "unexpected_html",
+        "empty": "empty_reply",
+    }
+    return verdict(reasons.get(peek.kind, "malformed"), peek.error_text)
+
+
+def _search(reply: Reply, peek: Peek) -> Verdict:
+    if peek.ui_error_code and not peek.count:  # an error dressed as an empty market
+        return verdict("ui_error", _said(f"uiErrorCode {peek.ui_error_code}", peek.error_text))
+    # By the server's clock where it tells it: a wrong clock of ours must not stop the collection.
+    now = (peek.response_time or reply.fetched_at) / 1e6
+    if peek.newest_posted is not None and peek.count and now - peek.newest_posted > _STALE_AFTER:
+        return verdict("stale_market")
+    return OK
+
+
+def _effective_status(reply: Reply, peek: Peek) -> int:
+    """The HTTP status, or the one that an XML or JSON body claims inside a 200."""
+    claimed = peek.error_code
+    if reply.status == _OK and claimed in _HTTP_ERRORS and not peek.error_name:
+        return claimed or _OK
+    return reply.status
+
+
+def _rate_limited(reply: Reply, _peek: Peek) -> Verdict:
+    if reply.retry_after is None:
+        return RULES["rate_limited"]
+    wait = max(1.0, reply.retry_after)
+    return verdict("rate_limited", f"asked to wait {wait:.0f} s", pause=wait, longer=())
+
+
+def _unauthorized(_reply: Reply, peek: Peek) -> Verdict:
+    about_session = "session" in (peek.error_text or "").lower()
+    return verdict("session_rejected" if about_session else "token_rejected", peek.error_text)
+
+
+def _forbidden(reply: Reply, peek: Peek) -> Verdict:
+    from_edge = peek.kind in ("html", "empty")
+    return RULES["edge_blocked"] if from_edge else _unexpected(reply, peek)
+
+
+def _not_found(reply: Reply, peek: Peek) -> Verdict:
+    game = _WRONG_PRODUCT.search(peek.error_text or "")
+    return verdict("wrong_product", game[1]) if game else _unexpected(reply, peek)
+
+
+def _server_error(_reply: Reply, peek: Peek) -> Verdict:
+    # A 500 that gives no reason is a temporary ban in EA's other games; one that does is a fault.
+    silent = peek.kind in ("empty", "json", "error") and not peek.error_text
+    return verdict("soft_ban" if silent else "maintenance", _said("HTTP 500", peek.error_text))
+
+
+def _unexpected(reply: Reply, peek: Peek) -> Verdict:
+    return verdict("unexpected_status", _said(f"HTTP {reply.status}", peek.error_text))
+
+
+def _always(reason: str) -> Callable[[Reply, Peek], Verdict]:
+    def judge(reply: Reply, peek: Peek) -> Verdict:
+        detail = _said(f"HTTP {reply.status}", peek.error_text)
+        return verdict(reason, detail, quarantine=peek.kind == "xml")
+
+    return judge
+
+
+_BY_STATUS: dict[int, Callable[[Reply, Peek], Verdict]] = {
+    401: _unauthorized,
+    403: _forbidden,
+    404: _not_found,
+    429: _rate_limited,
+    500: _server_error,
+    **dict.fromkeys((426, 512, 521), _always("soft_ban")),
+    **dict.fromkeys((458, 459), _always("captcha")),
+    **dict.fromkeys((480, 481, 494), _always("locked")),
+    **dict.fromkeys((502, 503, 504), _always("maintenance")),
+}
+
+
+def _said(what: str, text: str | None) -> str:
+    return ", ".join(part for part in (what, text) if part)

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import zlib
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+from tests.bareserver import Behave, answering, client, search, serving
+
+from m26.errors import TransportError
+from m26.upstream.replies import classify_transport
+from m26.upstream.secret import Secret
+from m26.upstream.transfer import MAX_BODY_BYTES
+from m26.upstream.verdicts import Action, BrokenTransferError
+
+pytestmark = pytest.mark.anyio
+
+
+async def broken(behave: Behave, *, deadline: float = 5) -> BrokenTransferError:
+    async with serving(behave) as server, client(server.url, deadline=deadline) as gateway:
+        with pytest.raises(BrokenTransferError) as caught:
+            await search(gateway)
+    text = f"{caught.value} {caught.value.hint} {caught.value!r}"
+    assert "CANARY" not in text
+    assert server.url not in text
+    assert caught.value.__suppress_context__ or caught.value.__cause__ is None
+    return caught.value
+
+
+async def test_a_request_is_on_the_wire_as_the_protocol_says() -> None:
+    async with serving(answering(b"{}")) as server, client(server.url) as gateway:
+        reply = await search(gateway)
+    assert (reply.status, reply.body) == (200, b"{}")
+    line, *headers = server.heads[0].splitlines()
+    assert line == (
+        "POST /wal/mca/Process/CANARY%2FSESSION%2B1%3D%24%2A?offset=0&count=99 HTTP/1.1"
+    )
+    sent = {name.lower(): value for name, value in (h.split(": ") for h in headers if h)}
+    assert sent.pop("host") in server.url
+    assert sent.pop("content-length") == str(len(server.bodies[0]))
+    assert sent == {
+        "accept": "application/json",
+        "accept-charset": "UTF-8",
+        "accept-encoding": "gzip",
+        "connection": "keep-alive",
+        "content-type": "application/json",
+        "user-agent": "m26-sim-client",
+        "x-application-key": "MADDEN-MCA",
+        "x-blaze-id": "madden-2026-sim",
+        "x-blaze-void-resp": "XML",
+    }
+
+
+async def test_token_and_login_go_to_their_own_paths() -> None:
+    async with serving(answering(b"{}")) as server, client(f"{server.url}/base/") as gateway:
+        await gateway.token({"grant_type": "refresh_token", "refresh_token": "CANARY/R"})
+        await gateway.login(Secret("CANARY-ACCESS"))
+    token, login = server.heads
+    assert token.startswith("POST /base/connect/token HTTP/1.1")
+    assert "content-type: application/x-www-form-urlencoded" in token.lower()
+    assert "accept-encoding: gzip\r\n" in token.lower()
+    assert server.bodies[0] == b"grant_type=refresh_token&refresh_token=CANARY%2FR"
+    assert login.startswith("POST /base/wal/authentication/login HTTP/1.1")
+    assert json.loads(server.bodies[1])["accessToken"] == "CANARY-ACCESS"
+
+
+async def test_one_connection_is_kept_and_calls_wait_for_each_other() -> None:
+    busy = most = 0
+
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.02)
+        busy -= 1
+        await answering(b"{}")(writer)
+
+    async with serving(slowly) as server, client(server.url) as gateway:
+        await asyncio.gather(*(search(gateway) for _ in range(5)))
+        assert (server.connections, most) == (1, 1)
+
+
+async def test_waiting_for_another_call_does_not_use_up_the_deadline() -> None:
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        await answering(b"{}")(writer)
+
+    async with serving(slowly) as server, client(server.url, deadline=0.5) as gateway:
+        replies = await asyncio.gather(*(search(gateway) for _ in range(4)))
+    assert [reply.status for reply in replies] == [200] * 4
+
+
+async def test_times_are_measured() -> None:
+    async with serving(answering(b"{}")) as server, client(server.url) as gateway:
+        before = datetime.now(UTC).timestamp()
+        reply = await search(gateway)
+    assert before * 1e6 <= reply.fetched_at <= datetime.now(UTC).timestamp() * 1e6
+    assert 0 < reply.seconds < 5
+
+
+async def test_gzip_is_unpacked_whole() -> None:
+    body = b'{"a":"' + b"x" * 300_000 + b'"}'
+    packed = answering(gzip.compress(body), "Content-Encoding: gzip")
+    async with serving(packed) as server, client(server.url) as gateway:
+        assert (await search(gateway)).body == body
+
+
+async def test_a_chunked_body_is_read_whole() -> None:
+    async def chunked(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"2\r\n{}\r\n0\r\n\r\n")
+
+    async with serving(chunked) as server, client(server.url) as gateway:
+        assert (await search(gateway)).body == b"{}"
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.99])
+async def test_half_a_gzip_body_with_200_is_no_reply(keep: float) -> None:
+    packed = gzip.compress(json.dumps(list(range(20_000))).encode())
+    cut = packed[: int(len(packed) * keep)]
+    assert (await broken(answering(cut, "Content-Encoding: gzip"))).reason == "cut"
+
+
+async def test_a_damaged_gzip_body_is_no_reply() -> None:
+    packed = bytearray(gzip.compress(b"x" * 1000))
+    packed[-6] ^= 1  # its checksum
+    assert (await broken(answering(bytes(packed), "Content-Encoding: gzip"))).reason == "cut"
+    trailing = gzip.compress(b"{}") + b"more"
+    assert (await broken(answering(trailing, "Content-Encoding: gzip"))).reason == "cut"
+    assert (await broken(answering(b"{}", "Content-Encoding: gzip"))).reason == "cut"
+
+
+async def test_an_encoding_nobody_asked_for_is_no_reply() -> None:
+    assert (await broken(answering(b"{}", "Content-Encoding: br"))).reason == "encoding"
+
+
+async def test_a_short_body_is_no_reply() -> None:
+    assert (await broken(answering(b'{"a":', length=500))).reason == "cut"
+
+
+async def test_a_short_chunk_is_no_reply() -> None:
+    async def cut(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    assert (await broken(cut)).reason == "cut"
+
+
+async def test_a_reset_is_no_reply() -> None:
+    async def reset(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{")
+        await writer.drain()
+        writer.transport.abort()
+
+    assert (await broken(reset)).reason == "cut"
+
+
+async def test_a_drip_ends_at_the_deadline() -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+        for _ in range(500):
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    began = asyncio.get_running_loop().time()
+    assert (await broken(drip, deadline=0.4)).reason == "too_slow"
+    assert asyncio.get_running_loop().time() - began < 3
+
+
+async def test_silence_ends_at_the_deadline() -> None:
+    async def silence(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(3)
+
+    assert (await broken(silence, deadline=0.2)).reason == "too_slow"
+
+
+async def test_after_a_broken_transfer_the_next_call_works() -> None:
+    turns = iter([answering(b"{", length=9), answering(b"{}")])
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        await next(turns)(writer)
+
+    async with serving(behave) as server, client(server.url) as gateway:
+        with pytest.raises(TransportError):
+            await search(gateway)
+        assert (await search(gateway)).body == b"{}"
+    assert server.connections == 2
+
+
+async def test_a_body_over_the_cap_is_given_up_while_reading() -> None:
+    async def endless(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n")
+        for _ in range(2_000):
+            writer.write(b"[" * 65_536)
+            await writer.drain()
+
+    error = await broken(endless)
+    assert error.reason == "too_large"
+    assert error.part == b"[" * 65_536
+    assert classify_transport(error).quarantine
+
+
+async def test_a_gzip_bomb_is_given_up_at_the_cap() -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(b"\0" * 2**20) for _ in range(200)) + packer.flush()
+    assert len(bomb) < 2**20
+    assert (await broken(answering(bomb, "Content-Encoding: gzip"))).reason == "too_large"
+
+
+async def test_a_body_of_just_the_cap_is_read() -> None:
+    packed = answering(gzip.compress(b" " * MAX_BODY_BYTES, 1), "Content-Encoding: gzip")
+    async with serving(packed) as server, client(server.url) as gateway:
+        assert len((await search(gateway)).body) == MAX_BODY_BYTES
+
+
+async def test_nobody_listening_is_unreachable() -> None:
+    async with serving(answering(b"{}")) as server:
+        url = server.url
+    async with client(url) as gateway:
+        with pytest.raises(BrokenTransferError) as caught:
+            await search(gateway)
+    assert caught.value.reason == "unreachable"
+    assert classify_transport(caught.value).action is Action.RETRY
+
+
+async def test_a_redirect_is_shown_and_not_followed() -> None:
+    moved = answering(b"", "Location: http://127.0.0.1:1/", status="302 Found")
+    async with serving(moved) as server, client(server.url) as gateway:
+        assert (await search(gateway)).status == 302
+    assert len(server.heads) == 1
+
+
+async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    async with serving(answering(b"{}")) as server, client(server.url) as gateway:
+        assert (await search(gateway)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("Retry-After: 37", 37, 37),
+        ("Retry-After: soon", None, None),
+        ("Retry-After: -5", None, None),
+        ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("X-Other: 1", None, None),
+    ],
+)
+async def test_retry_after_is_read_in_both_its_forms(
+    header: str, low: float | None, high: float | None
+) -> None:
+    limited = answering(b"", header, status="429 Too Many Requests")
+    async with serving(limited) as server, client(server.url) as gateway:
+        assert (await search(gateway)).retry_after in (low, high)
+
+
+async def test_the_servers_clock_is_noticed() -> None:
+    async with (
+        serving(answering(b"{}", "Date: Thu, 01 Jan 2026 00:00:00 GMT")) as server,
+        client(server.url) as gateway,
+    ):
+        await search(gateway)
+        expected = datetime(2026, 1, 1, tzinfo=UTC).timestamp() - datetime.now(UTC).timestamp()
+        assert gateway.skew == pytest.approx(expected, abs=30)
+
+
+async def test_a_log_line_of_a_call_tells_no_secret() -> None:
+    structlog.reset_defaults()  # another test may have raised the level
+    with capture_logs() as lines:
+        async with serving(answering(b"{}")) as server, client(server.url) as gateway:
+            await search(gateway)
+    assert [line["call"] for line in lines] == ["Mobile_SearchAuctions"]
+    assert "CANARY" not in str(lines)
+    assert "127.0.0.1" not in str(lines)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import ssl
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from tests.bareserver import SIM, answering, client, search, serving
+
+from m26.errors import ConfigError
+from m26.upstream.client import GatewayClient, tls_context
+from m26.upstream.replies import classify_transport
+from m26.upstream.verdicts import Action, BrokenTransferError
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.invalid",
+        "http://127.0.0.1.example.invalid",
+        "http://10.0.0.1:8080",
+        "http://localhost.invalid",
+        "ftp://127.0.0.1",
+        "127.0.0.1:80",
+        "https://",
+    ],
+)
+async def test_secrets_never_travel_in_the_clear(url: str) -> None:
+    for place in ("oauth_url", "base_url"):
+        with pytest.raises(ConfigError, match="not allowed") as caught:
+            GatewayClient(profile=SIM, platform="sim", **{place: url})  # type: ignore[arg-type]
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:80", "http://localhost:1", "http://127.9.9.9"])
+async def test_plain_http_to_loopback_is_allowed(url: str) -> None:
+    async with client(url):
+        pass
+
+
+def test_legacy_servers_are_admitted_for_the_gateway_alone_and_always_verified() -> None:
+    legacy, modern = tls_context(legacy=True), tls_context(legacy=False)
+    assert legacy.options & 0x4
+    assert not modern.options & 0x4
+    for context in (legacy, modern):
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.check_hostname
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+async def test_a_self_signed_peer_is_a_stop_and_sees_no_request(
+    tmp_path: Path, legacy: bool
+) -> None:
+    profile = replace(SIM, wal=replace(SIM.wal, legacy_tls=legacy))
+    async with (
+        serving(answering(b"{}"), self_signed(tmp_path)) as server,
+        client(server.url, profile=profile) as gateway,
+    ):
+        for call in (search(gateway), gateway.token({"a": "b"})):
+            with pytest.raises(BrokenTransferError) as caught:
+                await call
+            assert caught.value.reason == "certificate"
+            assert classify_transport(caught.value).action is Action.STOP
+    assert server.heads == []
