@@ -1,0 +1,88 @@
+"""The values a ledger keeps: listings, their states, requests, and what replies showed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What of an auction never changes."""
+
+    auction_id: int
+    platform: str
+    card: int
+    """Number of the card in the deck."""
+    card_id: int
+    instance_id: int
+    acquired: int
+    """Microseconds since 1970."""
+    posted: int
+    """Seconds since 1970, as is ``expires``."""
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One state of one auction; (status, buyout, current_bid, next_bid, bids) is its identity."""
+
+    state_id: int
+    auction_id: int
+    at: float
+    cause: str
+    """``list``, ``bid``, ``buyout``, ``end`` (with bids), ``expire`` or ``cancel``."""
+    status: str
+    buyout: int
+    current_bid: int
+    next_bid: int
+    bids: int
+
+    def moved(self, **changes: Any) -> State:  # noqa: ANN401 - any of the fields
+        """The state that follows this one."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request that reached the gateway, and how it was answered."""
+
+    at: float
+    """Arrival, seconds since 1970."""
+    connection: int
+    account: str = ""
+    platform: str = ""
+    kind: str
+    """``token``, ``login``, ``process``, ``other``; ``capture`` for what a HAR file shows."""
+    command: str = ""
+    request_id: int | None = None
+    """From a verified signature."""
+    status: int
+    """HTTP status; what the body says is ``answer``."""
+    answer: str
+    """``ok``, an error's name, or ``violation: …``."""
+    fault: str = ""
+    """The injected fault, if any."""
+    response_time: int = 0
+    """The server clock inside the reply, microseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """One auction in one reply, exactly as it was on the wire."""
+
+    request: int
+    account: str
+    platform: str
+    connection: int
+    response_time: int
+    position: int
+    listing: Listing
+    state: State
+
+    @property
+    def seconds_remaining(self) -> int:
+        """As served: 0 once the auction had ended."""
+        if self.state.status != "ACTIVE":
+            return 0
+        return max(0, self.listing.expires - self.response_time // 1_000_000)
