@@ -1,0 +1,107 @@
+# The only task runner: CI and hooks call nothing else. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+FUZZ_SECONDS ?= 60
+RUST_SOURCES := $(shell find rust -name '*.rs' -not -path 'rust/fuzz/*')
+
+.PHONY: help setup run test test-rust test-python lint format bench bench-smoke soak fuzz docs image lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(VENV)/.built ## build everything into .venv
+
+run: setup ## set up and run the main job; make run ARGS="--for 30s"
+	@exec $(BIN)/m26 run $(ARGS)
+
+test: test-rust test-python ## set up and run all tests but the soaks
+
+test-rust: $(VENV)/.tools
+	cargo test --locked
+
+test-python: setup
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+lint: setup ## every check that runs nothing
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m mypy.stubtest m26._native --allowlist tests/stubtest-allowlist.txt
+	cargo fmt --check
+	cargo clippy --locked --all-targets --features python -- -D warnings
+	$(BIN)/squawk --config .squawk.toml python/m26/store/migrations/*.sql
+	$(BIN)/hadolint Dockerfile
+
+format: setup ## rewrite sources in the house style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	cargo fmt
+
+bench: setup ## all benchmarks; writes docs/BENCHMARKS.md
+	$(BIN)/python -m benches
+
+bench-smoke: setup ## each benchmark once, and the ratio gates
+	$(BIN)/python -m benches --smoke
+
+soak: setup ## long fault and soak runs (an hour or so)
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+fuzz: setup ## each fuzz target for FUZZ_SECONDS
+	@rustup toolchain list 2>/dev/null | grep -q nightly || { \
+	  echo "make fuzz needs a nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	@cd rust && for target in $$(cargo +nightly fuzz list); do \
+	  echo "== $$target"; \
+	  cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024; \
+	done
+
+docs: setup ## check that the documentation's commands and claims hold
+	$(BIN)/python -m pytest tests/docs
+	cargo doc --locked --no-deps
+
+image: ## build the container image (needs a Docker engine)
+	docker build --tag m26:latest .
+
+lock: setup ## resolve dependencies anew into requirements/ and Cargo.lock
+	$(BIN)/pip install --quiet uv
+	for part in "runtime" "dev --extra dev --extra bench"; do \
+	  set -- $$part; name=$$1; shift; \
+	  $(BIN)/uv pip compile pyproject.toml "$$@" --universal --generate-hashes --upgrade --quiet \
+	    --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+	    --output-file requirements/$$name.txt; \
+	done
+	cargo update
+
+clean: ## remove what was built
+	rm -rf $(VENV) target python/m26/*.so
+
+# The tools that a bare machine must have, and how to get them.
+$(VENV)/.tools:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "$(PYTHON) is missing. Install Python 3.11 or newer (Debian: apt install python3 python3-venv)," >&2; \
+	  echo "or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$($(PYTHON) --version) is too old. m26 needs Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module (Debian: apt install python3-venv)" >&2; exit 1; }
+	@command -v cargo >/dev/null || { \
+	  echo "cargo is missing. Install Rust 1.90 or newer with rustup (https://rustup.rs), then run this again." >&2; \
+	  exit 1; }
+	@mkdir -p $(VENV) && touch $@
+
+$(VENV)/.installed: requirements/dev.txt | $(VENV)/.tools
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed Cargo.toml Cargo.lock pyproject.toml $(RUST_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
