@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from m26.models import Page, Record
@@ -80,7 +81,7 @@ def body(*auctions: Any, at: float = T0, **data: Any) -> bytes:
 
 
 def page(content: bytes, *, platform: str = "ps5", fetched_at: int = 0, **fields: Any) -> Page:
-    return Page(
+    made = Page(
         account="main",
         platform=platform,
         command="Mobile_SearchAuctions",
@@ -89,8 +90,8 @@ def page(content: bytes, *, platform: str = "ps5", fetched_at: int = 0, **fields
         content_type="application/json",
         fetched_at=fetched_at,
         body=content,
-        **fields,
     )
+    return replace(made, **fields)
 
 
 def records(*bodies: bytes, start: int = 0, **fields: Any) -> list[Record]:

@@ -160,7 +160,7 @@ async def running(
         finally:
             asking.cancel()
             with anyio.CancelScope(shield=True):
-                status.report("app", State.DRAINING, reason="ending: storing what was received")
+                status.report("app", State.DRAINING, advice="What was received is being stored.")
                 drain.finish()
                 await _drained(storing, relay, drain)
 

@@ -86,7 +86,9 @@ async def test_an_unchanged_observation_is_only_a_sighting_that_moves_last_seen(
         await store.migrate()
         loader = store.loader(Normalizer(RULES))
         await loader.store("j", records(body(auction(7))))
-        await loader.store("j", records(body(auction(7, secondsRemaining=3540), at=T0 + 60), start=1))
+        await loader.store(
+            "j", records(body(auction(7, secondsRemaining=3540), at=T0 + 60), start=1)
+        )
         await store.fold_sightings()
 
         connection = await asyncpg.connect(database)
@@ -155,7 +157,9 @@ async def test_a_status_that_decides_the_outcome_is_one_closed_event(
 
 async def test_start_price_is_kept_from_when_there_was_no_bid(database: str) -> None:
     async with loading(database) as (loader, connection):
-        await loader.store("j", records(body(auction(7)), body(auction(7, bid=300, bids=1), at=T0 + 5)))
+        await loader.store(
+            "j", records(body(auction(7)), body(auction(7, bid=300, bids=1), at=T0 + 5))
+        )
         await loader.store("j", records(body(auction(8, bid=300, bids=1), at=T0 + 9), start=2))
         await loader.store("j", records(body(auction(7, bid=400, bids=2), at=T0 + 9), start=3))
 
@@ -178,7 +182,9 @@ async def test_expiry_that_moved_is_rewritten_without_an_event(database: str) ->
 
 
 async def test_two_writers_at_once_double_nothing_and_lose_nothing(database: str) -> None:
-    pages = [body(*(auction(i, bid=100 + n, bids=n) for i in range(1, 51)), at=T0 + n) for n in range(8)]
+    pages = [
+        body(*(auction(i, bid=100 + n, bids=n) for i in range(1, 51)), at=T0 + n) for n in range(8)
+    ]
 
     async def drain(dsn: str) -> None:
         async with opened(dsn) as store:
@@ -244,6 +250,21 @@ async def test_bad_items_go_to_the_quarantine_with_their_bytes(database: str) ->
         assert await connection.fetchval("SELECT pos FROM m26.ingest_cursor") == 3
 
 
+async def test_an_error_reply_is_no_data_and_quarantined_only_if_it_is_odd(database: str) -> None:
+    pages = [
+        page(body(auction(1)), status=429),
+        page(b"", status=503),
+        page(b"<error><errorcode>418</errorcode></error>", status=418),
+    ]
+    async with loading(database) as (loader, connection):
+        stored = await loader.store("j", [Record(i, each) for i, each in enumerate(pages)])
+
+        assert (stored.pos, stored.new) == (3, 0)
+        rows = await connection.fetch("SELECT * FROM m26.reject")
+        assert [(row["pos"], row["reason"]) for row in rows] == [(2, "unexpected_status")]
+        assert rows[0]["raw"] == pages[2].body
+
+
 async def test_a_sweep_counts_its_pages_and_is_closed_by_its_marker(database: str) -> None:
     started = T0 * 1_000_000
     first = page(body(auction(1), auction(2)), sweep=started)
@@ -252,8 +273,7 @@ async def test_a_sweep_counts_its_pages_and_is_closed_by_its_marker(database: st
         b'{"pages_asked":2,"pages_answered":2,"truncated":false,"complete":true,'
         b'"why":"empty page","finished_at":%d}' % (started + 2_000_000)
     )
-    end = page(facts, sweep=started)
-    end = type(end)(**{f: getattr(end, f) for f in end.__slots__} | {"command": SWEEP_END})
+    end = page(facts, sweep=started, command=SWEEP_END)
     async with loading(database) as (loader, connection):
         await loader.store("j", [Record(0, first), Record(1, again)])
         open_row = await connection.fetchrow("SELECT * FROM m26.sweep")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import structlog
 
-from m26.errors import AuthError, M26Error, UpstreamError
 from m26.runfile import Stop, read_stop, write_stop
 from m26.status import State, Status
 from m26.upstream.rules import RULES
-from m26.upstream.verdicts import Verdict
+from m26.upstream.verdicts import RefusedError, Verdict
 
 _log = structlog.get_logger()
-_AUTH = AuthError.exit_code
 _POLL = 0.5
 
 
@@ -37,7 +36,7 @@ class Halt:
         """Carry out a STOP; returns when the operator has cleared it.
 
         Raises:
-            AuthError, UpstreamError: a STOP ends this process.
+            RefusedError: a STOP ends this process; it bears the exit code of its reason.
         """
         held = Stop(
             reason=verdict.reason,
@@ -56,7 +55,7 @@ class Halt:
         """Return when no STOP holds.
 
         Raises:
-            AuthError, UpstreamError: one holds and ends this process.
+            RefusedError: one holds and ends this process.
         """
         told = False
         while (held := read_stop(self._home)) is not None:
@@ -76,10 +75,8 @@ class Halt:
             self._status.report("stop", State.COLLECTING)
 
 
-def _as_error(held: Stop) -> M26Error:
-    rule = RULES.get(held.reason)
-    kind = AuthError if rule is not None and rule.exit_code == _AUTH else UpstreamError
-    return kind(
-        f"stopped since an earlier request: {held.reason}: {held.message}",
-        hint=f"{held.advice} Then run: m26 resume",
-    )
+def _as_error(held: Stop) -> RefusedError:
+    rule = RULES.get(held.reason, RULES["captcha"])
+    message = f"stopped, and no request leaves: {held.reason}: {held.message}"
+    advice = f"{held.advice} Then run: m26 resume"
+    return RefusedError(replace(rule, message=message, advice=advice))

@@ -17,7 +17,8 @@ from m26.status import State, Status
 from m26.wake import Wake
 
 _log = structlog.get_logger()
-_POLL = 1.0
+POLL = 1.0
+"""Seconds between two looks at a full disk."""
 _ADVICE = "Free disk space, or move M26_HOME to a larger disk; asking goes on by itself then."
 
 
@@ -30,6 +31,7 @@ class Keeper:
         wake: nudged when a page is durable.
         status: told why no request leaves.
         metrics: gets the journal's size and delay.
+        poll: seconds between two looks at a full disk.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class Keeper:
         wake: Wake,
         status: Status,
         metrics: Metrics,
+        poll: float = POLL,
     ) -> None:
         self._journal = journal
         self._blocked = blocked
         self._wake = wake
         self._status = status
         self._metrics = metrics
+        self._poll = poll
 
     async def room(self) -> None:
         """Return when a reply could be kept; wait while the disk is nearly full.
@@ -59,7 +63,7 @@ class Keeper:
             self._status.report(
                 "journal", State.STORING_ONLY, reason=f"no_room: {reason}", advice=_ADVICE
             )
-            await anyio.sleep(_POLL)
+            await anyio.sleep(self._poll)
         if told:
             self._status.report("journal", State.COLLECTING)
 
@@ -69,7 +73,7 @@ class Keeper:
         Raises:
             StorageError: the journal or its disk failed.
         """
-        started = time.perf_counter()
+        started, told = time.perf_counter(), False
         while True:
             try:
                 await run_sync(self._journal.append, page)
@@ -83,7 +87,10 @@ class Keeper:
                     reason=f"no_room: {error.message}",
                     advice=_ADVICE,
                 )
-                await anyio.sleep(_POLL)
+                told = True
+                await anyio.sleep(self._poll)
+        if told:
+            self._status.report("journal", State.COLLECTING)
         self._metrics.lag_seconds.labels("journal").set(time.perf_counter() - started)
         self._metrics.journal_bytes.set(self._journal.size)
         self._wake.set()

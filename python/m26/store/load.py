@@ -13,10 +13,13 @@ import asyncpg
 import orjson
 import structlog
 
+from m26._native import peek
 from m26.models import SWEEP_END, Page, Record
 from m26.normalize import Normalizer
 from m26.store import merge, partitions
 from m26.store.connection import is_data, plain, within
+from m26.upstream.replies import Reply, classify
+from m26.upstream.verdicts import Verdict
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolConnectionProxy
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 
 _SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
+_SUCCESS = (0, 200)  # 0: a capture that does not say
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SESSION = """
 SELECT set_config('lock_timeout', '20s', true),
@@ -92,7 +96,7 @@ class Loader:
                 batch is known to be stored; try again from `cursor`.
         """
         started = time.perf_counter()
-        pages = [(r.pos, r.page) for r in records if r.page and r.page.command != SWEEP_END]
+        pages = [(r.pos, r.page) for r in records if r.page and _is_data(r.page)]
         batch = await self._normalizer.normalize([page for _, page in pages])
         async with self._pool().acquire(timeout=self._deadline) as connection:
             transaction = _Transaction(connection, part, records, pages, batch)
@@ -232,9 +236,16 @@ class _Transaction:
         for reject in self.batch.rejects:
             self._reject(*reject)
         for record in self.records:
-            if record.page is None:
+            page = record.page
+            if page is None:
                 lost = _Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
                 self.rejects.append(lost)
+            elif page.command != SWEEP_END and not _is_data(page):
+                verdict = _verdict(page)
+                if verdict.quarantine:
+                    size, raw = len(page.body), page.body
+                    odd = _Reject(record.pos, None, 0, size, verdict.reason, verdict.message, raw)
+                    self.rejects.append(odd)
 
     async def _write_rejects(self, stored: Stored) -> None:
         if not self.rejects:
@@ -310,6 +321,23 @@ class _Transaction:
             facts["why"],
             _time(facts["finished_at"]),
         )
+
+
+def _is_data(page: Page) -> bool:
+    """Whether a page may list auctions: no sweep's end, and no reply with an HTTP error status."""
+    return page.command != SWEEP_END and page.status in _SUCCESS
+
+
+def _verdict(page: Page) -> Verdict:
+    """What the failure table says of an error reply: some are worth a person's look."""
+    reply = Reply(
+        status=page.status,
+        content_type=page.content_type,
+        body=page.body,
+        fetched_at=page.fetched_at,
+        seconds=0.0,
+    )
+    return classify(reply, peek(page.body))
 
 
 async def _slices(buffer: CopyBuffer) -> AsyncIterator[Any]:
