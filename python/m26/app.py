@@ -17,17 +17,16 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26 import runfile, servers, snapshot
-from m26.accounts import Account, Upstream, upstream
+from m26.accounts import Upstream, upstream
 from m26.auth.cache import TicketCache
-from m26.auth.strategy import Session
 from m26.auth.vault import Vault
 from m26.collect import sweep
-from m26.collect.budget import Budget
-from m26.collect.exchange import Exchange
 from m26.collect.halt import Halt
 from m26.collect.keep import Keeper
+from m26.collectors import Collector, collector
 from m26.config import Loaded, Settings
 from m26.errors import StorageError
+from m26.health import serve_health
 from m26.journal import Journal
 from m26.lock import HomeLock
 from m26.metrics import Metrics
@@ -38,11 +37,8 @@ from m26.publish.relay import Relay
 from m26.status import State, Status
 from m26.store.database import Store
 from m26.store.drain import Drain
-from m26.upstream.client import GatewayClient
 from m26.wake import Wake
 from m26.web import guard
-from m26.web.app import create_app
-from m26.web.server import serve
 
 _log = structlog.get_logger()
 _DRAIN = 30.0
@@ -133,7 +129,19 @@ async def running(
         )
         halt = Halt(settings.home, status, ends=end_on_stop)
         collectors = [
-            await enter(_collector(each, up, settings, vault, cache, keeper, halt, status, metrics))
+            await enter(
+                collector(
+                    each,
+                    up=up,
+                    settings=settings,
+                    vault=vault,
+                    cache=cache,
+                    keeper=keeper,
+                    halt=halt,
+                    status=status,
+                    metrics=metrics,
+                )
+            )
             for each in up.accounts
         ]
 
@@ -145,7 +153,16 @@ async def running(
         )
         group = await enter(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
-        url = await group.start(partial(_web, settings, observer, metrics, drain, up))
+        url = await group.start(
+            partial(
+                serve_health,
+                settings.web,
+                observer,
+                metrics,
+                stored_at=lambda: drain.stored_at,
+                due=30 + 3 * 86_400 / up.budget(settings).per_day,
+            )
+        )
         observer.served_at(url)
         stack.enter_context(runfile.announced(settings.home, url=url))
         storing, asking = anyio.Event(), anyio.CancelScope()
@@ -173,95 +190,6 @@ async def _collect(
         async with anyio.create_task_group() as group:
             for each in collectors:
                 group.start_soon(sweep.collect, each.exchange, up.profile.paging)
-
-
-@dataclass(frozen=True, slots=True)
-class Collector:
-    """One account's part of a run."""
-
-    exchange: Exchange
-    session: Session
-    budget: Budget
-
-
-@asynccontextmanager
-async def _collector(
-    account: Account,
-    up: Upstream,
-    settings: Settings,
-    vault: Vault,
-    cache: TicketCache,
-    keeper: Keeper,
-    halt: Halt,
-    status: Status,
-    metrics: Metrics,
-) -> AsyncIterator[Collector]:
-    budget = Budget(
-        settings.home / "budget" / f"{account.name}.json",
-        up.budget(settings),
-        on_wait=partial(_waiting, status, account.name),
-    )
-    async with GatewayClient(
-        profile=up.profile,
-        platform=account.platform,
-        oauth_url=up.oauth_url,
-        base_url=up.base_url,
-    ) as client:
-        session = Session(
-            account=account.name,
-            vault=vault,
-            client=client,
-            profile=up.profile,
-            cache=cache,
-            spend=budget.spend,
-        )
-        exchange = Exchange(
-            account=account.name,
-            platform=account.platform,
-            commands=up.profile.commands,
-            session=session,
-            journal=keeper.keep,
-            may_ask=keeper.room,
-            stop=halt.stop,
-            slow_down=budget.slow_down,
-            status=status,
-            metrics=metrics,
-        )
-        yield Collector(exchange, session, budget)
-    await budget.close()
-
-
-async def _web(
-    settings: Settings,
-    observer: snapshot.Observer,
-    metrics: Metrics,
-    drain: Drain,
-    up: Upstream,
-    *,
-    task_status: anyio.abc.TaskStatus[str],
-) -> None:
-    token = settings.web.token
-    due = 30 + 3 * 86_400 / up.budget(settings).per_day
-    app = create_app(
-        metrics=metrics,
-        snapshot=observer.snapshot,
-        ready=partial(_not_ready, observer, drain, due),
-        token=token.get_secret_value() if token else None,
-        hosts=guard.allowed_hosts(settings.web),
-    )
-    await serve(app, host=settings.web.host, port=settings.web.port, task_status=task_status)
-
-
-def _not_ready(observer: snapshot.Observer, drain: Drain, due: float) -> list[str]:
-    now = observer.snapshot()
-    reasons = []
-    if now["state"]["state"] != State.COLLECTING:
-        reasons.append(f"{now['state']['state']}: {now['state']['reason']}")
-    if not drain.stored_at:
-        reasons.append("no page was stored yet")
-    elif (age := time.monotonic() - drain.stored_at) > due:
-        reasons.append(f"the last page was stored {age:.0f} s ago; one is due every {due:.0f} s")
-    return reasons
 
 
 async def _drained(storing: anyio.Event, relay: Relay, drain: Drain) -> None:
@@ -305,15 +233,6 @@ def _away(status: Status, source: str, reason: str) -> None:
     if reason:
         advice = "The embedded server is being restarted; its log is in the home."
         status.report(source, State.COLLECTING, reason=f"{source}_away: {reason}", advice=advice)
-    else:
-        status.report(source, State.COLLECTING)
-
-
-def _waiting(status: Status, account: str, reason: str, until: float) -> None:
-    source = f"budget:{account}"
-    if reason:
-        advice = "Nothing to do: requests go on by themselves."
-        status.report(source, State.PAUSED, reason=f"budget: {reason}", advice=advice, until=until)
     else:
         status.report(source, State.COLLECTING)
 

@@ -6,31 +6,22 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import orjson
-import structlog
 
-from m26._native import peek
-from m26.models import SWEEP_END, Page, Record
+from m26.models import Page, Record
 from m26.normalize import Normalizer
-from m26.store import merge, partitions
+from m26.store import merge, partitions, rejects, sweeps
 from m26.store.connection import is_data, plain, within
-from m26.upstream.replies import Reply, classify
-from m26.upstream.verdicts import Verdict
+from m26.store.rejects import Reject, may_list_auctions
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolConnectionProxy
 
     from m26._native import Batch, CopyBuffer
 
-_log = structlog.get_logger()
-
 _SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
-_SUCCESS = (0, 200)  # 0: a capture that does not say
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SESSION = """
 SELECT set_config('lock_timeout', '20s', true),
     set_config('idle_in_transaction_session_timeout', '60s', true),
@@ -63,18 +54,7 @@ class Stored:
     rejects: Counter[str] = field(default_factory=Counter)
     drift: int = 0
     seconds: float = 0.0
-    sweeps: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reject:
-    pos: int
-    item: int | None
-    byte_from: int
-    byte_to: int
-    reason: str
-    detail: str
-    raw: bytes
+    sweeps: dict[sweeps.Key, Counter[str]] = field(default_factory=dict)
 
 
 class Loader:
@@ -96,7 +76,7 @@ class Loader:
                 batch is known to be stored; try again from `cursor`.
         """
         started = time.perf_counter()
-        pages = [(r.pos, r.page) for r in records if r.page and _is_data(r.page)]
+        pages = [(r.pos, r.page) for r in records if r.page and may_list_auctions(r.page)]
         batch = await self._normalizer.normalize([page for _, page in pages])
         async with self._pool().acquire(timeout=self._deadline) as connection:
             transaction = _Transaction(connection, part, records, pages, batch)
@@ -113,7 +93,7 @@ class _Transaction:
     records: Sequence[Record]
     pages: Sequence[tuple[int, Page]]
     batch: Batch
-    rejects: list[_Reject] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
 
     async def run(self) -> Stored:
         connection = self.connection
@@ -129,10 +109,10 @@ class _Transaction:
                 await connection.execute(merge.CREATE_STAGES)
                 await self._apply_cards(0, self.batch.cards.rows)
                 await self._apply(0, self.batch.auctions.rows, stored)
-            self._collect_rejects()
             await self._write_rejects(stored)
             await self._write_drift(stored)
-            await self._write_sweeps(stored)
+            pages = [record.page for record in self.records if record.page is not None]
+            await sweeps.write(connection, pages, stored.sweeps)
             await connection.execute("UPDATE m26.stream_head SET seq = $1", stored.seq)
         return stored
 
@@ -230,35 +210,13 @@ class _Transaction:
     ) -> None:
         pos, source = self.pages[page]
         raw = source.body[start:stop]
-        self.rejects.append(_Reject(pos, item, start, stop, reason, detail, raw))
-
-    def _collect_rejects(self) -> None:
-        for reject in self.batch.rejects:
-            self._reject(*reject)
-        for record in self.records:
-            page = record.page
-            if page is None:
-                lost = _Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
-                self.rejects.append(lost)
-            elif page.command != SWEEP_END and not _is_data(page):
-                verdict = _verdict(page)
-                if verdict.quarantine:
-                    size, raw = len(page.body), page.body
-                    odd = _Reject(record.pos, None, 0, size, verdict.reason, verdict.message, raw)
-                    self.rejects.append(odd)
+        self.rejects.append(Reject(pos, item, start, stop, reason, detail, raw))
 
     async def _write_rejects(self, stored: Stored) -> None:
-        if not self.rejects:
-            return
-        await self.connection.executemany(
-            "INSERT INTO m26.reject (part, pos, item, byte_from, byte_to, reason, detail, raw)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            [
-                (self.part, r.pos, r.item, r.byte_from, r.byte_to, r.reason, r.detail, r.raw)
-                for r in self.rejects
-            ],
-        )
-        stored.rejects.update(reject.reason for reject in self.rejects)
+        for reject in self.batch.rejects:
+            self._reject(*reject)
+        self.rejects.extend(rejects.of_records(self.records))
+        stored.rejects = await rejects.write(self.connection, self.part, self.rejects)
 
     async def _write_drift(self, stored: Stored) -> None:
         for path, kind, count, sample in self.batch.drift:
@@ -276,75 +234,8 @@ class _Transaction:
             sample,
         )
 
-    async def _write_sweeps(self, stored: Stored) -> None:
-        queries = {(p.platform, p.sweep): p.query for _, p in self.pages if p.sweep}
-        pages = Counter((p.platform, p.sweep) for _, p in self.pages if p.sweep)
-        for (platform, started), query in queries.items():
-            counts = stored.sweeps.get((platform, started), Counter())
-            await self.connection.execute(
-                "INSERT INTO m26.sweep AS s"
-                " (platform, query, started_at, pages_answered, seen, new, changed)"
-                " VALUES ($1, $2::jsonb - '{offset,count}'::text[], $3, $4, $5, $6, $7)"
-                " ON CONFLICT (platform, started_at) DO UPDATE SET"
-                " pages_answered = s.pages_answered + excluded.pages_answered,"
-                " seen = s.seen + excluded.seen, new = s.new + excluded.new,"
-                " changed = s.changed + excluded.changed",
-                platform,
-                query,
-                _time(started),
-                pages[platform, started],
-                counts["seen"],
-                counts["new"],
-                counts["changed"],
-            )
-        for record in self.records:
-            if record.page is not None and record.page.command == SWEEP_END:
-                await self._close_sweep(record.page)
-
-    async def _close_sweep(self, page: Page) -> None:
-        facts = orjson.loads(page.body)
-        await self.connection.execute(
-            "INSERT INTO m26.sweep AS s (platform, query, started_at, pages_asked, pages_answered,"
-            " truncated, complete, why, finished_at)"
-            " VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9)"
-            " ON CONFLICT (platform, started_at) DO UPDATE SET"
-            " pages_asked = excluded.pages_asked, pages_answered = excluded.pages_answered,"
-            " truncated = excluded.truncated, complete = excluded.complete, why = excluded.why,"
-            " finished_at = excluded.finished_at",
-            page.platform,
-            page.query,
-            _time(page.sweep),
-            facts["pages_asked"],
-            facts["pages_answered"],
-            facts["truncated"],
-            facts["complete"],
-            facts["why"],
-            _time(facts["finished_at"]),
-        )
-
-
-def _is_data(page: Page) -> bool:
-    """Whether a page may list auctions: no sweep's end, and no reply with an HTTP error status."""
-    return page.command != SWEEP_END and page.status in _SUCCESS
-
-
-def _verdict(page: Page) -> Verdict:
-    """What the failure table says of an error reply: some are worth a person's look."""
-    reply = Reply(
-        status=page.status,
-        content_type=page.content_type,
-        body=page.body,
-        fetched_at=page.fetched_at,
-        seconds=0.0,
-    )
-    return classify(reply, peek(page.body))
-
 
 async def _slices(buffer: CopyBuffer) -> AsyncIterator[Any]:
     view = memoryview(buffer)
     for at in range(0, len(view), _SLICE):
         yield view[at : at + _SLICE]
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

@@ -106,7 +106,7 @@ WITH staged AS (
             to_timestamp(
                 (max(ARRAY[place, running_until])
                     FILTER (WHERE running_until IS NOT NULL) OVER own)[2] / 1000000.0),
-            was_expires_at, expires_at) AS ends_at
+            was_expires_at, first_value(expires_at) OVER own) AS ends_at
     FROM placed
     WHERE newest IS NULL OR observed_at >= newest
     WINDOW own AS (PARTITION BY platform, auction_id ORDER BY place)

@@ -1,0 +1,71 @@
+"""The quarantine: what a batch could not store, with its bytes and the reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from m26._native import peek
+from m26.models import SWEEP_END, Page, Record
+from m26.upstream.replies import Reply, classify
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+_SUCCESS = (0, 200)  # 0: a capture that does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One item of a page, or a whole page where `item` is None."""
+
+    pos: int
+    item: int | None
+    byte_from: int
+    byte_to: int
+    reason: str
+    detail: str
+    raw: bytes
+
+
+def may_list_auctions(page: Page) -> bool:
+    """Whether a page can be data: a sweep's end is not, nor a reply with an HTTP error status."""
+    return page.command != SWEEP_END and page.status in _SUCCESS
+
+
+def of_records(records: Iterable[Record]) -> Iterator[Reject]:
+    """Rejects that need no look at auctions: damaged records, and error replies that are odd."""
+    for record in records:
+        page = record.page
+        if page is None:
+            yield Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
+        elif page.command != SWEEP_END and not may_list_auctions(page):
+            reply = Reply(
+                status=page.status,
+                content_type=page.content_type,
+                body=page.body,
+                fetched_at=page.fetched_at,
+                seconds=0.0,
+            )
+            verdict = classify(reply, peek(page.body))
+            if verdict.quarantine:
+                size, why = len(page.body), verdict.message
+                yield Reject(record.pos, None, 0, size, verdict.reason, why, page.body)
+
+
+async def write(
+    connection: PoolConnectionProxy[Any], part: str, rejects: Iterable[Reject]
+) -> Counter[str]:
+    """Store rejects; their number by reason."""
+    rows = [
+        (part, r.pos, r.item, r.byte_from, r.byte_to, r.reason, r.detail, r.raw) for r in rejects
+    ]
+    if rows:
+        await connection.executemany(
+            "INSERT INTO m26.reject (part, pos, item, byte_from, byte_to, reason, detail, raw)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            rows,
+        )
+    return Counter(reason for *_, reason, _, _ in rows)
