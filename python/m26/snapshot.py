@@ -246,13 +246,13 @@ def announce(status: Status, metrics: Metrics) -> None:
         said = (condition.state, condition.reason)
         calm = condition.state in (State.STARTING, State.COLLECTING, State.DRAINING)
         write = log.info if calm and not condition.reason else log.warning
+        until = None if condition.until is None else iso(condition.until)
+        more = {"reason": condition.reason, "advice": condition.advice, "until": until}
         write(
             "state.changed",
             state=condition.state.value,
             source=condition.source,
-            reason=condition.reason,
-            advice=condition.advice,
-            until=None if condition.until is None else iso(condition.until),
+            **{key: value for key, value in more.items() if value},
         )
 
     status.on_change(tell)

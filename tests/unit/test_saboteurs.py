@@ -24,7 +24,6 @@ from tests.wire import page
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 from m26.journal import Journal
-from m26.journal.files import Files
 from m26.metrics import Metrics
 from m26.models import Record
 from m26.normalize import Normalizer
@@ -108,9 +107,7 @@ async def _stored(dsn: str, redis_url: str, records: list[Record]) -> History:
         loader = store.loader(Normalizer(Profile.load("sim").card))
         for start in range(0, len(records), 7):
             await loader.store("journal", records[start : start + 7])
-        relay = Relay(
-            redis, store, maxlen=10**6, wake=Wake(), status=Status(), metrics=Metrics()
-        )
+        relay = Relay(redis, store, maxlen=10**6, wake=Wake(), status=Status(), metrics=Metrics())
         await relay.catch_up()
         return await reading.history(dsn, redis_url)
 
@@ -118,12 +115,8 @@ async def _stored(dsn: str, redis_url: str, records: list[Record]) -> History:
 def _numbered(events: list[Event], history: History) -> History:
     """Events under dense numbers, current states that agree: only the events themselves tell."""
     last: dict[tuple[str, int], Event] = {event.key: event for event in events}
-    rows = {
-        key: _agreeing(row, last[key]) for key, row in history.auctions.items() if key in last
-    }
-    return history.changed(
-        events=list(enumerate(events, 1)), head=len(events), auctions=rows
-    )
+    rows = {key: _agreeing(row, last[key]) for key, row in history.auctions.items() if key in last}
+    return history.changed(events=list(enumerate(events, 1)), head=len(events), auctions=rows)
 
 
 def _agreeing(row: Row, event: Event) -> Row:
@@ -204,7 +197,9 @@ def test_an_event_that_is_published_before_its_commit_is_caught(truth: Truth) ->
     assert not judge_stream(history.changed(stream=[*history.stream[:5], *history.stream[6:]]))
 
 
-@pytest.mark.parametrize("form", ["SIM-CANARY-SESSION-12/+=$*34", "ab/12+34==", "ab%2F12%2B34%3D%3D"])
+@pytest.mark.parametrize(
+    "form", ["SIM-CANARY-SESSION-12/+=$*34", "ab/12+34==", "ab%2F12%2B34%3D%3D"]
+)
 def test_a_logged_token_is_caught(form: str) -> None:
     handed_out = ["SIM-CANARY-SESSION-12/+=$*34", "ab/12+34==", "ab%2F12%2B34%3D%3D"]
     clean = [("log", b'{"event":"session_opened"}'), ("row", b"57000000\tactive")]
@@ -238,7 +233,3 @@ def test_a_lost_sighting_and_a_wrong_current_state_are_caught(truth: Truth) -> N
     assert not judge_history(truth.seen, truth.history.changed(auctions=rows | {key: wrong}))
     del rows[key]
     assert not judge_history(truth.seen, truth.history.changed(auctions=rows))
-
-
-def test_the_watched_files_are_real_ones() -> None:
-    assert issubclass(Watched, Files)

@@ -74,12 +74,12 @@ def status(*, options: Options = Options()) -> None:
     _, vault, profile = _open(options)
     accounts = [(name, vault.read(name)) for name in vault.accounts()]
     if options.json:
-        dump_json([_document(name, held, profile) for name, held in accounts])
+        dump_json([_document(name, held, _profile_of(held, profile)) for name, held in accounts])
         return
     if not accounts:
         console().print("The vault is empty. Import a capture: m26 auth import FILE", markup=False)
     for name, held in accounts:
-        _print(name, held, profile)
+        _print(name, held, _profile_of(held, profile))
 
 
 def _open(options: Options) -> tuple[Settings, Vault, Profile]:
@@ -89,6 +89,13 @@ def _open(options: Options) -> tuple[Settings, Vault, Profile]:
     settings = options.load().settings
     vault = Vault.open(settings.home, settings.vault)
     return settings, vault, Profile.load(settings.profile or "madden26", home=settings.home)
+
+
+def _profile_of(held: Credentials, chosen: Profile) -> Profile:
+    """The profile an account is for: the simulator's account is of no real one."""
+    from m26.accounts import SIMULATED, load_profile
+
+    return load_profile(SIMULATED, Path()) if held.platform == SIMULATED else chosen
 
 
 def _document(name: str, held: Credentials, profile: Profile) -> dict[str, Any]:

@@ -77,7 +77,6 @@ WITH staged AS (
     FROM pg_temp.m26_stage_auction
 ), placed AS (
     SELECT s.*,
-        w.auction_id IS NOT NULL AS known,
         CASE WHEN w.auction_id IS NOT NULL THEN
             ROW(w.status, w.buyout_price, w.current_bid, w.next_bid, w.bids)::m26.auction_state
         END AS was_state,
@@ -156,7 +155,8 @@ WITH staged AS (
         first_seen, observed_at, observed_at
     FROM told
     WHERE is_last AND (
-        NOT known OR state IS DISTINCT FROM was_state OR card_version <> was_version
+        (platform, auction_id) IN (SELECT platform, auction_id FROM event)
+        OR card_version <> was_version
         OR abs(extract(epoch FROM ends_at - was_expires_at)) > 5)
     ORDER BY platform, auction_id
     ON CONFLICT (platform, auction_id) DO UPDATE SET
