@@ -57,9 +57,11 @@ fuzz: setup ## each fuzz target for FUZZ_SECONDS
 	@rustup toolchain list 2>/dev/null | grep -q nightly || { \
 	  echo "make fuzz needs a nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	@cd rust && for target in $$(cargo +nightly fuzz list); do \
+	@cargo +nightly run --quiet --manifest-path rust/fuzz/Cargo.toml --example seeds rust/fuzz/corpus
+	@for target in $$(cargo +nightly fuzz list --fuzz-dir rust/fuzz); do \
 	  echo "== $$target"; \
-	  cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024; \
+	  cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target -- -dict=rust/fuzz/json.dict \
+	    -max_len=16384 -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024; \
 	done
 
 docs: setup ## check that the documentation's commands and claims hold
@@ -103,5 +105,7 @@ $(VENV)/.installed: requirements/dev.txt | $(VENV)/.tools
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.installed Cargo.toml Cargo.lock pyproject.toml $(RUST_SOURCES)
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	@echo "building the Rust extension (log: $(VENV)/build.log)"
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked \
+	  >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log >&2; exit 1; }
 	@touch $@

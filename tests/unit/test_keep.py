@@ -66,6 +66,25 @@ async def test_a_full_disk_is_waited_out_with_the_page_in_hand(tmp_path: Path) -
     assert status.current.state is State.COLLECTING
 
 
+async def test_a_page_in_hand_is_kept_though_the_run_is_being_cancelled(tmp_path: Path) -> None:
+    journal = opened(tmp_path, Files())
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await keeper(journal, Status(), Wake()).keep(make_page(1))
+
+    assert journal.next_pos == 1
+
+
+async def test_a_full_disk_does_not_keep_a_run_from_ending(tmp_path: Path) -> None:
+    disk = SmallDisk(500)
+    journal = opened(tmp_path, disk)
+    disk.room = 0
+    with anyio.fail_after(10), anyio.move_on_after(0.1) as scope:
+        await keeper(journal, Status(), Wake()).keep(make_page(1))
+
+    assert scope.cancelled_caught
+
+
 @pytest.mark.parametrize("blocked", ["", "schema: 42703"])
 async def test_no_request_leaves_while_its_reply_could_not_be_kept(
     tmp_path: Path, blocked: str

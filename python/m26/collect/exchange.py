@@ -66,7 +66,7 @@ class Exchange:
     """The profile's: key to wire name."""
     session: Session
     journal: Callable[[Page], Awaitable[Any]]
-    """Makes a page durable; returns when it is."""
+    """Makes a page durable; returns when it is. A shutdown does not keep it from trying once."""
     may_ask: Callable[[], Awaitable[None]]
     """Returns when received data can be kept; waits while the disk is full or the like."""
     stop: Callable[[str, Verdict], Awaitable[None]]
@@ -107,10 +107,8 @@ class Exchange:
             except (RefusedError, UnavailableError) as error:
                 verdict = error.verdict
             else:
-                # Received is received: a shutdown must not come between the socket and the disk.
-                with anyio.CancelScope(shield=True):
-                    page = self._page(wire, reply, query, sweep)
-                    await self.journal(page)
+                page = self._page(wire, reply, query, sweep)
+                await self.journal(page)
                 peek = await run_sync(_native.peek, reply.body)
                 verdict = classify(reply, peek)
                 self._observe(reply, peek)

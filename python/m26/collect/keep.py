@@ -76,7 +76,9 @@ class Keeper:
         started, told = time.perf_counter(), False
         while True:
             try:
-                await run_sync(self._journal.append, page)
+                # Received is received: a shutdown must not come between the socket and the disk.
+                with anyio.CancelScope(shield=True):
+                    await run_sync(self._journal.append, page)
                 break
             except StorageError as error:
                 self._journal.check()  # raises if the disk failed for good

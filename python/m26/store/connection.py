@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Classes of SQLSTATE after which the same batch may succeed later, or on another connection.
-_PASSING = ("08", "25006", "40", "53", "55P03", "57", "58")
+_PASSING = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
 # Of the data: a row that PostgreSQL will never take.
 _DATA = ("22", "23")
 
@@ -24,6 +24,7 @@ OUTAGES: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a backend that ended between two queries confuses the driver
     asyncpg.PostgresError,
 )
 """What a database call may raise besides bugs."""
@@ -33,7 +34,7 @@ def is_passing(error: Exception) -> bool:
     """Whether trying again, later or on a new connection, may help."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_PASSING) or is_pooler(error)
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+    return isinstance(error, OUTAGES)
 
 
 def is_data(error: Exception) -> bool:
@@ -104,6 +105,8 @@ async def within(
     if not done:
         await _abandon(connection, task)
         raise TimeoutError
+    if isinstance(task.exception(), asyncpg.InternalClientError):
+        connection.terminate()  # nobody knows what state it is in
     return task.result()
 
 

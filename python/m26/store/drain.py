@@ -15,7 +15,7 @@ from m26.normalize import Normalizer
 from m26.status import State, Status
 from m26.store import connection as connections
 from m26.store.database import Store
-from m26.store.load import CursorMovedError, Loader, Stored
+from m26.store.load import CursorMovedError, Stored
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -52,7 +52,7 @@ class Drain:
         self._committed = committed
         self._status = status
         self._metrics = metrics
-        self._loader: Loader | None = None
+        self._loader = store.loader(normalizer())
         self.pos = 0
         """Records that are committed."""
         self.stored_at = 0.0
@@ -87,7 +87,6 @@ class Drain:
                 advice="All that the journal still keeps is stored into this database too.",
             )
         await run_sync(self._journal.bind, database)
-        self._loader = self._store.loader(self._make_normalizer())
         self.pos = await self._store.cursor(self._journal.id)
         if self.pos > self._journal.next_pos:
             _log.warning("journal.behind", cursor=self.pos, journal=self._journal.next_pos)
@@ -119,9 +118,6 @@ class Drain:
 
     async def _next(self) -> Stored | None:
         """Store what comes next; None when there is nothing."""
-        if self._loader is None:
-            await self.open()
-        assert self._loader is not None
         records = await run_sync(self._journal.read, self.pos)
         if not records:
             return None
@@ -140,7 +136,8 @@ class Drain:
         """The cursor is elsewhere: a COMMIT whose answer was lost, or another database."""
         _log.warning("store.cursor_moved", expected=self.pos, found=pos)
         if pos < self.pos:
-            self._loader = None  # another database: no card of ours is known to be in it
+            # a database that was set back: no card is known to be in it
+            self._loader = self._store.loader(self._make_normalizer())
         self.pos = pos
 
     async def _outage(self, error: Exception) -> None:

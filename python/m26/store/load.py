@@ -22,10 +22,16 @@ if TYPE_CHECKING:
     from m26._native import Batch, CopyBuffer
 
 _SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
-_SESSION = """
+# A batch touches thousands of rows of maybe millions: always by index. Left to itself the planner
+# reads all of `auction` for every batch until the table has some hundred thousand rows.
+SESSION = """
 SELECT set_config('lock_timeout', '20s', true),
     set_config('idle_in_transaction_session_timeout', '60s', true),
-    set_config('timezone', 'UTC', true)"""
+    set_config('timezone', 'UTC', true),
+    set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)"""
+"""Settings of the transaction that stores a batch."""
 
 
 class CursorMovedError(Exception):
@@ -100,7 +106,7 @@ class _Transaction:
         begin, end = self.records[0].pos, self.records[-1].pos + 1
         stored = Stored(pos=end, pages=len(self.pages), rows=self.batch.auctions.rows)
         async with connection.transaction():
-            await connection.execute(_SESSION)
+            await connection.execute(SESSION)
             seq = await connection.fetchval("SELECT seq FROM m26.stream_head FOR UPDATE")
             await self._move_cursor(begin, end)
             stored.seq = seq

@@ -1,0 +1,174 @@
+"""The journal into a real database: outages, a cursor that moved, a schema that someone changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import asyncpg
+import pytest
+from tests.wire import T0, auction, body, page
+
+from m26.journal import Journal
+from m26.metrics import Metrics
+from m26.normalize import Normalizer
+from m26.status import State, Status
+from m26.store.database import opened
+from m26.store.drain import Drain
+from m26.upstream.profile import Profile
+from m26.wake import Wake
+
+pytestmark = pytest.mark.anyio
+RULES = Profile.load("madden26").card
+
+
+@dataclass
+class Draining:
+    drain: Drain
+    journal: Journal
+    status: Status
+    metrics: Metrics
+    wake: Wake
+    database: asyncpg.Connection[Any]
+
+    def append(self, *numbers: int) -> None:
+        for number in numbers:
+            self.journal.append(page(body(auction(number), at=T0 + number)))
+        self.wake.set()
+
+    async def count(self) -> int:
+        return int(await self.database.fetchval("SELECT count(*) FROM m26.auction_event"))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        with anyio.fail_after(20):
+            while not condition():
+                await anyio.sleep(0.01)
+
+
+@asynccontextmanager
+async def draining(dsn: str, folder: Path) -> AsyncIterator[Draining]:
+    status, metrics, wake = Status(), Metrics(), Wake()
+    journal = Journal.open(folder, keep_bytes=1 << 30, reserve_bytes=0)
+    async with opened(dsn) as store:
+        await store.migrate()
+        drain = Drain(
+            journal,
+            store,
+            normalizer=lambda: Normalizer(RULES),
+            wake=wake,
+            committed=lambda: None,
+            status=status,
+            metrics=metrics,
+        )
+        await drain.open()
+        connection = await asyncpg.connect(dsn)
+        async with anyio.create_task_group() as group:
+            group.start_soon(drain.run)
+            yield Draining(drain, journal, status, metrics, wake, connection)
+            drain.finish()
+        await connection.close()
+    journal.close()
+
+
+async def test_what_is_journaled_is_stored_and_counted(database: str, tmp_path: Path) -> None:
+    async with draining(database, tmp_path) as made:
+        made.append(1, 2, 3)
+        await made.until(lambda: made.drain.pos == 3)
+
+        assert await made.count() == 3
+        assert made.metrics.value("m26_events_total", kind="listed") == 3
+        assert made.drain.backlog == 0
+        assert made.status.current.state is State.COLLECTING
+
+
+async def test_a_new_process_goes_on_where_the_last_one_was(database: str, tmp_path: Path) -> None:
+    async with draining(database, tmp_path) as made:
+        made.append(1, 2)
+        await made.until(lambda: made.drain.pos == 2)
+        await made.database.execute("UPDATE m26.ingest_cursor SET pos = 1")
+        await made.database.execute("DELETE FROM m26.auction_event WHERE seq = 2")
+        await made.database.execute("DELETE FROM m26.auction WHERE auction_id = 2")
+        await made.database.execute("UPDATE m26.stream_head SET seq = 1")
+    async with draining(database, tmp_path) as made:
+        made.append(3)
+        await made.until(lambda: made.drain.pos == 3)
+
+        assert await made.count() == 3
+
+
+async def test_a_journal_that_lost_its_end_goes_on_behind_the_cursor(
+    database: str, tmp_path: Path
+) -> None:
+    async with draining(database, tmp_path) as made:
+        made.append(1)
+        await made.until(lambda: made.drain.pos == 1)
+        await made.database.execute("UPDATE m26.ingest_cursor SET pos = 7")
+    async with draining(database, tmp_path) as made:
+        made.append(2)
+        await made.until(lambda: made.drain.pos == 8)
+
+        assert await made.count() == 2
+        assert await made.database.fetchval("SELECT count(*) FROM m26.reject") == 0
+
+
+async def test_a_lost_answer_to_commit_stores_nothing_twice(database: str, tmp_path: Path) -> None:
+    async with draining(database, tmp_path) as made:
+        made.append(1)
+        await made.until(lambda: made.drain.pos == 1)
+        made.drain.pos = 0  # as if that commit had not been heard of
+        made.append(2)
+        await made.until(lambda: made.drain.pos == 2)
+
+        assert await made.count() == 2
+
+
+async def test_lost_connections_are_told_and_nothing_is_lost(database: str, tmp_path: Path) -> None:
+    async with draining(database, tmp_path) as made:
+        made.append(1)
+        await made.until(lambda: made.drain.pos == 1)
+        name = await made.database.fetchval("SELECT current_database()")
+        await made.database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = $1 AND pid <> pg_backend_pid()",
+            name,
+        )
+        made.append(2)
+        await made.until(lambda: made.drain.pos == 2)
+
+        assert await made.count() == 2
+
+
+async def test_a_changed_schema_blocks_asking_until_it_is_mended(
+    database: str, tmp_path: Path
+) -> None:
+    async with draining(database, tmp_path) as made:
+        await made.database.execute("ALTER TABLE m26.auction RENAME COLUMN bids TO offers")
+        made.append(1)
+        await made.until(lambda: bool(made.drain.blocked))
+
+        assert made.status.current.state is State.STORING_ONLY
+        assert "m26 doctor" in made.status.current.advice
+        await made.database.execute("ALTER TABLE m26.auction RENAME COLUMN offers TO bids")
+        await made.until(lambda: made.drain.pos == 1)
+        assert made.status.current.state is State.COLLECTING
+        assert not made.drain.blocked
+
+
+async def test_another_database_gets_all_that_the_journal_keeps(
+    database: str, tmp_path: Path
+) -> None:
+    async with draining(database, tmp_path) as made:
+        made.append(1, 2)
+        await made.until(lambda: made.drain.pos == 2)
+        first = made.journal.database
+        await made.database.execute("DROP SCHEMA m26 CASCADE")
+    async with draining(database, tmp_path) as made:
+        await made.until(lambda: made.drain.pos == 2)
+
+        assert await made.count() == 2
+        assert await made.database.fetchval("SELECT count(*) FROM m26.card") == 1
+        assert made.journal.database != first

@@ -1,0 +1,111 @@
+"""The house rules that a linter cannot hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import m26
+
+ROOT = Path(__file__).parents[2]
+PYTHON = sorted((ROOT / "python" / "m26").rglob("*.py"))
+RUST = sorted((ROOT / "rust").rglob("*.rs"))
+NETWORK = {"httpx", "asyncpg", "redis", "starlette", "uvicorn"}
+
+
+def test_what_is_installed_is_what_was_locked() -> None:
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", locked("dev"), re.MULTILINE)
+    names = {"anyio", "asyncpg", "httpx", "hiredis", "maturin", "orjson", "pytest"}
+    names |= {"pytest-benchmark", "redis"}
+    assert names <= {name for name, _ in pinned}
+    for name, wanted in pinned:
+        if name in names:
+            assert version(name) == wanted, name
+
+
+def test_the_runtime_lock_is_part_of_the_development_lock() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^[A-Za-z0-9._-]+==\S+", locked(name), re.MULTILINE))
+
+    assert pins("runtime") <= pins("dev")
+
+
+def test_locks_are_hashed_and_name_no_host() -> None:
+    for name in ("runtime", "dev"):
+        text = locked(name)
+        assert "://" not in text
+        assert text.count("--hash=sha256:") > text.count("==")
+
+
+def locked(name: str) -> str:
+    return (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("module", ["m26", "m26.offline", "m26.cli", "m26.config"])
+def test_offline_use_loads_no_network_library(module: str) -> None:
+    code = f"import sys, {module}; print(*{NETWORK!r}.intersection(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == ""
+
+
+def test_the_library_face_exports_what_it_says() -> None:
+    assert sorted(m26.__all__) == m26.__all__
+    for name in m26.__all__:
+        assert getattr(m26, name).__doc__, name
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {
+        str(path.relative_to(ROOT / "python" / "m26"))
+        for path in PYTHON
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in {("os", "environ"), ("os", "getenv")}
+    }
+    assert readers <= {"config.py", *allowed_children()}
+
+
+def allowed_children() -> set[str]:
+    """Files that hand their environment on to a server they start."""
+    return {"embedded/process.py"}
+
+
+def test_every_file_says_what_flows_in_and_out() -> None:
+    for path in PYTHON:
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+    for path in RUST:
+        if "fuzz" not in path.parts:
+            assert path.read_text("utf-8").startswith("//! "), path
+
+
+def test_files_stay_readable_in_one_sitting() -> None:
+    for path in (*PYTHON, *RUST):
+        lines = path.read_text("utf-8").count("\n")
+        assert lines <= 400, f"{path} has {lines} lines: is it two things?"
+        assert path.stem not in {"utils", "helpers", "common", "base", "manager"}, path
+
+
+def test_no_error_is_swallowed_without_a_word() -> None:
+    for path in PYTHON:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ExceptHandler):
+                silent = all(isinstance(child, ast.Pass) for child in node.body)
+                assert not silent, f"{path}:{node.lineno}"
+
+
+def test_pyo3_is_named_in_one_file_only() -> None:
+    named = [path.name for path in RUST if "pyo3" in path.read_text("utf-8")]
+    assert named == ["python.rs"]
+
+
+def test_the_makefile_and_ci_name_each_other_only_by_target() -> None:
+    commands = (ROOT / ".ci" / "run").read_text("utf-8").split("cd ")[1].splitlines()[1:]
+    assert [line.split()[0] for line in commands if line] == ["make"] * 3
