@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
@@ -25,7 +25,7 @@ from m26.collect.halt import Halt
 from m26.collect.keep import Keeper
 from m26.collectors import Collector, collector
 from m26.config import Loaded, Settings
-from m26.errors import StorageError
+from m26.errors import M26Error, StorageError, first_told
 from m26.health import serve_health
 from m26.journal import Journal
 from m26.lock import HomeLock
@@ -37,6 +37,7 @@ from m26.publish.relay import Relay
 from m26.status import State, Status
 from m26.store.database import Store
 from m26.store.drain import Drain
+from m26.upstream.profile import Paging
 from m26.wake import Wake
 from m26.web import guard
 
@@ -61,8 +62,8 @@ class Run:
     """A run that is under way."""
 
     snapshot: Callable[[], snapshot.Snapshot]
-    finish: Callable[[], None]
-    """Stop asking, store what was received, then end."""
+    finish: Callable[[], Awaitable[None]]
+    """Stop asking; return when what was received is stored and published, or 30 s are over."""
 
 
 @asynccontextmanager
@@ -97,10 +98,7 @@ async def running(
         store = await enter(servers.store(postgres.url))
         for name in await store.migrate():
             _log.info("schema.migrated", migration=name)
-        journal = await run_sync(
-            partial(Journal.open, settings.home / "journal", keep_bytes=settings.journal.keep_bytes)
-        )
-        stack.callback(journal.close)
+        journal = stack.enter_context(await run_sync(_journal, settings))
         redis = connect_redis(redis_server.url)
         stack.push_async_callback(redis.aclose)
         cache = await enter(TicketCache(redis_server.url, vault=vault))
@@ -148,7 +146,7 @@ async def running(
         observer = snapshot.Observer(
             metrics=metrics,
             status=status,
-            facts=_facts(settings, up, postgres, redis_server),
+            facts=_facts(settings, up, await store.ping(), postgres, redis_server),
             backlog=lambda: drain.backlog,
         )
         group = await enter(anyio.create_task_group())
@@ -165,36 +163,72 @@ async def running(
         )
         observer.served_at(url)
         stack.enter_context(runfile.announced(settings.home, url=url))
-        storing, asking = anyio.Event(), anyio.CancelScope()
-        group.start_soon(_until_done, drain.run, storing)
+        ending = _Ending(drain, relay, status)
+        group.start_soon(ending.store)
         group.start_soon(relay.run)
         group.start_soon(_housekeeping, store, collectors, metrics)
-        group.start_soon(_collect, asking, halt, collectors, up)
-
-        run = Run(observer.snapshot, asking.cancel)
         try:
-            yield run
+            with ending.whole:
+                group.start_soon(ending.ask, partial(_collect, halt, collectors, up.profile.paging))
+                yield Run(observer.snapshot, ending.finish)
         finally:
-            asking.cancel()
             with anyio.CancelScope(shield=True):
-                status.report("app", State.DRAINING, advice="What was received is being stored.")
-                drain.finish()
-                await _drained(storing, relay, drain)
+                await ending.finish()
+        if ending.failure is not None:
+            raise ending.failure
 
 
-async def _collect(
-    asking: anyio.CancelScope, halt: Halt, collectors: list[Collector], up: Upstream
-) -> None:
-    with asking:
-        await halt.wait()
-        async with anyio.create_task_group() as group:
-            for each in collectors:
-                group.start_soon(sweep.collect, each.exchange, up.profile.paging)
+async def _collect(halt: Halt, collectors: list[Collector], paging: Paging) -> None:
+    await halt.wait()
+    async with anyio.create_task_group() as group:
+        for each in collectors:
+            group.start_soon(sweep.collect, each.exchange, paging)
 
 
-async def _drained(storing: anyio.Event, relay: Relay, drain: Drain) -> None:
+class _Ending:
+    """The order in which a run ends: asking, storing, publishing, then everything else."""
+
+    def __init__(self, drain: Drain, relay: Relay, status: Status) -> None:
+        self._drain, self._relay, self._status = drain, relay, status
+        self._asking, self._stored = anyio.CancelScope(), anyio.Event()
+        self._finished = False
+        self.whole = anyio.CancelScope()
+        """The block that uses the run."""
+        self.failure: M26Error | None = None
+        """Why asking ended by itself; raised when what came is stored."""
+
+    async def ask(self, collecting: Callable[[], Awaitable[None]]) -> None:
+        """Collect until `finish`, or until a failure ends the run."""
+        try:
+            with self._asking:
+                await collecting()
+        except* M26Error as group:
+            self.failure = first_told(group)
+        if self.failure is not None:
+            await self.finish()
+            self.whole.cancel()
+
+    async def store(self) -> None:
+        """Store until `finish` and the journal's end."""
+        try:
+            await self._drain.run()
+        finally:
+            self._stored.set()
+
+    async def finish(self) -> None:
+        """End asking, then storing, then publishing."""
+        self._asking.cancel()
+        if self._finished:
+            return
+        self._finished = True
+        self._status.report("app", State.DRAINING, advice="What was received is being stored.")
+        self._drain.finish()
+        await _drained(self._stored, self._relay, self._drain)
+
+
+async def _drained(stored: anyio.Event, relay: Relay, drain: Drain) -> None:
     with anyio.move_on_after(_DRAIN):
-        await storing.wait()
+        await stored.wait()
     if drain.backlog:
         _log.warning(
             "run.backlog", records=drain.backlog, advice="They are in the journal; run m26 again."
@@ -222,13 +256,6 @@ async def _housekeeping(store: Store, collectors: list[Collector], metrics: Metr
         await anyio.sleep(_GAUGES_EVERY)
 
 
-async def _until_done(work: Callable[[], object], done: anyio.Event) -> None:
-    try:
-        await work()  # type: ignore[misc]
-    finally:
-        done.set()
-
-
 def _away(status: Status, source: str, reason: str) -> None:
     if reason:
         advice = "The embedded server is being restarted; its log is in the home."
@@ -237,15 +264,24 @@ def _away(status: Status, source: str, reason: str) -> None:
         status.report(source, State.COLLECTING)
 
 
+def _journal(settings: Settings) -> contextlib.closing[Journal]:
+    keep_bytes = settings.journal.keep_bytes
+    return contextlib.closing(Journal.open(settings.home / "journal", keep_bytes=keep_bytes))
+
+
 def _facts(
-    settings: Settings, up: Upstream, postgres: servers.Address, redis: servers.Address
+    settings: Settings,
+    up: Upstream,
+    version: str,
+    postgres: servers.Address,
+    redis: servers.Address,
 ) -> snapshot.Facts:
     return snapshot.Facts(
         simulator=up.is_simulator,
         profile=up.profile.name,
         accounts=tuple(snapshot.Account(name=a.name, platform=a.platform) for a in up.accounts),
         home=settings.home,
-        database=postgres.shown,
+        database=replace(postgres.shown, version=version),
         redis=redis.shown,
         url="",
     )

@@ -31,6 +31,21 @@ class M26Error(Exception):
         self.hint = hint
 
 
+def first_told(group: BaseExceptionGroup[BaseException]) -> M26Error:
+    """The error of a group that is made for people; a bug if there is none.
+
+    Raises:
+        BaseExceptionGroup: `group` itself, when nothing in it is an M26Error.
+    """
+    told = group.subgroup(M26Error)
+    error: BaseException | None = told
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, M26Error):
+        raise group
+    return error
+
+
 class UsageError(M26Error):
     """The command line asks for something that cannot be done."""
 

@@ -44,6 +44,12 @@ class Stop:
     """Unix seconds."""
     account: str
 
+    @property
+    def what_to_do(self) -> str:
+        """The advice, with the command that lifts the STOP."""
+        lifts = "m26 resume" in self.advice
+        return self.advice if lifts else f"{self.advice} Then run: m26 resume".strip()
+
 
 @contextlib.contextmanager
 def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -> Iterator[Run]:

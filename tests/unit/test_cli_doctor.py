@@ -96,7 +96,7 @@ def test_a_stop(doctor: Any, home: Path) -> None:
     write_stop(home, stop)
     lines = doctor()
     assert failing(lines) == ["stop"]
-    assert lines["stop"]["fix"] == "Solve it. Then: m26 resume"
+    assert lines["stop"]["fix"] == "Solve it. Then run: m26 resume"
 
 
 def test_a_secret_that_others_can_read(doctor: Any, home: Path) -> None:

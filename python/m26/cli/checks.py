@@ -133,7 +133,7 @@ def stopped(loaded: Loaded) -> Check:
     if stop is None:
         return Check("stop", "ok", "requests are not stopped")
     found = f"{stop.reason}: {stop.message}"
-    return Check("stop", "fail", found, f"{stop.advice} Then: m26 resume".strip())
+    return Check("stop", "fail", found, stop.what_to_do)
 
 
 def vault(loaded: Loaded) -> Check:

@@ -34,7 +34,7 @@ async def ls(
 ) -> int:
     """List quarantined items, newest first.
 
-    Example: ``m26 rejects ls --reason bad_price``
+    Example: ``m26 rejects ls --reason out_of_range``
 
     Args:
         limit: how many at the most.

@@ -13,7 +13,7 @@ import anyio
 from cyclopts import Parameter
 
 from m26.cli.options import Options
-from m26.errors import M26Error, UsageError
+from m26.errors import UsageError, first_told
 
 if TYPE_CHECKING:
     from m26.config import Loaded
@@ -55,7 +55,7 @@ async def run(
     try:
         return await _run(loaded, seconds, account=account, ends=ends, as_json=options.json)
     except BaseExceptionGroup as group:
-        raise _first(group) from group
+        raise first_told(group) from group
 
 
 async def _run(
@@ -72,7 +72,7 @@ async def _run(
     ):
         with anyio.move_on_after(seconds):
             code = await signalled.wait()
-        run.finish()
+        await run.finish()
     return code
 
 
@@ -104,19 +104,6 @@ async def _signals() -> AsyncIterator[_Signalled]:
         group.start_soon(listen)
         yield signalled
         group.cancel_scope.cancel()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to tell: one made for people if there is one."""
-    flat: list[BaseException] = []
-    pending: list[BaseException] = [group]
-    while pending:
-        error = pending.pop()
-        if isinstance(error, BaseExceptionGroup):
-            pending.extend(error.exceptions)
-        else:
-            flat.append(error)
-    return next((error for error in flat if isinstance(error, M26Error)), flat[-1])
 
 
 def _seconds(text: str) -> float:

@@ -90,5 +90,5 @@ def stop_rows(stop: Stop | None) -> list[tuple[str, str]]:
     return [
         ("stopped", f"since {iso(stop.since)}, {stop.reason}: {stop.message}"),
         *([("account", stop.account)] if stop.account else []),
-        ("do", f"{stop.advice} Then run: m26 resume".strip()),
+        ("do", stop.what_to_do),
     ]

@@ -67,7 +67,7 @@ class Halt:
                     "stop",
                     State.STOPPED,
                     reason=f"{held.reason}: {held.message}",
-                    advice=f"{held.advice} Then run: m26 resume",
+                    advice=held.what_to_do,
                 )
             await anyio.sleep(_POLL)
         if told:
@@ -78,5 +78,4 @@ class Halt:
 def _as_error(held: Stop) -> RefusedError:
     rule = RULES.get(held.reason, RULES["captcha"])
     message = f"stopped, and no request leaves: {held.reason}: {held.message}"
-    advice = f"{held.advice} Then run: m26 resume"
-    return RefusedError(replace(rule, message=message, advice=advice))
+    return RefusedError(replace(rule, message=message, advice=held.what_to_do))

@@ -13,7 +13,7 @@ OUTAGES = (RedisError, OSError, TimeoutError)
 """What a call may raise while Redis is down, frozen or full."""
 
 
-def connect(url: str, *, timeout: float = 5.0) -> Redis:
+def connect(url: str, *, timeout: float = 3.0) -> Redis:
     """A client of `url`; nothing is sent yet.
 
     Its own retries are off: a repeated XADD would write one entry twice.

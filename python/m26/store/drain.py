@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ from m26.wake import Wake
 _log = structlog.get_logger()
 _IDLE = 1.0
 _SLOWEST = 5.0
+_SILENCE = 3.0
+"""A batch takes some tens of milliseconds; after this long without one the server is away."""
 
 
 class Drain:
@@ -122,7 +125,15 @@ class Drain:
         if not records:
             return None
         self._measure_lag(records)
-        return await self._loader.store(self._journal.id, records)
+        silence = asyncio.get_running_loop().call_later(_SILENCE, self._silent)
+        try:
+            return await self._loader.store(self._journal.id, records)
+        finally:
+            silence.cancel()
+
+    def _silent(self) -> None:
+        """A frozen server raises nothing until the deadline: the operator is told before that."""
+        self._report_away(f"no answer for {_SILENCE:.0f} s")
 
     async def _after_commit(self, stored: Stored) -> None:
         self.pos = stored.pos
@@ -146,12 +157,7 @@ class Drain:
             _log.warning("store.pooler", advice="A transaction pooler: statement cache is now off.")
             await self._store.reopen(statement_cache=False)
         if connections.is_passing(error):
-            self._status.report(
-                "store",
-                State.COLLECTING,
-                reason=f"postgres_away: {reason}",
-                advice="Pages wait in the journal and are stored when PostgreSQL is back.",
-            )
+            self._report_away(reason)
         else:
             self.blocked = f"schema: {reason}"
             self._status.report(
@@ -161,6 +167,14 @@ class Drain:
                 advice="The schema is not the one m26 made. Run: m26 doctor",
             )
         _log.warning("store.failed", reason=reason, backlog=self.backlog)
+
+    def _report_away(self, reason: str) -> None:
+        self._status.report(
+            "store",
+            State.COLLECTING,
+            reason=f"postgres_away: {reason}",
+            advice="Pages wait in the journal and are stored when PostgreSQL is back.",
+        )
 
     def _measure_lag(self, records: list[Record]) -> None:
         page = records[0].page
