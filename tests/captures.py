@@ -58,7 +58,7 @@ def request(command: str = COMMAND) -> bytes:
         "commandName": command,
         "deviceId": "CANARY-DEVICE",
         "requestPayload": '{"filters":[],"itemName":""}',
-        "messageAuthData": {"authCode": "CANARY-CODE", "authData": "CANARY-DATA"},
+        "messageAuthData": {"authCode": "CANARY-CODE", "authData": "CANARY-DATA", "authType": 1},
     }
     return orjson.dumps({"apiVersion": 2, "requestInfo": orjson.dumps(info).decode()})
 
@@ -94,7 +94,16 @@ def har(entries: Sequence[dict[str, Any]]) -> bytes:
     return orjson.dumps({"log": {"version": "1.2", "entries": list(entries)}})
 
 
-def flow(body: bytes, *, version: int = 21, headers: Sequence[tuple[str, str]] = ()) -> bytes:
+def flow(
+    body: bytes | None,
+    *,
+    version: int = 21,
+    headers: Sequence[tuple[str, str]] = (),
+    path: str = PATH,
+    sent: bytes | None = None,
+    mime: str = "application/json",
+    ended: float = 1_786_827_445.75,
+) -> bytes:
     """One flow of a mitmproxy file."""
     answered = [("Content-Type", "application/json"), *headers]
     return tnetstring(
@@ -103,16 +112,21 @@ def flow(body: bytes, *, version: int = 21, headers: Sequence[tuple[str, str]] =
             "version": version,
             "type": "http",
             "request": {
-                "path": PATH.encode(),
-                "headers": [[b"X-BLAZE-ID", b"madden-2026-pc"], [b"Cookie", b"CANARY"]],
-                "content": request(),
+                "method": b"POST",
+                "path": path.encode(),
+                "headers": [
+                    [b"X-BLAZE-ID", b"madden-2026-pc"],
+                    [b"Cookie", b"CANARY"],
+                    [b"Content-Type", mime.encode()],
+                ],
+                "content": request() if sent is None else sent,
                 "timestamp_start": 1_786_827_445.0,
             },
             "response": {
                 "status_code": 200,
                 "headers": [[name.encode(), value.encode()] for name, value in answered],
                 "content": body,
-                "timestamp_end": 1_786_827_445.75,
+                "timestamp_end": ended,
                 "trailers": None,
             },
             "intercepted": False,

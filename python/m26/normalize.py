@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import anyio.to_thread
-
 from m26 import _native
 from m26._native import Batch
 from m26.models import Page
@@ -24,7 +22,9 @@ class Normalizer:
 
     async def normalize(self, pages: Sequence[Page]) -> Batch:
         """The batch of `pages`; bad data comes back in its rejects."""
-        return await anyio.to_thread.run_sync(
+        from anyio.to_thread import run_sync  # offline use needs no event loop
+
+        return await run_sync(
             partial(
                 self._native.normalize,
                 [page.body for page in pages],

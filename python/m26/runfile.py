@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from m26.errors import StorageError
-from m26.log import redact
+from m26.redaction import redact
 
 RUN = "run.json"
 STOP = "stop.json"

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from tests.gateway import bundle, credentials, har, stored, tokens
 
-from m26.auth.captures import Found, import_capture, read_har_credentials
+from m26.auth.captures import Found, import_capture, read_credentials
 from m26.auth.credentials import Credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
@@ -88,7 +88,7 @@ def process_entry(n: int = 1, *, second: int = 2, key: str = SESSION) -> dict[st
 def read(tmp_path: Path, *entries: dict[str, Any]) -> Found:
     file = tmp_path / "x.har"
     file.write_bytes(har(entries))
-    return read_har_credentials(file)
+    return read_credentials(file)
 
 
 def test_a_whole_start_of_the_app_gives_everything(tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_what_is_no_har_is_told(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.har"
     file.write_bytes(content)
     with pytest.raises(UsageError, match="not a HAR file"):
-        read_har_credentials(file)
+        read_credentials(file)
     with pytest.raises(UsageError, match="cannot read"):
-        read_har_credentials(tmp_path / "absent.har")
+        read_credentials(tmp_path / "absent.har")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import orjson
 import pytest
 import structlog
 
-from m26 import log
-from m26.log import MASK, redact, register_secret
+from m26 import log, redaction
+from m26.redaction import MASK, redact, register_secret
 
 JWT = "eyJhbGciOiJDQU5BUlkifQ.eyJzdWIiOiJDQU5BUlkifQ.CANARYsignature"
 
@@ -24,7 +24,7 @@ def _undo_logging() -> Iterator[None]:
     root.handlers[:], _ = before
     root.setLevel(before[1])
     structlog.reset_defaults()
-    log._known.clear()
+    redaction._known.clear()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from m26.errors import ConfigError
-from m26.log import redact
+from m26.redaction import redact
 from m26.upstream.profile import Profile
 
 

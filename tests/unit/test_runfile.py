@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from m26.errors import StorageError
-from m26.log import MASK
+from m26.redaction import MASK
 from m26.runfile import (
     RUN,
     STOP,

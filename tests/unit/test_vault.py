@@ -18,7 +18,7 @@ from m26 import config
 from m26.auth.credentials import Credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, ConfigError, StorageError
-from m26.log import redact
+from m26.redaction import redact
 from m26.upstream.secret import Secret
 
 

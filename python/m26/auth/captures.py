@@ -1,4 +1,4 @@
-"""Captures of the operator's own app: a HAR file in, the credentials in it out, into the vault.
+"""Captures of the operator's own app: a file in, the credentials in it out, into the vault.
 
 Requests are recognised by path and body, never by host; nothing else of a capture is kept.
 """
@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import orjson
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
-from m26.auth.har import Exchange, read_har
 from m26.auth.vault import Vault
-from m26.errors import AuthError, UsageError
+from m26.captures.exchange import Exchange
+from m26.captures.har import read_har
+from m26.captures.mitm import is_flow_file, read_flows
+from m26.errors import AuthError, ShapeError, UsageError
 from m26.upstream.answers import LoginAnswer, TokenAnswer, read_login, read_tokens, whole
 from m26.upstream.commands import LOGIN_PATH, PROCESS_PATH, TOKEN_PATH
 from m26.upstream.replies import Reply
@@ -51,25 +54,58 @@ class Found:
         return not (self.tokens or self.ticket or self.bundles)
 
 
-def read_har_credentials(path: Path) -> Found:
-    """Read the credentials in a HAR file; of several the newest, of bundles all.
+def read_credentials(path: Path) -> Found:
+    """Read the credentials in a HAR or mitmproxy flow file; of several the newest, of bundles all.
 
     Raises:
-        UsageError: the file cannot be read or is no HAR.
+        UsageError: the file cannot be read, or is no such capture.
     """
-    exchanges = read_har(path)
-    found = Found(requests=len(exchanges))
-    for exchange in exchanges:
-        if exchange.method != "POST":
-            continue
-        if exchange.path.endswith(TOKEN_PATH):
-            found = _token(found, exchange)
-        elif exchange.path.endswith(LOGIN_PATH):
-            found = _login(_platform(found, exchange), exchange)
-        elif PROCESS_PATH in exchange.path:
-            found = _process(_platform(found, exchange), exchange)
+    requests, steps = 0, []
+    try:
+        for exchange in _exchanges(path):
+            requests += 1
+            if step := _step(exchange):
+                steps.append((exchange.ended_at, step, exchange))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {path}: {error.strerror}",
+            hint="Give the path of a HAR or mitmproxy flow file.",
+        ) from None
+    except ShapeError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+    found = Found(requests=requests)
+    for _, step, exchange in sorted(steps, key=itemgetter(0)):
+        found = step(found, exchange)
     bundles = {bundle.id: bundle for bundle in found.bundles}
     return replace(found, bundles=tuple(bundles.values()))
+
+
+def _exchanges(path: Path) -> Iterator[Exchange]:
+    with path.open("rb") as stream:
+        if is_flow_file(stream.peek()):
+            yield from read_flows(stream, str(path), _refuse)
+        else:
+            yield from read_har(stream.read(), str(path))
+
+
+def _refuse(problem: str) -> NoReturn:
+    raise UsageError(problem, hint="Export what is whole with `mitmdump -nr FILE -w NEW`.")
+
+
+def _step(exchange: Exchange) -> Callable[[Found, Exchange], Found] | None:
+    """What takes over from this exchange; None when it is not one of ours."""
+    path = _path(exchange)
+    if exchange.method != "POST":
+        return None
+    if path.endswith(TOKEN_PATH):
+        return _token
+    if path.endswith(LOGIN_PATH):
+        return _login
+    return _process if PROCESS_PATH in path else None
+
+
+def _path(exchange: Exchange) -> str:
+    return re.split("[?#]", exchange.url, maxsplit=1)[0]
 
 
 def import_capture(
@@ -81,7 +117,7 @@ def import_capture(
     platforms: Collection[str] = (),
     now: float | None = None,
 ) -> Found:
-    """Take the credentials of a HAR file over into the vault.
+    """Take the credentials of a capture over into the vault.
 
     Args:
         vault: where they go.
@@ -93,10 +129,10 @@ def import_capture(
 
     Raises:
         AuthError: the capture holds nothing usable.
-        UsageError: no HAR, its platform is unknown, or it is another one than the account's.
+        UsageError: no capture, its platform is unknown, or it is another one than the account's.
     """
     at = time.time() if now is None else now
-    found = read_har_credentials(path)
+    found = read_credentials(path)
     if found.is_empty:
         raise AuthError(
             f"{path.name}: no token, session or signed request in {found.requests} requests",
@@ -170,14 +206,15 @@ def _token(found: Found, exchange: Exchange) -> Found:
     tokens = Tokens(
         access=answer.access_token,
         refresh=answer.refresh_token,
-        expires_at=exchange.ended_at + answer.expires_in,
-        obtained_at=exchange.ended_at,
+        expires_at=_seconds(exchange) + answer.expires_in,
+        obtained_at=_seconds(exchange),
     )
     return replace(found, tokens=tokens)
 
 
 def _login(found: Found, exchange: Exchange) -> Found:
-    ended, answer = exchange.ended_at, read_login(_reply(exchange))
+    found = _platform(found, exchange)
+    ended, answer = _seconds(exchange), read_login(_reply(exchange))
     if not isinstance(answer, LoginAnswer):
         return found
     access = _json(exchange.request).get("accessToken")
@@ -196,9 +233,10 @@ def _login(found: Found, exchange: Exchange) -> Found:
 
 
 def _process(found: Found, exchange: Exchange) -> Found:
-    key = unquote(exchange.path.split(PROCESS_PATH, 1)[1])
+    found = _platform(found, exchange)
+    key = unquote(_path(exchange).split(PROCESS_PATH, 1)[1])
     if key and (found.ticket is None or found.ticket.session_key != Secret(key)):
-        ticket = Ticket(session_key=Secret(key), blaze_id=None, obtained_at=exchange.ended_at)
+        ticket = Ticket(session_key=Secret(key), blaze_id=None, obtained_at=_seconds(exchange))
         found = replace(found, ticket=ticket)
     info = _json(str(_json(exchange.request).get("requestInfo", "")).encode())
     auth = info.get("messageAuthData")
@@ -214,7 +252,7 @@ def _process(found: Found, exchange: Exchange) -> Found:
         auth_type=kind,
         device_id=device_id,
         blaze_id=found.ticket.blaze_id if found.ticket else None,
-        captured_at=exchange.ended_at,
+        captured_at=_seconds(exchange),
     )
     return replace(found, device_id=device_id, bundles=(*found.bundles, bundle))
 
@@ -230,11 +268,15 @@ def _platform(found: Found, exchange: Exchange) -> Found:
 def _reply(exchange: Exchange) -> Reply:
     return Reply(
         status=exchange.status,
-        content_type="",
-        body=exchange.response,
-        fetched_at=int(exchange.ended_at * 1e6),
+        content_type=exchange.content_type,
+        body=(exchange.response or b"").decode("utf-8", "replace").encode(),  # JSON is UTF-8
+        fetched_at=exchange.ended_at,
         seconds=0.0,
     )
+
+
+def _seconds(exchange: Exchange) -> float:
+    return exchange.ended_at / 1e6
 
 
 def _json(body: bytes) -> dict[str, Any]:

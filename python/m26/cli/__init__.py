@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Run one command; its exit code. Nothing but `--debug` prints a traceback."""
-    from m26.log import redact
+    from m26.redaction import redact
 
     as_json, debug = "--json" in arguments, "--debug" in arguments
     try:

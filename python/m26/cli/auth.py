@@ -29,14 +29,14 @@ def import_(
     platform: str | None = None,
     options: Options = Options(),
 ) -> None:
-    """Read tokens, sessions and message-auth bundles from HAR captures into the vault.
+    """Read tokens, sessions and message-auth bundles from captures into the vault.
 
     Nothing else of a capture is kept. What was found is shown, never its value.
 
     Example: ``m26 auth import capture.har --account main --platform ps5``
 
     Args:
-        files: captures of the app's start, bodies included.
+        files: HAR or mitmproxy flow files of the app's start, bodies included.
         account: the account they belong to; a new name adds one.
         platform: ps5, xbsx, pc, ps4 or xone; read from the capture when not given.
         options: options of every command.

@@ -12,7 +12,7 @@ from m26.cli.options import Options
 from m26.cli.output import console, dump_json, text
 from m26.config import Loaded
 from m26.errors import ConfigError, M26Error
-from m26.log import redact
+from m26.redaction import redact
 
 _COLOR = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import zstandard
 
 from m26._native import MAX_PAGE_BYTES
+from m26.captures.har import is_har, read_har
+from m26.captures.mitm import is_flow_file, read_flows
 from m26.errors import ShapeError
 from m26.journal import is_segment, read_segment, segment_paths
 from m26.models import SWEEP_END, Page
-from m26.offline.har import is_har, read_har
-from m26.offline.mitm import is_flow_file, read_flows
+from m26.offline.pages import to_pages
 from m26.offline.source import HEAD_BYTES, STDIN, open_source
 
 _BOM = b"\xef\xbb\xbf"
@@ -74,9 +75,9 @@ def _pages(stream: io.BufferedReader, name: str, problem: Callable[[str], None])
     if not head.strip(_BOM + b" \t\r\n"):
         raise ShapeError(f"{name} is empty", hint="Give a capture that holds replies.")
     if is_har(head):
-        yield from read_har(stream.read(), name, problem)
+        yield from to_pages(read_har(stream.read(), name), name, problem)
     elif is_flow_file(head):
-        yield from read_flows(stream, name, problem)
+        yield from to_pages(read_flows(stream, name, problem), name, problem)
     else:
         yield from map(_bare, _documents(stream))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from m26.errors import ConfigError
-from m26.log import register_secret
+from m26.redaction import register_secret
 
 _OVERLAY = "profile.toml"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from m26.log import redact
+from m26.redaction import redact
 from m26.upstream.verdicts import Action, Verdict
 
 _TRANSPORT = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)

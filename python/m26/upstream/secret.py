@@ -7,7 +7,7 @@ import hmac
 from typing import NoReturn
 from urllib.parse import quote
 
-from m26.log import register_secret
+from m26.redaction import register_secret
 
 _ID_LENGTH = 10
 

@@ -1,4 +1,4 @@
-"""mitmproxy flow files in, pages of their Process replies out, one flow in memory at a time."""
+"""mitmproxy flow files in, their exchanges out, one flow in memory at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from typing import Any
 import zstandard
 
 from m26._native import MAX_PAGE_BYTES
+from m26.captures.exchange import Exchange, form_fields
 from m26.errors import ShapeError
-from m26.models import Page
-from m26.offline.exchange import Exchange, is_process, to_page
 
 # Versions whose HTTP part has the form read here: mitmproxy 4 to 12.
 _VERSIONS = range(4, 22)
 _OPENING = re.compile(rb"\d{1,12}:\d{1,9}:[a-z_]+[;,]")
-_MAX_DIGITS = 12
+_MAX_DIGITS = 9
+_LAST_SECOND = 1e11
+"""Unix seconds; a later time is damage."""
 
 
 def is_flow_file(head: bytes) -> bool:
@@ -28,8 +29,8 @@ def is_flow_file(head: bytes) -> bool:
 
 def read_flows(
     stream: io.BufferedReader, name: str, problem: Callable[[str], None]
-) -> Iterator[Page]:
-    """Pages of the Process requests among a flow file's flows, in its order.
+) -> Iterator[Exchange]:
+    """Exchanges of a flow file, in its order; `problem` is told of an end that is cut off.
 
     Raises:
         ShapeError: a flow version that m26 does not know, or not a flow file after all.
@@ -41,65 +42,59 @@ def read_flows(
         except EOFError:
             problem(f"{name} is cut off in flow {number}")
             return
-        except (ValueError, RecursionError) as error:
+        except (ValueError, RecursionError):  # its text may quote the file, and so a secret
             raise ShapeError(
-                f"{name} is damaged in flow {number}: {error}",
+                f"{name} is damaged in flow {number}",
                 hint="Export what is whole with `mitmdump -nr FILE -w NEW`.",
             ) from None
-        page = _page(flow, f"{name}: flow {number}", problem)
-        if page is not None:
-            yield page
+        version = flow.get("version") if isinstance(flow, dict) else None
+        if not isinstance(flow, dict) or version not in _VERSIONS:
+            raise ShapeError(
+                f"{name}: flow {number} has flow version {version}; "
+                f"m26 reads {_VERSIONS[0]} to {_VERSIONS[-1]}",
+                hint="Export it as HAR: mitmdump -nr FILE --set hardump=FILE.har",
+            )
+        if flow.get("type") == "http" and isinstance(flow.get("request"), dict):
+            yield _exchange(flow, number)
         number += 1
 
 
-def _page(flow: object, where: str, problem: Callable[[str], None]) -> Page | None:
-    version = flow.get("version") if isinstance(flow, dict) else None
-    if not isinstance(flow, dict) or version not in _VERSIONS:
-        raise ShapeError(
-            f"{where} has flow version {version}; m26 reads {_VERSIONS[0]} to {_VERSIONS[-1]}",
-            hint="Export it as HAR: mitmdump -nr FILE --set hardump=FILE.har",
-        )
-    request, response = flow.get("request"), flow.get("response")
-    if flow.get("type") != "http" or not isinstance(request, dict):
-        return None
-    url = _bytes(request, "path").decode("latin-1")
-    if not is_process(url):
-        return None
-    if not isinstance(response, dict) or not isinstance(response.get("content"), bytes):
-        problem(f"{where} holds no reply body")
-        return None
+def _exchange(flow: dict[str, Any], number: int) -> Exchange:
+    request, response = flow["request"], flow.get("response")
+    response = response if isinstance(response, dict) else {}
     asked, answered = _headers(request), _headers(response)
+    sent, body, flaw = b"", None, f"flow {number} holds no reply body"
     try:
-        body = _decoded(response["content"], answered.get("content-encoding", ""))
-        sent = _decoded(_bytes(request, "content"), asked.get("content-encoding", ""))
+        sent = _decoded(_bytes(request, "content"), asked)
+        if isinstance(response.get("content"), bytes):
+            body, flaw = _decoded(response["content"], answered), ""
     except (ValueError, zlib.error, zstandard.ZstdError) as error:
-        problem(f"{where} cannot be decompressed: {error}")
-        return None
-    ended = response.get("timestamp_end") or response.get("timestamp_start")
+        flaw = f"flow {number} cannot be decompressed: {error}"
     status = response.get("status_code")
-    return to_page(
-        Exchange(
-            url=url,
-            blaze_id=asked.get("x-blaze-id", ""),
-            request=sent,
-            status=status if isinstance(status, int) else 0,
-            content_type=answered.get("content-type", ""),
-            body=body,
-            fetched_at=round(ended * 1e6) if isinstance(ended, int | float) else 0,
-        )
+    return Exchange(
+        method=_bytes(request, "method").decode("latin-1").upper(),
+        url=_bytes(request, "path").decode("latin-1"),
+        blaze_id=asked.get("x-blaze-id", ""),
+        request=sent,
+        form=form_fields(asked.get("content-type", ""), sent),
+        status=status if isinstance(status, int) else 0,
+        content_type=answered.get("content-type", ""),
+        response=body,
+        ended_at=_micros(response.get("timestamp_end") or response.get("timestamp_start")),
+        flaw=flaw,
     )
 
 
-def _decoded(content: bytes, encoding: str) -> bytes:
+def _decoded(content: bytes, headers: dict[str, str]) -> bytes:
     """The body after HTTP content decoding, cut one byte beyond what a page may have."""
-    match encoding.lower().strip():
+    match headers.get("content-encoding", "").lower().strip():
         case "" | "identity":
             return content
         case "gzip" | "x-gzip" | "deflate":
             decoder = zlib.decompressobj(wbits=47)  # gzip or zlib, by its own header
             body = decoder.decompress(content, MAX_PAGE_BYTES + 1)
             if not decoder.eof and len(body) <= MAX_PAGE_BYTES:
-                raise ValueError("the compressed reply is cut off")
+                raise ValueError("the compressed body is cut off")
             return body
         case "zstd":
             return zstandard.ZstdDecompressor().stream_reader(content).read(MAX_PAGE_BYTES + 1)
@@ -108,8 +103,8 @@ def _decoded(content: bytes, encoding: str) -> bytes:
 
 
 def _headers(message: dict[str, Any]) -> dict[str, str]:
-    headers = {}
-    for header in message.get("headers") or ():
+    listed, headers = message.get("headers"), {}
+    for header in listed if isinstance(listed, list) else ():
         match header:
             case [bytes(name), bytes(value)]:
                 headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -123,6 +118,12 @@ def _bytes(message: dict[str, Any], key: str) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+def _micros(seconds: object) -> int:
+    if isinstance(seconds, int | float) and 0 < seconds < _LAST_SECOND:
+        return round(seconds * 1e6)
+    return 0
+
+
 def _read(stream: io.BufferedReader) -> object:
     """One tnetstring of the stream."""
     digits = b""
@@ -130,9 +131,9 @@ def _read(stream: io.BufferedReader) -> object:
         if not char:
             raise EOFError
         digits += char
-        if not char.isdigit() or len(digits) > _MAX_DIGITS:
+        if len(digits) > _MAX_DIGITS:
             raise ValueError("no length where one is due")
-    length = int(digits or b"0")
+    length = _length(digits)
     data = stream.read(length + 1)
     if len(data) < length + 1:
         raise EOFError
@@ -158,18 +159,24 @@ def _value(data: bytes, start: int, end: int) -> object:
         items = _items(data, start, end)
         return {_key(key): value for key, value in zip(items, items, strict=True)}
     if kind not in _SCALARS:
-        raise ValueError(f"unknown type {kind!r}")
+        raise ValueError("unknown type")
     return _SCALARS[kind](data[start:end])
 
 
 def _items(data: bytes, start: int, end: int) -> Iterator[object]:
     while start < end:
         colon = data.index(b":", start, end)
-        start, stop = colon + 1, colon + 1 + int(data[start:colon])
+        start, stop = colon + 1, colon + 1 + _length(data[start:colon])
         if stop >= end:
             raise ValueError("a value is longer than what holds it")
         yield _value(data, start, stop)
         start = stop + 1
+
+
+def _length(digits: bytes) -> int:
+    if not digits.isdigit():  # int() takes signs, and a negative length would be read for ever
+        raise ValueError("no length where one is due")
+    return int(digits)
 
 
 def _key(key: object) -> str:

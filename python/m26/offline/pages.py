@@ -1,13 +1,14 @@
-"""One HTTP exchange of a capture in, the page it carries out; keys and headers stay behind."""
+"""Exchanges of a capture in, pages of its Process replies out; keys and headers stay behind."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import parse_qsl
 
 import orjson
 
+from m26.captures.exchange import Exchange
 from m26.models import Page
 
 # By path, never by host: a capture may come through a proxy or from a test server.
@@ -16,31 +17,24 @@ _BLAZE_ID = re.compile(r"madden-\d+-([a-z0-9]+)")
 _PAGING = ("offset", "count")
 
 
-def is_process(url: str) -> bool:
-    """Whether a URL or path is that of a Process request."""
-    return _PROCESS.search(url) is not None
+def to_pages(
+    exchanges: Iterable[Exchange], name: str, problem: Callable[[str], None]
+) -> Iterator[Page]:
+    """Pages of the Process requests among the exchanges of the capture called `name`."""
+    for exchange in exchanges:
+        asked = _PROCESS.search(exchange.url)
+        if asked is None:
+            continue
+        if exchange.response is None:
+            problem(f"{name}: {exchange.flaw}")
+        else:
+            yield _to_page(exchange, exchange.response, paging=asked[1] or "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """What of a Process request and its reply matters to m26."""
-
-    url: str
-    blaze_id: str
-    """The X-BLAZE-ID header: names the platform."""
-    request: bytes
-    status: int
-    content_type: str
-    body: bytes
-    """Reply bytes after HTTP content decoding."""
-    fetched_at: int
-    """Microseconds since 1970; 0 when unknown."""
-
-
-def to_page(exchange: Exchange) -> Page:
+def _to_page(exchange: Exchange, body: bytes, *, paging: str) -> Page:
     """The exchange as a page. Of the request only the command and its payload are kept."""
     platform = _BLAZE_ID.search(exchange.blaze_id)
-    command, query = _asked(exchange.request, exchange.url)
+    command, query = _asked(exchange.request, paging)
     return Page(
         account="",
         platform=platform[1] if platform else "",
@@ -48,20 +42,19 @@ def to_page(exchange: Exchange) -> Page:
         query=query,
         status=exchange.status,
         content_type=exchange.content_type,
-        fetched_at=exchange.fetched_at,
-        body=exchange.body,
+        fetched_at=exchange.ended_at,
+        body=body,
     )
 
 
-def _asked(request: bytes, url: str) -> tuple[str, str]:
+def _asked(request: bytes, paging: str) -> tuple[str, str]:
     """Command name and payload, with the paging that some clients put into the URL."""
     try:
         info = orjson.loads(orjson.loads(request)["requestInfo"])
         command, payload = info["commandName"], orjson.loads(info["requestPayload"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return "", "{}"
-    match = _PROCESS.search(url)
-    asked = dict(parse_qsl(match[1] or "")) if match else {}
+    asked = dict(parse_qsl(paging))
     if isinstance(payload, dict):
         payload |= {name: int(asked[name]) for name in _PAGING if asked.get(name, "").isdecimal()}
     return str(command), orjson.dumps(payload).decode()

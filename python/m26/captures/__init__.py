@@ -1,0 +1,1 @@
+"""Capture files in, the HTTP exchanges they hold out: one reader for credentials and for rows."""

@@ -1,0 +1,51 @@
+"""What every kind of capture comes to: one request and its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request and its reply. Full of secrets."""
+
+    method: str
+    """In capitals."""
+    url: str
+    """Still percent-encoded; the path alone where the capture keeps no more."""
+    blaze_id: str
+    """The X-BLAZE-ID header: names the platform."""
+    request: bytes
+    form: dict[str, str]
+    """Fields of an HTML form, where the request is one."""
+    status: int
+    content_type: str
+    """Of the reply."""
+    response: bytes | None
+    """After HTTP content decoding; None when the capture does not have it, see `flaw`."""
+    ended_at: int
+    """Microseconds since 1970 at which the reply had arrived; 0 when the capture does not say."""
+    flaw: str
+    """Which exchange of the capture has no reply, and why; without secrets."""
+
+    def __repr__(self) -> str:
+        return f"Exchange({self.method}, status={self.status})"
+
+
+def form_fields(
+    content_type: str, body: bytes, listed: Iterable[tuple[str, str]] = ()
+) -> dict[str, str]:
+    """Fields of an HTML form, none of another request.
+
+    Args:
+        content_type: of the request.
+        body: of the request; it goes before `listed`.
+        listed: names and values as some dialects list them, still encoded, and no body.
+    """
+    if "form-urlencoded" not in content_type.lower():
+        return {}
+    fields = {unquote(name): unquote(value) for name, value in listed}
+    fields |= parse_qsl(body.decode("utf-8", "replace"))
+    return {name: value for name, value in fields.items() if value}
