@@ -33,7 +33,7 @@ lint: setup ## every check that runs nothing
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m mypy.stubtest m26._native --allowlist tests/stubtest-allowlist.txt
+	$(BIN)/python -m mypy.stubtest m26._native
 	cargo fmt --check
 	cargo clippy --locked --all-targets --features python -- -D warnings
 	$(BIN)/squawk --config .squawk.toml python/m26/store/migrations/*.sql

@@ -6,25 +6,25 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::card::{Card, CardReader, CardRules};
-use crate::copy::Copy;
+use crate::card::{Card, CardRules};
+use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, form, walk};
 use crate::error::{Fault, Reason};
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
-use crate::parse::{Cursor, skip_structure};
+use crate::parse::Cursor;
 use crate::record::AuctionRow;
 use crate::sanitize::sanitize;
 use crate::schema;
+use crate::skip::skip_structure;
+use crate::template::CardReader;
 use crate::wire::WireAuction;
 
 /// Larger pages are rejected unread: 100 real auctions are 1.2 MB.
 pub const MAX_PAGE_BYTES: usize = 16 << 20;
-/// More items in a page than this is not a page of auctions.
-pub const MAX_ITEMS: usize = 10_000;
 /// Newest listing older than this (microseconds): the reply is of another year's market.
 const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
-/// Card versions remembered as committed; at 10 bytes each this is small, and a real year has ~10^5.
+/// Card versions remembered as committed, some 40 MB; a real year has ~10^5.
 const MAX_KNOWN: usize = 1 << 20;
 
 /// One page to read.
@@ -76,9 +76,9 @@ pub struct Batch {
     /// Card versions that are not known to be committed.
     pub new_cards: Vec<NewCard>,
     /// COPY stream of `rows`.
-    pub auctions: Copy,
+    pub auctions: CopyStream,
     /// COPY stream of `new_cards`.
-    pub cards: Copy,
+    pub cards: CopyStream,
     /// What was not stored.
     pub rejects: Vec<Reject>,
     /// What was surprising.
@@ -130,8 +130,8 @@ impl Normalizer {
         Batch {
             pages: pages.len(),
             refused: draft.refused,
-            auctions: Copy::encode(&schema::AUCTION, draft.rows.iter(), 260),
-            cards: Copy::encode(&schema::CARD, new_cards.iter(), 8 << 10),
+            auctions: CopyStream::encode(&schema::AUCTION, draft.rows.iter(), 260),
+            cards: CopyStream::encode(&schema::CARD, new_cards.iter(), 8 << 10),
             rows: draft.rows,
             new_cards,
             rejects: draft.rejects,
@@ -200,9 +200,6 @@ impl Normalizer {
     ) -> Result<Envelope, Fault> {
         walk(body, start, &mut |cursor| {
             let from = cursor.at();
-            if items.count == MAX_ITEMS {
-                return Err(Fault::new(Reason::TooMany, from));
-            }
             let item = items.count;
             items.count += 1;
             match cursor.isolated(|cursor| WireAuction::read(cursor, &mut self.cards, drift)) {

@@ -26,12 +26,17 @@ pub enum Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// Read the value at `cursor`.
+    /// Read the value at `cursor`, built in memory as far as byte `limit`.
     ///
     /// # Errors
-    /// The value is not valid, or one of its objects has a key twice.
-    pub fn read(cursor: &mut Cursor<'a>) -> Result<Self, Fault> {
-        Ok(match cursor.kind()? {
+    /// The value is not valid, one of its objects has a key twice, or a value in it begins after
+    /// `limit`: in memory, a page of zeros is thirty times its size.
+    pub fn read(cursor: &mut Cursor<'a>, limit: usize) -> Result<Self, Fault> {
+        let kind = cursor.kind()?;
+        if cursor.at() > limit {
+            return Err(Fault::new(Reason::TooLarge, cursor.at()));
+        }
+        Ok(match kind {
             Kind::Null => {
                 cursor.value()?;
                 Self::Null
@@ -42,7 +47,7 @@ impl<'a> Json<'a> {
             Kind::Array => {
                 let mut items = Vec::new();
                 cursor.array(|cursor| {
-                    items.push(Self::read(cursor)?);
+                    items.push(Self::read(cursor, limit)?);
                     Ok(())
                 })?;
                 Self::Array(items)
@@ -51,7 +56,7 @@ impl<'a> Json<'a> {
                 let from = cursor.at();
                 let mut members = Vec::new();
                 cursor.object(|cursor, key| {
-                    members.push((key.decode(), Self::read(cursor)?));
+                    members.push((key.decode(), Self::read(cursor, limit)?));
                     Ok(())
                 })?;
                 Self::object(members).map_err(|reason| Fault::new(reason, from))?

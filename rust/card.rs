@@ -1,11 +1,10 @@
-//! A card's definition, its identity by content, and templates that recognise known cards.
+//! A card's definition and its identity by content.
 //!
-//! Invariant: a card is taken for a known one only if its bytes equal, one by one, bytes that were
-//! read and checked in full before; only the members of the physical copy may differ, and those
-//! are checked each time. Memory is bounded by [`MAX_TEMPLATE_BYTES`].
+//! Invariant: a version is a hash of the definition's canonical form; the members of the physical
+//! copy are no part of it, every other member is. A second attribute block counts if it differs.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,13 +15,8 @@ use crate::error::{Fault, Reason};
 use crate::parse::{Cursor, Kind};
 use crate::wire::CARD_MEMBERS;
 
-/// Bytes of templates kept in each of two generations; 3,000 cards take about 36 MB.
-pub const MAX_TEMPLATE_BYTES: usize = 48 << 20;
-/// Spellings kept of one card: the upstream may order members differently now and then.
-const MAX_SPELLINGS: usize = 4;
-/// How far into a card its id is looked for; it stands after about 6 KB in real replies.
-const HINT_WINDOW: usize = 64 << 10;
-
+/// Longest card that is read; real ones are 12 KB.
+pub const MAX_CARD_BYTES: usize = 1 << 20;
 const INSTANCE_ID: &str = "cardInstanceId";
 const ACQUIRED_AT: &str = "acquisitionTimestamp";
 
@@ -77,157 +71,58 @@ pub struct CardRules {
     pub positions: BTreeMap<i64, String>,
 }
 
+/// Which member of the copy stands in a slot.
 #[derive(Clone, Copy, Debug)]
-enum Slot {
+pub(crate) enum Slot {
     InstanceId,
     AcquiredAt,
     Other,
 }
 
-/// A spelling of a card: its bytes, and where the members of the copy stand in them.
-#[derive(Debug)]
-struct Template {
-    bytes: Box<[u8]>,
-    slots: Vec<(usize, usize, Slot)>,
-    card: Arc<Card>,
-}
-
-/// Reads cards; remembers the spellings it has checked.
-#[derive(Debug, Default)]
-pub struct CardReader {
-    rules: CardRules,
-    recent: HashMap<i64, Vec<Arc<Template>>>,
-    older: HashMap<i64, Vec<Arc<Template>>>,
-    recent_bytes: usize,
-}
-
-impl CardReader {
-    /// A reader that knows no card yet.
-    #[must_use]
-    pub fn new(rules: CardRules) -> Self {
-        Self { rules, ..Self::default() }
-    }
-
-    /// Read the card object at `cursor`.
-    ///
-    /// # Errors
-    /// The first thing that makes it unusable.
-    pub fn read(&mut self, cursor: &mut Cursor<'_>, drift: &mut Drift) -> Result<SeenCard, Fault> {
-        let hint = card_id_hint(cursor);
-        if let Some(seen) = hint.and_then(|id| self.recognise(id, cursor)) {
-            return Ok(seen);
-        }
-        let (template, seen) = learn(cursor, &self.rules, drift)?;
-        self.remember(Arc::new(template));
-        Ok(seen)
-    }
-
-    fn recognise(&mut self, card_id: i64, cursor: &mut Cursor<'_>) -> Option<SeenCard> {
-        let try_all = |spellings: &[Arc<Template>], cursor: &mut Cursor<'_>| {
-            spellings.iter().find_map(|t| Some((t.read_copy(cursor)?, Arc::clone(t))))
-        };
-        if let Some((seen, _)) = self.recent.get(&card_id).and_then(|s| try_all(s, cursor)) {
-            return Some(seen);
-        }
-        let (seen, template) = self.older.get(&card_id).and_then(|s| try_all(s, cursor))?;
-        self.remember(template); // still in use: carry it over to the recent generation
-        Some(seen)
-    }
-
-    fn remember(&mut self, template: Arc<Template>) {
-        if self.recent_bytes + template.bytes.len() > MAX_TEMPLATE_BYTES {
-            self.older = std::mem::take(&mut self.recent);
-            self.recent_bytes = 0;
-        }
-        self.recent_bytes += template.bytes.len();
-        let spellings = self.recent.entry(template.card.card_id).or_default();
-        if spellings.len() == MAX_SPELLINGS {
-            self.recent_bytes -= spellings.remove(0).bytes.len();
-        }
-        spellings.push(template);
-    }
-}
-
-/// The first `"cardId":` after the cursor. Only a guess at which templates to try: whether one
-/// fits is decided by comparing all bytes.
-fn card_id_hint(cursor: &Cursor<'_>) -> Option<i64> {
-    const KEY: &[u8] = b"\"cardId\":";
-    let rest = &cursor.bytes()[cursor.at()..];
-    let window = &rest[..rest.len().min(HINT_WINDOW)];
-    let digits = &window[memchr::memmem::find(window, KEY)? + KEY.len()..];
-    let end = digits.iter().position(|b| !b.is_ascii_digit())?;
-    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
-}
-
-impl Template {
-    /// Read a copy of this card at `cursor` and pass it; None, with the cursor unmoved, if it is
-    /// not one.
-    fn read_copy(&self, cursor: &mut Cursor<'_>) -> Option<SeenCard> {
-        let start = cursor.at();
-        let mut seen =
-            SeenCard { card: Arc::clone(&self.card), instance_id: None, acquired_at: None };
-        let fits = cursor.isolated(|cursor| {
-            let mut from = 0;
-            for &(slot_from, slot_to, slot) in &self.slots {
-                pass_literal(cursor, &self.bytes[from..slot_from])?;
-                seen.read_slot(slot, cursor, &mut Drift::default()).ok()?;
-                from = slot_to;
-            }
-            pass_literal(cursor, &self.bytes[from..])
-        });
-        if fits.is_none() {
-            cursor.jump(start);
-            return None;
-        }
-        Some(seen)
-    }
-}
-
-fn pass_literal(cursor: &mut Cursor<'_>, literal: &[u8]) -> Option<()> {
-    let at = cursor.at();
-    cursor.bytes()[at..].starts_with(literal).then(|| cursor.jump(at + literal.len()))
-}
+/// First byte and end of a slot, from the card's first byte on.
+pub(crate) type Place = (usize, usize, Slot);
 
 impl SeenCard {
-    fn read_slot(
-        &mut self,
-        slot: Slot,
-        cursor: &mut Cursor<'_>,
-        drift: &mut Drift,
-    ) -> Result<(), Fault> {
+    pub(crate) fn read_slot(&mut self, slot: Slot, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
         let (target, name) = match slot {
             Slot::InstanceId => (&mut self.instance_id, INSTANCE_ID),
             Slot::AcquiredAt => (&mut self.acquired_at, ACQUIRED_AT),
             Slot::Other => return cursor.value().map(drop),
         };
-        let at = cursor.at();
         match cursor.kind()? {
             Kind::Null => drop(cursor.value()?),
             Kind::Number => *target = cursor.number()?.integer,
-            _ => {}
-        }
-        if target.is_none() {
-            if cursor.at() == at {
-                return Err(Fault::of_field(Reason::WrongType, at, name));
-            }
-            drift.note(
-                &format!("card.{name}"),
-                DriftKind::Unusable,
-                &cursor.bytes()[at..cursor.at()],
-            );
+            _ => return Err(Fault::of_field(Reason::WrongType, cursor.at(), name)),
         }
         Ok(())
     }
+
+    /// Note the members of `slots` that are there but gave no value.
+    pub(crate) fn note_unusable(&self, slots: &[Place], drift: &mut Drift) {
+        for (_, _, slot) in slots {
+            let (value, name) = match slot {
+                Slot::InstanceId => (self.instance_id, INSTANCE_ID),
+                Slot::AcquiredAt => (self.acquired_at, ACQUIRED_AT),
+                Slot::Other => continue,
+            };
+            if value.is_none() {
+                drift.note(&format!("card.{name}"), DriftKind::Unusable, b"no integer");
+            }
+        }
+    }
 }
 
-/// Read a card in full: check it, separate the copy from the definition, hash the definition.
-fn learn(
+/// Read the card at `cursor` in full: check it, separate the copy from the definition, hash the
+/// definition. Returns the places of the copy's members too.
+///
+/// # Errors
+/// The first thing that makes it unusable.
+pub(crate) fn learn(
     cursor: &mut Cursor<'_>,
     rules: &CardRules,
     drift: &mut Drift,
-) -> Result<(Template, SeenCard), Fault> {
+) -> Result<(SeenCard, Vec<Place>), Fault> {
     let start = cursor.at();
-    let bytes = cursor.bytes();
     let mut slots = Vec::new();
     let mut names = HashSet::new();
     let mut members: Vec<(Cow<'_, str>, Json<'_>)> = Vec::new();
@@ -242,12 +137,12 @@ fn learn(
             ACQUIRED_AT => Slot::AcquiredAt,
             name if rules.per_copy.contains(name) => Slot::Other,
             _ => {
-                members.push((key, Json::read(cursor)?));
+                members.push((key, Json::read(cursor, start + MAX_CARD_BYTES)?));
                 return Ok(());
             }
         };
         let from = cursor.at();
-        seen.read_slot(slot, cursor, drift)?;
+        seen.read_slot(slot, cursor)?;
         slots.push((from - start, cursor.at() - start, slot));
         if !names.insert(key) {
             return Err(Fault::new(Reason::DuplicateKey, from));
@@ -260,9 +155,9 @@ fn learn(
             drift.note(&format!("card.{member}"), DriftKind::MissingField, b"");
         }
     }
+    seen.note_unusable(&slots, drift);
     seen.card = Arc::new(define(definition, rules, drift, start)?);
-    let bytes = bytes[start..cursor.at()].into();
-    Ok((Template { bytes, slots, card: Arc::clone(&seen.card) }, seen))
+    Ok((seen, slots))
 }
 
 fn define(

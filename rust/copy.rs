@@ -8,14 +8,21 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"; // signature, flags
 const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
 /// A finished COPY stream and where its rows begin.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copy {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyStream {
     bytes: Vec<u8>,
     /// Start of each row, and the end of the last.
     bounds: Vec<usize>,
 }
 
-impl Copy {
+impl Default for CopyStream {
+    /// A stream of no rows.
+    fn default() -> Self {
+        Self { bytes: [HEADER, TRAILER].concat(), bounds: vec![HEADER.len()] }
+    }
+}
+
+impl CopyStream {
     /// Encode `rows`.
     pub fn encode<'r, Row: 'r>(
         columns: &[Column<Row>],
@@ -42,7 +49,7 @@ impl Copy {
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.bounds.len().saturating_sub(1)
+        self.bounds.len() - 1
     }
 
     /// The COPY stream.

@@ -48,12 +48,12 @@ pub struct Drift {
 
 impl Drift {
     pub(crate) fn note(&mut self, path: &str, kind: DriftKind, sample: &[u8]) {
-        let cut = String::from_utf8_lossy(&sample[..sample.len().min(MAX_SAMPLE)]);
-        if let Some((count, _)) = self.seen.get_mut(&(path.to_owned(), kind)) {
+        let key = (shorten(path), kind);
+        if let Some((count, _)) = self.seen.get_mut(&key) {
             *count += 1;
         } else if self.seen.len() < MAX_PATHS {
-            let printable = cut.replace(char::is_control, " ");
-            self.seen.insert((shorten(path), kind), (1, printable));
+            let cut = String::from_utf8_lossy(&sample[..sample.len().min(MAX_SAMPLE)]);
+            self.seen.insert(key, (1, cut.replace(char::is_control, " ")));
         }
     }
 

@@ -3,8 +3,13 @@
 //! Invariant: the only walk over a reply's outer objects; `peek` and `batch` both come through
 //! here, so that classification and storage cannot disagree about what a reply is.
 
+use std::collections::HashSet;
+
 use crate::error::{Fault, Reason};
 use crate::parse::{Cursor, Kind};
+
+/// More items in a page than this is not a page of auctions.
+pub const MAX_ITEMS: usize = 10_000;
 
 /// The facts of one reply apart from its auctions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,10 +95,10 @@ pub fn walk<'a>(
     if cursor.kind()? == Kind::Array {
         cursor.value()?;
     } else {
-        cursor.object(|cursor, key| match &*key.decode() {
+        members(&mut cursor, |cursor, key| match key {
             "error" if cursor.kind()? == Kind::Object => error(cursor, &mut envelope),
             "responseInfo" if cursor.kind()? == Kind::Object => {
-                cursor.object(|cursor, key| match &*key.decode() {
+                members(cursor, |cursor, key| match key {
                     "value" if cursor.kind()? == Kind::Object => value(cursor, &mut envelope, item),
                     _ => cursor.value().map(drop),
                 })
@@ -123,13 +128,17 @@ fn value<'a>(
     envelope: &mut Envelope,
     item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    cursor.object(|cursor, key| match &*key.decode() {
+    members(cursor, |cursor, key| match key {
         "details" if cursor.kind()? == Kind::Array => {
-            if envelope.has_details {
-                return Err(Fault::of_field(Reason::DuplicateKey, cursor.at(), "details"));
-            }
             envelope.has_details = true;
-            cursor.array(&mut *item)
+            let mut count = 0;
+            cursor.array(|cursor| {
+                if count == MAX_ITEMS {
+                    return Err(Fault::new(Reason::TooMany, cursor.at()));
+                }
+                count += 1;
+                item(cursor)
+            })
         }
         "responseData" if cursor.kind()? == Kind::Object => response_data(cursor, envelope),
         "truncated" => {
@@ -145,9 +154,8 @@ fn value<'a>(
 }
 
 fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
-    cursor.object(|cursor, key| {
-        let key = key.decode();
-        match &*key {
+    members(cursor, |cursor, key| {
+        match key {
             "responseTime" => envelope.response_time = integer(cursor)?,
             "uiErrorCode" => envelope.ui_error_code = integer(cursor)?,
             "message" => envelope.error_text = text(cursor)?.filter(|message| !message.is_empty()),
@@ -178,13 +186,13 @@ fn captcha(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
 
 fn error(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
     envelope.is_error = true;
-    cursor.object(|cursor, key| {
-        match &*key.decode() {
+    members(cursor, |cursor, key| {
+        match key {
             "errorname" => envelope.error_name = text(cursor)?,
             "errorcode" => envelope.error_code = integer(cursor)?,
             "errortdf" | "errordf" if cursor.kind()? == Kind::Object => {
-                cursor.object(|cursor, key| {
-                    if &*key.decode() == "errorString" {
+                members(cursor, |cursor, key| {
+                    if key == "errorString" {
                         envelope.error_text = text(cursor)?;
                     } else {
                         cursor.value()?;
@@ -194,6 +202,23 @@ fn error(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> 
             }
             _ => drop(cursor.value()?),
         }
+        Ok(())
+    })
+}
+
+/// Pass an object, each of its keys at most once: one of two might say that this is no market.
+fn members<'a>(
+    cursor: &mut Cursor<'a>,
+    mut each: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut seen = HashSet::new();
+    cursor.object(|cursor, key| {
+        let key = key.decode();
+        if seen.contains(&key) {
+            return Err(Fault::new(Reason::DuplicateKey, cursor.at()));
+        }
+        each(cursor, &key)?;
+        seen.insert(key);
         Ok(())
     })
 }

@@ -7,9 +7,10 @@ use std::fmt;
 pub enum Reason {
     /// The reply has no bytes.
     Empty,
-    /// The reply is longer than [`crate::batch::MAX_PAGE_BYTES`].
+    /// The reply is longer than [`crate::batch::MAX_PAGE_BYTES`], or a card than
+    /// [`crate::card::MAX_CARD_BYTES`].
     TooLarge,
-    /// More items than [`crate::batch::MAX_ITEMS`] in one page.
+    /// More items than [`crate::envelope::MAX_ITEMS`] in one page.
     TooMany,
     /// HTML, XML or something else that is not JSON.
     NotJson,
@@ -75,7 +76,7 @@ impl Reason {
     fn sentence(self) -> &'static str {
         match self {
             Self::Empty => "the reply is empty",
-            Self::TooLarge => "the reply is larger than 16 MiB",
+            Self::TooLarge => "larger than a reply (16 MiB) or a card (1 MiB) can be",
             Self::TooMany => "the reply lists more than 10,000 items",
             Self::NotJson => "the reply is not JSON",
             Self::UnknownShape => "the reply has no list of auctions and is no error reply",

@@ -1,11 +1,14 @@
 //! Auction-house replies in, PostgreSQL binary COPY buffers out.
 //!
 //! # Layout
-//! - [`parse`]: a cursor over JSON bytes that checks everything it passes and builds nothing.
+//! - [`parse`], [`text`]: a cursor over JSON bytes that checks everything it passes and builds
+//!   nothing; strings without their escapes.
+//! - [`skip`]: where a broken value ends.
 //! - [`sanitize`]: the one repair that is allowed, control bytes inside strings.
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
-//! - [`canon`], [`card`]: a card's definition, its identity by content, templates of known cards.
+//! - [`canon`], [`card`]: a card's definition and its identity by content.
+//! - [`template`]: known cards, recognised by their bytes.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
 //! - [`schema`], [`pgtype`], [`copy`]: the column table and the binary COPY encoding it drives.
 //! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
@@ -30,6 +33,9 @@ pub mod pgtype;
 pub mod record;
 pub mod sanitize;
 pub mod schema;
+pub mod skip;
+pub mod template;
+pub mod text;
 pub mod wire;
 
 #[cfg(feature = "python")]

@@ -126,10 +126,10 @@ fn seconds_remaining(wire: &WireAuction, at: usize, drift: &mut Drift) -> Result
 
 fn status(raw: Option<String>, at: usize, drift: &mut Drift) -> Result<String, Fault> {
     let raw = raw.ok_or_else(|| Fault::of_field(Reason::Missing, at, "auctionStatus"))?;
-    if raw.is_empty() || raw.len() > MAX_STATUS {
+    let status = raw.strip_prefix("AUCTIONSTATUS_").unwrap_or(&raw).to_lowercase();
+    if status.is_empty() || status.len() > MAX_STATUS {
         return Err(Fault::of_field(Reason::OutOfRange, at, "auctionStatus"));
     }
-    let status = raw.strip_prefix("AUCTIONSTATUS_").unwrap_or(&raw).to_lowercase();
     if !KNOWN_STATUS.contains(&&*status) {
         drift.note("auction.auctionStatus", DriftKind::NewValue, raw.as_bytes());
     }

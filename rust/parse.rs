@@ -1,16 +1,18 @@
 //! A cursor over JSON bytes.
 //!
 //! Invariant: whatever the cursor has passed is valid JSON in valid UTF-8, without NUL, lone
-//! surrogates or numbers that PostgreSQL could not keep; only [`skip_structure`] passes unchecked
-//! bytes, to find where a broken item ends. This file is the seam for a faster walk: its callers
-//! know spans and faults, nothing of how bytes are read.
-
-use std::borrow::Cow;
+//! surrogates or numbers that PostgreSQL could not keep. This file is the seam for a faster walk: its
+//! callers know spans and faults, nothing of how bytes are read.
 
 use crate::error::{Fault, Reason};
+use crate::text::Text;
 
 /// Deepest nesting that is followed; real replies use 12.
 pub const MAX_DEPTH: u32 = 64;
+/// Longest number that is no integer, and its largest exponent: well inside of what PostgreSQL's
+/// numeric holds, which keeps `1e-20000` as written and refuses it although it rounds to zero.
+const MAX_FLOAT_BYTES: usize = 1000;
+const MAX_EXPONENT: u16 = 400;
 
 /// What kind of value comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,21 +29,6 @@ pub enum Kind {
     Bool,
     /// `null`
     Null,
-}
-
-/// A checked string as it stands between its quotes.
-#[derive(Clone, Copy, Debug)]
-pub struct Text<'a> {
-    raw: &'a str,
-    escaped: bool,
-}
-
-impl<'a> Text<'a> {
-    /// The characters it means; borrowed when there are no escapes.
-    #[must_use]
-    pub fn decode(self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
-    }
 }
 
 /// A checked number.
@@ -82,7 +69,7 @@ impl<'a> Cursor<'a> {
         self.bytes
     }
 
-    /// Go on at byte `at` (a place this cursor, or [`skip_structure`], has come to).
+    /// Go on at byte `at` (a place this cursor, or [`crate::skip::skip_structure`], has come to).
     pub(crate) fn jump(&mut self, at: usize) {
         self.at = at;
     }
@@ -204,7 +191,8 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    fn enter(&mut self) -> Checked<()> {
+    /// One level deeper.
+    pub(crate) fn enter(&mut self) -> Checked<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH { self.fault(Reason::TooDeep) } else { Ok(()) }
     }
@@ -244,7 +232,7 @@ impl<'a> Cursor<'a> {
         let raw = std::str::from_utf8(slice)
             .map_err(|error| Fault::new(Reason::BadUtf8, from + error.valid_up_to()))?;
         self.at += 1;
-        Ok(Text { raw, escaped })
+        Ok(Text::new(raw, escaped))
     }
 
     fn escape(&mut self) -> Checked<()> {
@@ -302,25 +290,33 @@ impl<'a> Cursor<'a> {
             self.at += 1;
             self.some_digits()?;
         }
+        let mut exponent = "0";
         if matches!(self.byte(), Some(b'e' | b'E')) {
             integral = false;
             self.at += 1;
+            let digits = self.at;
             if matches!(self.byte(), Some(b'+' | b'-')) {
                 self.at += 1;
             }
             self.some_digits()?;
+            exponent = self.ascii(digits)?;
         }
-        let text = std::str::from_utf8(&self.bytes[from..self.at])
-            .map_err(|_| Fault::new(Reason::BadUtf8, from))?;
+        let text = self.ascii(from)?;
         let out_of_range = Fault::new(Reason::NumberRange, from);
         if integral {
             let integer = text.parse().map_err(|_| out_of_range)?;
             return Ok(Number { text, integer: Some(integer) });
         }
-        match text.parse::<f64>() {
-            Ok(float) if float.is_finite() => Ok(Number { text, integer: None }),
-            _ => Err(out_of_range),
-        }
+        let small = exponent.parse::<i16>().is_ok_and(|e| e.unsigned_abs() <= MAX_EXPONENT);
+        let finite = text.parse::<f64>().is_ok_and(f64::is_finite);
+        let kept = small && finite && text.len() <= MAX_FLOAT_BYTES;
+        if kept { Ok(Number { text, integer: None }) } else { Err(out_of_range) }
+    }
+
+    /// What was passed since `from`: digits, signs, points.
+    fn ascii(&self, from: usize) -> Checked<&'a str> {
+        std::str::from_utf8(&self.bytes[from..self.at])
+            .map_err(|_| Fault::new(Reason::BadUtf8, from))
     }
 
     fn digits(&mut self) {
@@ -362,83 +358,4 @@ impl<'a> Cursor<'a> {
         self.skip_space();
         if self.at == self.bytes.len() { Ok(()) } else { self.fault(Reason::Malformed) }
     }
-}
-
-/// Where the value that begins at `at` ends, by brackets and quotes alone; None when they do not
-/// match up. Nothing inside is checked: for finding the end of an item that is already rejected.
-#[must_use]
-pub fn skip_structure(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut open = Vec::new();
-    let mut at = at;
-    loop {
-        match *bytes.get(at)? {
-            b'"' => at = skip_string(bytes, at)?,
-            byte @ (b'{' | b'[') => {
-                open.push(byte + 2); // in ASCII each closing bracket is its opening one + 2
-                at += 1;
-                continue;
-            }
-            byte @ (b'}' | b']') => match open.pop() {
-                None => return Some(at), // a scalar that ends with what encloses it
-                Some(expected) if expected == byte => at += 1,
-                Some(_) => return None,
-            },
-            b',' if open.is_empty() => return Some(at),
-            _ => {
-                at += 1;
-                continue;
-            }
-        }
-        if open.is_empty() {
-            return Some(at);
-        }
-    }
-}
-
-/// The end of the string whose opening quote stands at `at`.
-pub(crate) fn skip_string(bytes: &[u8], at: usize) -> Option<usize> {
-    let mut at = at + 1;
-    loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        if bytes[at] == b'"' {
-            return Some(at + 1);
-        }
-        at += 2;
-    }
-}
-
-fn unescape(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(backslash) = memchr::memchr(b'\\', rest.as_bytes()) {
-        text.push_str(&rest[..backslash]);
-        let kind = rest.as_bytes().get(backslash + 1).copied().unwrap_or(b'\\');
-        rest = rest.get(backslash + 2..).unwrap_or_default();
-        match kind {
-            b'b' => text.push('\u{8}'),
-            b'f' => text.push('\u{c}'),
-            b'n' => text.push('\n'),
-            b'r' => text.push('\r'),
-            b't' => text.push('\t'),
-            b'u' => {
-                let high = hex4(rest);
-                rest = rest.get(4..).unwrap_or_default();
-                let code = if (0xd800..0xdc00).contains(&high) {
-                    let low = hex4(rest.get(2..).unwrap_or_default());
-                    rest = rest.get(6..).unwrap_or_default();
-                    0x1_0000 + ((high - 0xd800) << 10) + low.wrapping_sub(0xdc00)
-                } else {
-                    high
-                };
-                text.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            other => text.push(char::from(other)),
-        }
-    }
-    text.push_str(rest);
-    text
-}
-
-fn hex4(text: &str) -> u32 {
-    text.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok()).unwrap_or(0xfffd)
 }

@@ -6,9 +6,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::batch::MAX_PAGE_BYTES;
 use crate::envelope::{Envelope, Form, form, walk};
-use crate::error::Fault;
-use crate::parse::{Cursor, Kind, skip_structure};
+use crate::error::{Fault, Reason};
+use crate::parse::{Cursor, Kind};
 use crate::sanitize::sanitize;
+use crate::skip::skip_structure;
 
 /// What a reply is and what it says about itself.
 #[derive(Clone, Debug, Default)]
@@ -37,20 +38,27 @@ pub fn peek(body: &[u8]) -> Peek {
         Form::Html => of_kind("html"),
         Form::Xml => xml(body),
         Form::Other => of_kind("malformed"),
-        Form::Json(start) => read(body, start)
-            .or_else(|_| read(&sanitize(body), start))
-            .unwrap_or(of_kind("malformed")),
+        Form::Json(start) => {
+            let mut control_bytes = false;
+            let mut peek = read(body, start, &mut control_bytes);
+            if control_bytes {
+                peek = read(&sanitize(body), start, &mut control_bytes);
+            }
+            peek.unwrap_or(of_kind("malformed"))
+        }
     }
 }
 
-fn read(body: &[u8], start: usize) -> Result<Peek, Fault> {
+/// `control_bytes` is set when some were met: the body deserves its one repair.
+fn read(body: &[u8], start: usize, control_bytes: &mut bool) -> Result<Peek, Fault> {
     let mut ids = Vec::new();
     let mut peek = Peek::default();
-    peek.envelope = walk(body, start, &mut |cursor| {
+    let envelope = walk(body, start, &mut |cursor| {
         peek.count += 1;
         let from = cursor.at();
         let item = cursor.isolated(identity);
         if let Err(fault) = item {
+            *control_bytes |= fault.reason == Reason::ControlByte;
             cursor.jump(skip_structure(body, from).ok_or(fault)?);
         }
         if let Ok((id, posted)) = item {
@@ -58,7 +66,9 @@ fn read(body: &[u8], start: usize) -> Result<Peek, Fault> {
             peek.newest_posted = peek.newest_posted.max(posted);
         }
         Ok(())
-    })?;
+    });
+    *control_bytes |= matches!(envelope, Err(fault) if fault.reason == Reason::ControlByte);
+    peek.envelope = envelope?;
     ids.sort_unstable();
     let bytes: Vec<u8> = ids.iter().flat_map(|id: &i64| id.to_be_bytes()).collect();
     peek.ids_digest = xxh3_64(&bytes).cast_signed();
@@ -76,8 +86,7 @@ fn read(body: &[u8], start: usize) -> Result<Peek, Fault> {
 fn identity(cursor: &mut Cursor<'_>) -> Result<(Option<i64>, Option<i64>), Fault> {
     let (mut id, mut posted) = (None, None);
     if cursor.kind()? != Kind::Object {
-        cursor.value()?;
-        return Ok((id, posted));
+        return Err(Fault::new(Reason::NotAnObject, cursor.at()));
     }
     cursor.object(|cursor, key| {
         let key = key.decode();

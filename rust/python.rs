@@ -15,7 +15,7 @@ use pyo3::{IntoPyObjectExt, ffi};
 
 use crate::batch::{self, Page};
 use crate::card::CardRules;
-use crate::copy::Copy;
+use crate::copy::CopyStream;
 use crate::pgtype::{PgType, Value};
 use crate::schema::{self, Column};
 
@@ -46,7 +46,7 @@ fn columns<Row>(table: &[Column<Row>]) -> Vec<(&'static str, &'static str)> {
 
 /// PostgreSQL binary COPY bytes, read-only, through the buffer protocol.
 #[pyclass(frozen, module = "m26._native")]
-struct CopyBuffer(Copy);
+struct CopyBuffer(CopyStream);
 
 #[pymethods]
 impl CopyBuffer {

@@ -1,12 +1,15 @@
 //! One auction as the gateway spells it: names, JSON types, nothing interpreted.
 //!
 //! Invariant: a value is taken only in the JSON type it must have (a float is no id, a bool no
-//! price, a string no number) and each known name at most once.
+//! price, a string no number) and each name at most once.
 
-use crate::card::{CardReader, SeenCard};
+use std::collections::HashSet;
+
+use crate::card::SeenCard;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::parse::{Cursor, Kind};
+use crate::template::CardReader;
 
 /// An auction's own members; None where the member is missing or null.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +52,9 @@ const INTS: [(&str, Int); 10] = [
 ];
 const STATUS: usize = INTS.len();
 const CARD: usize = STATUS + 1;
-/// Masked on the wire (both are always 1): they identify nobody and are not read.
-const MASKED: [&str; 2] = ["buyerId", "sellerId"];
+/// Masked on the wire (both are always 1): they identify nobody and are passed unread.
+const BUYER: usize = CARD + 1;
+const SELLER: usize = BUYER + 1;
 
 impl Int {
     /// Its name on the wire.
@@ -78,6 +82,7 @@ impl WireAuction {
     ) -> Result<Self, Fault> {
         let mut auction = Self::default();
         let mut seen = 0_u32;
+        let mut others = HashSet::new(); // empty, and so without memory, in every known reply
         if cursor.kind()? != Kind::Object {
             return Err(Fault::new(Reason::NotAnObject, cursor.at()));
         }
@@ -86,21 +91,22 @@ impl WireAuction {
             let slot = match &*key {
                 "auctionStatus" => Some((STATUS, "auctionStatus")),
                 "card" => Some((CARD, "card")),
+                "buyerId" => Some((BUYER, "buyerId")),
+                "sellerId" => Some((SELLER, "sellerId")),
                 name => INTS.iter().position(|(known, _)| *known == name).map(|i| (i, INTS[i].0)),
             };
             let Some((slot, name)) = slot else {
-                let value = cursor.value()?;
-                if !MASKED.contains(&&*key) {
-                    drift.note(&format!("auction.{key}"), DriftKind::NewField, value);
-                }
-                return Ok(());
+                let at = cursor.at();
+                drift.note(&format!("auction.{key}"), DriftKind::NewField, cursor.value()?);
+                let new = others.insert(key);
+                return if new { Ok(()) } else { Err(Fault::new(Reason::DuplicateKey, at)) };
             };
             if seen & 1 << slot != 0 {
                 return Err(Fault::of_field(Reason::DuplicateKey, cursor.at(), name));
             }
             seen |= 1 << slot;
             match (slot, cursor.kind()?) {
-                (_, Kind::Null) => drop(cursor.value()?),
+                (_, Kind::Null) | (BUYER | SELLER, _) => drop(cursor.value()?),
                 (STATUS, Kind::String) => {
                     auction.status = Some(cursor.string()?.decode().into_owned());
                 }

@@ -20,7 +20,7 @@ def pytest_report_header() -> str:
     return f"seed: {SEED} (repeat with TEST_SEED={SEED})"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seed() -> int:
     """The one seed of this run; derive every random choice from it."""
     return SEED

@@ -1,0 +1,5 @@
+//! Any bytes, repaired.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| m26_fuzz::sanitize(data));

@@ -1,0 +1,68 @@
+"""The migrated tables have the native column tables' names and types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import asyncpg
+import pytest
+from anyio.from_thread import BlockingPortal
+from tests import servers
+
+from m26._native import AUCTION_COLUMNS, CARD_COLUMNS
+from m26.embedded.postgres import Postgres
+from m26.store.database import opened
+
+pytestmark = pytest.mark.anyio
+Columns = list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def migrated(portal: BlockingPortal, postgres: Postgres) -> Iterator[str]:
+    async def migrate(dsn: str) -> None:
+        async with opened(dsn) as store:
+            await store.migrate()
+
+    with servers.fresh_database(portal, postgres) as dsn:
+        portal.call(migrate, dsn)
+        yield dsn
+
+
+async def columns(dsn: str, table: str) -> Columns:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(
+            "SELECT attname, atttypid::regtype::text FROM pg_attribute"
+            " WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
+            " ORDER BY attnum",
+            table,
+        )
+    finally:
+        await connection.close()
+    return [tuple(row) for row in rows]
+
+
+def spelled_out(native: Iterable[tuple[str, str]]) -> Columns:
+    names = {"timestamptz": "timestamp with time zone"}
+    return [(name, names.get(pg_type, pg_type)) for name, pg_type in native]
+
+
+async def test_cards_are_the_native_columns_in_order(migrated: str) -> None:
+    # cards are inserted as they were staged, without a column list
+    assert await columns(migrated, "m26.card") == spelled_out(CARD_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("table", "not_kept"),
+    [
+        ("m26.auction", {"page", "item"}),
+        ("m26.auction_event", {"page", "item", "acquired_at"}),
+    ],
+)
+async def test_observations_keep_the_native_columns(
+    migrated: str, table: str, not_kept: set[str]
+) -> None:
+    kept = await columns(migrated, table)
+    expected = [column for column in spelled_out(AUCTION_COLUMNS) if column[0] not in not_kept]
+    assert sorted(set(expected) - set(kept)) == []
+    assert not_kept.isdisjoint(name for name, _ in kept)
