@@ -13,7 +13,7 @@ use crate::envelope::{Envelope, Form, form, walk};
 use crate::error::{Fault, Reason};
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
 use crate::parse::Cursor;
-use crate::record::AuctionRow;
+use crate::record::{AuctionRow, NewCard};
 use crate::sanitize::sanitize;
 use crate::schema;
 use crate::skip::skip_structure;
@@ -53,24 +53,13 @@ pub struct Reject {
     pub fault: Fault,
 }
 
-/// A new card version and the auction it was read from.
-#[derive(Clone, Debug)]
-pub struct NewCard {
-    /// The card.
-    pub card: Arc<Card>,
-    /// Index in [`Batch::rows`] of the first auction that shows it.
-    pub row: usize,
-    /// Server time of that auction's page, microseconds.
-    pub first_seen: i64,
-}
-
 /// What a list of pages came to.
 #[derive(Debug)]
 pub struct Batch {
     /// Number of pages read.
     pub pages: usize,
-    /// Pages that were error replies: no data, no reject.
-    pub refused: usize,
+    /// Indexes of the pages that were error replies: no data, no reject.
+    pub refused: Vec<usize>,
     /// Auction rows.
     pub rows: Vec<AuctionRow>,
     /// Card versions that are not known to be committed.
@@ -107,7 +96,7 @@ struct Draft {
     cards: Vec<Arc<Card>>,
     rejects: Vec<Reject>,
     drift: Drift,
-    refused: usize,
+    refused: Vec<usize>,
 }
 
 impl Normalizer {
@@ -184,7 +173,7 @@ impl Normalizer {
             return Err(Fault::new(Reason::UnknownShape, 0));
         }
         if items.read.is_empty() && items.rejects.is_empty() {
-            draft.refused += usize::from(envelope.is_refusal());
+            draft.refused.extend(envelope.is_refusal().then_some(index));
             return Ok(());
         }
         let (platform, observed_at) = self.observe(page, &envelope, &mut draft.drift)?;

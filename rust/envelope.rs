@@ -39,7 +39,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// The reply carries an error in place of a market: its list, if any, is no evidence.
+    /// The reply carries an error in place of a market: an empty list is no evidence of an empty one.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         self.is_error || self.success == Some(false) || self.ui_error_code.is_some_and(|c| c != 0)

@@ -130,8 +130,13 @@ impl Batch {
         counts.set_item("auctions", self.inner.rows.len())?;
         counts.set_item("cards", self.inner.new_cards.len())?;
         counts.set_item("rejects", self.inner.rejects.len())?;
-        counts.set_item("refused", self.inner.refused)?;
+        counts.set_item("refused", self.inner.refused.len())?;
         Ok(counts)
+    }
+
+    #[getter]
+    fn refused(&self) -> Vec<usize> {
+        self.inner.refused.clone()
     }
 
     #[pyo3(signature = (row, /))]

@@ -1,9 +1,11 @@
-//! The normalized auction row.
+//! The normalized rows: an observation of an auction, and a new card version.
 //!
 //! Invariant: every value can be stored as it is: times between 2000 and 2100, money never
 //! negative, no text with NUL.
 
 use std::sync::Arc;
+
+use crate::card::Card;
 
 /// One observation of one auction, in units of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,4 +54,15 @@ pub struct AuctionRow {
     pub max_price: Option<i64>,
     /// Server time of the reply, microseconds.
     pub observed_at: i64,
+}
+
+/// A new card version and the auction it was read from.
+#[derive(Clone, Debug)]
+pub struct NewCard {
+    /// The card.
+    pub card: Arc<Card>,
+    /// Index in [`crate::batch::Batch::rows`] of the first auction that shows it.
+    pub row: usize,
+    /// Server time of that auction's page, microseconds.
+    pub first_seen: i64,
 }

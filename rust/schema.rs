@@ -3,9 +3,8 @@
 //! Invariant: encoder, offline rows, staging tables and documentation all derive from these two
 //! tables; `tests/service/test_schema.py` holds the SQL migrations against them.
 
-use crate::batch::NewCard;
 use crate::pgtype::{PgType, Value};
-use crate::record::AuctionRow;
+use crate::record::{AuctionRow, NewCard};
 
 /// One column of a COPY buffer.
 pub struct Column<Row> {

@@ -216,10 +216,10 @@ fn an_error_reply_is_no_data_and_no_reject() {
         ui_error.as_bytes(),
     ] {
         let batch = read(body);
-        assert_eq!((batch.refused, batch.rows.len(), batch.rejects.len()), (1, 0, 0));
+        assert_eq!((batch.refused.len(), batch.rows.len(), batch.rejects.len()), (1, 0, 0));
     }
     let empty = read(&page(&[]));
-    assert_eq!((empty.refused, empty.rows.len(), empty.rejects.len()), (0, 0, 0));
+    assert_eq!((empty.refused.len(), empty.rows.len(), empty.rejects.len()), (0, 0, 0));
 }
 
 #[test]

@@ -53,6 +53,9 @@ class Batch:
     @property
     def counts(self) -> dict[str, int]:
         """``pages``, ``auctions``, ``cards``, ``rejects``, ``refused`` (error replies, no data)."""
+    @property
+    def refused(self) -> list[int]:
+        """Indexes of the pages that were error replies: no data, and no reject either."""
     def locate(self, row: int, /) -> tuple[int, int, int, int]:
         """(page, item, byte from, byte to) of an auction row."""
     def locate_card(self, row: int, /) -> tuple[int, int, int, int]:

@@ -61,7 +61,7 @@ pub fn peek(body: &[u8]) {
             assert!(["search", "error"].contains(&peek.kind) || peek.envelope.is_refusal());
             assert_eq!(peek.count, batch.rows.len() + batch.rejects.len());
             let refused = peek.count == 0 && peek.envelope.is_refusal();
-            assert_eq!(refused, batch.refused == 1);
+            assert_eq!(refused, batch.refused.len() == 1);
             let newest = batch.rows.iter().map(|row| row.posted_at / 1_000_000).max();
             assert!(newest <= peek.newest_posted);
         }

@@ -255,14 +255,19 @@ async def test_an_error_reply_is_no_data_and_quarantined_only_if_it_is_odd(datab
         page(body(auction(1)), status=429),
         page(b"", status=503),
         page(b"<error><errorcode>418</errorcode></error>", status=418),
+        page(b'{"error":{"errorname":"ERR_TIMEOUT","errorcode":1074069504}}'),
+        page(b'{"error":{"errorname":"ERR_OF_TOMORROW","errorcode":5}}'),
     ]
     async with loading(database) as (loader, connection):
         stored = await loader.store("j", [Record(i, each) for i, each in enumerate(pages)])
 
-        assert (stored.pos, stored.new) == (3, 0)
-        rows = await connection.fetch("SELECT * FROM m26.reject")
-        assert [(row["pos"], row["reason"]) for row in rows] == [(2, "unexpected_status")]
-        assert rows[0]["raw"] == pages[2].body
+        assert (stored.pos, stored.new) == (5, 0)
+        rows = await connection.fetch("SELECT * FROM m26.reject ORDER BY id")
+        assert [(row["pos"], row["reason"]) for row in rows] == [
+            (2, "unexpected_status"),
+            (4, "unknown_error"),
+        ]
+        assert [row["raw"] for row in rows] == [pages[2].body, pages[4].body]
 
 
 async def test_a_sweep_counts_its_pages_and_is_closed_by_its_marker(database: str) -> None:

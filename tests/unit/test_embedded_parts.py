@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers import until
 
 from m26.embedded import binaries
 from m26.embedded.account import Account, account
@@ -116,11 +117,13 @@ def test_a_lock_excludes_and_names_its_holder(tmp_path: Path) -> None:
     other.release()
 
 
-def test_a_process_is_found_by_its_arguments_and_known_by_its_start() -> None:
+@pytest.mark.anyio
+async def test_a_process_is_found_by_its_arguments_and_known_by_its_start() -> None:
     names = [Path(sys.executable).name]
     with subprocess.Popen(SLEEP) as child:
         try:
             marker = ("--marker", "of this test")
+            await until(lambda: find(names, marker, owner=os.geteuid()))  # its argv is set late
             found = find(names, marker, owner=os.geteuid())
             assert found is not None
             assert found.pid == child.pid

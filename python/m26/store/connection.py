@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
@@ -19,6 +20,9 @@ T = TypeVar("T")
 _PASSING = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
 # Of the data: a row that PostgreSQL will never take.
 _DATA = ("22", "23")
+
+_NOTICE = 1.0
+"""How long a call may take to notice by itself that its connection is lost."""
 
 OUTAGES: tuple[type[Exception], ...] = (
     OSError,
@@ -91,27 +95,41 @@ async def within(
     """Run `work` on `connection`; at the deadline, or when cancelled, end the connection first.
 
     The driver's own timeout does not cover COPY, and a rollback on a frozen server waits as well:
-    only a connection that is gone lets both return.
+    only a connection that is gone lets both return. Nor does a COPY that waits for the socket
+    notice that the connection is lost.
 
     Raises:
         TimeoutError: the deadline passed.
+        ConnectionError: the connection was lost, and `work` did not notice.
     """
+    lost = asyncio.get_running_loop().create_future()
+
+    def gone(_: object) -> None:
+        if not lost.done():
+            lost.set_result(None)
+
+    connection.add_termination_listener(gone)
     task = asyncio.ensure_future(work)
     try:
-        done, _ = await asyncio.wait({task}, timeout=deadline)
+        await asyncio.wait({task, lost}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            await asyncio.wait({task}, timeout=_NOTICE)
     except asyncio.CancelledError:
         await _abandon(connection, task)
         raise
-    if not done:
+    if not task.done():
         await _abandon(connection, task)
-        raise TimeoutError
+        raise ConnectionError("the connection was lost") if lost.done() else TimeoutError
     if isinstance(task.exception(), asyncpg.InternalClientError):
         connection.terminate()  # nobody knows what state it is in
+    with suppress(asyncpg.InterfaceError):  # it is gone, and the listener with it
+        connection.remove_termination_listener(gone)
     return task.result()
 
 
 async def _abandon(connection: PoolConnectionProxy[Any], task: asyncio.Future[Any]) -> None:
-    connection.terminate()
+    with suppress(asyncpg.InterfaceError):  # the pool has taken it back: it is gone
+        connection.terminate()
     task.cancel()
     await asyncio.wait({task}, timeout=5)
     if task.done() and not task.cancelled():

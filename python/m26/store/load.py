@@ -221,7 +221,9 @@ class _Transaction:
     async def _write_rejects(self, stored: Stored) -> None:
         for reject in self.batch.rejects:
             self._reject(*reject)
-        self.rejects.extend(rejects.of_records(self.records))
+        refused = [Record(*self.pages[page]) for page in self.batch.refused]
+        for record in (*rejects.without_data(self.records), *refused):
+            self.rejects.extend(rejects.of_record(record))
         stored.rejects = await rejects.write(self.connection, self.part, self.rejects)
 
     async def _write_drift(self, stored: Stored) -> None:

@@ -35,24 +35,31 @@ def may_list_auctions(page: Page) -> bool:
     return page.command != SWEEP_END and page.status in _SUCCESS
 
 
-def of_records(records: Iterable[Record]) -> Iterator[Reject]:
-    """Rejects that need no look at auctions: damaged records, and error replies that are odd."""
+def without_data(records: Iterable[Record]) -> Iterator[Record]:
+    """Records that the normalizer is not shown: damaged ones and error replies."""
     for record in records:
         page = record.page
-        if page is None:
-            yield Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
-        elif page.command != SWEEP_END and not may_list_auctions(page):
-            reply = Reply(
-                status=page.status,
-                content_type=page.content_type,
-                body=page.body,
-                fetched_at=page.fetched_at,
-                seconds=0.0,
-            )
-            verdict = classify(reply, peek(page.body))
-            if verdict.quarantine:
-                size, why = len(page.body), verdict.message
-                yield Reject(record.pos, None, 0, size, verdict.reason, why, page.body)
+        if page is None or (page.command != SWEEP_END and not may_list_auctions(page)):
+            yield record
+
+
+def of_record(record: Record) -> Iterator[Reject]:
+    """A reject, if this damaged record or error reply is worth a person's look."""
+    page = record.page
+    if page is None:
+        yield Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
+        return
+    reply = Reply(
+        status=page.status,
+        content_type=page.content_type,
+        body=page.body,
+        fetched_at=page.fetched_at,
+        seconds=0.0,
+    )
+    verdict = classify(reply, peek(page.body))
+    if verdict.quarantine:
+        size, why = len(page.body), verdict.message
+        yield Reject(record.pos, None, 0, size, verdict.reason, why, page.body)
 
 
 async def write(
