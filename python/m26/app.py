@@ -190,7 +190,8 @@ class _Ending:
 
     def __init__(self, drain: Drain, relay: Relay, status: Status) -> None:
         self._drain, self._relay, self._status = drain, relay, status
-        self._asking, self._stored = anyio.CancelScope(), anyio.Event()
+        self._asking = anyio.CancelScope()
+        self._asked, self._stored = anyio.Event(), anyio.Event()
         self._finished = False
         self.whole = anyio.CancelScope()
         """The block that uses the run."""
@@ -204,6 +205,8 @@ class _Ending:
                 await collecting()
         except* M26Error as group:
             self.failure = first_told(group)
+        finally:
+            self._asked.set()
         if self.failure is not None:
             await self.finish()
             self.whole.cancel()
@@ -222,6 +225,8 @@ class _Ending:
             return
         self._finished = True
         self._status.report("app", State.DRAINING, advice="What was received is being stored.")
+        with anyio.move_on_after(_DRAIN):
+            await self._asked.wait()  # a reply that has come may still be on its way to the disk
         self._drain.finish()
         await _drained(self._stored, self._relay, self._drain)
 

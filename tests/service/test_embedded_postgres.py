@@ -116,7 +116,7 @@ async def test_data_survives_restarts_and_sockets_are_found_in_odd_homes(made: P
 
 async def test_what_a_killed_command_left_running_is_adopted_and_then_owned(home: Path) -> None:
     command = [sys.executable, "-c", OWNER, str(home)]
-    owner = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220 - it waits for us
+    owner = subprocess.Popen(command, stdout=subprocess.PIPE)
     with owner:
         assert owner.stdout is not None
         assert any(line.startswith(b"up") for line in owner.stdout)

@@ -1,0 +1,143 @@
+"""``m26 run`` as its operator sees it: from nothing to a record, over restarts, to exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import orjson
+import pytest
+from tests import product
+from tests.oracle import trial
+from tests.product import LIVELY, Home, Run
+
+from m26.journal import segment
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with product.home(tmp_path / "home", **_underscored(LIVELY)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run whose database is not there: it waits half a minute, while other tests work."""
+    folder = tmp_path_factory.mktemp("waiting")
+    dsn = f"postgresql:///m26?host={folder}/nothing"
+    with product.home(folder / "home", profile="sim", postgres__dsn=dsn) as made:
+        run = made.start()
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+def test_the_demo_starts_from_nothing_goes_on_and_ends_by_each_signal(home: Home) -> None:
+    started = time.monotonic()
+    done = home.m26("run", "--for", "6s")
+    assert time.monotonic() - started < 20
+    for said in ("built-in simulator", "embedded", str(home.path), "/api/v1/status", "Ctrl-C"):
+        assert said in done.stdout
+    first = _journal(home)
+    assert first
+
+    with home.running() as run:
+        run.grow()
+        assert run.status["simulator"]
+        assert run.get("/healthz").status_code == 200
+        run.until(lambda: run.get("/readyz").status_code == 200)
+        assert "m26_events_total" in run.get("/metrics").text
+        assert "collecting" in home.m26("status").stdout
+        assert "another m26" in home.m26("run", "--for", "1s", code=75).stderr
+        assert run.status["pid"] == run.process.pid
+        assert run.end(signal.SIGINT) == 130
+    assert not (home.path / "run.json").exists()
+    assert "does not run" in home.m26("status", code=1).stdout
+    second = _journal(home)
+    assert second[: len(first)] == first
+    assert len(second) > len(first)
+
+    with home.running() as run:
+        run.grow()
+        assert run.end(signal.SIGTERM) == 143
+
+    history = trial.hold(home.path / "sim" / "ledger.db", home)
+    positions = _journal(home)
+    assert positions == list(range(len(positions)))
+    assert asyncio.run(_cursors(home)) == [len(positions)]  # what was received is stored
+    head = history.head
+    tail = home.m26("tail", "--from", "1", "--json", "--limit", str(head)).stdout.splitlines()
+    assert [line.encode() for line in tail] == [data for _, data in history.documents]
+
+
+def test_given_servers_are_used_in_place_of_the_embedded_ones(
+    tmp_path: Path, database: str, redis_url: str
+) -> None:
+    given = {"profile": "sim", "postgres__dsn": database, "redis__url": redis_url}
+    loud = {"log__level": "debug", "log__format": "console"}
+    with product.home(tmp_path / "home", **given, **loud, **_underscored(LIVELY)) as home:
+        done = home.m26("run", "--for", "3s")
+        assert "embedded" not in done.stdout
+        assert not (home.path / "postgres").exists()
+        assert not (home.path / "valkey").exists()
+        history = trial.hold(home.path / "sim" / "ledger.db", home)
+        assert history.head > 100
+        assert "[debug" in home.log.read_text()
+
+
+def test_a_database_without_an_account_is_not_filled_with_a_demo(
+    tmp_path: Path, database: str
+) -> None:
+    with product.home(tmp_path / "home", postgres__dsn=database) as home:
+        done = home.m26("run", "--for", "2s", code=4)
+        assert "no account" in done.stderr
+        assert "auth import" in done.stderr
+
+
+@pytest.mark.parametrize("key", ["postgres__dsn", "redis__url"])
+def test_a_malformed_address_is_a_setting_to_correct(tmp_path: Path, key: str) -> None:
+    with product.home(tmp_path / "home", profile="sim", **{key: "CANARY://host:x/y"}) as home:
+        done = home.m26("run", "--for", "2s", "--json", code=3)
+        error = orjson.loads(done.stdout)["error"]
+        assert error["code"] == "config"
+        assert f"M26_{key.upper()}" in error["hint"]
+        assert "CANARY" not in done.stdout + done.stderr
+
+
+def test_a_config_file_that_cannot_be_read_is_said(home: Home) -> None:
+    config = home.path / "config.toml"
+    for content in (b"[web\nport = 1", b"\xff\xfe", b"webb.port = 1"):
+        config.write_bytes(content)
+        done = home.m26("run", "--for", "2s", code=3)
+        assert str(config) in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_not_there_is_waited_for_and_then_said(waiting: Run) -> None:
+    assert waiting.process.wait(60) == 6
+    assert "cannot connect to PostgreSQL" in waiting.home.log.read_text()
+
+
+def _journal(home: Home) -> list[int]:
+    """Positions of all records, oldest first."""
+    paths = segment.segment_paths(home.path / "journal")
+    return [record.pos for path in paths for record in segment.read_segment(path)]
+
+
+async def _cursors(home: Home) -> list[int]:
+    async with trial.servers(home) as (dsn, _):
+        connection = await asyncpg.connect(dsn)
+        try:
+            rows = await connection.fetch("SELECT pos FROM m26.ingest_cursor")
+        finally:
+            await connection.close()
+    return [row["pos"] for row in rows]
+
+
+def _underscored(settings: dict[str, int]) -> dict[str, int]:
+    return {key.replace(".", "__"): value for key, value in settings.items()}

@@ -1,0 +1,44 @@
+"""A connection that is lost while the driver waits for room to send more of a COPY."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from tests import wire
+from tests.captures import reply
+from tests.proxy import Faults, Proxy
+
+from m26.embedded.postgres import Postgres
+from m26.normalize import Normalizer
+from m26.store.connection import OUTAGES
+from m26.store.database import opened
+from m26.upstream.profile import Profile
+
+pytestmark = pytest.mark.anyio
+_COPY = b'COPY "pg_temp"."m26_stage_auction"'
+
+
+async def test_it_is_noticed_at_once_and_the_next_attempt_stores_all(
+    tmp_path: Path, postgres: Postgres, database: str, seed: int
+) -> None:
+    name, target = ".s.PGSQL.5432", postgres.socket_folder
+    pages = [reply(seed + n, auctions=100, first_id=1 + 100 * n) for n in range(40)]
+    records = wire.records(*pages, platform="sim")
+    faults = Faults(seed)
+    async with (
+        Proxy(tmp_path / name, target / name, faults),
+        opened(database.replace(str(target), str(tmp_path))) as store,
+    ):
+        await store.migrate()
+        loader = store.loader(Normalizer(Profile.load("sim").card))
+        faults.block_at = _COPY
+        started = time.monotonic()
+        with pytest.raises(OUTAGES):
+            await loader.store("journal", records)
+        assert time.monotonic() - started < 5
+        assert await store.head() == 0
+        faults.none()
+        stored = await loader.store("journal", records)
+        assert stored.new == stored.seq == 4000

@@ -1,0 +1,1 @@
+"""The oracles of docs/OPERATIONS.md's promise: nothing lost, nothing twice, nothing leaked."""

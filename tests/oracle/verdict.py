@@ -1,0 +1,212 @@
+"""The oracles: what was served and what m26 made of it in, every difference out.
+
+O2 history and current state, O3 a frozen market, O8 the stream. docs/DATA.md says what has to hold.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from tests.oracle.matching import Explained, explain
+from tests.oracle.reading import History, Key, Offer
+from tests.oracle.rules import SECOND, Event, Seen, fold
+
+_SHOWN = 5
+_MOVED = 5 * SECOND
+"""An end that moved by no more than this is no reason to write a row again."""
+_OUTCOME = ("outcome", "outcome_via", "evidence", "confidence", "final_price")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a comparison came to; false when anything differs."""
+
+    name: str
+    counts: dict[str, int] = field(default_factory=dict)
+    missing: list[Any] = field(default_factory=list)
+    """Rows that must be there and are not."""
+    extra: list[Any] = field(default_factory=list)
+    """Rows that are there and must not be."""
+    problems: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return not (self.missing or self.extra or self.problems)
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name} {count:,}" for name, count in self.counts.items())
+        lines = [f"{self.name}: {figures}; missing {len(self.missing)}, extra {len(self.extra)}"]
+        for label, rows in (("missing", self.missing), ("extra", self.extra)):
+            lines += [f"  {label}: {row}" for row in rows[:_SHOWN]]
+        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems[:_SHOWN])])
+
+
+def judge_history(observations: Sequence[Seen], history: History) -> Verdict:
+    """O2: owed ⊆ history ⊆ served, row for row, and the current state is the last one."""
+    verdict = Verdict("O2")
+    _check_numbers(history, verdict)
+    served: dict[Key, list[Seen]] = defaultdict(list)
+    for seen in observations:
+        served[seen.key].append(seen)
+    stored: dict[Key, list[Event]] = defaultdict(list)
+    for _, event in history.events:
+        stored[event.key].append(event)
+    ways: dict[Key, Explained] = {}
+    for key in served.keys() | stored.keys():
+        way = explain(served[key], stored[key])
+        if way is not None:
+            ways[key] = way
+        else:
+            _differ(served[key], stored[key], verdict)
+    if len(ways) == len(served.keys() | stored.keys()):
+        _check_order(history, ways, verdict)
+        _check_pages(observations, ways, verdict)
+        _check_rows(history, stored, served, ways, verdict)
+    if history.orphans or history.versions > 1:
+        verdict.problems.append(
+            f"{history.orphans} card versions are not stored, one card has {history.versions}"
+        )
+    verdict.counts = {
+        "events": len(history.events),
+        "auctions": len(history.auctions),
+        "observations": len(observations),
+        "not owed": sum(not seen.owed for seen in observations),
+    }
+    return verdict
+
+
+def judge_market(alive: Iterable[Offer], seen_since: int, history: History) -> Verdict:
+    """O3: what was seen active in the last full sweep is the market, in the state it is in.
+
+    Args:
+        alive: the frozen market.
+        seen_since: the sweep's start, server time in microseconds.
+        history: read after the sweep.
+    """
+    market = set(alive)
+    shown = {
+        Offer(*(getattr(row.state, name) for name in Offer._fields))
+        for row in history.auctions.values()
+        if row.state.status == "active" and row.last_seen >= seen_since
+    }
+    counts = {"alive": len(market), "shown": len(shown)}
+    return Verdict("O3", counts, sorted(market - shown), sorted(shown - market))
+
+
+def judge_stream(history: History, *, from_first: bool = True) -> Verdict:
+    """O8: dense from its first entry to the newest event, each entry equal to its row's JSON."""
+    verdict = Verdict("O8", {"entries": len(history.stream), "head": history.head})
+    ids = [entry_id for entry_id, _ in history.stream]
+    first = int(ids[0].partition("-")[0]) if ids else 1
+    if ids != [f"{seq}-0" for seq in range(first, history.head + 1)]:
+        verdict.problems.append(f"ids run from {ids[:1]} to {ids[-1:]}, not dense up to the head")
+    if from_first and first != 1:
+        verdict.problems.append(f"the stream begins at {first}")
+    rows = {(f"{seq}-0", data) for seq, data in history.documents if seq >= first}
+    verdict.missing = sorted(rows - set(history.stream))
+    verdict.extra = sorted(set(history.stream) - rows)
+    spelled = {seq: _document(seq, event) for seq, event in history.events}
+    for seq, data in history.documents:
+        document = orjson.loads(data)
+        document.pop("card_version")
+        if document != spelled.get(seq):
+            verdict.problems.append(f"the JSON of event {seq} is not its row: {document}")
+    return verdict
+
+
+def _check_numbers(history: History, verdict: Verdict) -> None:
+    numbers = [seq for seq, _ in history.events]
+    if numbers != list(range(1, len(numbers) + 1)):
+        verdict.problems.append("seq is not dense from 1")
+    if numbers and history.head != numbers[-1]:
+        verdict.problems.append(f"stream_head is {history.head}, the last event {numbers[-1]}")
+
+
+def _differ(served: list[Seen], stored: list[Event], verdict: Verdict) -> None:
+    """No choice explains a history: say what is wrong with it at the least."""
+    actual = Counter(stored)
+    owed = Counter(fold(seen for seen in served if seen.owed))
+    every = Counter(fold(served))
+    missing, extra = owed - actual, actual - every
+    verdict.missing += missing.elements()
+    verdict.extra += extra.elements()
+    if not missing and not extra:
+        verdict.problems.append(f"events in an impossible order: {stored}")
+
+
+def _check_order(history: History, ways: dict[Key, Explained], verdict: Verdict) -> None:
+    """Commit order is request order: going through seq, each event's place is a later one."""
+    nth: Counter[Key] = Counter()
+    last = (-1, -1)
+    for seq, event in history.events:
+        places = ways[event.key].places[nth[event.key]]
+        nth[event.key] += 1
+        later = [place for place in places if place > last]
+        if not later:
+            verdict.problems.append(f"event {seq} stands behind a later one: {event}")
+            return
+        last = min(later)
+
+
+def _check_pages(
+    observations: Iterable[Seen], ways: dict[Key, Explained], verdict: Verdict
+) -> None:
+    """A reply that is not owed was kept as a whole or not at all."""
+    pages: dict[int, set[Key]] = defaultdict(set)
+    for seen in observations:
+        if not seen.owed:
+            pages[seen.request].add(seen.key)
+    for request, keys in pages.items():
+        kept = all(request in ways[key].kept for key in keys)
+        lost = all(request in ways[key].lost for key in keys)
+        if not kept and not lost:
+            verdict.problems.append(f"the reply to request {request} is stored in part")
+
+
+def _check_rows(
+    history: History,
+    stored: dict[Key, list[Event]],
+    served: dict[Key, list[Seen]],
+    ways: dict[Key, Explained],
+    verdict: Verdict,
+) -> None:
+    expected = {key for key, events in stored.items() if events}
+    verdict.problems += [f"no current state of {key}" for key in expected - history.auctions.keys()]
+    verdict.problems += [f"a state without event: {k}" for k in history.auctions.keys() - expected]
+    for key in expected & history.auctions.keys():
+        row, events = history.auctions[key], stored[key]
+        closed = next((e for e in reversed(events) if e.kind == "closed"), None)
+        outcome = {name: getattr(closed, name) if closed else None for name in _OUTCOME}
+        ends = min(closed.observed_at, closed.expires_at) if closed else None
+        loose = {"observed_at": 0, "expires_at": 0}
+        facts = (
+            (row.state._replace(**loose), events[-1]._replace(kind="", **loose, **outcome)),
+            (row.first_seen, events[0].observed_at),
+            (row.acquired_at, served[key][0].acquired_at),
+            (row.closed_at, ends),
+        )
+        for found, wanted in facts:
+            if found != wanted:
+                verdict.problems.append(f"state of {key} is {found}, not {wanted}")
+        if not events[-1].observed_at <= row.state.observed_at <= row.last_seen:
+            verdict.problems.append(f"state of {key} is of {row.state.observed_at}")
+        if not any(
+            row.last_seen == end.newest and abs(row.state.expires_at - end.expires_at) <= _MOVED
+            for end in ways[key].ends
+        ):
+            verdict.problems.append(f"a sighting of {key} is lost: {row}, not {ways[key].ends}")
+
+
+def _document(seq: int, event: Event) -> dict[str, Any]:
+    """The JSON of an event as the contract spells it, but for the card's version."""
+    document = {"seq": seq, **event._asdict()}
+    for name in ("observed_at", "posted_at", "expires_at"):
+        seconds, micros = divmod(document[name], SECOND)
+        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        fraction = f".{micros:06}".rstrip("0") if micros else ""
+        document[name] = f"{text}{fraction}Z"
+    return document

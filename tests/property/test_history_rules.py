@@ -1,0 +1,120 @@
+"""Any observations, in any batches: PostgreSQL has the history that the rules alone give."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+from anyio.from_thread import BlockingPortal
+from tests import servers, wire
+from tests.oracle import reading
+from tests.oracle.rules import SECOND, Seen, fold
+from tests.oracle.verdict import judge_history
+
+from m26.embedded.postgres import Postgres
+from m26.models import Record
+from m26.normalize import Normalizer
+from m26.store.database import opened
+from m26.upstream.profile import Profile
+
+_STATUSES = ("active", "active", "active", "active", "ended", "expired", "cancelled")
+_LIFE = 3_600
+
+
+@pytest.fixture(scope="module")
+def dsn(portal: BlockingPortal, postgres: Postgres) -> Iterator[str]:
+    with servers.fresh_database(portal, postgres) as made:
+        yield made
+
+
+def _observe(rng: random.Random, auction_id: int, request: int, position: int, at: int) -> Seen:
+    """Few auctions, few values: states repeat, come back and contradict each other."""
+    status, bids = rng.choice(_STATUSES), rng.choice((0, 0, 1, 2))
+    bid = 100 + 50 * rng.choice((0, bids))
+    remaining = rng.choice((0, _LIFE - (at - wire.T0), 40)) if status == "active" else 0
+    return Seen(
+        request=request,
+        position=position,
+        owed=True,
+        at=at * SECOND,
+        platform="ps5",
+        auction_id=auction_id,
+        card_id=13522975,
+        card_instance_id=auction_id,
+        acquired_at=(wire.T0 - 9_000) * SECOND,
+        posted_at=(wire.T0 - 8_000) * SECOND,
+        seconds_remaining=remaining,
+        status=status,
+        buyout_price=rng.choice((None, 150, 5000)),
+        current_bid=bid,
+        next_bid=bid + rng.choice((0, 50)),
+        bids=bids,
+        median_price=2000,
+        min_price=100,
+        max_price=20000,
+    )
+
+
+def _pages(rng: random.Random) -> Iterator[list[Seen]]:
+    """Replies in request order; now and then one that is older than the one before."""
+    at = wire.T0
+    for request in range(rng.randint(1, 30)):
+        at += rng.choice((0, 10, 30))  # ends that move by 5 s or less may move unnoticed
+        served_at = at - rng.choice((0, 0, 0, 40))
+        ids = rng.sample(range(1, 7), rng.randint(1, 6))
+        yield [_observe(rng, id_, request, item, served_at) for item, id_ in enumerate(ids)]
+
+
+def _record(pos: int, page: list[Seen]) -> Record:
+    auctions = (
+        wire.auction(
+            seen.auction_id,
+            bid=seen.current_bid,
+            bids=seen.bids,
+            nextBid=seen.next_bid,
+            buyoutPrice=seen.buyout_price or 0,
+            secondsRemaining=seen.seconds_remaining,
+            auctionStatus=f"AUCTIONSTATUS_{seen.status.upper()}",
+        )
+        for seen in page
+    )
+    return Record(pos, wire.page(wire.body(*auctions, at=page[0].at / SECOND)))
+
+
+async def _store(dsn: str, pages: list[list[Seen]], rng: random.Random) -> reading.History:
+    async with opened(dsn) as store:
+        await store.migrate()
+        loader = store.loader(Normalizer(Profile.load("madden26").card))
+        records = [_record(pos, page) for pos, page in enumerate(pages)]
+        while records:
+            size = rng.randint(1, len(records))
+            await loader.store("journal", records[:size])
+            records = records[size:]
+            if rng.random() < 0.3:
+                await store.fold_sightings()
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await reading.stored(connection)
+    finally:
+        await connection.execute(
+            "TRUNCATE m26.auction, m26.auction_event, m26.sighting, m26.ingest_cursor;"
+            " UPDATE m26.stream_head SET seq = 0"
+        )
+        await connection.close()
+
+
+@pytest.mark.parametrize("case", range(25))
+def test_the_history_of_any_observations_is_that_of_the_rules(
+    dsn: str, seed: int, case: int
+) -> None:
+    rng = random.Random(f"{seed}/{case}")
+    pages = list(_pages(rng))
+    history = asyncio.run(_store(dsn, pages, rng))
+
+    seen = [one for page in pages for one in page]
+    assert [event for _, event in history.events] == fold(seen)
+    verdict = judge_history(seen, history)
+    assert verdict, str(verdict)
