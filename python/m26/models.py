@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 SWEEP_END = "m26.sweep"
 """Command of the journal record that closes a sweep; its body is the sweep's facts as JSON."""
+BROKEN = "m26.broken"
+"""Command of the journal record that keeps the beginning of a reply which did not arrive whole and
+is worth a look; its query says why: ``{"reason": …, "message": …}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,11 @@ class Page:
     """The reply's bytes after HTTP content decoding, exactly as served."""
     sweep: int = 0
     """Start of the sweep this page belongs to, microseconds; 0 outside a sweep."""
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether it is a whole reply, and not one of the journal's own records."""
+        return self.command not in (SWEEP_END, BROKEN)
 
 
 @dataclass(frozen=True, slots=True)

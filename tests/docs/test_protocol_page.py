@@ -59,7 +59,7 @@ def test_a_row_of_the_failure_table_says_what_the_rule_does(reason: str) -> None
     _, action, then, exit_code = TOLD[reason]
     rule = RULES[reason]
     assert action.split()[0].strip(",") == LETTERS[rule.action]
-    assert action.endswith(", Q") == (rule.quarantine and reason != "too_large")
+    assert action.endswith(", Q") == rule.quarantine
     assert int(exit_code) == rule.exit_code
     remembered = times(then.partition("remembered")[2])
     assert remembered == ([] if rule.memory == float("inf") else [rule.memory])

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tests.wire import T0, auction, body, card, page, records
 
-from m26.models import SWEEP_END, Record
+from m26.models import BROKEN, SWEEP_END, Record
 from m26.normalize import Normalizer
 from m26.store.database import opened
 from m26.store.load import CursorMovedError, Loader
@@ -257,17 +257,20 @@ async def test_an_error_reply_is_no_data_and_quarantined_only_if_it_is_odd(datab
         page(b"<error><errorcode>418</errorcode></error>", status=418),
         page(b'{"error":{"errorname":"ERR_TIMEOUT","errorcode":1074069504}}'),
         page(b'{"error":{"errorname":"ERR_OF_TOMORROW","errorcode":5}}'),
+        page(b"{aaaa", command=BROKEN, query='{"reason":"too_large","message":"17 MiB"}'),
     ]
     async with loading(database) as (loader, connection):
         stored = await loader.store("j", [Record(i, each) for i, each in enumerate(pages)])
 
-        assert (stored.pos, stored.new) == (5, 0)
+        assert (stored.pos, stored.new) == (6, 0)
         rows = await connection.fetch("SELECT * FROM m26.reject ORDER BY id")
         assert [(row["pos"], row["reason"]) for row in rows] == [
             (2, "unexpected_status"),
             (4, "unknown_error"),
+            (5, "too_large"),
         ]
-        assert [row["raw"] for row in rows] == [pages[2].body, pages[4].body]
+        assert [row["raw"] for row in rows] == [pages[n].body for n in (2, 4, 5)]
+        assert rows[2]["detail"] == "17 MiB"
 
 
 async def test_a_sweep_counts_its_pages_and_is_closed_by_its_marker(database: str) -> None:

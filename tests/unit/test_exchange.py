@@ -13,7 +13,7 @@ from tests.wire import T0, auction, body
 from m26.collect.exchange import Exchange
 from m26.collect.sweep import collect, sweep
 from m26.metrics import Metrics
-from m26.models import SWEEP_END, Page
+from m26.models import BROKEN, SWEEP_END, Page
 from m26.status import State, Status
 from m26.upstream.profile import Paging, Profile
 from m26.upstream.replies import Reply
@@ -217,6 +217,15 @@ async def test_a_broken_transfer_is_retried_and_leaves_nothing_in_the_journal() 
     await ask(made)
 
     assert len(made.journal) == 1
+
+
+async def test_the_beginning_of_a_reply_that_was_too_large_is_kept_for_a_look() -> None:
+    error = BrokenTransferError("too large", reason="too_large", part=b"{aaaa")
+    made = bench(error, reply(body()))
+    await ask(made)
+
+    assert (made.journal[0].command, made.journal[0].body) == (BROKEN, b"{aaaa")
+    assert not made.journal[0].is_reply
 
 
 async def test_a_refusal_by_login_is_acted_upon_like_one_by_a_command() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import anyio
+import orjson
 import structlog
 from anyio.to_thread import run_sync
 
@@ -16,12 +17,13 @@ from m26 import _native
 from m26._native import Peek
 from m26.errors import TransportError
 from m26.metrics import Metrics
-from m26.models import Page
+from m26.models import BROKEN, Page
 from m26.status import State, Status
 from m26.upstream.profile import Command
 from m26.upstream.replies import Reply, classify, classify_transport
 from m26.upstream.verdicts import (
     Action,
+    BrokenTransferError,
     Escalation,
     RefusedError,
     Step,
@@ -104,6 +106,8 @@ class Exchange:
                 reply = await self.session.request(command, payload, params=params)
             except TransportError as error:
                 verdict = classify_transport(error)
+                if verdict.quarantine:
+                    await self.journal(self._broken(error, verdict))
             except (RefusedError, UnavailableError) as error:
                 verdict = error.verdict
             else:
@@ -194,6 +198,19 @@ class Exchange:
             fetched_at=reply.fetched_at,
             body=reply.body,
             sweep=sweep,
+        )
+
+    def _broken(self, error: TransportError, verdict: Verdict) -> Page:
+        why = {"reason": verdict.reason, "message": verdict.message}
+        return Page(
+            account=self.account,
+            platform=self.platform,
+            command=BROKEN,
+            query=orjson.dumps(why).decode(),
+            status=0,
+            content_type="application/octet-stream",
+            fetched_at=int(self.clock() * 1e6),
+            body=error.part if isinstance(error, BrokenTransferError) else b"",
         )
 
     def _observe(self, reply: Reply, peek: Peek) -> None:

@@ -14,7 +14,7 @@ from m26.captures.har import is_har, read_har
 from m26.captures.mitm import is_flow_file, read_flows
 from m26.errors import ShapeError
 from m26.journal import is_segment, read_segment, segment_paths
-from m26.models import SWEEP_END, Page
+from m26.models import Page
 from m26.offline.pages import to_pages
 from m26.offline.source import HEAD_BYTES, STDIN, open_source
 
@@ -90,7 +90,7 @@ def _segment(
     for record in read_segment(Path(path)):
         if record.page is None:
             problem(f"{path}: record {record.pos} is {record.detail}")
-        elif record.page.command != SWEEP_END:
+        elif record.page.is_reply:
             yield record.page
     if on_read is not None:
         on_read(Path(path).stat().st_size - HEAD_BYTES)  # the head was counted when it was read

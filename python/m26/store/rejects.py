@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from m26._native import peek
-from m26.models import SWEEP_END, Page, Record
+from m26.models import BROKEN, SWEEP_END, Page, Record
 from m26.upstream.replies import Reply, classify
 
 if TYPE_CHECKING:
@@ -31,12 +33,12 @@ class Reject:
 
 
 def may_list_auctions(page: Page) -> bool:
-    """Whether a page can be data: a sweep's end is not, nor a reply with an HTTP error status."""
-    return page.command != SWEEP_END and page.status in _SUCCESS
+    """Whether a page can be data: a whole reply, without an HTTP error status."""
+    return page.is_reply and page.status in _SUCCESS
 
 
 def without_data(records: Iterable[Record]) -> Iterator[Record]:
-    """Records that the normalizer is not shown: damaged ones and error replies."""
+    """Records that the normalizer is not shown: damaged ones, broken and error replies."""
     for record in records:
         page = record.page
         if page is None or (page.command != SWEEP_END and not may_list_auctions(page)):
@@ -44,10 +46,15 @@ def without_data(records: Iterable[Record]) -> Iterator[Record]:
 
 
 def of_record(record: Record) -> Iterator[Reject]:
-    """A reject, if this damaged record or error reply is worth a person's look."""
+    """A reject, if this damaged record, broken or error reply is worth a person's look."""
     page = record.page
     if page is None:
         yield Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
+        return
+    size = len(page.body)
+    if page.command == BROKEN:
+        why = orjson.loads(page.query)
+        yield Reject(record.pos, None, 0, size, why["reason"], why["message"], page.body)
         return
     reply = Reply(
         status=page.status,
@@ -58,16 +65,16 @@ def of_record(record: Record) -> Iterator[Reject]:
     )
     verdict = classify(reply, peek(page.body))
     if verdict.quarantine:
-        size, why = len(page.body), verdict.message
-        yield Reject(record.pos, None, 0, size, verdict.reason, why, page.body)
+        yield Reject(record.pos, None, 0, size, verdict.reason, verdict.message, page.body)
 
 
 async def write(
     connection: PoolConnectionProxy[Any], part: str, rejects: Iterable[Reject]
 ) -> Counter[str]:
-    """Store rejects; their number by reason."""
+    """Store rejects in the order served; their number by reason."""
     rows = [
-        (part, r.pos, r.item, r.byte_from, r.byte_to, r.reason, r.detail, r.raw) for r in rejects
+        (part, r.pos, r.item, r.byte_from, r.byte_to, r.reason, r.detail, r.raw)
+        for r in sorted(rejects, key=lambda r: (r.pos, r.item or 0))
     ]
     if rows:
         await connection.executemany(

@@ -52,12 +52,7 @@ _ALL = (
     _retry("too_slow", "a reply took longer than 20 s", _TRANSPORT),
     _retry("encoding", "a reply came in an encoding nobody asked for", _TRANSPORT),
     _retry("empty_reply", "the gateway answered with nothing", _TRANSIENT, pause=_MINUTE),
-    _pause(
-        "too_large",
-        "a reply was larger than 16 MiB",
-        _MINUTE,
-        advice="Nothing of it is kept. If it stays so, report it: real replies are 1.2 MB.",
-    ),
+    _pause("too_large", "a reply was larger than 16 MiB", _MINUTE, advice=_KEPT, quarantine=True),
     _stop(
         "certificate",
         "the gateway's certificate is not valid: someone may be intercepting",
