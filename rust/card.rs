@@ -13,7 +13,6 @@ use crate::canon::Json;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::parse::{Cursor, Kind};
-use crate::wire::CARD_MEMBERS;
 
 /// Longest card that is read; real ones are 12 KB.
 pub const MAX_CARD_BYTES: usize = 1 << 20;
@@ -246,3 +245,70 @@ impl Facts<'_, '_> {
         self.take(path, |json| i32::try_from(json.integer()?).ok())
     }
 }
+
+/// Members that every known card has; others, and missing ones, are drift.
+const CARD_MEMBERS: [&str; 63] = [
+    "activeCapBlazeId",
+    "acquisitionDescription",
+    "cardAssetType",
+    "activePlayerAbility",
+    "acquisitionMethod",
+    "acquisitionTimestamp",
+    "activeSynergyBoostList",
+    "acquisitionDateString",
+    "medianListingPrice",
+    "discardBankCurrencyId",
+    "basePostTradeFee",
+    "basePostAuctionFee",
+    "cardBindMessage",
+    "isBound",
+    "cardBindRuleId",
+    "cardOwnerBlazeId",
+    "cardArtId",
+    "cardInstanceId",
+    "cornerImage",
+    "condensedName",
+    "cardState",
+    "synergyList",
+    "cardValue",
+    "cardData",
+    "depthChartRank",
+    "description",
+    "discardValue",
+    "equipCard",
+    "isExpired",
+    "frontDescription",
+    "isAuctionable",
+    "isSynergyCardbackVisible",
+    "isCollectable",
+    "cardId",
+    "isLimitedEdition",
+    "isQuestCard",
+    "isPowerupConsumable",
+    "isUpgradable",
+    "isTradeable",
+    "isLocked",
+    "isWildcardEligible",
+    "isLightMode",
+    "longDescription",
+    "limitedEditionAvailable",
+    "limitedEditionCount",
+    "maxListingPrice",
+    "mainImage",
+    "minListingPrice",
+    "firstName",
+    "secondName",
+    "passivePlayerAbilities",
+    "program",
+    "teamRatingDataList",
+    "revealVideo",
+    "slotAbilityIdList",
+    "sequenceNumber",
+    "stars",
+    "staticCardData",
+    "tier",
+    "teamId",
+    "type",
+    "uIDataList",
+    "upgradeTierId",
+];
