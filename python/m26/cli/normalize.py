@@ -72,7 +72,7 @@ def normalize(
                     summary=summary,
                 )
                 if not summary.understood:
-                    raise _nothing_read(summary)
+                    raise _nothing_read(summary, reject_file)
         except ShapeError as error:
             failure = error  # the rejects are kept: they show why
     summary.seconds = time.monotonic() - started
@@ -162,8 +162,11 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _nothing_read(summary: Summary) -> M26Error:
-    hint = "Is it a capture of auction searches? The rejects file shows what was found."
+def _nothing_read(summary: Summary, reject_file: str | None) -> M26Error:
+    hint = "Is it a capture of auction searches?"
+    if summary.rejects:
+        found = f"{reject_file} shows" if reject_file else "With --rejects FILE you see"
+        hint = f"{hint} {found} what was found."
     if summary.refused:
         why = f"{summary.refused} of {summary.pages} replies are errors of the upstream"
         hint = "Capture again while the app shows auctions."
