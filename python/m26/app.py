@@ -20,6 +20,7 @@ from m26 import runfile, servers, snapshot
 from m26.accounts import Upstream, upstream
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
+from m26.clock import Clock
 from m26.collect import sweep
 from m26.collect.halt import Halt
 from m26.collect.keep import Keeper
@@ -68,7 +69,11 @@ class Run:
 
 @asynccontextmanager
 async def running(
-    loaded: Loaded, *, account: str | None = None, end_on_stop: bool = False
+    loaded: Loaded,
+    *,
+    account: str | None = None,
+    end_on_stop: bool = False,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Run]:
     """Everything of `m26 run` but the terminal; the block's end drains.
 
@@ -76,6 +81,7 @@ async def running(
         loaded: settings.
         account: collect for this one alone.
         end_on_stop: a STOP raises in place of waiting for `m26 resume`.
+        clock: of everything that asks, in place of the machine's.
 
     Raises:
         M26Error: what the run cannot go on after; each kind has its exit code.
@@ -138,6 +144,7 @@ async def running(
                     halt=halt,
                     status=status,
                     metrics=metrics,
+                    clock=clock or Clock(),
                 )
             )
             for each in up.accounts

@@ -11,6 +11,7 @@ from m26.accounts import Account, Upstream
 from m26.auth.cache import TicketCache
 from m26.auth.strategy import Session
 from m26.auth.vault import Vault
+from m26.clock import Clock
 from m26.collect.budget import Budget
 from m26.collect.exchange import Exchange
 from m26.collect.halt import Halt
@@ -42,11 +43,14 @@ async def collector(
     halt: Halt,
     status: Status,
     metrics: Metrics,
+    clock: Clock,
 ) -> AsyncIterator[Collector]:
     """Everything that asks for one account; its budget is written down at the end."""
     budget = Budget(
         settings.home / "budget" / f"{account.name}.json",
         up.budget(settings),
+        clock=clock.time,
+        sleep=clock.sleep,
         on_wait=partial(_waiting, status, account.name),
     )
     async with GatewayClient(
@@ -54,6 +58,7 @@ async def collector(
         platform=account.platform,
         oauth_url=up.oauth_url,
         base_url=up.base_url,
+        clock=clock.time,
     ) as client:
         session = Session(
             account=account.name,
@@ -62,6 +67,7 @@ async def collector(
             profile=up.profile,
             cache=cache,
             spend=budget.spend,
+            clock=clock.time,
         )
         exchange = Exchange(
             account=account.name,
@@ -74,6 +80,8 @@ async def collector(
             slow_down=budget.slow_down,
             status=status,
             metrics=metrics,
+            sleep=clock.sleep,
+            clock=clock.time,
         )
         yield Collector(exchange, session, budget)
     await budget.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import orjson
 
 from m26.errors import StorageError
+from m26.private import replace_private
 from m26.redaction import redact
 
 RUN = "run.json"
@@ -130,28 +130,13 @@ def clear_stop(home: Path) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace a file as a whole: readable by its owner only, and after a power cut old or new.
+    """`replace_private`, told as this project tells of disks.
 
     Raises:
         StorageError: the disk or the folder does not allow it; the old file is untouched.
     """
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # 0600
-        temporary = Path(name)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_private(path, data)
     except OSError as error:
         raise _cannot("write", path, error) from None
 

@@ -253,7 +253,7 @@ PAGING = Paging(mode="url", count=100)
 
 async def test_a_sweep_ends_at_an_empty_page_and_is_complete() -> None:
     made = bench(reply(body(auction(1), auction(2))), reply(body(auction(3))), reply(body()))
-    facts = await sweep(made.exchange, PAGING, clock=made.clock)
+    facts = await sweep(made.exchange, PAGING)
 
     assert (facts.complete, facts.why, facts.pages_asked, facts.auctions) == (
         True,
@@ -269,7 +269,7 @@ async def test_a_sweep_ends_at_an_empty_page_and_is_complete() -> None:
 
 async def test_a_repeated_page_ends_a_sweep_that_is_not_complete() -> None:
     made = bench(reply(body(auction(1))), reply(body(auction(1), at=T0 + 9)))
-    facts = await sweep(made.exchange, PAGING, clock=made.clock)
+    facts = await sweep(made.exchange, PAGING)
 
     assert (facts.complete, facts.why) == (False, "page repeated: paging is ignored")
 
@@ -277,16 +277,16 @@ async def test_a_repeated_page_ends_a_sweep_that_is_not_complete() -> None:
 async def test_a_truncated_page_or_a_pause_makes_a_sweep_incomplete() -> None:
     cut = body(auction(1)).replace(b'"truncated":false', b'"truncated":true')
     made = bench(reply(cut), reply(body()))
-    assert not (await sweep(made.exchange, PAGING, clock=made.clock)).complete
+    assert not (await sweep(made.exchange, PAGING)).complete
 
     made = bench(reply(body(auction(1))), blaze("DUPLICATE_LOGIN"), reply(body()))
-    facts = await sweep(made.exchange, PAGING, clock=made.clock)
+    facts = await sweep(made.exchange, PAGING)
     assert (facts.complete, facts.why) == (False, "empty page, after a pause")
 
 
 async def test_without_paging_one_page_is_a_sweep() -> None:
     made = bench(reply(body(auction(1))))
-    facts = await sweep(made.exchange, Paging(mode="none"), clock=made.clock)
+    facts = await sweep(made.exchange, Paging(mode="none"))
 
     assert (facts.complete, facts.pages_asked) == (True, 1)
     assert made.session.notes[1] == ("request", {})

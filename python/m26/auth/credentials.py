@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import orjson
@@ -15,6 +16,34 @@ SESSION_LIFE = 1_800.0
 """Seconds a session lives by public reports (19 to 30 min). A forecast: never a reason to renew."""
 _MAX_UNANSWERED = 2
 """A lost answer may have cost the refresh token: one more call, and no third."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """How one credential, or one command of a bundle, fared so far. Times in Unix seconds."""
+
+    accepted: int = 0
+    """Requests with it that were accepted."""
+    accepted_at: float = 0.0
+    """The last of them; 0 before the first."""
+    refused: int = 0
+    """Requests with it that were refused in a way that may be its fault."""
+    refused_at: float = 0.0
+    reason: str = ""
+    """Reason code of the last refusal."""
+
+    @property
+    def count(self) -> int:
+        """All requests with it whose outcome is known."""
+        return self.accepted + self.refused
+
+    def accept(self, now: float) -> Self:
+        """One more request was accepted."""
+        return replace(self, accepted=self.accepted + 1, accepted_at=now)
+
+    def refuse(self, reason: str, now: float) -> Self:
+        """One more request was refused."""
+        return replace(self, refused=self.refused + 1, refused_at=now, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +105,8 @@ class Bundle:
     """Failures in a row; the pool quarantines by them."""
     retry_at: float = 0.0
     """Unix seconds before which it is not used again."""
+    uses: Mapping[str, Use] = field(default_factory=dict)
+    """How it fared, by the command's wire name."""
 
     @property
     def id(self) -> str:
@@ -86,7 +117,7 @@ class Bundle:
     def from_json(cls, data: dict[str, Any]) -> Self:
         """The bundle that `Credentials.to_json` wrote."""
         secrets = {k: Secret(data[k]) for k in ("auth_code", "auth_data", "device_id")}
-        return cls(**{**data, **secrets})
+        return cls(**{**data, **secrets, "uses": _uses(data)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +137,14 @@ class Credentials:
     """Refresh calls begun with the present refresh token whose answer never arrived."""
     refresh_refused: str | None = None
     """Reason code with which the token service refused the present refresh token for good."""
+    uses: Mapping[str, Use] = field(default_factory=dict)
+    """How ``access_token`` (logins), ``refresh_token`` (refreshes), ``session`` and ``signing``
+    (commands) fared so far, by that name."""
+    retired_bundles: tuple[str, ...] = ()
+    """Ids of bundles that were dropped: an old capture does not bring them back."""
+    bundle_life: float | None = None
+    """Seconds for which the upstream accepts a bundle, learned from those that it stopped
+    accepting; None while none has ended."""
 
     @property
     def refresh_dead(self) -> str | None:
@@ -122,6 +161,8 @@ class Credentials:
             "tokens": Tokens.from_json(data["tokens"]) if data["tokens"] else None,
             "ticket": Ticket.from_json(data["ticket"]) if data["ticket"] else None,
             "bundles": tuple(Bundle.from_json(bundle) for bundle in data["bundles"]),
+            "uses": _uses(data),
+            "retired_bundles": tuple(data.get("retired_bundles", ())),
         }
         return cls(**{**data, **secrets, **parts})
 
@@ -147,6 +188,10 @@ def _reveal(value: object) -> str:
     if isinstance(value, Secret):
         return value.reveal()
     raise TypeError(type(value).__name__)
+
+
+def _uses(data: dict[str, Any]) -> dict[str, Use]:
+    return {name: Use(**use) for name, use in data.get("uses", {}).items()}
 
 
 def _secret(text: str | None) -> Secret | None:

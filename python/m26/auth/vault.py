@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from m26 import config
 from m26.auth.credentials import Credentials, dump
-from m26.auth.files import UnsafeFileError, read_private, replace_private
 from m26.errors import AuthError, ConfigError, StorageError
+from m26.private import UnsafeFileError, read_private, replace_private
 from m26.redaction import register_secret
 
 FILE: Final = "vault.bin"

@@ -123,7 +123,7 @@ class Exchange:
                     self._report(State.COLLECTING)
                     return Answer(page, peek, troubled)
             self._count(wire, verdict.reason)
-            step = self.escalation.step(verdict, now=time.monotonic())
+            step = self.escalation.step(verdict, now=self.clock())
             troubled |= step.action in (Action.PAUSE, Action.STOP)
             await self._act(step, verdict)
 
@@ -166,7 +166,7 @@ class Exchange:
         else:
             return
         self._count("login", failure.reason)
-        following = self.escalation.step(failure, now=time.monotonic())
+        following = self.escalation.step(failure, now=self.clock())
         if following.action in (Action.NEW_SESSION, Action.NEW_TOKEN):
             # a renewal that asks for a renewal: the next request will find out
             following = Step(Action.RETRY, 15.0)

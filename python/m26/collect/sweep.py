@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import orjson
@@ -36,15 +34,13 @@ class Sweep:
     auctions: int = 0
 
 
-async def sweep(
-    exchange: Exchange, paging: Paging, *, clock: Callable[[], float] = time.time
-) -> Sweep:
+async def sweep(exchange: Exchange, paging: Paging) -> Sweep:
     """Ask for pages until one is empty or repeated; then journal the sweep's end.
 
     Returns:
         What came of it. It is complete only if no page was cut, repeated or held up by a pause.
     """
-    facts = Sweep(started_at=int(clock() * _MICROS))
+    facts = Sweep(started_at=int(exchange.clock() * _MICROS))
     troubled, digest = False, None
     while not facts.why:
         payload, params, query = _request(paging, facts.auctions)
@@ -74,7 +70,7 @@ async def sweep(
         facts.why += ", after a pause"
     if facts.truncated:
         facts.why += ", truncated by the server"
-    facts.finished_at = int(clock() * _MICROS)
+    facts.finished_at = int(exchange.clock() * _MICROS)
     await exchange.journal(_marker(exchange, facts))
     return facts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -45,6 +45,7 @@ class GatewayClient:
         base_url: base URL of the gateway in place of the profile's.
         transport: carries both kinds of calls in place of the network.
         deadline: seconds for a whole exchange.
+        clock: Unix seconds; stamps replies.
 
     Raises:
         ConfigError: a base URL that is neither https nor a loopback http address.
@@ -59,7 +60,9 @@ class GatewayClient:
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         deadline: float = DEADLINE,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._profile = profile
         self._platform = platform
         self._deadline = deadline
@@ -166,7 +169,7 @@ class GatewayClient:
             except httpx.HTTPError as error:
                 raise broken(error, call) from None  # its text or request may hold the URL
             seconds = time.perf_counter() - started
-        now = time.time()
+        now = self._clock()
         reply = Reply(
             status=response.status_code,
             content_type=response.headers.get("content-type", ""),

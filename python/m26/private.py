@@ -52,8 +52,8 @@ def _check(facts: os.stat_result, owners: frozenset[int]) -> None:
 def replace_private(path: Path, data: bytes) -> None:
     """Put `data` in place of a file, mode 0600: the old or the new bytes, never a part of either.
 
-    The caller holds a lock: the temporary name is fixed, so that a killed writer leaves one file
-    at the most.
+    Writers of one file take turns by a lock of their own: the temporary name is fixed, so that a
+    killed writer leaves one file at the most.
 
     Raises:
         OSError: it could not be written; the old file is untouched.
