@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -28,6 +28,7 @@ COMMANDS = {
 }
 _STATIC, _KEY = "SIM-CANARY-STATIC-DATA-77d0", b"QIM-CANARY-KEY-0"
 _CODE = b"QIM-CANARY-CODE-"
+_CLIENT = ("SIM-CANARY-CLIENT-ID-3f1c", "SIM-CANARY-CLIENT-SECRET-b2a9")
 
 
 @dataclass(slots=True)
@@ -40,17 +41,30 @@ class Simulator:
 
     def control(self, **members: Any) -> dict[str, Any]:
         """Set switches; what it answers."""
-        reply = httpx.post(f"{self.url}/sim/control", json=members)
+        reply = httpx.post(f"{self.url}/sim/control", json=members, verify=False)
         assert reply.status_code == 200, reply.text
         return dict(reply.json())
 
     def stats(self) -> dict[str, Any]:
         """What it says of itself."""
-        return dict(httpx.get(f"{self.url}/sim/stats").json())
+        return dict(httpx.get(f"{self.url}/sim/stats", verify=False).json())
 
     def ledger(self) -> LedgerReader:
         """The truth so far."""
         return Ledger.open_readonly(self.folder / "ledger.db")
+
+    def served_last(self) -> list[int]:
+        """Ids of the auctions that the last request served, as the ledger has it."""
+        with self.ledger() as ledger:
+            *_, (number, _) = ledger.requests()
+            return [row.listing.auction_id for row in ledger.served() if row.request == number]
+
+    def secrets(self) -> list[str]:
+        """Every secret it ever handed out or shares with its clients, and their form in a URL."""
+        own = [_STATIC, _KEY.decode(), _CODE.decode(), _KEY.hex(), _CODE.hex(), *_CLIENT]
+        with self.ledger() as ledger:
+            found = own + ledger.secrets()
+        return sorted({form for secret in found for form in (secret, quote(secret, safe=""))})
 
     def output(self) -> str:
         """Everything it printed."""
@@ -97,6 +111,8 @@ class Client:
     sim: Simulator
     capture: str = "capture.har"
     platform: str = "sim"
+    account: str = "demo"
+    clock: Callable[[], float] = time.time
     http: httpx.Client = field(init=False)
     access: str = ""
     refresh: str = ""
@@ -109,6 +125,7 @@ class Client:
     def __post_init__(self) -> None:
         self.http = httpx.Client(
             base_url=self.sim.url,
+            verify=False,  # plain HTTP: reading the certificates would be the slowest part
             headers={
                 "accept": "application/json",
                 "accept-charset": "UTF-8",
@@ -152,7 +169,7 @@ class Client:
 
     def sign_in(self) -> None:
         """Fresh tokens and a session, whatever became of the captured ones."""
-        code = self.sim.control(issue_code="demo")["code"]
+        code = self.sim.control(issue_code=self.account)["code"]
         assert self.token(grant_type="authorization_code", code=code).status_code == 200
         assert "userLoginInfo" in self.login().json()
 
@@ -194,7 +211,7 @@ class Client:
     ) -> httpx.Request:
         """One command; `info` replaces members of requestInfo."""
         inner = {
-            "messageExpirationTime": int(time.time()) + 300,
+            "messageExpirationTime": int(self.clock()) + 300,
             "deviceId": self.device_id,
             "commandName": command,
             "componentId": 2050,

@@ -18,3 +18,5 @@ class Clock:
     """Unix seconds."""
     sleep: Callable[[float], Awaitable[Any]] = anyio.sleep
     """Waits that many of its seconds."""
+    speed: float = 1.0
+    """How much faster than the machine's it runs: deadlines on the network are divided by it."""

@@ -1,69 +1,47 @@
-"""The simulator's faults, as a client on the wire sees them."""
+"""When the simulator's faults strike, and how damaged replies travel."""
 
 from __future__ import annotations
 
 import gzip
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 from tests.simulator import Client, Simulator, simulator
+from tests.worldclock import START, WorldClock
+
+_BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
 
 
 @pytest.fixture(scope="module")
-def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with simulator(tmp_path_factory.mktemp("faults") / "sim", "--size", "40") as running:
+def clock(tmp_path_factory: pytest.TempPathFactory) -> WorldClock:
+    return WorldClock(tmp_path_factory.mktemp("clock") / "clock")
+
+
+@pytest.fixture(scope="module")
+def sim(tmp_path_factory: pytest.TempPathFactory, clock: WorldClock) -> Iterator[Simulator]:
+    arguments = ("--size", "40", "--account", "demo", "--account", "other")
+    folder = tmp_path_factory.mktemp("faults") / "sim"
+    with simulator(folder, *arguments, "--clock", str(clock.path)) as running:
         yield running
 
 
 @pytest.fixture
-def client(sim: Simulator) -> Iterator[Client]:
-    with Client(sim) as client:
+def client(sim: Simulator, clock: WorldClock) -> Iterator[Client]:
+    clock.set(START)
+    with Client(sim, clock=clock.time) as client:
         client.sign_in()
         yield client
         sim.control(clear_faults=True)
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "text"),
-    [
-        ({"fault": "rate_limit"}, 429, "Too Many"),
-        ({"fault": "timeout"}, 200, '"errorcode":1074069504,"errorname":"ERR_TIMEOUT"'),
-        (
-            {"fault": "system"},
-            200,
-            '{"error":{"component":2050,"errorcode":1073807360,"errorname":"ERR_SYSTEM"}}',
-        ),
-        ({"fault": "error", "name": "AUTH_ERR_BANNED"}, 200, '"errorcode":2818049'),
-        ({"fault": "xml_404"}, 404, "<errorcode>404</errorcode>"),
-        ({"fault": "html_403"}, 403, "<TITLE>Access Denied"),
-        ({"fault": "unauthorized"}, 401, "Unauthorized"),
-        ({"fault": "unavailable"}, 503, "Service Unavailable"),
-        ({"fault": "status", "status": 512}, 512, "Error"),
-        ({"fault": "success_false"}, 200, '{"success":false}'),
-        ({"fault": "ui_error"}, 200, '"uiErrorCode":2,"messageTitle":"","message":"Unable to'),
-        ({"fault": "truncated"}, 200, '"truncated":true'),
-        ({"fault": "captcha"}, 200, '"captchaUrl":"https://captcha.invalid/"'),
-    ],
-    ids=lambda value: value["fault"] if isinstance(value, dict) else "",
-)
-def test_a_fault_answers_in_its_exact_form_once_and_then_is_over(
-    sim: Simulator, client: Client, fault: dict[str, object], status: int, text: str
-) -> None:
-    sim.control(**fault, next=1)
-    reply = client.process()
-    assert reply.status_code == status
-    assert text in reply.text
-    assert client.details()
-    assert sim.stats()["faults"][fault["fault"]] >= 1
-
-
-def test_retry_after_is_sent_when_it_is_asked_for(sim: Simulator, client: Client) -> None:
-    sim.control(fault="rate_limit", retry_after=30, next=1)
-    assert client.process().headers["retry-after"] == "30"
-    sim.control(fault="rate_limit", next=1)
-    assert "retry-after" not in client.process().headers
+@pytest.fixture
+def other(sim: Simulator, clock: WorldClock) -> Iterator[Client]:
+    with Client(sim, "capture-other.har", account="other", clock=clock.time) as client:
+        client.sign_in()
+        yield client
 
 
 def test_a_fault_strikes_the_requests_whose_numbers_it_names(
@@ -82,11 +60,86 @@ def test_a_fault_can_strike_by_chance(sim: Simulator, client: Client) -> None:
 
 def test_a_fault_of_logins_or_tokens_leaves_the_rest_alone(sim: Simulator, client: Client) -> None:
     sim.control(fault="system", kind="login", next=1)
-    sim.control(fault="invalid_grant", kind="token", next=1)
+    sim.control(fault="invalid_grant", next=1)
     assert client.details()
     assert client.token().json()["error"] == "invalid_grant"
     assert client.login().json()["error"]["errorname"] == "ERR_SYSTEM"
     assert "userLoginInfo" in client.login().json()
+
+
+def test_a_fault_strikes_one_accounts_requests_of_every_kind(
+    sim: Simulator, client: Client, other: Client
+) -> None:
+    sim.control(fault="unavailable", kind="any", account="other", after=0)
+    for hit, call in (
+        (client, client.token),
+        (client, client.login),
+        (client, client.process),
+        (other, other.token),
+        (other, other.login),
+        (other, other.process),
+    ):
+        assert call().status_code == (503 if hit is other else 200)
+    code = sim.control(issue_code="other")["code"]
+    form = {"grant_type": "authorization_code", "code": code}
+    assert client.token(**form).status_code == 503, "it is the code's account that counts"
+    with sim.ledger() as ledger:
+        struck = [request for _, request in ledger.requests() if request.fault == "unavailable"]
+    assert {request.account for request in struck[-4:]} == {"other"}
+    assert [request.command for request in struck[-4:]] == ["", "login", _SEARCH, ""]
+
+
+_SEARCH = "Mobile_SearchAuctions"
+
+
+def test_a_fault_strikes_one_command_only(sim: Simulator, client: Client) -> None:
+    sim.control(fault="timeout", command="Mobile_RefreshAuctionDetails", next=1)
+    ids = [auction["auctionId"] for auction in client.details()][:1]
+    payload = {"auctionIdList": ids}
+    reply = client.process("Mobile_RefreshAuctionDetails", payload)
+    assert reply.json()["error"]["errorname"] == "ERR_TIMEOUT"
+    assert len(client.details("Mobile_RefreshAuctionDetails", payload)) == 1
+
+
+def test_a_fault_strikes_by_the_schedule_of_the_simulators_clock(
+    sim: Simulator, client: Client, clock: WorldClock
+) -> None:
+    sim.control(fault="unavailable", after=START + 100, until=START + 200)
+    sim.control(fault="html_403", after=START + 300, next=1)
+    statuses = []
+    for _ in range(8):
+        statuses.append(client.process().status_code)
+        clock.advance(50)
+    assert statuses == [200, 200, 503, 503, 200, 200, 403, 200]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"fault": "fire", "next": 1},
+        {"fault": "reset"},
+        {"fault": "reset", "account": "demo"},
+        {"fault": "reset", "next": "1"},
+        {"fault": "reset", "kind": "weather", "next": 1},
+        {"fault": "reset", "status": 500, "next": 1},
+        {"fault": "status", "status": "500", "next": 1},
+        {"fault": "status", "form": "pdf", "next": 1},
+        {"fault": "poison", "how": "arsenic", "next": 1},
+        {"fault": "error", "tdf": "errortd", "next": 1},
+        {"fault": "drip", "seconds": None, "next": 1},
+        {"kill_sessions": "nobody"},
+        {"paging": ["url"]},
+        {"signatures": "wax"},
+    ],
+    ids=str,
+)
+def test_a_rule_that_is_not_understood_is_refused_and_strikes_nothing(
+    sim: Simulator, client: Client, rule: dict[str, Any]
+) -> None:
+    reply = httpx.post(f"{sim.url}/sim/control", json=rule, verify=False)
+    assert reply.status_code == 400
+    assert reply.json()["error"]
+    assert client.details()
 
 
 def test_a_killed_session_ends_all_of_the_account(sim: Simulator, client: Client) -> None:
@@ -112,43 +165,60 @@ def test_half_a_gzip_is_a_complete_http_reply_that_serves_nothing(
     assert int(reply.headers["content-length"]) == len(raw)
     with pytest.raises(EOFError):
         gzip.decompress(raw)
-    assert not _served_last(sim)
+    assert not sim.served_last()
     assert client.details()
 
 
-def _served_last(sim: Simulator) -> bool:
-    with sim.ledger() as ledger:
-        *_, (number, _) = ledger.requests()
-        return any(row.request == number for row in ledger.served())
-
-
-def test_a_reset_cuts_the_connection_in_the_middle_and_serves_nothing(
-    sim: Simulator, client: Client
+@pytest.mark.parametrize("fault", ["reset", "lost_answer", "short_body"])
+def test_a_cut_reply_serves_nothing_and_the_next_one_is_whole(
+    sim: Simulator, client: Client, fault: str
 ) -> None:
-    sim.control(fault="reset", next=1)
-    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-        client.process()
-    assert not _served_last(sim)
+    for kind, call in (("process", client.process), ("login", client.login)):
+        sim.control(fault=fault, kind=kind, next=1)
+        with pytest.raises(_BROKEN):
+            call()
+        assert not sim.served_last()
+        assert call().status_code == 200
     assert client.details()
 
 
-def test_a_drip_is_slower_than_any_patience_and_ends_with_its_client(
+def test_a_short_body_has_its_headers_and_ends_without_a_reset(
     sim: Simulator, client: Client
 ) -> None:
-    sim.control(fault="drip", next=1)
+    sim.control(fault="short_body", next=1)
+    reply = client.http.send(client.request(), stream=True)
+    received = bytearray()
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
+        received.extend(b"".join(_chunks(reply, received)))
+    assert 0 < len(received) < int(reply.headers["content-length"])
+
+
+def _chunks(reply: httpx.Response, received: bytearray) -> Iterator[bytes]:
+    for chunk in reply.iter_raw():
+        received += chunk
+        yield b""
+
+
+@pytest.mark.parametrize("fault", ["drip", "black_hole"])
+@pytest.mark.parametrize("kind", ["process", "login"])
+def test_a_drip_or_a_black_hole_outlasts_any_patience_and_ends_with_its_client(
+    sim: Simulator, client: Client, fault: str, kind: str
+) -> None:
+    sim.control(fault=fault, kind=kind, next=1)
     before = time.monotonic()
     client.http.timeout = httpx.Timeout(0.2)
     with pytest.raises(httpx.ReadTimeout):
-        client.process()
+        client.process() if kind == "process" else client.login()
     assert time.monotonic() - before < 5
     client.http.timeout = httpx.Timeout(5)
     assert client.details()
     with sim.ledger() as ledger:
-        dripped = [number for number, request in ledger.requests() if request.fault == "drip"]
-        assert not any(row.request in dripped for row in ledger.owed())
+        struck = [number for number, request in ledger.requests() if request.fault == fault]
+        assert not any(row.request in struck for row in ledger.owed())
 
 
-def test_an_error_reply_serves_nothing(sim: Simulator, client: Client) -> None:
-    sim.control(fault="ui_error", next=1)
-    client.process()
-    assert not _served_last(sim)
+def test_a_drip_lasts_as_long_as_it_is_told_to(sim: Simulator, client: Client) -> None:
+    sim.control(fault="drip", seconds=0.8, next=1)
+    before = time.monotonic()
+    assert len(client.details()) >= 40
+    assert 0.5 < time.monotonic() - before < 5

@@ -229,51 +229,6 @@ def test_a_wrong_product_is_an_xml_404(client: Client) -> None:
     assert "not found for game madden-2025-sim-mca" in reply.text
 
 
-def test_refresh_tokens_rotate_and_an_old_one_is_an_invalid_grant(client: Client) -> None:
-    old = client.refresh
-    document = client.token().json()
-    names = {"access_token", "refresh_token", "expires_in", "token_type", "id_token"}
-    assert set(document) == names
-    assert client.refresh != old
-    reply = client.token(refresh_token=old)
-    assert (reply.status_code, reply.json()["error"]) == (400, "invalid_grant")
-    assert client.token().status_code == 200
-
-
-def test_the_previous_refresh_token_can_be_accepted_until_its_heir_was_used(
-    sim: Simulator, client: Client
-) -> None:
-    sim.control(accept_previous_refresh=True)
-    old = client.refresh
-    assert client.token().status_code == 200
-    assert client.token(refresh_token=old).status_code == 200
-    assert client.token().status_code == 200
-    assert client.token(refresh_token=old).status_code == 400
-    sim.control(accept_previous_refresh=False)
-
-
-def test_a_code_works_once(sim: Simulator, client: Client) -> None:
-    code = sim.control(issue_code="demo")["code"]
-    form = {"grant_type": "authorization_code", "code": code}
-    assert client.token(**form).status_code == 200
-    assert client.token(**form).json()["error"] == "invalid_grant"
-
-
-@pytest.mark.parametrize(
-    ("form", "name"),
-    [
-        ({"client_secret": "SIM-CANARY-OTHER"}, "invalid_client"),
-        ({"token_format": ""}, "invalid_request"),
-        ({"release_type": "test"}, "invalid_request"),
-        ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"refresh_token": "SIM-CANARY-NONE"}, "invalid_grant"),
-    ],
-)
-def test_a_token_request_is_verified(client: Client, form: dict[str, str], name: str) -> None:
-    reply = client.token(**form)
-    assert (reply.status_code, reply.json()["error"]) == (400, name)
-
-
 def test_the_ledger_has_each_request_and_each_row_as_it_was_served(
     sim: Simulator, client: Client
 ) -> None:

@@ -6,7 +6,7 @@ from array import array
 from pathlib import Path
 
 from m26.sim.ledger import Ledger
-from m26.sim.records import Listing, Request, State
+from m26.sim.records import NOT_SERVED, Listing, Request, State
 
 
 def listed(ledger: Ledger, price: int = 100) -> State:
@@ -83,6 +83,27 @@ def test_what_was_recorded_is_there_after_a_kill_and_numbers_go_on(tmp_path: Pat
         assert again.reserve("state") > lost.state_id
         assert [pair[1] for pair in again.alive("sim")] == [state]
     del killed
+
+
+def test_what_is_noted_together_is_there_at_once_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger, Ledger.open_readonly(path) as reader:
+        with ledger.together():
+            ledger.record(asked(1), shown(listed(ledger)))
+            ledger.save("secret", ("CANARY", "session", "demo", 1.0, None, None))
+            assert (list(reader.requests()), reader.secrets()) == ([], [])
+        assert (len(list(reader.requests())), reader.secrets()) == (1, ["CANARY"])
+
+
+def test_what_was_not_shown_as_it_is_has_a_place_in_the_reply_but_is_not_served(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger, Ledger.open_readonly(path) as reader:
+        one, two = listed(ledger), listed(ledger)
+        ids = array("q", [one.state_id, NOT_SERVED, two.state_id])
+        ledger.record(asked(1), ids)
+        assert [(row.position, row.state) for row in reader.served()] == [(0, one), (2, two)]
 
 
 def test_a_fact_stays_as_it_was_first_given(tmp_path: Path) -> None:

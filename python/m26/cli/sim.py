@@ -28,6 +28,7 @@ def sim(
     bundle_ttl: float = 86400.0,
     accept_previous_refresh: Annotated[bool, _Flag] = False,
     account: tuple[str, ...] = (),
+    clock: Path | None = None,
     with_parent: Annotated[bool, _Flag] = False,
     options: Options = Options(),
 ) -> int:
@@ -51,6 +52,8 @@ def sim(
         bundle_ttl: seconds a captured bundle is accepted.
         accept_previous_refresh: also take a rotated refresh token until its heir was used.
         account: NAME or NAME:PLATFORM, repeatable; default ``demo`` on the profile's platform.
+        clock: file that tells the time in place of the machine's clock: base, real0 and speed as
+            little-endian float64; now is base + (real time - real0) * speed.
         with_parent: end when the parent process ends or closes the pipe on standard input.
         options: options of every command.
     """
@@ -79,6 +82,7 @@ def sim(
         ),
         accounts=dict(_account(text) for text in account),
         with_parent=with_parent,
+        clock=clock,
     )
 
     def ready(url: str) -> None:

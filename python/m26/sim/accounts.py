@@ -13,7 +13,7 @@ from typing import Literal
 
 from m26.sim.ledger import Ledger
 
-Kind = Literal["access", "refresh", "session", "code", "bundle", "cookie", "identity"]
+Kind = Literal["access", "refresh", "session", "code", "bundle", "proof", "cookie", "identity"]
 Verdict = Literal["valid", "expired", "unknown"]
 _AWKWARD = "/+=$*"
 """What real session keys contain and a URL path must not: clients have to percent-encode."""
@@ -28,6 +28,21 @@ class Account:
     blaze_id: int
     persona_id: int
     device_id: str
+
+
+@dataclass(slots=True)
+class Known:
+    """What a request turns out to be while it is answered; kept also when it is refused."""
+
+    account: str = ""
+    platform: str = ""
+    command: str = ""
+    request_id: int | None = None
+
+    def owner(self, account: Account | None) -> None:
+        """Note whose request it is."""
+        if account is not None:
+            self.account, self.platform = account.name, account.platform
 
 
 @dataclass(slots=True, kw_only=True)

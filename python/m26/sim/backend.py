@@ -6,36 +6,21 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from m26.sim import replies, verify
-from m26.sim.accounts import Account, Accounts
+from m26.sim.accounts import Account, Accounts, Known
 from m26.sim.constants import Constants
 from m26.sim.faults import Faults, Rule
 from m26.sim.ledger import Ledger
 from m26.sim.market import Auction, Market
-from m26.sim.replies import AUTH, RefusedError, Reply
+from m26.sim.pages import Item, Page
+from m26.sim.replies import RefusedError, Reply
+from m26.sim.tokens import TokenService
 
-_RESUME = (2, "Unable to resume previous location in Ultimate Team. Please try again.")
 _CACHE_AGE = 8 * 3_600
 """The real cacheTime is hours old and says nothing; so is this one."""
-
-
-@dataclass(slots=True)
-class Known:
-    """What a request turns out to be while it is answered; kept also when it is refused."""
-
-    account: str = ""
-    platform: str = ""
-    command: str = ""
-    request_id: int | None = None
-
-    def owner(self, account: Account | None) -> None:
-        """Note whose request it is."""
-        if account is not None:
-            self.account, self.platform = account.name, account.platform
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +35,10 @@ class Backend:
     clock: Callable[[], float] = time.time
     paging: frozenset[str] = frozenset({"url", "payload"})
     """Ways of asking for a page that are honoured."""
+    signatures: frozenset[str] = frozenset({"signed", "bundles"})
+    """Ways of signing that are accepted."""
+    one_session: bool = False
+    """Whether a login ends the account's older sessions."""
     answered: Counter[str] = field(default_factory=Counter, init=False)
     """Requests over HTTP since the start, by kind."""
     _logins: int = field(default=0, init=False)
@@ -70,6 +59,11 @@ class Backend:
         }
 
     @property
+    def tokens(self) -> TokenService:
+        """The part that gives out tokens."""
+        return TokenService(self.constants, self.accounts)
+
+    @property
     def platforms(self) -> frozenset[str]:
         """Platforms that have a market."""
         return frozenset(self.markets)
@@ -81,50 +75,32 @@ class Backend:
             market.advance(now)
         return now
 
-    def token(self, body: bytes, known: Known) -> Reply:
-        """``POST /connect/token``."""
-        form, own = dict(parse_qsl(body.decode("utf-8", "replace"))), self.constants
-        client = (form.get("client_id"), form.get("client_secret"))
-        if client != (own.client_id, own.client_secret):
-            return replies.oauth_error("invalid_client", "client_id or client_secret is wrong")
-        fixed = {
-            "redirect_uri": own.redirect_uri,
-            "release_type": own.release_type,
-            "authentication_source": own.authentication_source,
-            "token_format": "JWS",
-        }
-        wrong = [name for name, value in fixed.items() if form.get(name) != value]
-        if wrong:
-            return replies.oauth_error("invalid_request", f"{wrong[0]} is missing or wrong")
-        match form.get("grant_type"):
-            case "refresh_token":
-                given = form.get("refresh_token", "")
-                verdict, account = self.accounts.check("refresh", given)
-            case "authorization_code":
-                given = form.get("code", "")
-                verdict, account = self.accounts.check("code", given)
-            case _:
-                return replies.oauth_error("unsupported_grant_type", "grant_type is not known")
-        known.owner(account)
-        if account is None or verdict != "valid":
-            return replies.oauth_error("invalid_grant", "the grant is invalid or has expired")
-        if form["grant_type"] == "refresh_token":
-            refresh = self.accounts.rotate(given)
-        else:
-            self.accounts.spend(given)
-            refresh = self.accounts.issue("refresh", account)
-        document = {
-            "access_token": self.accounts.issue("access", account),
-            "token_type": "Bearer",
-            "expires_in": int(self.accounts.life.access),
-            "refresh_token": refresh,
-            "id_token": self.accounts.issue("identity", account),
-        }
-        return replies.json(document, headers={"cache-control": "no-store"})
+    def recognise(self, kind: str, body: bytes, secret: str) -> Known:
+        """Whose request it seems to be and what it asks for, whatever will be wrong with it.
 
-    def login(self, headers: Mapping[str, str], body: bytes, known: Known) -> Reply:
+        Args:
+            kind: of the request.
+            body: as it came.
+            secret: the session key of its path, or the login hint of its query.
+        """
+        known = Known()
+        match kind:
+            case "token":
+                known.owner(self.tokens.whose(body))
+            case "authorize":
+                known.owner(self.accounts.all.get(secret) or next(iter(self.accounts.all.values())))
+            case "login":
+                known.command = "login"
+                known.owner(self.accounts.check("access", verify.access_token(body))[1])
+            case "process":
+                known.command = verify.command_name(body)
+                known.owner(self.accounts.check("session", secret)[1])
+        return known
+
+    def login(
+        self, headers: Mapping[str, str], body: bytes, known: Known, rule: Rule | None = None
+    ) -> Reply:
         """``POST /wal/authentication/login``."""
-        known.command = "login"
         known.platform = verify.platform_of(self.constants, headers, self.platforms)
         document = verify.document(body)
         product = str(document.get("productName"))
@@ -132,11 +108,15 @@ class Backend:
         verdict, account = self.accounts.check("access", str(document.get("accessToken")))
         known.owner(account)
         if account is None or verdict == "unknown":
-            return replies.blaze_error("AUTH_ERR_INVALID_TOKEN", AUTH)
+            return replies.blaze_error("AUTH_ERR_INVALID_TOKEN")
         if verdict == "expired":
-            return replies.blaze_error("AUTH_ERR_EXPIRED_TOKEN", AUTH)
+            return replies.blaze_error("AUTH_ERR_EXPIRED_TOKEN")
         if account.platform != platform:
             return replies.wrong_game(product)
+        if rule is not None and rule.fault == "no_session":
+            return replies.json({"userLoginInfo": {"blazeId": account.blaze_id}}, answer=rule.fault)
+        if self.one_session:
+            self.accounts.end_all("session", account)
         self._logins += 1
         session = self.accounts.issue("session", account)
         cookie = self.accounts.issue("cookie", account)
@@ -167,10 +147,11 @@ class Backend:
             return replies.blaze_error("ERR_AUTHENTICATION_REQUIRED")
         known.request_id = verify.signature(self.constants, message, account)
         verdict, captured = self.accounts.check("bundle", message.auth_data)
-        if captured is not None and verdict != "valid":
+        way = "signed" if captured is None else "bundles"
+        if (captured is not None and verdict != "valid") or way not in self.signatures:
             text = "message authentication failed: authData is too old"
             raise RefusedError(replies.blaze_error("ERR_AUTHORIZATION_REQUIRED", text=text))
-        return self.command(message.command, account, query, message.payload, fault)
+        return self.command(message.command, account, query, message.payload, rule)
 
     def command(
         self,
@@ -178,30 +159,38 @@ class Backend:
         account: Account,
         query: Mapping[str, str],
         payload: Mapping[str, Any],
-        fault: str = "",
+        rule: Rule | None = None,
     ) -> Reply:
         """Carry out one command of a request that is in order."""
         now, market = int(self.advance()), self.markets[account.platform]
+        if rule is not None and rule.fault == "clock_off":
+            now += int(rule.given["by"])
         found: list[Auction] = []
-        truncated = fault == "truncated"
-        if fault == "ui_error":
-            pass
-        elif name == self.constants.search:
+        truncated = False
+        if name == self.constants.search:
             offset, count, paged = self._page(query, payload)
+            if rule is not None and rule.row.offset is not None:
+                offset = rule.row.offset(offset, count, rule.given)
             found = market.search(offset, count, str(payload.get("itemName", "")))
-            truncated = truncated or (not paged and market.listed > count)
+            truncated = not paged and market.listed > count
         elif name == self.constants.refresh:
             found = list(market.find(self._ids(payload)))
-        return replies.auctions(
+        items = [Item(market.render(auction, now), auction.state.state_id) for auction in found]
+        page = Page(items=items, truncated=truncated)
+        if rule is not None and rule.row.page is not None:
+            rule.row.page(page, rule.given)
+        reply = replies.auctions(
             name,
-            [market.render(auction, now) for auction in found],
-            shown=array("q", [auction.state.state_id for auction in found]),
+            [item.body for item in page.items],
+            shown=array("q", [item.state_id for item in page.items]),
             now=now,
             cached=(now - _CACHE_AGE) * 1_000_000 + 38_176,
-            truncated=truncated,
-            error=_RESUME if fault == "ui_error" else (0, ""),
-            captcha=fault == "captcha",
+            truncated=page.truncated,
+            data=page.data,
+            absent=page.absent,
+            answer=page.answer,
         )
+        return replace(reply, body=page.finish(reply.body))
 
     def _page(self, query: Mapping[str, str], payload: Mapping[str, Any]) -> tuple[int, int, bool]:
         """Offset, count and whether they were asked for; the URL goes before the payload."""

@@ -12,8 +12,8 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from m26.sim import verify
-from m26.sim.accounts import Account
-from m26.sim.backend import Backend, Known
+from m26.sim.accounts import Account, Known
+from m26.sim.backend import Backend
 from m26.sim.records import Request
 from m26.sim.replies import MUT, Reply
 
@@ -54,13 +54,14 @@ def har(backend: Backend, account: Account, url: str) -> bytes:
     }
     known = Known()
     body = urlencode(form).encode()
-    reply = backend.token(body, known)
+    reply = backend.tokens.exchange(body, known)
     form_type = {"content-type": "application/x-www-form-urlencoded"}
     app.note("/connect/token", form_type, body, reply, known)
 
     access = orjson.loads(reply.body)["access_token"]
     product = own.product_name.format(**names)
     body = orjson.dumps({"accessToken": access, "productName": product})
+    known.command = "login"
     reply = backend.login(wal, body, known)
     app.note("/wal/authentication/login", wal, body, reply, known)
 
@@ -80,6 +81,7 @@ def _search(backend: Backend, account: Account) -> bytes:
     number = backend.ledger.reserve("request")
     auth_data, auth_code = verify.sign(own, account, number, secrets.token_bytes(4))
     backend.accounts.issue("bundle", account, auth_data)
+    backend.accounts.issue("proof", account, auth_code)
     info = {
         "messageExpirationTime": now + _PATIENCE,
         "deviceId": account.device_id,

@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from m26.sim.accounts import Kind
+from m26.sim.accounts import Account, Kind
 from m26.sim.backend import Backend
 
-_PAGING = {
-    "both": frozenset({"url", "payload"}),
-    "url": frozenset({"url"}),
-    "payload": frozenset({"payload"}),
-    "none": frozenset[str](),
-}
-
+_PAGING = frozenset({"url", "payload"})
+_SIGNATURES = frozenset({"signed", "bundles"})
 
 _Step = Callable[[Backend, Any], dict[str, Any] | None]
 
@@ -22,11 +17,12 @@ _Step = Callable[[Backend, Any], dict[str, Any] | None]
 def apply(backend: Backend, document: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out a control document, or nothing of it when one of its members is not known.
 
-    A document with ``fault`` is a rule (see `faults.Rule`).  Others have any of: ``freeze``,
-    ``linger``, ``session_ttl``, ``token_ttl``, ``refresh_ttl``, ``bundle_ttl``,
-    ``kill_sessions``, ``kill_tokens``, ``kill_refresh_tokens``, ``kill_bundles``,
-    ``accept_previous_refresh``, ``paging`` (both, url, payload, none), ``clear_faults`` and
-    ``issue_code`` (an account's name).
+    A document with ``fault`` is a rule (see `faults.Rule` and `catalogue.FAULTS`).  Others have
+    any of: ``freeze``, ``linger``, ``session_ttl``, ``token_ttl``, ``refresh_ttl``,
+    ``bundle_ttl``, ``kill_sessions``, ``kill_tokens``, ``kill_refresh_tokens``, ``kill_bundles``
+    (true: all; an account's name: its own), ``accept_previous_refresh``, ``one_session``,
+    ``paging`` (both, url, payload, none), ``signatures`` (both, signed, bundles, none),
+    ``clear_faults`` and ``issue_code`` (an account's name).
 
     Returns:
         ``{"code": …}`` for ``issue_code``, else nothing.
@@ -51,7 +47,20 @@ def _lifetime(kind: str) -> _Step:
 
 
 def _kill(kind: Kind) -> _Step:
-    return lambda backend, value: backend.accounts.end_all(kind) if value else None
+    def kill(backend: Backend, value: object) -> None:
+        if isinstance(value, str):
+            backend.accounts.end_all(kind, _account(backend, value))
+        elif value:
+            backend.accounts.end_all(kind)
+
+    return kill
+
+
+def _account(backend: Backend, name: object) -> Account:
+    account = backend.accounts.all.get(str(name))
+    if account is None:
+        raise ValueError(f"there is no account {name!r}")
+    return account
 
 
 def _freeze(backend: Backend, value: object) -> None:
@@ -70,10 +79,24 @@ def _accept_previous(backend: Backend, value: object) -> None:
     backend.accounts.life.accept_previous = bool(value)
 
 
-def _paging(backend: Backend, value: str) -> None:
-    if value not in _PAGING:
-        raise ValueError(f"paging is one of {', '.join(_PAGING)}")
-    backend.paging = _PAGING[value]
+def _one_session(backend: Backend, value: object) -> None:
+    backend.one_session = bool(value)
+
+
+def _paging(backend: Backend, value: object) -> None:
+    backend.paging = _some(_PAGING, value)
+
+
+def _signatures(backend: Backend, value: object) -> None:
+    backend.signatures = _some(_SIGNATURES, value)
+
+
+def _some(ways: frozenset[str], value: object) -> frozenset[str]:
+    """Those of two ways that a word stands for."""
+    words = {"both": ways, "none": frozenset[str](), **{way: frozenset({way}) for way in ways}}
+    if str(value) not in words:
+        raise ValueError(f"{value!r} is none of {', '.join(sorted(words))}")
+    return words[str(value)]
 
 
 def _clear_faults(backend: Backend, value: object) -> None:
@@ -81,10 +104,8 @@ def _clear_faults(backend: Backend, value: object) -> None:
         backend.faults.rules.clear()
 
 
-def _issue_code(backend: Backend, value: str) -> dict[str, str]:
-    if value not in backend.accounts.all:
-        raise ValueError("issue_code names an account that there is not")
-    return {"code": backend.accounts.issue("code", backend.accounts.all[value])}
+def _issue_code(backend: Backend, value: object) -> dict[str, str]:
+    return {"code": backend.accounts.issue("code", _account(backend, value))}
 
 
 _STEPS: Mapping[str, _Step] = {
@@ -99,7 +120,9 @@ _STEPS: Mapping[str, _Step] = {
     "accept_previous_refresh": _accept_previous,
     "freeze": _freeze,
     "linger": _linger,
+    "one_session": _one_session,
     "paging": _paging,
+    "signatures": _signatures,
     "clear_faults": _clear_faults,
     "issue_code": _issue_code,
 }

@@ -1,21 +1,24 @@
-"""Bytes of a reply onto a connection: whole, cut, reset half-way or drop by drop."""
+"""Bytes of a reply onto a connection: whole, cut, lost, reset half-way or drop by drop."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from m26.sim.replies import Delivery, Reply
 
-_DRIP_BYTES, _DRIP_PAUSE = 64, 0.5
+_DRIP_PAUSE = 0.5
 _LEAST_GZIP = 1_000
 _GZIP = 31  # zlib's window bits for the gzip form
 
@@ -46,40 +49,79 @@ def counted(reserve: Callable[[], int]) -> type[H11Protocol]:
     return Counted
 
 
-class Delivered(Response):
-    """A reply on its way over one connection."""
+def dated(app: ASGIApp, clock: Callable[[], float]) -> ASGIApp:
+    """The application with a ``Date`` of our own clock on every reply that has none."""
 
-    def __init__(self, reply: Reply, way: Delivery, connection: Connection, *, gzip: bool) -> None:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("date", formatdate(clock(), usegmt=True))
+            await send(message)
+
+        await app(scope, receive, send_dated)
+
+    return wrapped
+
+
+class Delivered(Response):
+    """A reply on its way over one connection.
+
+    Args:
+        reply: what is to be said.
+        way: how the bytes travel.
+        connection: the way's other end.
+        gzip: whether the client takes it compressed.
+        seconds: how long a drip lasts.
+    """
+
+    def __init__(
+        self,
+        reply: Reply,
+        way: Delivery,
+        connection: Connection,
+        *,
+        gzip: bool,
+        seconds: float = 0.0,
+    ) -> None:
         body, headers = reply.body, dict(reply.headers)
-        if way == "half_gzip" or (gzip and len(body) >= _LEAST_GZIP):
+        packed = reply.plain or "content-encoding" in headers
+        wanted = gzip and not packed and len(body) >= _LEAST_GZIP
+        if way == "half_gzip" or wanted:
             body = _compress(body)
             headers["content-encoding"] = "gzip"
         if way == "half_gzip":
             body = body[: len(body) // 2]
         super().__init__(body, reply.status, headers, reply.content_type)
-        self._way, self._connection = way, connection
+        self._way, self._connection, self._seconds = way, connection, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         if self._way in {"whole", "half_gzip"}:
             await super().__call__(scope, receive, send)
             return
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
         gone = asyncio.create_task(_gone(receive))
-        if self._way == "reset":
-            await send(_part(self.body[: len(self.body) // 2], more=True))
-            self._connection.reset()
-            await gone
+        if self._way in {"reset", "short", "drip"}:
+            start = {"type": "http.response.start", "status": self.status_code}
+            await send({**start, "headers": self.raw_headers})
+        if self._way == "drip":
+            await self._drip(send, gone)
             return
-        for start in range(0, len(self.body), _DRIP_BYTES):
-            await send(_part(self.body[start : start + _DRIP_BYTES], more=True))
-            await asyncio.wait({gone}, timeout=_DRIP_PAUSE)
+        if self._way in {"reset", "short"}:
+            await send(_part(self.body[: len(self.body) // 2], more=True))
+        if self._way == "short":
+            self._connection.transport.close()  # once what is buffered has left
+        elif self._way in {"reset", "lost"}:
+            self._connection.reset()
+        await gone
+
+    async def _drip(self, send: Send, gone: asyncio.Task[None]) -> None:
+        pieces = max(1.0, self._seconds / _DRIP_PAUSE)
+        size = max(1, math.ceil(len(self.body) / pieces))
+        pause = self._seconds * size / max(1, len(self.body))
+        for start in range(0, len(self.body), size):
+            await send(_part(self.body[start : start + size], more=True))
+            await asyncio.wait({gone}, timeout=pause)
             if gone.done():
                 return
         gone.cancel()

@@ -1,59 +1,62 @@
-"""Switchable faults: rules by request number, by probability or for the next few requests."""
+"""When faults strike: rules by request number, by chance, by count and by schedule."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from m26.sim.catalogue import FAULTS, WORDS, Fault
 from m26.sim.lots import Lots, lots
-from m26.sim.replies import Delivery, Reply, blaze_error, html, json, oauth_error, wrong_game
+from m26.sim.pages import Given
+
+KINDS = frozenset({"token", "authorize", "login", "process", "any"})
 
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
-    """One fault and when it strikes."""
+    """One fault and when it strikes: where all that is given holds."""
 
     fault: str
-    kind: str = "process"
-    """Which requests it can hit: ``token``, ``login``, ``process`` or ``any``."""
+    kind: str
+    """Which requests it can hit, one of `KINDS`."""
+    account: str = ""
+    """Only requests of this account."""
+    command: str = ""
+    """Only this command, by its wire name."""
+    after: float = -math.inf
+    until: float = math.inf
+    """Only in this window of the simulator's time, Unix seconds; `until` is outside of it."""
     at: frozenset[int] = frozenset()
     """Numbers of the requests it hits; `/sim/stats` says the last one's."""
     probability: float = 0.0
     next: int = 0
     """How many requests it still hits, from now on."""
-    name: str = ""
-    """``error``: the errorname."""
-    status: int = 500
-    """``status``: the HTTP status."""
-    retry_after: int | None = None
-    """``rate_limit``: seconds of the Retry-After header, if any."""
+    always: bool = False
+    """Nothing but a window was given: every request in it."""
+    given: Given = field(default_factory=dict)
+    """The fault's own members."""
+
+    @property
+    def row(self) -> Fault:
+        """The fault's row of the catalogue."""
+        return FAULTS[self.fault]
 
 
-_INSTEAD: Mapping[str, Callable[[Rule], Reply]] = {
-    "rate_limit": lambda rule: html(429, "Too Many Requests", _retry_after(rule)),
-    "timeout": lambda _: blaze_error("ERR_TIMEOUT", text="The request timed out."),
-    "system": lambda _: blaze_error("ERR_SYSTEM"),
-    "error": lambda rule: blaze_error(rule.name or "ERR_CANCELED", text="Injected."),
-    "xml_404": lambda _: wrong_game("madden-2026-sim-gen5"),
-    "html_403": lambda _: html(403, "Access Denied"),
-    "unauthorized": lambda _: html(401, "Unauthorized"),
-    "unavailable": lambda _: html(503, "Service Unavailable"),
-    "status": lambda rule: html(rule.status, "Error"),
-    "invalid_grant": lambda _: oauth_error("invalid_grant", "refresh_token is invalid"),
-    "success_false": lambda _: json({"success": False}, answer="success false"),
+_WHEN = frozenset({"at", "probability", "next", "after", "until"})
+_MEMBERS: Mapping[str, type | tuple[type, ...]] = {
+    "fault": str,
+    "kind": str,
+    "account": str,
+    "command": str,
+    "after": (int, float),
+    "until": (int, float),
+    "at": list,
+    "probability": (int, float),
+    "next": int,
 }
-"""Faults that answer in place of the gateway."""
-
-DELIVERIES: Mapping[str, Delivery] = {"half_gzip": "half_gzip", "reset": "reset", "drip": "drip"}
-"""Faults on the way of a reply that is right."""
-
-INSIDE = frozenset({"session_kill", "token_kill", "ui_error", "captcha", "truncated"})
-"""Faults of the gateway itself."""
-
-NAMES = frozenset({*_INSTEAD, *DELIVERIES, *INSIDE})
-_KINDS = frozenset({"token", "login", "process", "any"})
 
 
 @dataclass(slots=True)
@@ -72,37 +75,52 @@ class Faults:
         """Add a rule from its JSON form.
 
         Raises:
-            ValueError: an unknown fault, kind or member, or no saying when.
+            ValueError: an unknown fault, kind or member, a value of another type, or no saying
+                when.
         """
-        unknown = set(document) - set(Rule.__dataclass_fields__)
-        if unknown:
-            raise ValueError(f"unknown member {min(unknown)!r} of a fault")
-        if document.get("fault") not in NAMES:
-            raise ValueError(f"unknown fault; there are {', '.join(sorted(NAMES))}")
-        if document.get("kind", "process") not in _KINDS:
-            raise ValueError(f"unknown kind; there are {', '.join(sorted(_KINDS))}")
-        if not any(document.get(when) for when in ("at", "probability", "next")):
-            raise ValueError("a fault needs one of at, probability, next")
-        self.rules.append(Rule(**{**document, "at": frozenset(document.get("at", ()))}))
+        row = FAULTS.get(str(document.get("fault")))
+        if row is None:
+            raise ValueError(f"unknown fault; there are {', '.join(sorted(FAULTS))}")
+        if document.get("kind", "any") not in KINDS:
+            raise ValueError(f"unknown kind; there are {', '.join(sorted(KINDS))}")
+        if not _WHEN & set(document):
+            raise ValueError(f"a fault needs one of {', '.join(sorted(_WHEN))}")
+        rule: dict[str, Any] = {"kind": row.kind}
+        given = dict(row.members)
+        for name, value in document.items():
+            if name in _MEMBERS:
+                wanted, place = _MEMBERS[name], rule
+            elif name in given:
+                wanted, place = _type(row.members[name]), given
+            else:
+                raise ValueError(f"unknown member {name!r} of fault {document['fault']!r}")
+            if not isinstance(value, wanted):
+                raise ValueError(f"{name} is of another type")  # noqa: TRY004 - so is all else
+            if name in WORDS and value not in WORDS[name]:
+                raise ValueError(f"{name} is one of {', '.join(WORDS[name])}")
+            place[name] = value
+        rule["at"] = frozenset(document.get("at", ()))
+        rule["always"] = not {"at", "probability", "next"} & set(document)
+        self.rules.append(Rule(**rule, given=given))
 
-    def pick(self, number: int, kind: str) -> Rule | None:
+    def pick(
+        self, number: int, *, kind: str, account: str, command: str, now: float
+    ) -> Rule | None:
         """The fault that strikes request `number`, if any."""
         for rule in self.rules:
-            if rule.kind not in {kind, "any"}:
+            whose = rule.account in {"", account} and rule.command in {"", command}
+            if rule.kind not in {kind, "any"} or not whose or not rule.after <= now < rule.until:
                 continue
             by_chance = rule.probability and self._rng.random() < rule.probability
-            if number in rule.at or rule.next > 0 or by_chance:
+            if rule.always or number in rule.at or rule.next > 0 or by_chance:
                 rule.next -= rule.next > 0
                 self.struck[rule.fault] += 1
                 return rule
         return None
 
 
-def instead(rule: Rule | None) -> Reply | None:
-    """The answer in place of the gateway's, when the fault is of that sort."""
-    make = _INSTEAD.get(rule.fault) if rule is not None else None
-    return make(rule) if make is not None and rule is not None else None
-
-
-def _retry_after(rule: Rule) -> dict[str, str]:
-    return {} if rule.retry_after is None else {"retry-after": str(rule.retry_after)}
+def _type(default: object) -> type | tuple[type, ...]:
+    """What may be given in place of a default."""
+    if default is None:
+        return object
+    return (int, float) if isinstance(default, float) else type(default)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from email.utils import formatdate
 from functools import partial
 
 import orjson
@@ -10,11 +12,13 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from m26.sim import control, replies
-from m26.sim.backend import Backend, Known
-from m26.sim.delivery import Connection, Delivered
-from m26.sim.faults import DELIVERIES, Rule, instead
+from m26.sim.accounts import Known
+from m26.sim.backend import Backend
+from m26.sim.delivery import Connection, Delivered, dated
+from m26.sim.faults import Rule
 from m26.sim.records import Request as Recorded
 from m26.sim.replies import RefusedError, Reply
 
@@ -26,11 +30,12 @@ _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 _Call = Callable[[bytes, Known, Rule | None], Reply]
 
 
-def application(backend: Backend) -> Starlette:
+def application(backend: Backend) -> ASGIApp:
     """The ASGI application of one simulator."""
-    return Starlette(
+    routes = Starlette(
         routes=[
             Route("/connect/token", partial(_token, backend), methods=["POST"]),
+            Route("/connect/auth", partial(_authorize, backend), methods=["GET"]),
             Route("/wal/authentication/login", partial(_login, backend), methods=["POST"]),
             Route(_PROCESS + "{session:path}", partial(_process, backend), methods=["POST"]),
             Route("/sim/stats", partial(_stats, backend), methods=["GET"]),
@@ -38,17 +43,25 @@ def application(backend: Backend) -> Starlette:
             Route("/{path:path}", partial(_other, backend), methods=_METHODS),
         ]
     )
+    return dated(routes, backend.clock)
 
 
 async def _token(backend: Backend, request: Request) -> Response:
-    return await _answer(
-        backend, request, "token", lambda body, known, _: backend.token(body, known)
-    )
+    return await _answer(backend, request, "token", backend.tokens.exchange)
+
+
+async def _authorize(backend: Backend, request: Request) -> Response:
+    query = request.query_params
+
+    def call(_body: bytes, known: Known, _rule: Rule | None) -> Reply:
+        return backend.tokens.authorize(query, known)
+
+    return await _answer(backend, request, "authorize", call, query.get("login_hint", ""))
 
 
 async def _login(backend: Backend, request: Request) -> Response:
-    def call(body: bytes, known: Known, _: Rule | None) -> Reply:
-        return backend.login(request.headers, body, known)
+    def call(body: bytes, known: Known, rule: Rule | None) -> Reply:
+        return backend.login(request.headers, body, known, rule)
 
     return await _answer(backend, request, "login", call)
 
@@ -63,7 +76,7 @@ async def _process(backend: Backend, request: Request) -> Response:
         query = request.query_params
         return backend.process(request.headers, session, query, body, known, rule)
 
-    return await _answer(backend, request, "process", call)
+    return await _answer(backend, request, "process", call, session)
 
 
 async def _other(backend: Backend, request: Request) -> Response:
@@ -79,7 +92,9 @@ async def _control(backend: Backend, request: Request) -> Response:
     return _operator(request, lambda: _switched(backend, request, body))
 
 
-async def _answer(backend: Backend, request: Request, kind: str, call: _Call) -> Response:
+async def _answer(
+    backend: Backend, request: Request, kind: str, call: _Call, secret: str = ""
+) -> Response:
     """Answer one request.  From picking its fault to recording it nothing else can happen."""
     at = backend.clock()
     connection: Connection = request.state.connection
@@ -87,17 +102,25 @@ async def _answer(backend: Backend, request: Request, kind: str, call: _Call) ->
         body = await _read(request)
     except ClientDisconnect:
         return Response(status_code=400)  # a part of a request is none; nobody reads this
-    known = Known()
-    rule = backend.faults.pick(backend.ledger.requests + 1, kind)
-    if kind == "process":
-        known.owner(backend.accounts.check("session", request.path_params["session"])[1])
-    reply = instead(rule)
-    if reply is None:
+    known = backend.recognise(kind, body, secret)
+    rule = backend.faults.pick(
+        backend.ledger.requests + 1,
+        kind=kind,
+        account=known.account,
+        command=known.command,
+        now=at,
+    )
+    if rule is not None and rule.row.instead is not None:
+        reply = rule.row.instead(rule.given, at)
+    else:
         try:
             reply = call(body, known, rule)
         except RefusedError as refused:
             reply = refused.reply
-    way = DELIVERIES.get(rule.fault, "whole") if rule is not None else "whole"
+    if rule is not None and rule.fault == "clock_off":
+        date = formatdate(at + rule.given["by"], usegmt=True)
+        reply = replace(reply, headers={**reply.headers, "date": date})
+    way = rule.row.way if rule is not None else "whole"
     recorded = Recorded(
         at=at,
         connection=connection.number,
@@ -111,11 +134,12 @@ async def _answer(backend: Backend, request: Request, kind: str, call: _Call) ->
         fault=rule.fault if rule is not None else "",
         response_time=reply.response_time,
     )
-    damaged = way in {"reset", "half_gzip"}
+    damaged = way not in {"whole", "drip"}
     backend.answered[kind] += 1
     backend.ledger.record(recorded, None if damaged else reply.shown)
     accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
-    return Delivered(reply, way, connection, gzip=accepts_gzip)
+    seconds = rule.given.get("seconds", 0.0) if rule is not None else 0.0
+    return Delivered(reply, way, connection, gzip=accepts_gzip, seconds=seconds)
 
 
 async def _read(request: Request) -> bytes:

@@ -11,11 +11,12 @@ import sqlite3
 import zlib
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Self
 
-from m26.sim.records import Listing, Request, Served, State
+from m26.sim.records import NOT_SERVED, Listing, Request, Served, State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
@@ -64,6 +65,7 @@ class Ledger:
         self._db.executescript(_SCHEMA)
         self._listings: list[Listing] = []
         self._states: list[State] = []
+        self._together = False
         self._ids: dict[str, tuple[int, int]] = {}  # next one, end of the block set aside
         newest = self._db.execute("SELECT ifnull(max(number), 0) FROM request").fetchone()
         self.requests = int(newest[0])
@@ -114,7 +116,8 @@ class Ledger:
 
         Args:
             request: the request and its answer.
-            shown: state ids of the auctions in the reply, in order; None when it has none, or is
+            shown: state ids of the auctions in the reply, in order, `NOT_SERVED` in the place of
+                one that is not as the ledger has it; None when there are none, or the reply is
                 damaged so that nobody may read any from it.
 
         Returns:
@@ -122,18 +125,30 @@ class Ledger:
         """
         self.requests += 1
         blob = None if shown is None else zlib.compress(shown.tobytes(), 1)
-        self._db.execute("BEGIN")
-        self._write_states()
-        self._insert("request", (self.requests, *astuple(request), blob))
-        self._db.execute("COMMIT")
+        with self.together():
+            self._write_states()
+            self._insert("request", (self.requests, *astuple(request), blob))
         return self.requests
 
     def flush(self) -> None:
         """Make all states so far durable."""
         if self._states:
-            self._db.execute("BEGIN")
-            self._write_states()
+            with self.together():
+                self._write_states()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all that is noted in the block durable at its end, at once; blocks may be nested."""
+        if self._together:
+            yield
+            return
+        self._together = True
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
             self._db.execute("COMMIT")
+            self._together = False
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """All rows of ``account`` or ``secret``."""
@@ -199,7 +214,7 @@ class LedgerReader:
         return _alive(self._db, platform)
 
     def secrets(self) -> list[str]:
-        """Every token, key, code and cookie ever handed out, and the accounts' device ids."""
+        """Every token, key, code, signature and cookie ever handed out, and all device ids."""
         sql = "SELECT value FROM secret UNION SELECT device_id FROM account"
         return [value for (value,) in self._db.execute(sql).fetchall()]
 
@@ -215,6 +230,8 @@ class LedgerReader:
         self._db.execute("COMMIT")
         for number, account, platform, connection, response_time, blob in replies:
             for position, state_id in enumerate(array("q", zlib.decompress(blob))):
+                if state_id == NOT_SERVED:
+                    continue
                 state = states[state_id]
                 yield Served(
                     request=number,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+NOT_SERVED = 0
+"""In place of a state's id: what was on the wire is not what the ledger has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -53,12 +56,13 @@ class Request:
     account: str = ""
     platform: str = ""
     kind: str
-    """``token``, ``login``, ``process``, ``other``; ``capture`` for what a HAR file shows."""
+    """``token``, ``authorize``, ``login``, ``process``, ``other``; ``capture`` for what a HAR file
+    shows."""
     command: str = ""
     request_id: int | None = None
     """From a verified signature."""
     status: int
-    """HTTP status; what the body says is ``answer``."""
+    """HTTP status, 0 where nothing was answered; what the body says is ``answer``."""
     answer: str
     """``ok``, an error's name, or ``violation: …``."""
     fault: str = ""

@@ -11,7 +11,7 @@ import orjson
 
 from m26.sim.accounts import Account
 
-Delivery = Literal["whole", "half_gzip", "reset", "drip"]
+Delivery = Literal["whole", "half_gzip", "short", "reset", "lost", "silent", "drip"]
 MUT, AUTH = 2050, 1
 _NUMBERS = {
     "ERR_SYSTEM": 0x4001_0000,
@@ -22,6 +22,7 @@ _NUMBERS = {
     "ERR_DUPLICATE_LOGIN": 0x4007_0000,
     "ERR_AUTHORIZATION_REQUIRED": 0x4008_0000,
     "ERR_CANCELED": 0x4009_0000,
+    "DUPLICATE_LOGIN": 0x002D_0001,
     "AUTH_ERR_INVALID_TOKEN": 0x0001_0001,
     "AUTH_ERR_EXPIRED_TOKEN": 0x000E_0001,
     "AUTH_ERR_PERSONA_BANNED": 0x0020_0001,
@@ -31,11 +32,6 @@ _NUMBERS = {
 _UNKNOWN = 0x4FFF_0000
 _CLASSES = {"Mobile_SearchAuctions": 2_615_288_587}
 """tdfid of a command's reply; those of the other commands are made up."""
-_CAPTCHA = {
-    "captchaGuid": "SIM-CANARY-CAPTCHA",
-    "captchaPublicKey": "SIM-CANARY-CAPTCHA-KEY",
-    "captchaUrl": "https://captcha.invalid/",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +47,8 @@ class Reply:
     """State ids of the auctions in the body."""
     response_time: int = 0
     """Microseconds."""
+    plain: bool = False
+    """Not to be compressed, whatever the client accepts."""
 
 
 class RefusedError(Exception):
@@ -74,8 +72,9 @@ def auctions(
     now: int,
     cached: int,
     truncated: bool = False,
-    error: tuple[int, str] = (0, ""),
-    captcha: bool = False,
+    data: Mapping[str, object] | None = None,
+    absent: Iterable[str] = (),
+    answer: str = "ok",
 ) -> Reply:
     """A page of auctions.
 
@@ -86,33 +85,35 @@ def auctions(
         now: server time, seconds since 1970.
         cached: what the reply calls its cache time, microseconds; means nothing.
         truncated: whether the server cut the list.
-        error: uiErrorCode and message.
-        captcha: whether the captcha fields are filled.
+        data: members of responseData that are not as usual.
+        absent: members of responseData to leave out.
+        answer: what the ledger calls it.
     """
-    fill = _CAPTCHA if captcha else {}
-    data = {
+    usual: dict[str, object] = {
         "cacheTime": cached,
-        "captchaGuid": fill.get("captchaGuid", ""),
+        "captchaGuid": "",
         "captchaPrivacyMsg": "",
-        "captchaPublicKey": fill.get("captchaPublicKey", ""),
-        "uiErrorCode": error[0],
+        "captchaPublicKey": "",
+        "uiErrorCode": 0,
         "messageTitle": "",
-        "message": error[1],
+        "message": "",
         "responseTime": now * 1_000_000,
         "captchaTimeout": "",
-        "captchaUrl": fill.get("captchaUrl", ""),
+        "captchaUrl": "",
     }
+    members = usual | dict(data or {})
+    for name in absent:
+        del members[name]
     body = b"".join(
         (
             b'{"responseInfo":{"tdfid":%d' % _CLASSES.get(command, 1_000_000 + len(command)),
             b',"tdfclass":"Blaze::Mut::%bResponse","value":{"details":[' % command.encode(),
             b",".join(details),
             b'],"responseData":',
-            orjson.dumps(data),
+            orjson.dumps(members),
             b',"truncated":true}}}' if truncated else b',"truncated":false}}}',
         )
     )
-    answer = f"uiErrorCode {error[0]}" if error[0] else "captcha" if captcha else "ok"
     return Reply(body=body, answer=answer, shown=shown, response_time=now * 1_000_000)
 
 
@@ -136,18 +137,36 @@ def login(account: Account, session: str, *, cookie: str, listed: bool) -> Reply
     return json({"userLoginInfo": info, "isAnonymous": False}, headers=headers)
 
 
-def blaze_error(name: str, component: int = MUT, text: str = "") -> Reply:
-    """A Blaze error, HTTP 200 as usual; without `text` in the form that has no errortdf."""
-    number = _NUMBERS.get(name, _UNKNOWN)
+def blaze_error(
+    name: str,
+    component: int | None = None,
+    text: str = "",
+    *,
+    number: int | None = None,
+    tdf: str = "errortdf",
+) -> Reply:
+    """A Blaze error, HTTP 200 as usual.
+
+    Args:
+        name: its errorname; may be empty.
+        component: default: that of logins for names of logins, else MUT.
+        text: what it says; without it, it has no `tdf`.
+        number: default: the one of its name.
+        tdf: member that holds the text; empty: none does.
+    """
+    if component is None:
+        component = AUTH if name.startswith("AUTH_") else MUT
+    if number is None:
+        number = _NUMBERS.get(name, _UNKNOWN)
     error: dict[str, Any] = {"component": component, "errorcode": number, "errorname": name}
-    if text:
-        error["errortdf"] = {"commandSeverity": "ERROR", "errorString": text}
-    return json({"error": error}, answer=name)
+    if text and tdf:
+        error[tdf] = {"commandSeverity": "ERROR", "errorString": text}
+    return json({"error": error}, answer=name or f"error {number}")
 
 
-def xml_error(status: int, message: str, answer: str = "") -> Reply:
-    """The gateway's own error form."""
-    code = f"<errorcode>{status}</errorcode>"
+def xml_error(status: int, message: str, answer: str = "", *, number: int | None = None) -> Reply:
+    """The gateway's own error form; its code is the HTTP status unless `number` is given."""
+    code = f"<errorcode>{status if number is None else number}</errorcode>"
     body = f"<error>     {code}     <errormessage>{message}</errormessage> </error>"
     return Reply(
         body=body.encode(),
@@ -180,7 +199,19 @@ def html(status: int, title: str, headers: Mapping[str, str] | None = None) -> R
     )
 
 
-def oauth_error(error: str, description: str) -> Reply:
+def oauth_error(error: str, description: str, status: int = 400) -> Reply:
     """A refused token exchange."""
     document = {"error": error, "error_description": description, "code": 102_111}
-    return json(document, status=400, answer=error)
+    return json(document, status=status, answer=error)
+
+
+def failure(status: int, form: str, text: str) -> Reply:
+    """An HTTP status with a body of its form: ``html``, ``xml``, ``json`` or ``empty``."""
+    match form:
+        case "xml":
+            return xml_error(status, text)
+        case "json":
+            return json({"code": status, "message": text}, status=status, answer=f"json {status}")
+        case "empty":
+            return Reply(body=b"", status=status, answer=f"empty {status}")
+    return html(status, text)

@@ -24,6 +24,7 @@ from m26.sim import capture, constants
 from m26.sim.accounts import Accounts, Lifetimes
 from m26.sim.backend import Backend
 from m26.sim.cards import Deck
+from m26.sim.clock import clock
 from m26.sim.delivery import counted
 from m26.sim.faults import Faults
 from m26.sim.gateway import application
@@ -55,6 +56,8 @@ class Plan:
     """Account name → platform; none: the folder's, ``demo`` for a new folder."""
     with_parent: bool = False
     """End when the parent process ends, or closes the pipe that is our standard input."""
+    clock: Path | None = None
+    """File that tells the time, see `clock.clock`; none: the machine's clock does."""
 
 
 def run(plan: Plan, ready: Callable[[str], None]) -> int:
@@ -66,7 +69,8 @@ def run(plan: Plan, ready: Callable[[str], None]) -> int:
 
     Raises:
         HomeLockedError: another simulator holds the folder.
-        ConfigError: the folder has another seed or account, or the port is taken.
+        ConfigError: the folder has another seed or account, the port is taken, or there is no
+            clock file.
     """
     parent = os.getppid() if plan.with_parent else None
     folder = plan.folder
@@ -74,9 +78,13 @@ def run(plan: Plan, ready: Callable[[str], None]) -> int:
     with _locked(folder), _listening(plan.port) as sock, Ledger(folder / "ledger.db") as ledger:
         backend, first = _backend(plan, ledger)
         url = "http://{}:{}".format(*sock.getsockname())
-        for account in backend.accounts.all.values():
-            name = "capture.har" if account.name == first else f"capture-{account.name}.har"
-            _write(folder / name, capture.har(backend, account, url))
+        captures: dict[str, bytes] = {}
+        with ledger.together():
+            for account in backend.accounts.all.values():
+                name = "capture.har" if account.name == first else f"capture-{account.name}.har"
+                captures[name] = capture.har(backend, account, url)
+        for name, data in captures.items():
+            _write(folder / name, data)
         note = folder / "sim.json"
 
         def listening() -> None:
@@ -103,20 +111,26 @@ def _backend(plan: Plan, ledger: Ledger) -> tuple[Backend, str]:
     names = plan.accounts
     if not names and not ledger.rows("account"):
         names = {"demo": own.platforms[0]}
-    accounts = Accounts(ledger, names, plan.life, time.time)
+    time_of = clock(plan.clock)
+    accounts = Accounts(ledger, names, plan.life, time_of)
     for name, platform in names.items():
         if accounts.all[name].platform != platform:
             raise ConfigError(
                 f"account {name} of {plan.folder} is on {accounts.all[name].platform}",
                 hint="Give the account another name.",
             )
-    deck, now = Deck(seed), time.time()
+    deck, now = Deck(seed), time_of()
     markets: dict[str, Market] = {}
     for platform in sorted({account.platform for account in accounts.all.values()}):
         markets[platform] = Market(platform, deck, ledger, plan.tempo, now=now)
         markets[platform].linger = plan.linger
     backend = Backend(
-        constants=own, ledger=ledger, accounts=accounts, markets=markets, faults=Faults(seed)
+        constants=own,
+        ledger=ledger,
+        accounts=accounts,
+        markets=markets,
+        faults=Faults(seed),
+        clock=time_of,
     )
     return backend, next(iter(names or accounts.all))
 
@@ -139,6 +153,7 @@ async def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # it would be the machine's time, not ours
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_DRAIN,
     )

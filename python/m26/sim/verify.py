@@ -70,6 +70,23 @@ def document(body: bytes) -> dict[str, Any]:
     return _object(body, "the body")
 
 
+def access_token(body: bytes) -> str:
+    """The access token that a login gives, unverified; empty when it is unreadable."""
+    try:
+        return str(orjson.loads(body)["accessToken"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+
+
+def command_name(body: bytes) -> str:
+    """The command that a Process request claims to be, unverified; empty when it is unreadable."""
+    try:
+        name: Any = orjson.loads(orjson.loads(body)["requestInfo"])["commandName"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+    return name if isinstance(name, str) else ""
+
+
 def message(constants: Constants, body: bytes, now: float) -> Message:
     """Open a Process request down to its command, payload and signature."""
     outer = document(body)
