@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 
 _OTHERS = 0o077
+_OTHERS_OF_CREDENTIAL = 0o027
+"""A service manager lets one user in by an access list, whose mask stands in the group's bits."""
 _MODE = 0o600
 
 
@@ -14,8 +16,13 @@ class UnsafeFileError(Exception):
     """A private file is not what it should be; the text says how, without its content."""
 
 
-def read_private(path: Path, *, owners: frozenset[int]) -> bytes:
+def read_private(path: Path, *, owners: frozenset[int], is_credential: bool = False) -> bytes:
     """Bytes of a regular file that nobody else can read.
+
+    Args:
+        path: the file.
+        owners: user ids of which one must own it.
+        is_credential: it was handed over by the service manager in a folder for us alone.
 
     Raises:
         FileNotFoundError: there is none.
@@ -29,7 +36,8 @@ def read_private(path: Path, *, owners: frozenset[int]) -> bytes:
         what = "is a symbolic link" if path.is_symlink() else f"cannot be read: {error.strerror}"
         raise UnsafeFileError(what) from None
     try:
-        _check(os.fstat(descriptor), owners)
+        others = _OTHERS_OF_CREDENTIAL if is_credential else _OTHERS
+        _check(os.fstat(descriptor), owners, others)
         with os.fdopen(os.dup(descriptor), "rb") as file:
             data = file.read()
     finally:
@@ -39,12 +47,12 @@ def read_private(path: Path, *, owners: frozenset[int]) -> bytes:
     return data
 
 
-def _check(facts: os.stat_result, owners: frozenset[int]) -> None:
+def _check(facts: os.stat_result, owners: frozenset[int], others: int) -> None:
     if not stat.S_ISREG(facts.st_mode):
         raise UnsafeFileError("is not a regular file")
     if facts.st_uid not in owners:
         raise UnsafeFileError(f"belongs to another user (uid {facts.st_uid})")
-    if facts.st_mode & _OTHERS:
+    if facts.st_mode & others:
         mode = stat.S_IMODE(facts.st_mode)
         raise UnsafeFileError(f"can be read by other users (mode {mode:04o})")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from threading import Lock
 from urllib.parse import quote
 
 _WORD = (
@@ -23,19 +25,94 @@ _SECRET_TEXT = (
 MASK = "***"
 _INT64 = 2**63
 
-_known: set[str] = set()
+_SHORTEST = 6
+"""Shorter secrets would mask ordinary words."""
+_MOST_ROTATING = 4_096
+"""Months of tokens and session keys; and a large pool of captured signatures fits in as well."""
 
 
-def register_secret(value: str) -> None:
-    """Mask `value` wherever it appears in a later log line or printed error, URL-encoded too."""
-    if len(value) >= 6:  # noqa: PLR2004 - shorter ones would mask ordinary words
-        _known.update((value, quote(value, safe="")))
+class _Known:
+    """Registered secrets, found in a text at a cost that does not grow with their number."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Know none."""
+        self._whole: set[str] = set()
+        self._lengths: dict[str, dict[int, int]] = {}
+        """By their first characters: how many there are of each length, the longest first."""
+        self._kept: set[str] = set()
+        self._rotating: dict[str, None] = {}
+
+    def add(self, value: str, *, rotates: bool) -> None:
+        """Know one more; of those that rotate the one longest unheard of makes room."""
+        with _changing:
+            if not rotates:
+                self._kept.add(value)
+            self._rotating.pop(value, None)
+            if value not in self._kept:
+                self._rotating[value] = None
+            for form in _forms(value):
+                if form not in self._whole:
+                    self._whole.add(form)
+                    self._count(form, 1)
+            if len(self._rotating) > _MOST_ROTATING:
+                oldest = next(iter(self._rotating))
+                del self._rotating[oldest]
+                for form in _forms(oldest):
+                    self._whole.discard(form)
+                    self._count(form, -1)
+
+    def mask(self, text: str) -> str:
+        """`text` without any of them."""
+        parts: list[str] = []
+        done = at = 0
+        while at <= len(text) - _SHORTEST:
+            for length in self._lengths.get(text[at : at + _SHORTEST], ()):
+                if text[at : at + length] in self._whole:
+                    parts += (text[done:at], MASK)
+                    done = at = at + length
+                    break
+            else:
+                at += 1
+        return "".join((*parts, text[done:])) if parts else text
+
+    def _count(self, form: str, change: int) -> None:
+        counts = Counter(self._lengths.get(form[:_SHORTEST], {}))
+        counts[len(form)] += change
+        # Replaced, never changed: another thread may be going through the old one.
+        left = {length: count for length, count in sorted(counts.items(), reverse=True) if count}
+        if left:
+            self._lengths[form[:_SHORTEST]] = left
+        else:
+            del self._lengths[form[:_SHORTEST]]
+
+
+_changing = Lock()
+_known = _Known()
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """As it is, and as it stands in a URL or an HTML form."""
+    quoted = quote(value, safe="")
+    return (value,) if quoted == value else (value, quoted)
+
+
+def register_secret(value: str, *, rotates: bool = False) -> None:
+    """Mask `value` wherever it appears in a later log line or printed error, URL-encoded too.
+
+    Args:
+        value: the secret.
+        rotates: others will come in its place, so it may be forgotten after thousands of them.
+    """
+    if len(value) >= _SHORTEST:
+        _known.add(value, rotates=rotates)
 
 
 def redact(text: str) -> str:
     """`text` with registered secrets and anything of a secret's form masked."""
-    for secret in sorted(_known, key=len, reverse=True):  # one secret may be a part of another
-        text = text.replace(secret, MASK)
+    text = _known.mask(text)
     for form in _SECRET_TEXT:
         text = form.sub(rf"\1{MASK}", text)
     return text

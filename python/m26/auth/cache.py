@@ -7,13 +7,11 @@ from typing import Any, Self
 
 import orjson
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from m26.auth.credentials import SESSION_LIFE, Ticket, dump
 from m26.auth.vault import Vault
+from m26.redisclient import connect
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +30,7 @@ class TicketCache:
     def __init__(self, url: str, *, vault: Vault) -> None:
         self._vault = vault
         self._away = False
-        self._redis: Redis = Redis.from_url(
-            url,
-            socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = connect(url, timeout=_PATIENCE, as_text=False)
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from typing import NoReturn
-from urllib.parse import quote
 
 from m26.redaction import register_secret
 
@@ -19,8 +18,7 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        register_secret(text)
-        register_secret(quote(text, safe=""))  # the form it has in a URL or an HTML form
+        register_secret(text, rotates=True)
 
     def reveal(self) -> str:
         """The text itself, for the wire or the vault."""
