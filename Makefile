@@ -54,6 +54,7 @@ soak: setup ## long fault and soak runs (an hour or so)
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
 fuzz: setup ## each fuzz target for FUZZ_SECONDS
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 	@rustup toolchain list 2>/dev/null | grep -q nightly || { \
 	  echo "make fuzz needs a nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz

@@ -6,6 +6,7 @@ import base64
 import random
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import orjson
 
@@ -156,3 +157,77 @@ def tnetstring(value: object) -> bytes:
         case _:
             raise TypeError(value)
     return b"%d:%b%b" % (len(data), data, kind)
+
+
+BEGAN = 1_792_400_400.0  # 2026-10-19T09:00:00Z
+SESSION = "CANARY/SESSION+k=$*"
+
+
+def entry(
+    path: str,
+    request: bytes | str,
+    response: object,
+    *,
+    second: int = 0,
+    mime: str = "application/json",
+    host: str = "capture.invalid",
+    headers: list[dict[str, str]] | None = None,
+) -> dict[str, Any]:
+    """An exchange of HAR at a second after `BEGAN`, a quarter of one long."""
+    text = response if isinstance(response, str) else orjson.dumps(response).decode()
+    return {
+        "startedDateTime": f"2026-10-19T09:00:{second:02}.000Z",
+        "time": 250,
+        "request": {
+            "method": "POST",
+            "url": f"https://{host}{path}",
+            "headers": headers or [],
+            "postData": {
+                "mimeType": mime,
+                "text": request if isinstance(request, str) else request.decode(),
+            },
+        },
+        "response": {"status": 200, "content": {"text": text}},
+    }
+
+
+def token_entry(n: int = 1, *, second: int = 0, **changes: Any) -> dict[str, Any]:
+    fields = {
+        "grant_type": "authorization_code",
+        "code": "CANARY-OAUTH-CODE",
+        "client_id": "CANARY-CLIENT-ID",
+        "client_secret": "CANARY-CLIENT-SECRET",
+    }
+    answer = {
+        "access_token": f"CANARY-ACCESS-{n}",
+        "refresh_token": f"CANARY-REFRESH-{n}",
+        "expires_in": 14_400,
+    }
+    form = "application/x-www-form-urlencoded"
+    path = "/connect/token"
+    return entry(path, urlencode(fields), answer, second=second, mime=form, **changes)
+
+
+def login_entry(
+    *, second: int = 1, key: str = SESSION, blaze_id: int = 1_000_000_777, **changes: Any
+) -> dict[str, Any]:
+    body = orjson.dumps({"accessToken": "CANARY-ACCESS-1", "productName": "madden-2026-ps5-mca"})
+    answer = {"userLoginInfo": {"sessionKey": key, "blazeId": blaze_id}}
+    return entry("/wal/authentication/login", body, answer, second=second, **changes)
+
+
+def process_entry(n: int = 1, *, second: int = 2, key: str = SESSION) -> dict[str, Any]:
+    inner = {
+        "deviceId": "CANARY-DEVICE",
+        "commandName": "Mobile_SearchAuctions",
+        "requestPayload": '{"filters":[]}',
+        "messageAuthData": {
+            "authCode": f"CANARY-CODE-{n}",
+            "authData": f"CANARY-DATA-{n}",
+            "authType": 17039361,
+        },
+    }
+    body = orjson.dumps({"apiVersion": 2, "requestInfo": orjson.dumps(inner).decode()})
+    headers = [{"name": "X-Blaze-Id", "value": "madden-2026-ps5"}]
+    path = f"/wal/mca/Process/{quote(key, safe='')}?offset=0"
+    return entry(path, body, {"responseInfo": {}}, second=second, headers=headers)

@@ -103,3 +103,9 @@ def test_both_spellings_of_the_error_text_are_read() -> None:
     for name in (b"errortdf", b"errordf"):
         body = b'{"error":{"errorname":"ERR_X","' + name + b'":{"errorString":"why"}}}'
         assert facts(body).error_text == "why"
+
+
+def test_a_large_xml_reply_is_looked_at_in_its_beginning_alone() -> None:
+    large = b"<error><errorcode>503</errorcode>" + b"<errormessage>" * 1_000_000  # searched: hours
+    seen = facts(large)
+    assert (seen.kind, seen.error_code, seen.error_text) == ("xml", 503, None)

@@ -3,86 +3,15 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
-import orjson
 import pytest
+from tests.captures import BEGAN, SESSION, entry, login_entry, process_entry, token_entry
 from tests.gateway import bundle, credentials, har, stored, tokens
 
 from m26.auth.captures import Found, import_capture, read_credentials
 from m26.auth.credentials import Credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
-
-BEGAN = 1_792_400_400.0  # 2026-10-19T09:00:00Z
-SESSION = "CANARY/SESSION+k=$*"
-
-
-def entry(
-    path: str,
-    request: bytes | str,
-    response: object,
-    *,
-    second: int = 0,
-    mime: str = "application/json",
-    host: str = "capture.invalid",
-    headers: list[dict[str, str]] | None = None,
-) -> dict[str, Any]:
-    text = response if isinstance(response, str) else orjson.dumps(response).decode()
-    return {
-        "startedDateTime": f"2026-10-19T09:00:{second:02}.000Z",
-        "time": 250,
-        "request": {
-            "method": "POST",
-            "url": f"https://{host}{path}",
-            "headers": headers or [],
-            "postData": {
-                "mimeType": mime,
-                "text": request if isinstance(request, str) else request.decode(),
-            },
-        },
-        "response": {"status": 200, "content": {"text": text}},
-    }
-
-
-def token_entry(n: int = 1, *, second: int = 0, **changes: Any) -> dict[str, Any]:
-    fields = {
-        "grant_type": "authorization_code",
-        "code": "CANARY-OAUTH-CODE",
-        "client_id": "CANARY-CLIENT-ID",
-        "client_secret": "CANARY-CLIENT-SECRET",
-    }
-    answer = {
-        "access_token": f"CANARY-ACCESS-{n}",
-        "refresh_token": f"CANARY-REFRESH-{n}",
-        "expires_in": 14_400,
-    }
-    form = "application/x-www-form-urlencoded"
-    path = "/connect/token"
-    return entry(path, urlencode(fields), answer, second=second, mime=form, **changes)
-
-
-def login_entry(*, second: int = 1, **changes: Any) -> dict[str, Any]:
-    body = orjson.dumps({"accessToken": "CANARY-ACCESS-1", "productName": "madden-2026-ps5-mca"})
-    answer = {"userLoginInfo": {"sessionKey": SESSION, "blazeId": 1_000_000_777}}
-    return entry("/wal/authentication/login", body, answer, second=second, **changes)
-
-
-def process_entry(n: int = 1, *, second: int = 2, key: str = SESSION) -> dict[str, Any]:
-    inner = {
-        "deviceId": "CANARY-DEVICE",
-        "commandName": "Mobile_SearchAuctions",
-        "requestPayload": '{"filters":[]}',
-        "messageAuthData": {
-            "authCode": f"CANARY-CODE-{n}",
-            "authData": f"CANARY-DATA-{n}",
-            "authType": 17039361,
-        },
-    }
-    body = orjson.dumps({"apiVersion": 2, "requestInfo": orjson.dumps(inner).decode()})
-    headers = [{"name": "X-Blaze-Id", "value": "madden-2026-ps5"}]
-    path = f"/wal/mca/Process/{quote(key, safe='')}?offset=0"
-    return entry(path, body, {"responseInfo": {}}, second=second, headers=headers)
 
 
 def read(tmp_path: Path, *entries: dict[str, Any]) -> Found:

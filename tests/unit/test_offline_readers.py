@@ -80,8 +80,19 @@ def test_a_har_entry_with_nonsense_around_its_body_is_still_read(tmp_path: Path)
     assert (page.body, page.fetched_at, page.platform, page.command) == (reply(1), 0, "", "")
 
 
+def test_odd_requests_leave_their_replies_readable(tmp_path: Path) -> None:
+    far = har_entry(reply(1), path=f"/wal/mca/Process/CANARY?offset={'9' * 30}&count=\u0664")
+    deep = har_entry(reply(2))
+    info = {"commandName": "x", "requestPayload": "[" * 500 + "]" * 500}
+    asked = orjson.dumps({"requestInfo": orjson.dumps(info).decode()}).decode()
+    deep["request"]["postData"]["text"] = asked
+    first, second = read_captures(save(tmp_path, har([far, deep])))
+    assert (first.body, first.query) == (reply(1), '{"filters":[],"itemName":""}')
+    assert (second.body, second.query) == (reply(2), "{}")
+
+
 def test_a_cut_har_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ShapeError, match="not whole JSON"):
+    with pytest.raises(ShapeError, match="cut off in entry 0"):
         bodies(save(tmp_path, har([har_entry(reply(1))])[:-10]))
 
 
@@ -223,8 +234,9 @@ def test_a_folder_of_captures_is_read_in_order_of_names(tmp_path: Path) -> None:
 def test_what_cannot_be_read_at_all_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         bodies(tmp_path / "missing.har")
-    with pytest.raises(ShapeError, match="is empty"):
-        bodies(save(tmp_path, b" \n\xef\xbb\xbf"))
+    for nothing in (b" \n\xef\xbb\xbf", b"\x0b\x0c"):
+        with pytest.raises(ShapeError, match="is empty"):
+            bodies(save(tmp_path, nothing))
     (tmp_path / "folder").mkdir()
     with pytest.raises(ShapeError, match="holds no captures"):
         bodies(tmp_path / "folder")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import parse_qsl, unquote
+
+from m26._native import MAX_PAGE_BYTES
+
+MAX_EXCHANGE_BYTES: Final = MAX_PAGE_BYTES * 3 // 2
+"""Longer ones are passed over, unread: room for the largest page in base64, or escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +55,9 @@ def form_fields(
     fields = {unquote(name): unquote(value) for name, value in listed}
     fields |= parse_qsl(body.decode("utf-8", "replace"))
     return {name: value for name, value in fields.items() if value}
+
+
+def too_long(name: str, kind: str, number: int) -> str:
+    """What is told of an exchange that is passed over."""
+    limit = MAX_EXCHANGE_BYTES // 1024**2
+    return f"{name}: {kind} {number} is longer than {limit} MiB and was passed over"

@@ -4,61 +4,77 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
-from m26.captures.exchange import Exchange, form_fields
+from m26.captures.exchange import MAX_EXCHANGE_BYTES, Exchange, form_fields, too_long
+from m26.captures.split import Source, Splitter
 from m26.errors import ShapeError
 
-_OPENING = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"log"\s*:')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_har(head: bytes) -> bool:
     """Whether a file that begins with `head` is a HAR."""
-    return _OPENING.match(head) is not None
+    splitter = Splitter()
+    next(splitter.split(io.BytesIO(head), limit=0), None)
+    return splitter.has_log
 
 
-def read_har(data: bytes, name: str) -> Iterator[Exchange]:
-    """Exchanges of a HAR, in its order.
+def read_har(source: Source, name: str, problem: Callable[[str], None]) -> Iterator[Exchange]:
+    """Exchanges of a HAR, in its order, one entry in memory at a time.
+
+    Args:
+        source: the file.
+        name: what problems call it.
+        problem: told of an end that is cut off, and of each entry that cannot be read.
 
     Raises:
-        ShapeError: not JSON, or no HAR after all.
+        ShapeError: no HAR after all.
     """
-    try:
-        document = _parse(data)
-    except (ValueError, RecursionError) as error:
-        raise ShapeError(
-            f"{name} is not a HAR file: it is not whole JSON ({error})",
-            hint="Export it again; a capture that is still being written is not complete.",
-        ) from None
-    entries = _table(document, "log").get("entries")
-    if not isinstance(entries, list):
+    splitter, count = Splitter(), 0
+    for number, text in enumerate(splitter.split(source, limit=MAX_EXCHANGE_BYTES)):
+        count = number + 1
+        if text is None:
+            problem(too_long(name, "entry", number))
+            continue
+        try:
+            entry = _parse(text)
+        except (ValueError, RecursionError):  # its text may quote the file, and so a secret
+            problem(f"{name}: entry {number} is damaged: it is no valid JSON")
+        else:
+            yield _exchange(entry, number)
+    if not splitter.has_entries:
         raise ShapeError(
             f"{name} is not a HAR file: it has no log.entries",
             hint="Export the capture as HAR, with bodies.",
         )
-    for number, entry in enumerate(entries):
-        if isinstance(entry, dict):
-            yield _exchange(entry, number)
+    if not splitter.is_whole:
+        problem(f"{name} is cut off in entry {count}")
+    elif splitter.has_more:
+        problem(f"{name} goes on after the end of its HAR; that was not read")
 
 
-def _parse(data: bytes) -> object:
-    data = data.removeprefix(b"\xef\xbb\xbf")
+def _parse(text: bytes | bytearray) -> dict[str, Any]:
+    """An entry; its text begins with a brace."""
     try:
-        return orjson.loads(data)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(data, strict=False)  # takes lone surrogates and raw control bytes
+        found = json.loads(text, strict=False)  # takes lone surrogates and raw control bytes
+    return cast("dict[str, Any]", found)
 
 
 def _exchange(entry: dict[str, Any], number: int) -> Exchange:
     request, response = _table(entry, "request"), _table(entry, "response")
-    posted, content = _table(request, "postData"), _table(response, "content")
+    # HTTP Toolkit puts a request's body that is no text into _content.
+    posted = _table(request, "postData") or _table(request, "_content")
+    content = _table(response, "content")
+    kind = _text(posted, "mimeType") or _header(request, "content-type")
     # What is asked is read as JSON, so it must be UTF-8; what was answered stays as it is.
     sent, body = _body(posted, "replace"), _body(content, "surrogatepass")
     missing = f"entry {number} holds no reply body (export the HAR with content)"
@@ -66,11 +82,11 @@ def _exchange(entry: dict[str, Any], number: int) -> Exchange:
     return Exchange(
         method=_text(request, "method").upper(),
         url=_text(request, "url"),
-        blaze_id=_blaze_id(request),
+        blaze_id=_header(request, "x-blaze-id"),
         request=sent or b"",
-        form=form_fields(_text(posted, "mimeType"), sent or b"", _params(posted)),
+        form=form_fields(kind, sent or b"", _params(posted)),
         status=status if type(status) is int else 0,
-        content_type=_text(content, "mimeType"),
+        content_type=_text(content, "mimeType") or _header(response, "content-type"),
         response=body,
         ended_at=_ended(entry),
         flaw=missing if body is None else "",
@@ -81,7 +97,7 @@ def _body(part: dict[str, Any], errors: str) -> bytes | None:
     text = part.get("text")
     if not isinstance(text, str):
         return None
-    if part.get("encoding") != "base64":
+    if _text(part, "encoding").lower() != "base64":
         return text.encode("utf-8", errors)
     try:
         return base64.b64decode(text, validate=False)
@@ -94,11 +110,10 @@ def _params(posted: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield _text(param, "name"), _text(param, "value")
 
 
-def _blaze_id(request: dict[str, Any]) -> str:
-    for header in _tables(request, "headers"):
-        if _text(header, "name").lower() == "x-blaze-id":
-            return _text(header, "value")
-    return ""
+def _header(message: dict[str, Any], name: str) -> str:
+    """A header by its name in small letters; dialects differ in the case."""
+    named = (h for h in _tables(message, "headers") if _text(h, "name").lower() == name)
+    return next((_text(header, "value") for header in named), "")
 
 
 def _ended(entry: dict[str, Any]) -> int:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import zstandard
-
-from m26._native import MAX_PAGE_BYTES
-from m26.captures.exchange import Exchange, form_fields
+from m26.captures.content import decoded
+from m26.captures.exchange import MAX_EXCHANGE_BYTES, Exchange, form_fields, too_long
 from m26.errors import ShapeError
 
 # Versions whose HTTP part has the form read here: mitmproxy 4 to 12.
@@ -20,6 +17,7 @@ _OPENING = re.compile(rb"\d{1,12}:\d{1,9}:[a-z_]+[;,]")
 _MAX_DIGITS = 9
 _LAST_SECOND = 1e11
 """Unix seconds; a later time is damage."""
+_TOO_LONG = object()
 
 
 def is_flow_file(head: bytes) -> bool:
@@ -30,7 +28,12 @@ def is_flow_file(head: bytes) -> bool:
 def read_flows(
     stream: io.BufferedReader, name: str, problem: Callable[[str], None]
 ) -> Iterator[Exchange]:
-    """Exchanges of a flow file, in its order; `problem` is told of an end that is cut off.
+    """Exchanges of a flow file, in its order.
+
+    Args:
+        stream: the file.
+        name: what problems call it.
+        problem: told of an end that is cut off, and of a flow that is passed over for its length.
 
     Raises:
         ShapeError: a flow version that m26 does not know, or not a flow file after all.
@@ -47,7 +50,12 @@ def read_flows(
                 f"{name} is damaged in flow {number}",
                 hint="Export what is whole with `mitmdump -nr FILE -w NEW`.",
             ) from None
+        if flow is _TOO_LONG:
+            problem(too_long(name, "flow", number))
+            number += 1
+            continue
         version = flow.get("version") if isinstance(flow, dict) else None
+        version = version if isinstance(version, int) else None
         if not isinstance(flow, dict) or version not in _VERSIONS:
             raise ShapeError(
                 f"{name}: flow {number} has flow version {version}; "
@@ -65,11 +73,11 @@ def _exchange(flow: dict[str, Any], number: int) -> Exchange:
     asked, answered = _headers(request), _headers(response)
     sent, body, flaw = b"", None, f"flow {number} holds no reply body"
     try:
-        sent = _decoded(_bytes(request, "content"), asked)
+        sent = decoded(_bytes(request, "content"), asked.get("content-encoding", ""))
         if isinstance(response.get("content"), bytes):
-            body, flaw = _decoded(response["content"], answered), ""
-    except (ValueError, zlib.error, zstandard.ZstdError) as error:
-        flaw = f"flow {number} cannot be decompressed: {error}"
+            body, flaw = decoded(response["content"], answered.get("content-encoding", "")), ""
+    except ValueError as error:
+        flaw = f"flow {number} {error}"
     status = response.get("status_code")
     return Exchange(
         method=_bytes(request, "method").decode("latin-1").upper(),
@@ -83,23 +91,6 @@ def _exchange(flow: dict[str, Any], number: int) -> Exchange:
         ended_at=_micros(response.get("timestamp_end") or response.get("timestamp_start")),
         flaw=flaw,
     )
-
-
-def _decoded(content: bytes, headers: dict[str, str]) -> bytes:
-    """The body after HTTP content decoding, cut one byte beyond what a page may have."""
-    match headers.get("content-encoding", "").lower().strip():
-        case "" | "identity":
-            return content
-        case "gzip" | "x-gzip" | "deflate":
-            decoder = zlib.decompressobj(wbits=47)  # gzip or zlib, by its own header
-            body = decoder.decompress(content, MAX_PAGE_BYTES + 1)
-            if not decoder.eof and len(body) <= MAX_PAGE_BYTES:
-                raise ValueError("the compressed body is cut off")
-            return body
-        case "zstd":
-            return zstandard.ZstdDecompressor().stream_reader(content).read(MAX_PAGE_BYTES + 1)
-        case other:
-            raise ValueError(f"content encoding {other!r} is not known")
 
 
 def _headers(message: dict[str, Any]) -> dict[str, str]:
@@ -125,7 +116,7 @@ def _micros(seconds: object) -> int:
 
 
 def _read(stream: io.BufferedReader) -> object:
-    """One tnetstring of the stream."""
+    """One tnetstring of the stream, or `_TOO_LONG` in place of one that was passed over."""
     digits = b""
     while (char := stream.read(1)) != b":":
         if not char:
@@ -134,10 +125,21 @@ def _read(stream: io.BufferedReader) -> object:
         if len(digits) > _MAX_DIGITS:
             raise ValueError("no length where one is due")
     length = _length(digits)
+    if length > MAX_EXCHANGE_BYTES:
+        _pass_over(stream, length + 1)
+        return _TOO_LONG
     data = stream.read(length + 1)
     if len(data) < length + 1:
         raise EOFError
     return _value(data, 0, length)
+
+
+def _pass_over(stream: io.BufferedReader, size: int) -> None:
+    while size:
+        part = stream.read(min(size, io.DEFAULT_BUFFER_SIZE))
+        if not part:
+            raise EOFError
+        size -= len(part)
 
 
 _SCALARS: dict[bytes, Callable[[bytes], object]] = {

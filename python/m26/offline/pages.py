@@ -15,6 +15,7 @@ from m26.models import Page
 _PROCESS = re.compile(r"/wal/mca/Process/[^?#]*(?:\?([^#]*))?")
 _BLAZE_ID = re.compile(r"madden-\d+-([a-z0-9]+)")
 _PAGING = ("offset", "count")
+_WHOLE = re.compile(r"[0-9]{1,18}")
 
 
 def to_pages(
@@ -49,12 +50,13 @@ def _to_page(exchange: Exchange, body: bytes, *, paging: str) -> Page:
 
 def _asked(request: bytes, paging: str) -> tuple[str, str]:
     """Command name and payload, with the paging that some clients put into the URL."""
+    asked = dict(parse_qsl(paging))
+    pages = {name: int(asked[name]) for name in _PAGING if _WHOLE.fullmatch(asked.get(name, ""))}
     try:
         info = orjson.loads(orjson.loads(request)["requestInfo"])
-        command, payload = info["commandName"], orjson.loads(info["requestPayload"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        payload = orjson.loads(info["requestPayload"])
+        if isinstance(payload, dict):
+            payload |= pages
+        return str(info["commandName"]), orjson.dumps(payload).decode()
+    except (orjson.JSONDecodeError, KeyError, TypeError):  # the last one too when it is too deep
         return "", "{}"
-    asked = dict(parse_qsl(paging))
-    if isinstance(payload, dict):
-        payload |= {name: int(asked[name]) for name in _PAGING if asked.get(name, "").isdecimal()}
-    return str(command), orjson.dumps(payload).decode()

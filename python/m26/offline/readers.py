@@ -72,10 +72,10 @@ def read_captures(
 
 def _pages(stream: io.BufferedReader, name: str, problem: Callable[[str], None]) -> Iterator[Page]:
     head = stream.peek(HEAD_BYTES)
-    if not head.strip(_BOM + b" \t\r\n"):
+    if not head.replace(_BOM, b"").strip():
         raise ShapeError(f"{name} is empty", hint="Give a capture that holds replies.")
     if is_har(head):
-        yield from to_pages(read_har(stream.read(), name), name, problem)
+        yield from to_pages(read_har(stream, name, problem), name, problem)
     elif is_flow_file(head):
         yield from to_pages(read_flows(stream, name, problem), name, problem)
     else:

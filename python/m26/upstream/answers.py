@@ -19,6 +19,8 @@ _OK, _SERVER_ERRORS = 200, range(500, 600)
 _BOM = b"\xef\xbb\xbf"
 _NO_CONTROLS = bytes(max(byte, 0x20) for byte in range(256))
 """Raw control bytes inside strings are a known bug of the upstream; outside they are spaces."""
+_MARKUP_BYTES = 4_096
+"""In which an XML error says what it is: a search in all of a large reply could take minutes."""
 _XML_CODE = re.compile(r"<errorcode>\s*(\d{1,10})\s*</errorcode>", re.IGNORECASE)
 _XML_TEXT = re.compile(r"<errormessage>(.*?)</errormessage>", re.IGNORECASE | re.DOTALL)
 
@@ -99,7 +101,7 @@ def facts(body: bytes) -> Facts:
     if not text:
         return Facts(kind="empty")
     if text.startswith(b"<"):
-        return _markup(text.decode("utf-8", "replace"))
+        return _markup(text[:_MARKUP_BYTES].decode("utf-8", "replace"))
     document = _parse(text)
     if not isinstance(document, dict):
         return Facts(kind="malformed" if document is None else "json")
