@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import httpx
 import orjson
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
-from m26.auth.strategy import Session
+from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
+from m26.upstream.rules import RULES
 from m26.upstream.secret import Secret
 
 NOW = 1_790_000_000.0
+PAYLOAD = '{"filters":[],"itemName":""}'
 Answer = httpx.Response | Exception | Callable[[], httpx.Response]
 
 
@@ -50,7 +52,8 @@ class Upstream:
     login: list[Answer] = field(default_factory=lambda: [login_answer()])
     process: list[Answer] = field(default_factory=lambda: [httpx.Response(200, json={"ok": 1})])
     asked: list[tuple[str, httpx.Request]] = field(default_factory=list)
-    hook: Callable[[str], None] = lambda _: None
+    hook: Callable[[str], object] = lambda _: None
+    """Called, and awaited when it is a coroutine, before a request is answered."""
 
     def calls(self) -> list[str]:
         return [kind for kind, _ in self.asked]
@@ -63,7 +66,9 @@ class Upstream:
         kind = "token" if "connect/token" in path else "login" if "login" in path else "process"
         await request.aread()
         self.asked.append((kind, request))
-        self.hook(kind)
+        waiting = self.hook(kind)
+        if isinstance(waiting, Coroutine):
+            await waiting
         answers: list[Answer] = getattr(self, kind)
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
@@ -124,24 +129,39 @@ def stored(home: Path, held: Credentials, *, account: str = "main") -> Vault:
 class Desk:
     """A session over a scripted upstream, with its budget book and its clock."""
 
+    home: Path
     session: Session
     vault: Vault
     upstream: Upstream
     spent: list[str]
     now: list[float]
+    told: list[str]
+    """Why bundles are used in place of signing, each time that it changed."""
+
+    async def ask(self, reason: str = "ok") -> str:
+        """One search whose reply is judged so; what proved that it is ours."""
+        await self.session.request("search", PAYLOAD)
+        await self.session.judged(RULES[reason])
+        return info(self.upstream.asked[-1][1])["messageAuthData"]["authData"]
+
+    def held(self) -> Credentials:
+        """What the vault holds, as another process would see it."""
+        return Vault.open(self.home).read("main")
 
 
 def desk(
     home: Path,
     held: Credentials | None = None,
     *,
+    account: str = "main",
     upstream: Upstream | None = None,
     profile: Profile | None = None,
 ) -> Desk:
     upstream = upstream or Upstream()
     profile = profile or Profile.load("sim")
-    vault = stored(home, held or credentials())
+    vault = stored(home, held or credentials(), account=account)
     spent: list[str] = []
+    told: list[str] = []
     now = [NOW]
 
     async def spend(name: str) -> None:
@@ -149,14 +169,15 @@ def desk(
 
     client = GatewayClient(profile=profile, platform="sim", transport=upstream.transport())
     session = Session(
-        account="main",
+        account=account,
         vault=vault,
         client=client,
         profile=profile,
         spend=spend,
         clock=lambda: now[0],
+        on_strategy=told.append,
     )
-    return Desk(session, vault, upstream, spent, now)
+    return Desk(home, session, vault, upstream, spent, now, told)
 
 
 def har(entries: Iterable[dict[str, Any]]) -> bytes:

@@ -17,7 +17,7 @@ from tests.simulator import Simulator, simulator
 from m26 import _native, log
 from m26.auth.cache import TicketCache
 from m26.auth.captures import import_capture
-from m26.auth.strategy import Session
+from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.cli import run_command
 from m26.upstream.client import GatewayClient
@@ -271,7 +271,7 @@ def test_the_commands_say_what_is_wrong(
     assert run_command(["auth", "import", *home]) == 2
     capture = str(sim.folder / "capture.har")
     assert run_command(["auth", "import", capture, "--platform", "nes", *home]) == 2
-    assert b"no platform 'nes'" in capfdbinary.readouterr().err
+    assert b"is of platform sim, not nes" in capfdbinary.readouterr().err
     empty = tmp_path / "empty.har"
     empty.write_bytes(b'{"log":{"entries":[]}}')
     assert run_command(["auth", "import", str(empty), "--json", *home]) == 4

@@ -1,245 +1,74 @@
 from __future__ import annotations
 
-import base64
-import hashlib
-import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
-import anyio
-import httpx
-import orjson
 import pytest
-from tests.gateway import (
-    NOW,
-    Upstream,
-    blaze_error,
-    bundle,
-    credentials,
-    desk,
-    form,
-    info,
-    login_answer,
-    ticket,
-    tokens,
-)
+from structlog.testing import capture_logs
+from tests.gateway import NOW, PAYLOAD, Desk, bundle, credentials, desk, info, ticket
 
-from m26.auth.vault import Vault
-from m26.errors import AuthError, ConfigError, M26Error, TransportError
+from m26.auth.credentials import Bundle, Use
 from m26.upstream.profile import Profile
 from m26.upstream.rules import RULES
-from m26.upstream.verdicts import RefusedError, UnavailableError
+from m26.upstream.verdicts import Escalation, RefusedError, UnavailableError
 
 pytestmark = pytest.mark.anyio
-SIM = Profile.load("sim")
 UNSIGNED = Profile.load("madden26")
-PAYLOAD = '{"filters":[],"itemName":""}'
+REFUSED = "signature_rejected"
+TWO = (bundle(1), bundle(2))
+SEARCH = "Mobile_SearchAuctions"
 
 
-def request_id(request: httpx.Request) -> int:
-    data = base64.b64decode(info(request)["messageAuthData"]["authData"])
-    stream = hashlib.md5(data[:4] + bytes.fromhex(SIM.signing.key)).digest() * 20
-    opened = orjson.loads(bytes(a ^ b for a, b in zip(data[4:], stream, strict=False)))
-    assert opened["blazeId"] == 1_000_000_777
-    return int(opened["requestId"])
-
-
-async def test_a_request_uses_the_vaults_ticket_and_one_slot(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    reply = await at.session.request("search", PAYLOAD, params={"offset": "0", "count": "99"})
-    assert reply.status == 200
-    assert (at.spent, at.upstream.calls()) == (["Mobile_SearchAuctions"], ["process"])
-    sent = at.upstream.asked[0][1]
-    path = "/wal/mca/Process/CANARY%2FSESSION%2B1%3D%24%2A?offset=0&count=99"
-    assert sent.url.raw_path.decode() == path
-    assert info(sent)["requestPayload"] == PAYLOAD
-    assert info(sent)["deviceId"] == "CANARY-DEVICE"
-    assert info(sent)["messageExpirationTime"] == int(NOW) + 300
-    assert at.session.ticket_id == ticket().id
-
-
-async def test_without_a_ticket_it_logs_in_and_the_ticket_is_kept(tmp_path: Path) -> None:
-    at = desk(tmp_path, credentials(ticket=None))
-    await at.session.request("search", PAYLOAD)
-    assert at.spent == ["login", "Mobile_SearchAuctions"]
-    assert at.upstream.calls() == ["login", "process"]
-    assert Vault.open(tmp_path).read("main").ticket == ticket(2)
-
-
-async def test_an_ended_access_token_is_renewed_before_the_login(tmp_path: Path) -> None:
-    at = desk(tmp_path, credentials(ticket=None, tokens=tokens(left=30)))
-    await at.session.request("search", PAYLOAD)
-    assert at.spent == ["token", "login", "Mobile_SearchAuctions"]
-    login = at.upstream.asked[1][1]
-    assert orjson.loads(login.content)["accessToken"] == "CANARY-ACCESS-2"
-
-
-async def test_the_old_token_serves_until_its_end_when_the_renewal_fails(tmp_path: Path) -> None:
-    upstream = Upstream(token=[httpx.Response(503)])
-    at = desk(tmp_path, credentials(ticket=None, tokens=tokens(left=30)), upstream=upstream)
-    await at.session.request("search", PAYLOAD)
-    assert at.upstream.calls() == ["token", "login", "process"]
-    at.now[0] += 31
-    with pytest.raises(UnavailableError):
-        await at.session.renew_session(dead=at.session.ticket_id)
-
-
-async def test_many_who_find_the_session_dead_cause_one_login(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    await at.session.request("search", PAYLOAD)
-    dead = at.session.ticket_id
-    at.now[0] += 1
-    async with anyio.create_task_group() as group:
-        for _ in range(8):
-            group.start_soon(lambda: at.session.renew_session(dead=dead))
-    assert at.spent.count("login") == 1
-    assert at.session.ticket_id == ticket(2).id
-    await at.session.renew_session(dead=dead)  # late news of the same death
-    assert at.spent.count("login") == 1
-
-
-async def test_many_who_find_the_token_dead_cause_one_refresh_and_a_login(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    await at.session.request("search", PAYLOAD)
-    async with anyio.create_task_group() as group:
-        for _ in range(8):
-            group.start_soon(at.session.renew_tokens)
-    assert at.spent == ["Mobile_SearchAuctions", "token"]
-    assert Vault.open(tmp_path).read("main").tokens == tokens(2)
-    at.now[0] += 1
-    await at.session.request("search", PAYLOAD)
-    assert at.spent[2:] == ["login", "Mobile_SearchAuctions"]
-
-
-async def test_a_failed_renewal_is_shared_by_all_who_waited_for_it(tmp_path: Path) -> None:
-    at = desk(tmp_path, upstream=Upstream(token=[httpx.ReadError("cut")]))
-    errors: list[M26Error] = []
-
-    async def renew() -> None:
-        try:
-            await at.session.renew_tokens()
-        except M26Error as error:
-            errors.append(error)
-
-    async with anyio.create_task_group() as group:
-        for _ in range(5):
-            group.start_soon(renew)
-    assert [type(error).__mro__[1] for error in errors] == [TransportError] * 5
-    assert at.upstream.calls() == ["token"]
-
-
-async def test_a_login_with_a_dead_token_refreshes_once_and_logs_in_again(tmp_path: Path) -> None:
-    upstream = Upstream(login=[blaze_error("AUTH_ERR_EXPIRED_TOKEN"), login_answer()])
-    at = desk(tmp_path, credentials(ticket=None), upstream=upstream)
-    await at.session.request("search", PAYLOAD)
-    assert at.spent == ["login", "token", "login", "Mobile_SearchAuctions"]
-
-
-async def test_a_token_that_is_dead_again_stops(tmp_path: Path) -> None:
-    upstream = Upstream(login=[blaze_error("AUTH_ERR_INVALID_TOKEN")])
-    at = desk(tmp_path, credentials(ticket=None), upstream=upstream)
-    with pytest.raises(RefusedError) as stopped:
-        await at.session.request("search", PAYLOAD)
-    assert stopped.value.verdict.reason == "token_expired"
-    assert at.upstream.calls() == ["login", "token", "login"]
-
-
-async def test_a_ticket_that_another_process_got_is_taken_over(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    await at.session.request("search", PAYLOAD)
-    at.vault.change("main", lambda held: replace(held, ticket=ticket(9, at=NOW + 1)))
-    await at.session.renew_session(dead=at.session.ticket_id)
-    assert at.session.ticket_id == ticket(9).id
-    assert "login" not in at.spent
-
-
-async def test_a_dead_ticket_in_the_vault_is_not_taken_up_again(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    await at.session.request("search", PAYLOAD)
-    at.vault.change("main", lambda held: replace(held, ticket=ticket(8, at=NOW - 99)))
-    at.now[0] += 1
-    await at.session.renew_session(dead=at.session.ticket_id)
-    assert at.session.ticket_id == ticket(2).id
-    assert at.spent.count("login") == 1
-
-
-async def test_a_ticket_replaced_while_waiting_for_a_slot_is_not_used(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    await at.session.request("search", PAYLOAD)
-    dead, session, spend = at.session.ticket_id, at.session, at.session._spend
-    at.now[0] += 1
-
-    async def slow(name: str) -> None:
-        await spend(name)
-        if name == "Mobile_SearchAuctions":
-            await session.renew_session(dead=dead)
-
-    session._spend = slow
-    await session.request("search", PAYLOAD)
-    assert "SESSION%2B2" in at.upstream.asked[-1][1].url.raw_path.decode()
-
-
-async def test_request_numbers_go_on_over_sessions_and_restarts(tmp_path: Path) -> None:
-    first = desk(tmp_path)
-    for _ in range(3):
-        await first.session.request("search", PAYLOAD)
-    await first.session.renew_session(dead=first.session.ticket_id)
-    await first.session.request("search", PAYLOAD)
-    numbers = [request_id(r) for kind, r in first.upstream.asked if kind == "process"]
-    assert numbers == [1, 2, 3, 4]
-    second = desk(tmp_path, Vault.open(tmp_path).read("main"))
-    await second.session.request("search", PAYLOAD)
-    assert request_id(second.upstream.asked[-1][1]) == 257
-
-
-async def test_a_block_of_numbers_costs_one_write(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    await at.session.request("search", PAYLOAD)
-    before = (tmp_path / "vault.bin").stat().st_mtime_ns
-    for _ in range(255):
-        await at.session.request("search", PAYLOAD)
-    assert (tmp_path / "vault.bin").stat().st_mtime_ns == before
-    await at.session.request("search", PAYLOAD)
-    assert (tmp_path / "vault.bin").stat().st_mtime_ns != before
+def of_bundles(home: Path, *bundles: object, **held: object) -> Desk:
+    """A desk without signing constants."""
+    return desk(home, credentials(bundles=bundles, **held), profile=UNSIGNED)
 
 
 async def test_without_constants_captured_bundles_are_used_in_turn(tmp_path: Path) -> None:
-    held = credentials(bundles=(bundle(1), bundle(2)))
-    at = desk(tmp_path, held, profile=UNSIGNED)
-    for _ in range(4):
-        await at.session.request("search", PAYLOAD)
-    auths = [info(request)["messageAuthData"] for _, request in at.upstream.asked]
-    assert auths[0] == {
+    at = of_bundles(tmp_path, *TWO)
+    used = [await at.ask() for _ in range(4)]
+    assert used == ["CANARY-DATA-1", "CANARY-DATA-2"] * 2
+    sent = info(at.upstream.asked[0][1])
+    assert sent["messageAuthData"] == {
         "authCode": "CANARY-CODE-1",
         "authData": "CANARY-DATA-1",
         "authType": 17039361,
     }
-    assert [auth["authData"] for auth in auths] == ["CANARY-DATA-1", "CANARY-DATA-2"] * 2
-    assert info(at.upstream.asked[0][1])["deviceId"] == "CANARY-DEVICE-BUNDLE"
+    assert sent["deviceId"] == "CANARY-DEVICE-BUNDLE"
+    assert at.session.strategy == "bundles"
+    assert at.told == []  # nothing better was there to begin with
 
 
 async def test_a_bundle_that_was_refused_rests_also_after_a_restart(tmp_path: Path) -> None:
-    at = desk(tmp_path, credentials(bundles=(bundle(1), bundle(2))), profile=UNSIGNED)
-    await at.session.request("search", PAYLOAD)
-    await at.session.judged(RULES["signature_rejected"])
-    again = desk(tmp_path, Vault.open(tmp_path).read("main"), profile=UNSIGNED)
-    for _ in range(3):
-        await again.session.request("search", PAYLOAD)
-        await again.session.judged(RULES["ok"])
-    used = {info(request)["messageAuthData"]["authData"] for _, request in again.upstream.asked}
-    assert used == {"CANARY-DATA-2"}
+    at = of_bundles(tmp_path, *TWO)
+    await at.ask(REFUSED)
+    again = desk(tmp_path, at.held(), profile=UNSIGNED)
+    assert {await again.ask() for _ in range(3)} == {"CANARY-DATA-2"}
 
 
 async def test_failures_that_are_not_the_bundles_do_not_count(tmp_path: Path) -> None:
-    at = desk(tmp_path, credentials(bundles=(bundle(1),)), profile=UNSIGNED)
+    at = of_bundles(tmp_path, bundle(1))
     for _ in range(5):
-        await at.session.request("search", PAYLOAD)
-        await at.session.judged(RULES["rate_limited"])
-    assert Vault.open(tmp_path).read("main").bundles == (bundle(1),)
+        await at.ask("rate_limited")
+    await at.session.aclose()
+    assert at.held().bundles == (bundle(1),)
+
+
+async def test_uses_of_bundles_are_kept_by_command(tmp_path: Path) -> None:
+    at = of_bundles(tmp_path, bundle(1))
+    await at.ask()
+    await at.ask()
+    await at.session.request("bids", "{}")
+    await at.session.judged(RULES[REFUSED])
+    assert at.held().bundles[0].uses == {
+        SEARCH: Use(accepted=2, accepted_at=NOW),
+        "Mobile_GetAuctionBids": Use(refused=1, refused_at=NOW, reason=REFUSED),
+    }
 
 
 async def test_without_constants_and_bundles_it_says_what_to_do(tmp_path: Path) -> None:
-    at = desk(tmp_path, profile=UNSIGNED)
+    at = of_bundles(tmp_path)
     with pytest.raises(RefusedError) as stopped:
         await at.session.request("search", PAYLOAD)
     assert stopped.value.verdict.reason == "no_signature"
@@ -249,13 +78,154 @@ async def test_without_constants_and_bundles_it_says_what_to_do(tmp_path: Path) 
 
 
 async def test_bundles_that_all_rest_are_a_pause_and_no_stop(tmp_path: Path) -> None:
-    resting = bundle(1, failures=2, retry_at=NOW + 60)
-    at = desk(tmp_path, credentials(bundles=(resting,)), profile=UNSIGNED)
+    at = of_bundles(tmp_path, bundle(1, failures=2, retry_at=NOW + 60))
     with pytest.raises(UnavailableError) as later:
         await at.session.request("search", PAYLOAD)
     assert later.value.verdict.reason == "bundles_resting"
     at.now[0] += 61
     assert (await at.session.request("search", PAYLOAD)).status == 200
+
+
+async def test_bundles_of_another_persona_are_none(tmp_path: Path) -> None:
+    at = of_bundles(tmp_path, bundle(1, blaze_id=7))
+    with pytest.raises(RefusedError) as stopped:
+        await at.session.request("search", PAYLOAD)
+    assert stopped.value.verdict.reason == "no_signature"
+
+
+async def test_what_a_rebuild_drops_and_brings_is_seen_at_the_next_request(tmp_path: Path) -> None:
+    at = of_bundles(tmp_path, *TWO)
+    await at.ask()
+    at.vault.change("main", lambda held: replace(held, bundles=(bundle(3),)))
+    assert [await at.ask() for _ in range(2)] == ["CANARY-DATA-3"] * 2
+    await at.session.aclose()
+    (kept,) = at.held().bundles
+    assert (kept.id, kept.uses[SEARCH].accepted) == (bundle(3).id, 2)
+
+
+@pytest.mark.parametrize(
+    ("bundles", "life", "left"),
+    [
+        ((bundle(1, captured_at=NOW - 900), bundle(2, captured_at=NOW - 100)), 1_000.0, 900),
+        ((bundle(1, captured_at=NOW - 2_000),), 1_000.0, 0),
+        ((bundle(1, retry_at=NOW + 9),), 1_000.0, 0),  # none can be used
+        (TWO, None, None),  # nobody knows how long they live
+        ((), 1_000.0, None),
+    ],
+)
+async def test_the_life_left_in_the_pool_is_that_of_its_newest_usable_bundle(
+    tmp_path: Path, bundles: tuple[Bundle, ...], life: float | None, left: float | None
+) -> None:
+    at = of_bundles(tmp_path, *bundles, bundle_life=life)
+    assert at.session.seconds_left()["bundles"] == left
+
+
+async def test_what_was_learned_of_their_life_outlives_the_process(tmp_path: Path) -> None:
+    at = of_bundles(tmp_path, bundle(1), bundle(2, captured_at=NOW + 1_000, retry_at=NOW + 9_999))
+    await at.ask()
+    for wait in (200, 900):
+        at.now[0] += wait
+        await at.ask(REFUSED)
+    assert at.held().bundle_life == 100  # accepted at 0, refused at 200 seconds
+    at.now[0] = NOW + 9_999
+    assert at.session.seconds_left()["bundles"] == 0
+
+
+async def test_a_device_id_that_is_imported_makes_signing_possible(tmp_path: Path) -> None:
+    at = desk(tmp_path, credentials(device_id=None, bundles=TWO))
+    assert await at.ask() == "CANARY-DATA-1"
+    assert at.session.strategy == "bundles"
+    at.vault.change("main", lambda held: replace(held, device_id=bundle().device_id))
+    assert not (await at.ask()).startswith("CANARY")
+    assert at.session.strategy == "signed"
+
+
+async def test_signing_refused_twice_falls_back_with_a_reason_and_comes_back(
+    tmp_path: Path,
+) -> None:
+    at = desk(tmp_path, credentials(bundles=TWO))
+    with capture_logs() as lines:
+        for _ in range(2):
+            assert not (await at.ask(REFUSED)).startswith("CANARY-DATA")
+        assert [await at.ask() for _ in range(3)] == [f"CANARY-DATA-{n}" for n in (1, 2, 1)]
+        assert at.session.strategy == "bundles"
+        assert at.told == ["the signing constants are refused; captured bundles are used"]
+        at.now[0] += 899
+        assert (await at.ask()).startswith("CANARY-DATA")
+        at.now[0] += 1
+        assert not (await at.ask()).startswith("CANARY-DATA")  # tried again, and accepted
+    assert at.session.strategy == "signed"
+    assert at.told[1:] == [""]
+    changes = [line for line in lines if line["event"] == "strategy_changed"]
+    assert [line["strategy"] for line in changes] == ["bundles", "signed"]
+    assert "refused" in changes[0]["reason"]
+    assert "CANARY" not in str(lines)
+
+
+async def test_signing_is_tried_again_ever_more_rarely_once_a_day_at_last(tmp_path: Path) -> None:
+    at = desk(tmp_path, credentials(bundles=TWO))
+    signed = []
+    for _ in range(10 * 24 * 4):
+        await at.session.request("search", PAYLOAD)
+        by = at.session.strategy
+        await at.session.judged(RULES[REFUSED if by == "signed" else "ok"])
+        if by == "signed":
+            signed.append(at.now[0] - NOW)
+        at.now[0] += 900
+    rests = [later - sooner for sooner, later in pairwise(signed)]
+    assert rests[:5] == [900, 900, 1_800, 3_600, 7_200]
+    assert rests[-2:] == [86_400, 86_400]
+    assert len(at.told) == 1
+
+
+async def test_one_refusal_is_no_reason_to_change(tmp_path: Path) -> None:
+    at = desk(tmp_path, credentials(bundles=TWO))
+    for reason in (REFUSED, "ok", REFUSED, "ok"):
+        assert not (await at.ask(reason)).startswith("CANARY-DATA")
+    assert at.told == []
+
+
+async def follow(at: Desk, hours: float) -> tuple[list[float], str]:
+    """What becomes of requests that are refused for their signature: when sent, and the end."""
+    escalation, sent = Escalation(), []
+    until = at.now[0] + 3_600 * hours
+    while at.now[0] < until:
+        try:
+            await at.session.request("search", PAYLOAD)
+            verdict = RULES[REFUSED]
+            sent.append(at.now[0] - NOW)
+            await at.session.judged(verdict)
+        except UnavailableError as error:
+            verdict = error.verdict
+        except RefusedError as error:
+            return sent, f"{error.verdict.reason} {error.exit_code}"
+        at.now[0] += escalation.step(verdict, now=at.now[0]).seconds
+    return sent, "goes on"
+
+
+async def test_both_strategies_refused_is_a_stop_without_hammering(tmp_path: Path) -> None:
+    at = desk(tmp_path, credentials(bundles=tuple(bundle(n) for n in range(5))))
+    sent, end = await follow(at, 24)
+    assert end == "no_signature 4"
+    gaps = [later - sooner for sooner, later in pairwise(sent)]
+    assert gaps[:2] == [1, 2]  # the retries that the failure table allows
+    assert min(gaps[2:]) >= 60
+    assert len(sent) <= 6 * 5 + 10  # each bundle six times, spread over hours
+
+
+async def test_refused_constants_without_bundles_are_a_stop_after_six_requests(
+    tmp_path: Path,
+) -> None:
+    sent, end = await follow(desk(tmp_path), 24)
+    assert end == "no_signature 4"
+    assert sent == [0, 1, 3, 63, 123, 183]
+
+
+async def test_refused_bundles_without_constants_are_a_stop_after_hours(tmp_path: Path) -> None:
+    sent, end = await follow(of_bundles(tmp_path, *TWO), 24)
+    assert end == "no_signature 3"
+    assert 10 <= len(sent) <= 12
+    assert sent[-1] > 7 * 3_600
 
 
 async def test_a_captured_session_without_its_persona_asks_for_a_login(tmp_path: Path) -> None:
@@ -266,70 +236,3 @@ async def test_a_captured_session_without_its_persona_asks_for_a_login(tmp_path:
     at.now[0] += 1
     await at.session.renew_session(dead=at.session.ticket_id)
     assert (await at.session.request("search", PAYLOAD)).status == 200
-
-
-async def test_no_tokens_and_a_dead_session_is_log_in_again(tmp_path: Path) -> None:
-    at = desk(tmp_path, credentials(tokens=None))
-    await at.session.request("search", PAYLOAD)
-    with pytest.raises(RefusedError) as stopped:
-        await at.session.renew_session(dead=at.session.ticket_id)
-    assert stopped.value.verdict.reason == "no_credentials"
-    at.vault.change("main", lambda held: replace(held, tokens=tokens(5)))  # a new import
-    await at.session.renew_session(dead=at.session.ticket_id)
-    assert at.session.ticket_id == ticket(2).id
-
-
-async def test_the_servers_clock_dates_the_message(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    at.session.observe_server_time(int((NOW + 7_200) * 1e6), fetched_at=int(NOW * 1e6))
-    await at.session.request("search", PAYLOAD)
-    assert info(at.upstream.asked[0][1])["messageExpirationTime"] == int(NOW) + 7_500
-
-
-async def test_the_date_of_the_login_reply_is_the_servers_clock_until_told(tmp_path: Path) -> None:
-    answer = login_answer()
-    answer.headers["date"] = "Thu, 01 Jan 2026 00:00:00 GMT"
-    at = desk(tmp_path, credentials(ticket=None), upstream=Upstream(login=[answer]))
-    await at.session.request("search", PAYLOAD)
-    skew = 1_767_225_600 - time.time()
-    expires = info(at.upstream.asked[-1][1])["messageExpirationTime"]
-    assert expires == pytest.approx(NOW + skew + 300, abs=30)
-
-
-async def test_life_left_is_told(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    left = at.session.seconds_left()
-    assert left == {
-        "session": None,
-        "access_token": 14_400,
-        "refresh_token": 864_000,
-        "bundles": None,
-    }
-    await at.session.request("search", PAYLOAD)
-    at.now[0] += 600
-    assert at.session.seconds_left()["session"] == 1_200
-    assert at.session.seconds_left()["access_token"] == 13_800
-
-
-async def test_an_unknown_account_or_command_is_told(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    with pytest.raises(ConfigError, match="no command 'buy'"):
-        await at.session.request("buy", "{}")
-    with pytest.raises(AuthError, match="no account 'other'"):
-        type(at.session)(
-            account="other",
-            vault=at.vault,
-            client=at.session._client,
-            profile=SIM,
-            spend=at.session._spend,
-        )
-
-
-async def test_every_call_takes_one_slot_before_it_leaves(tmp_path: Path) -> None:
-    upstream = Upstream(login=[blaze_error("AUTH_ERR_EXPIRED_TOKEN"), login_answer()])
-    at = desk(tmp_path, credentials(ticket=None), upstream=upstream)
-    slots: list[int] = []
-    upstream.hook = lambda _: slots.append(len(at.spent) - len(upstream.asked))
-    await at.session.request("search", PAYLOAD)
-    assert slots == [0, 0, 0, 0]
-    assert form(upstream.asked[1][1])["refresh_token"] == "CANARY-REFRESH-1"

@@ -16,7 +16,9 @@ from tests.gateway import (
 )
 
 from m26.auth import tickets
-from m26.auth.credentials import Ticket
+from m26.auth.credentials import Credentials, Ticket
+from m26.auth.entry import Entry
+from m26.auth.vault import Vault
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.verdicts import Action, RefusedError, UnavailableError
@@ -70,12 +72,24 @@ async def test_a_failed_login_says_what_to_do(
     assert failed.value.verdict.action is action
 
 
+def entry(home: Path, held: Credentials) -> Entry:
+    return Entry(stored(home, held), "main", clock=lambda: NOW)
+
+
 async def test_a_new_ticket_is_in_the_vault_and_in_the_cache(tmp_path: Path) -> None:
-    vault, shared = stored(tmp_path, credentials()), Shared()
+    of_main, shared = entry(tmp_path, credentials()), Shared()
     new = ticket(3, at=NOW + 9)
-    await tickets.keep(new, account="main", platform="sim", vault=vault, cache=shared)
-    assert vault.read("main").ticket == new
+    await tickets.keep(new, entry=of_main, cache=shared)
+    assert Vault.open(tmp_path).read("main").ticket == new
     assert shared.ticket == new
+
+
+async def test_a_ticket_that_cannot_be_saved_still_goes_to_the_cache(tmp_path: Path) -> None:
+    of_main, shared = entry(tmp_path, credentials()), Shared()
+    (tmp_path / ".vault.bin.new").mkdir()
+    await tickets.keep(ticket(3), entry=of_main, cache=shared)
+    assert shared.ticket == ticket(3)
+    assert Vault.open(tmp_path).read("main").ticket == ticket(1)
 
 
 @pytest.mark.parametrize(
@@ -84,16 +98,19 @@ async def test_a_new_ticket_is_in_the_vault_and_in_the_cache(tmp_path: Path) -> 
         (ticket(1, at=10), None, 0, 1),
         (ticket(1, at=10), ticket(2, at=20), 0, 2),
         (ticket(1, at=30), ticket(2, at=20), 0, 1),
-        (ticket(1, at=30), ticket(2, at=20), 30, None),
+        (ticket(1, at=30), ticket(2, at=20), 31, None),
+        (ticket(9, at=30), ticket(2, at=30), 30, 2),  # dead, and another of the same moment
         (None, ticket(2, at=20), 10, 2),
         (None, None, 0, None),
     ],
 )
-async def test_the_newest_ticket_after_the_dead_one_is_taken(
+async def test_the_newest_ticket_that_is_not_dead_is_taken(
     tmp_path: Path, held: Ticket | None, shared: Ticket | None, after: float, expected: int | None
 ) -> None:
-    vault = stored(tmp_path, credentials(ticket=held))
     got = await tickets.newest(
-        account="main", platform="sim", vault=vault, cache=Shared(shared), after=after
+        entry=entry(tmp_path, credentials(ticket=held)),
+        cache=Shared(shared),
+        dead=[ticket(9).id],
+        after=after,
     )
     assert (got and got.id) == (ticket(expected).id if expected else None)

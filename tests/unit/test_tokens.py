@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -34,7 +35,7 @@ class Refresher:
         self.upstream = upstream
         self.profile = profile
         self.spent: list[str] = []
-        self.waiting = anyio.Event()
+        self.now = NOW + 100
 
     async def __call__(self) -> str:
         held = self.vault.read("main")
@@ -42,7 +43,6 @@ class Refresher:
 
         async def spend(name: str) -> None:
             self.spent.append(name)
-            self.waiting.set()
 
         new = await refresh(
             account="main",
@@ -53,7 +53,7 @@ class Refresher:
             ),
             profile=self.profile,
             spend=spend,
-            clock=lambda: NOW + 100,
+            clock=lambda: self.now,
         )
         return new.access.reveal()
 
@@ -166,19 +166,91 @@ async def test_a_partial_answer_keeps_the_old_pair(tmp_path: Path, answer: httpx
     with pytest.raises(UnavailableError) as later:
         await Refresher(tmp_path, Upstream(token=[answer]))()
     assert later.value.verdict.reason == "token_unavailable"
-    assert vault.read("main") == credentials()
+    assert replace(vault.read("main"), uses={}) == credentials()
 
 
-async def test_another_process_that_was_faster_saves_the_call(tmp_path: Path) -> None:
+async def test_after_a_lost_answer_a_service_that_is_down_is_asked_once_an_hour_and_not_for_ever(
+    tmp_path: Path,
+) -> None:
+    stored(tmp_path, credentials())
+    upstream = Upstream(token=[LOST, httpx.Response(503)])
+    refresher, calls, reasons = Refresher(tmp_path, upstream), [], []
+    with pytest.raises(TransportError):
+        await refresher()
+    for minute in range(0, 3 * 24 * 60, 5):
+        refresher.now = NOW + 100 + 60 * minute
+        before = len(upstream.asked)
+        with pytest.raises((RefusedError, UnavailableError)) as failed:
+            await refresher()
+        reasons.append(failed.value.verdict.reason)
+        calls += [minute] * (len(upstream.asked) - before)
+    assert calls == [60 * hour for hour in range(12)]
+    assert reasons[-1] == "refresh_lost"
+    assert set(reasons) == {"refresh_lost", "token_unavailable"}
+    assert refresher.spent == ["token"] * 13  # a call that is not made costs no slot
+
+
+async def test_a_service_that_answers_again_ends_the_doubt(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    upstream = Upstream(token=[LOST, httpx.Response(503), token_answer()])
+    refresher = Refresher(tmp_path, upstream)
+    for error in (TransportError, UnavailableError):
+        with pytest.raises(error):
+            await refresher()
+    refresher.now += 3_600
+    assert await refresher() == "CANARY-ACCESS-2"
+    assert vault.read("main").refreshes_unanswered == 0
+    upstream.token = [LOST]
+    with pytest.raises(TransportError):
+        await refresher()
+    assert vault.read("main").refreshes_undecided == 0  # that doubt was about another pair
+
+
+async def test_a_second_lost_answer_is_final_also_among_failures(tmp_path: Path) -> None:
+    stored(tmp_path, credentials())
+    upstream = Upstream(token=[LOST, httpx.Response(503), LOST])
+    refresher = Refresher(tmp_path, upstream)
+    for error in (TransportError, UnavailableError, TransportError, RefusedError):
+        with pytest.raises(error):
+            await refresher()
+        refresher.now += 3_600
+    assert len(upstream.asked) == 3
+
+
+async def test_a_pair_imported_while_the_answer_is_under_way_is_not_harmed_by_it(
+    tmp_path: Path,
+) -> None:
+    vault = stored(tmp_path, credentials())
+    imported = credentials(tokens=tokens(9, at=NOW + 500))
+    for answer in (
+        httpx.Response(400, json={"error": "invalid_grant"}),
+        httpx.Response(503),
+        LOST,
+        token_answer(),
+    ):
+        vault.update("main", lambda _: credentials())
+        upstream = Upstream(
+            token=[answer], hook=lambda _: vault.update("main", lambda _: imported) and None
+        )
+        try:
+            await Refresher(tmp_path, upstream)()
+        except (RefusedError, UnavailableError, TransportError):
+            assert answer is not None
+        held = vault.read("main")
+        assert (held.tokens, held.refresh_dead) == (imported.tokens, None)
+        assert held.refreshes_unanswered == 0
+
+
+async def test_nobody_else_of_the_account_renews_meanwhile(tmp_path: Path) -> None:
     vault = stored(tmp_path, credentials())
     upstream = Upstream()
     refresher = Refresher(tmp_path, upstream)
     async with anyio.create_task_group() as group, vault.renewing("main"):
         group.start_soon(refresher)
-        with anyio.fail_after(5):
-            await refresher.waiting.wait()
+        await anyio.wait_all_tasks_blocked()
         vault.change("main", lambda _: credentials(tokens=tokens(9)))
     assert upstream.asked == []
+    assert refresher.spent == []
 
 
 @pytest.mark.parametrize(

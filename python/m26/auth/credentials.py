@@ -16,6 +16,10 @@ SESSION_LIFE = 1_800.0
 """Seconds a session lives by public reports (19 to 30 min). A forecast: never a reason to renew."""
 _MAX_UNANSWERED = 2
 """A lost answer may have cost the refresh token: one more call, and no third."""
+_MAX_UNDECIDED = 12
+"""Calls after a lost answer that the token service may fail to judge, an hour apart."""
+_DEAD = 6
+"""Refusals in a row after which a bundle is not used again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class Use:
     accepted_at: float = 0.0
     """The last of them; 0 before the first."""
     refused: int = 0
-    """Requests with it that were refused in a way that may be its fault."""
+    """Requests with it that were not accepted, for a reason that may be its own."""
     refused_at: float = 0.0
     reason: str = ""
     """Reason code of the last refusal."""
@@ -44,6 +48,18 @@ class Use:
     def refuse(self, reason: str, now: float) -> Self:
         """One more request was refused."""
         return replace(self, refused=self.refused + 1, refused_at=now, reason=reason)
+
+    def plus(self, later: Use) -> Self:
+        """Both together: what is on record, and what came since."""
+        last = later if later.refused else self
+        return replace(
+            self,
+            accepted=self.accepted + later.accepted,
+            accepted_at=max(self.accepted_at, later.accepted_at),
+            refused=self.refused + later.refused,
+            refused_at=last.refused_at,
+            reason=last.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +118,7 @@ class Bundle:
     blaze_id: int | None
     captured_at: float
     failures: int = 0
-    """Failures in a row; the pool quarantines by them."""
+    """Refusals of its signature in a row; the pool quarantines by them."""
     retry_at: float = 0.0
     """Unix seconds before which it is not used again."""
     uses: Mapping[str, Use] = field(default_factory=dict)
@@ -112,6 +128,26 @@ class Bundle:
     def id(self) -> str:
         """Names the bundle without telling its codes."""
         return self.auth_data.id
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it is not used again."""
+        return self.failures >= _DEAD
+
+    @property
+    def accepted_at(self) -> float:
+        """When a request with it was accepted last, Unix seconds; 0 before the first."""
+        return max((use.accepted_at for use in self.uses.values()), default=0.0)
+
+    @property
+    def used_at(self) -> float:
+        """When it was used last, whatever came of it; 0 before the first time."""
+        return max((self.accepted_at, *(use.refused_at for use in self.uses.values())))
+
+    def is_usable(self, now: float, *, blaze_id: int | None = None) -> bool:
+        """Whether it may be used now for a session of `blaze_id` (None: persona not known)."""
+        same_persona = None in (self.blaze_id, blaze_id) or self.blaze_id == blaze_id
+        return not self.is_dead and self.retry_at <= now and same_persona
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -135,6 +171,8 @@ class Credentials:
     """First request number that no process has reserved yet."""
     refreshes_unanswered: int = 0
     """Refresh calls begun with the present refresh token whose answer never arrived."""
+    refreshes_undecided: int = 0
+    """Refresh calls after a lost answer that were answered without a word on the token."""
     refresh_refused: str | None = None
     """Reason code with which the token service refused the present refresh token for good."""
     uses: Mapping[str, Use] = field(default_factory=dict)
@@ -149,9 +187,9 @@ class Credentials:
     @property
     def refresh_dead(self) -> str | None:
         """Reason code why the refresh token is not to be used any more; None while it is."""
-        if self.refresh_refused is None and self.refreshes_unanswered >= _MAX_UNANSWERED:
-            return "refresh_lost"
-        return self.refresh_refused
+        undecided = self.refreshes_undecided if self.refreshes_unanswered else 0
+        lost = self.refreshes_unanswered >= _MAX_UNANSWERED or undecided >= _MAX_UNDECIDED
+        return "refresh_lost" if lost and self.refresh_refused is None else self.refresh_refused
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
@@ -174,9 +212,15 @@ class Credentials:
             "session": ticket.obtained_at + SESSION_LIFE if ticket else None,
             "access_token": tokens.expires_at if tokens else None,
             "refresh_token": tokens.obtained_at + REFRESH_LIFE if tokens and renews else None,
-            "bundles": None,
+            "bundles": self._bundles_end(now),
         }
         return {what: None if end is None else max(0.0, end - now) for what, end in ends.items()}
+
+    def _bundles_end(self, now: float) -> float | None:
+        usable = [bundle.captured_at for bundle in self.bundles if bundle.is_usable(now)]
+        if self.bundles and not usable:
+            return now
+        return max(usable) + self.bundle_life if usable and self.bundle_life is not None else None
 
 
 def dump(value: object) -> bytes:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from m26.auth.credentials import REFRESH_LIFE, Credentials
-from m26.auth.pool import is_usable
+from m26.auth.credentials import REFRESH_LIFE, Bundle, Credentials, Use
 from m26.upstream.profile import Profile
 from m26.upstream.rules import RULES
 from m26.upstream.signing import can_sign
 
 _DAY = 86_400.0
+_AGAIN = "Run: m26 auth login, or capture a login in the app and run: m26 auth import FILE"
+_CAPTURE = "Capture an auction search in the app and run: m26 auth import FILE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +27,33 @@ class Line:
     age: float | None = None
     seconds_left: float | None = None
     detail: str = ""
+    used: int = 0
+    """Requests with it whose outcome is known."""
+    failure: str | None = None
+    """Reason code of the last request with it that was refused."""
+    failed_at: float | None = None
+    """When that was, Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleLine:
+    """One captured bundle; `id` is a hash of it."""
+
+    id: str
+    state: str
+    """``ok``, ``resting``, ``expired`` or ``dead``."""
+    age: float
+    seconds_left: float | None
+    """Until its end, where the life of bundles is known."""
+    resting: float | None
+    """Seconds until it is used again."""
+    commands: Mapping[str, Use] = field(default_factory=dict)
+    """How it fared, by the command's wire name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """When m26 can no longer log in by itself, and what the operator does about it."""
+    """When m26 can no longer authenticate by itself, and what the operator does about it."""
 
     seconds_left: float | None
     """None when nothing that m26 knows of will end while it runs."""
@@ -37,14 +63,11 @@ class Forecast:
 
 def lines(held: Credentials, profile: Profile, *, now: float) -> list[Line]:
     """Every credential of the account, redacted."""
-    left = held.seconds_left(now)
+    left, uses = held.seconds_left(now), held.uses
     tokens, ticket = held.tokens, held.ticket
-    usable = [b for b in held.bundles if is_usable(b, now=now)]
     age = now - tokens.obtained_at if tokens else None
-    newest = max((b.captured_at for b in held.bundles), default=None)
-    pool = f"{len(usable)} of {len(held.bundles)} usable" if held.bundles else ""
     return [
-        _timed("access token", age, left["access_token"]),
+        _timed("access token", age, left["access_token"], uses.get("access_token")),
         _refresh_line(held, age, left["refresh_token"]),
         _present("client id and secret", _has_client(held, profile), "needed to renew tokens"),
         Line(
@@ -52,46 +75,105 @@ def lines(held: Credentials, profile: Profile, *, now: float) -> list[Line]:
             state="ok" if ticket else "missing",
             age=now - ticket.obtained_at if ticket else None,
             detail="used until it is rejected" if ticket else "opened when needed",
+            **_fared(uses.get("session")),
         ),
-        _present("signing constants", can_sign(profile.signing), "bundles are used instead"),
-        _present("device id", bool(held.device_id or profile.wal.device_id), "needed to sign"),
-        Line(
-            what="bundles",
-            state="ok" if usable else ("resting" if held.bundles else "missing"),
-            age=now - newest if newest is not None else None,
-            detail=pool,
+        _present(
+            "signing constants",
+            can_sign(profile.signing),
+            "bundles are used instead",
+            uses.get("signing"),
         ),
+        _present("device id", _has_device(held, profile), "needed to sign"),
+        _pool_line(held, now=now),
     ]
 
 
-def forecast(held: Credentials, profile: Profile, *, now: float) -> Forecast:
-    """When authentication will run out, and what to do."""
-    again = "Capture a login in the app and run: m26 auth import FILE"
-    signs = can_sign(profile.signing) and bool(held.device_id or profile.wal.device_id)
-    if not signs and not held.bundles:
-        return Forecast(
-            seconds_left=0.0,
-            text="no request can be signed",
-            advice=RULES["no_signature"].advice,
+def bundle_lines(held: Credentials, *, now: float) -> list[BundleLine]:
+    """Every bundle, the newest first."""
+    newest_first = sorted(held.bundles, key=lambda bundle: -bundle.captured_at)
+    return [
+        BundleLine(
+            id=bundle.id,
+            state=bundle_state(bundle, held, now=now),
+            age=now - bundle.captured_at,
+            seconds_left=_life_left(bundle, held, now=now),
+            resting=bundle.retry_at - now if bundle.retry_at > now else None,
+            commands=bundle.uses,
         )
+        for bundle in newest_first
+    ]
+
+
+def bundle_state(bundle: Bundle, held: Credentials, *, now: float) -> str:
+    """``ok``, ``resting``, ``expired`` (older than bundles live), ``dead`` (refused too often)."""
+    if bundle.is_dead:
+        return "dead"
+    if _life_left(bundle, held, now=now) == 0:
+        return "expired"
+    return "ok" if bundle.is_usable(now) else "resting"
+
+
+def forecast(held: Credentials, profile: Profile, *, now: float) -> Forecast:
+    """When authentication will run out: requests need a signature and a way to log in."""
+    signs, logs_in = _signing(held, profile, now=now), _login(held, profile, now=now)
+    for need in (signs, logs_in):
+        if need.seconds_left == 0:
+            return need
+    ends = [n for n in (signs, logs_in) if n.seconds_left not in (None, math.inf)]
+    if ends:
+        return min(ends, key=lambda need: need.seconds_left or 0.0)
+    if signs.seconds_left is None:
+        return signs
+    return Forecast(seconds_left=None, text=logs_in.text, advice=logs_in.advice)
+
+
+def _signing(held: Credentials, profile: Profile, *, now: float) -> Forecast:
+    """How long requests can be signed; None when nobody knows, infinite when there is no end."""
+    if can_sign(profile.signing) and _has_device(held, profile):
+        return Forecast(seconds_left=math.inf, text="signs by itself")
+    states = {b.id: bundle_state(b, held, now=now) for b in held.bundles}
+    living = [b for b in held.bundles if states[b.id] in ("ok", "resting")]
+    if not living:
+        what = "every captured signature has ended" if held.bundles else "no request can be signed"
+        return Forecast(seconds_left=0.0, text=what, advice=RULES["no_signature"].advice)
+    newest = max(living, key=lambda bundle: bundle.captured_at)
+    left = _life_left(newest, held, now=now)
+    life = "whose life is not known yet" if left is None else "which end then"
+    return Forecast(
+        seconds_left=left,
+        text=f"signs with captured signatures only, {life}",
+        advice=f"{_CAPTURE}; or set [signing] in profile.toml: it does not end.",
+    )
+
+
+def _login(held: Credentials, profile: Profile, *, now: float) -> Forecast:
+    """How long sessions can be opened; infinite when tokens renew themselves."""
     left = held.seconds_left(now)
-    access = left["access_token"] or 0.0
-    refresh = left["refresh_token"] or 0.0
+    access, refresh, session = (
+        left[what] or 0.0 for what in ("access_token", "refresh_token", "session")
+    )
     if refresh and _has_client(held, profile):
         return Forecast(
-            seconds_left=None,
+            seconds_left=math.inf,
             text="renews itself while m26 runs",
             advice=f"Switched off for {REFRESH_LIFE / _DAY:.0f} days, it needs a new login.",
         )
     if access:
-        why = "no refresh token" if not refresh else "no client id and secret"
-        return Forecast(seconds_left=access, text=f"{why}: works until then", advice=again)
-    session = left["session"]
-    if session:
+        why = "no client id and secret" if refresh else "no refresh token that works"
+        # The session that is open then goes on for minutes.
         return Forecast(
-            seconds_left=session, text="a captured session only: works for minutes", advice=again
+            seconds_left=max(access, session), text=f"{why}: works until then", advice=_AGAIN
         )
-    return Forecast(seconds_left=0.0, text="no way to log in", advice=again)
+    if session:
+        text = "a captured session only: works for minutes"
+        return Forecast(seconds_left=session, text=text, advice=_AGAIN)
+    return Forecast(seconds_left=0.0, text="no way to log in", advice=_AGAIN)
+
+
+def _life_left(bundle: Bundle, held: Credentials, *, now: float) -> float | None:
+    if held.bundle_life is None:
+        return None
+    return max(0.0, bundle.captured_at + held.bundle_life - now)
 
 
 def _has_client(held: Credentials, profile: Profile) -> bool:
@@ -99,28 +181,61 @@ def _has_client(held: Credentials, profile: Profile) -> bool:
     return bool(name and (held.client_secret or profile.oauth.client_secret))
 
 
-def _refresh_line(held: Credentials, age: float | None, left: float | None) -> Line:
-    what = "refresh token"
-    if held.tokens is None or held.tokens.refresh is None:
-        return Line(what=what, state="missing", detail="the access token cannot be renewed")
-    if held.refresh_dead is not None:
-        return Line(what=what, state="refused", age=age, detail=RULES[held.refresh_dead].message)
-    unanswered = f"{held.refreshes_unanswered} answer lost" if held.refreshes_unanswered else ""
-    line = _timed(what, age, left)
+def _has_device(held: Credentials, profile: Profile) -> bool:
+    return bool(held.device_id or profile.wal.device_id)
+
+
+def _pool_line(held: Credentials, *, now: float) -> Line:
+    states = [bundle_state(bundle, held, now=now) for bundle in held.bundles]
+    best = next((s for s in ("ok", "resting", "expired", "dead") if s in states), "missing")
+    newest = max((bundle.captured_at for bundle in held.bundles), default=None)
     return Line(
-        what=what,
-        state=line.state,
-        age=age,
-        seconds_left=left,
-        detail=unanswered or "renewed by use",
+        what="bundles",
+        state="refused" if best == "dead" else best,
+        age=None if newest is None else now - newest,
+        seconds_left=held.seconds_left(now)["bundles"],
+        detail=f"{states.count('ok')} of {len(states)} usable" if states else "",
+        **_fared(*(use for bundle in held.bundles for use in bundle.uses.values())),
     )
 
 
-def _timed(what: str, age: float | None, left: float | None) -> Line:
+def _refresh_line(held: Credentials, age: float | None, left: float | None) -> Line:
+    what, fared = "refresh token", _fared(held.uses.get("refresh_token"))
+    if held.tokens is None or held.tokens.refresh is None:
+        return Line(what=what, state="missing", detail="the access token cannot be renewed")
+    if held.refresh_dead is not None:
+        detail = RULES[held.refresh_dead].message
+        return Line(what=what, state="refused", age=age, detail=detail, **fared)
+    unanswered = f"{held.refreshes_unanswered} answer lost" if held.refreshes_unanswered else ""
+    return Line(
+        what=what,
+        state="ok" if left else "expired",
+        age=age,
+        seconds_left=left,
+        detail=unanswered or "renewed by use",
+        **fared,
+    )
+
+
+def _timed(what: str, age: float | None, left: float | None, use: Use | None) -> Line:
     if left is None:
         return Line(what=what, state="missing")
-    return Line(what=what, state="ok" if left > 0 else "expired", age=age, seconds_left=left)
+    state = "ok" if left > 0 else "expired"
+    return Line(what=what, state=state, age=age, seconds_left=left, **_fared(use))
 
 
-def _present(what: str, there: bool, why: str) -> Line:
-    return Line(what=what, state="ok" if there else "missing", detail="" if there else why)
+def _present(what: str, there: bool, why: str, use: Use | None = None) -> Line:
+    return Line(
+        what=what, state="ok" if there else "missing", detail="" if there else why, **_fared(use)
+    )
+
+
+def _fared(*uses: Use | None) -> dict[str, Any]:
+    """Members of a line that tell of uses: how many, and the last refusal."""
+    known: Iterable[Use] = [use for use in uses if use is not None]
+    last = max((use for use in known if use.refused), key=lambda use: use.refused_at, default=None)
+    return {
+        "used": sum(use.count for use in known),
+        "failure": last.reason if last else None,
+        "failed_at": last.refused_at if last else None,
+    }

@@ -1,17 +1,16 @@
-"""Message auth for one request: signed by the profile's constants, else from a captured bundle."""
+"""Message auth of each request: signed by the profile's constants, else by a captured bundle."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import structlog
-from anyio import to_thread
 
-from m26.auth.credentials import Bundle, Credentials, Ticket
-from m26.auth.pool import Pool, merged
-from m26.auth.vault import Vault
+from m26.auth.credentials import Credentials, Ticket
+from m26.auth.entry import Entry
+from m26.auth.pool import Pool
 from m26.upstream.profile import Profile
 from m26.upstream.rules import verdict
 from m26.upstream.secret import Secret
@@ -24,89 +23,105 @@ _GUILTY = "signature_rejected"
 _SUSPECT = frozenset(
     ("session_rejected", "token_rejected", "unknown_error", "not_success", "unexpected_status")
 )
-"""Reasons that may be the bundle's fault; `_GUILTY` is."""
+"""Reasons that may be a bundle's fault; `_GUILTY` is."""
+_FALL_BACK, _DEAD = 2, 6
+"""Refused signatures in a row after which bundles go before, and after which nothing is left."""
+_REST, _LONGEST_REST = 900.0, 86_400.0
+"""Seconds until signing is tried again, doubled with each refusal."""
+_AUTH = 4
 
 log = structlog.get_logger(__name__)
 
 
-class Signer:
-    """Picks the strategy of each request and remembers which bundle the last one used.
+def unheard(_reason: str) -> None:
+    """Nobody wants to know which strategy is used."""
 
-    Args:
-        account: its name in the vault.
-        vault: keeps request numbers and the bundles' health.
-        profile: signing constants.
-        held: the account's credentials.
-        clock: Unix seconds.
-    """
 
-    def __init__(
-        self,
-        *,
-        account: str,
-        vault: Vault,
-        profile: Profile,
-        held: Credentials,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._account = account
-        self._vault = vault
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Proof that a message is ours, and the device that it belongs to."""
+
+    auth: MessageAuth
+    device_id: Secret
+
+
+class Strategy(Protocol):
+    """One way to come by a signature."""
+
+    name: str
+
+    async def sign(self, ticket: Ticket, command: str, /) -> Signature | None:
+        """A signature for one request of a session; None when there is none to be had now."""
+
+    def judged(self, verdict: Verdict) -> bool:
+        """Hear how the request fared that was signed last; whether its health changed."""
+
+
+class Signed:
+    """Signs with the profile's constants and a device id, in the name of the session's persona."""
+
+    name = "signed"
+
+    def __init__(self, entry: Entry, profile: Profile, clock: Callable[[], float]) -> None:
+        self._entry = entry
         self._profile = profile
         self._clock = clock
-        self._device_id = held.device_id or Secret(profile.wal.device_id)
-        self._pool = Pool(held.bundles)
-        self._bundle: Bundle | None = None
         self._next_number = self._reserved = 0
+        self._refused = 0
+        self._retry_at = 0.0
 
-    def reload(self, held: Credentials) -> None:
-        """Take what the vault holds now: an import may have brought bundles or a device id."""
-        self._device_id = held.device_id or Secret(self._profile.wal.device_id)
-        if {b.id for b in held.bundles} != {b.id for b in self._pool.bundles}:
-            self._pool = Pool(held.bundles)
+    @property
+    def is_able(self) -> bool:
+        """Whether all that it needs of the operator is there."""
+        return can_sign(self._profile.signing) and bool(self._device_id)
 
-    async def sign(self, ticket: Ticket) -> tuple[MessageAuth, Secret]:
-        """Message auth for one request of a session, and the device id that belongs to it.
+    @property
+    def is_refused(self) -> bool:
+        """Whether the upstream refuses what it signs."""
+        return self._refused >= _FALL_BACK
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether there is no hope in trying on."""
+        return not self.is_able or self._refused >= _DEAD
+
+    async def sign(
+        self, ticket: Ticket, _command: str, /, *, even_so: bool = False
+    ) -> Signature | None:
+        """See `Strategy`; `even_so`: also while it rests.
 
         Raises:
-            RefusedError: neither strategy can be used.
-            UnavailableError: not now; a login or time will help.
+            UnavailableError: request numbers cannot be reserved now.
         """
-        self._bundle = None
-        able = can_sign(self._profile.signing) and bool(self._device_id)
-        if able and ticket.blaze_id is not None:
-            number = await self._request_number()
-            signature = sign(self._profile.signing, request_id=number, blaze_id=ticket.blaze_id)
-            return signature, self._device_id
-        bundle = self._pool.pick(now=self._clock(), blaze_id=ticket.blaze_id)
-        if bundle is not None:
-            self._bundle = bundle
-            code, data = bundle.auth_code.reveal(), bundle.auth_data.reveal()
-            return MessageAuth(code, data, bundle.auth_type), bundle.device_id
-        if able:  # a captured session does not tell its persona; a login does
-            raise UnavailableError(verdict("session_rejected", "its persona is not known"))
-        if self._pool.has_resting:
-            raise UnavailableError(verdict("bundles_resting"))
-        raise RefusedError(verdict("no_signature"))
+        resting = self.is_refused and self._clock() < self._retry_at and not even_so
+        if ticket.blaze_id is None or not self.is_able or resting:
+            return None
+        number = await self._number()
+        auth = sign(self._profile.signing, request_id=number, blaze_id=ticket.blaze_id)
+        return Signature(auth, self._device_id)
 
-    async def judged(self, verdict: Verdict) -> None:
-        """Note how the last request's bundle fared, if it used one."""
-        bundle, self._bundle = self._bundle, None
-        if bundle is None:
-            return
+    def judged(self, verdict: Verdict) -> bool:
+        """See `Strategy`."""
+        now = self._clock()
         if verdict.action is Action.OK:
-            changed = self._pool.succeeded(bundle)
-        elif verdict.reason in _SUSPECT or verdict.reason == _GUILTY:
-            surely = verdict.reason == _GUILTY
-            changed = self._pool.failed(bundle, now=self._clock(), surely=surely)
-            log.warning("bundle_suspect", account=self._account, reason=verdict.reason)
-        else:
-            return
-        if changed:
-            await self._update(lambda held: replace(held, bundles=merged(held, self._pool)))
+            self._entry.tally.accept("signing", now)
+            changed, self._refused = self._refused > 0, 0
+            return changed
+        if verdict.reason != _GUILTY:
+            return False
+        self._entry.tally.refuse("signing", verdict.reason, now)
+        self._refused += 1
+        rest = _REST * 2.0 ** max(0, self._refused - _FALL_BACK)
+        self._retry_at = now + min(rest, _LONGEST_REST)
+        return True
 
-    async def _request_number(self) -> int:
+    @property
+    def _device_id(self) -> Secret:
+        return self._entry.held.device_id or Secret(self._profile.wal.device_id)
+
+    async def _number(self) -> int:
         if self._next_number >= self._reserved:
-            held = await self._update(
+            held = await self._entry.change(
                 lambda held: replace(held, next_request_id=held.next_request_id + _BLOCK)
             )
             self._reserved = held.next_request_id
@@ -115,5 +130,147 @@ class Signer:
         self._next_number += 1
         return number
 
-    async def _update(self, change: Callable[[Credentials], Credentials]) -> Credentials:
-        return await to_thread.run_sync(self._vault.change, self._account, change)
+
+class Bundles:
+    """Takes the message auth of captured requests, in turn."""
+
+    name = "bundles"
+
+    def __init__(self, entry: Entry, clock: Callable[[], float]) -> None:
+        self._entry = entry
+        self._clock = clock
+        self._loaded: Credentials = entry.held
+        self._pool = Pool(entry.held, entry.tally)
+        self._last: tuple[str, str, Ticket] | None = None
+
+    def pool(self) -> Pool:
+        """The bundles as the vault and this process know them."""
+        if self._loaded is not self._entry.held:
+            self._loaded = self._entry.held
+            self._pool.load(self._loaded)
+        return self._pool
+
+    async def sign(self, ticket: Ticket, command: str, /) -> Signature | None:
+        """See `Strategy`."""
+        bundle = self.pool().pick(ticket, now=self._clock())
+        if bundle is None:
+            return None
+        self._last = bundle.id, command, ticket
+        auth = MessageAuth(bundle.auth_code.reveal(), bundle.auth_data.reveal(), bundle.auth_type)
+        return Signature(auth, bundle.device_id)
+
+    def judged(self, verdict: Verdict) -> bool:
+        """See `Strategy`."""
+        if self._last is None:
+            return False
+        (bundle, command, ticket), pool, now = self._last, self.pool(), self._clock()
+        if verdict.action is Action.OK:
+            return pool.accepted(bundle, command, ticket, now=now)
+        if verdict.reason == _GUILTY:
+            pool.refused(bundle, command, reason=verdict.reason, now=now)
+        elif verdict.reason not in _SUSPECT or not pool.rejected(
+            bundle, command, ticket, reason=verdict.reason, now=now
+        ):
+            return False
+        log.warning(
+            "bundle_rests", account=self._entry.account, bundle=bundle, reason=verdict.reason
+        )
+        return True
+
+
+class Signer:
+    """Picks the strategy of each request: signed, as long as the upstream takes it.
+
+    Refused twice in a row for its signature, it gives way to bundles, is tried again after a rest
+    of 15 minutes, doubled up to a day, and comes back when it is accepted.
+
+    Args:
+        entry: the account's credentials.
+        profile: signing constants.
+        clock: Unix seconds.
+        on_strategy: told why bundles are used in place of signing, and "" when it works again.
+    """
+
+    def __init__(
+        self,
+        *,
+        entry: Entry,
+        profile: Profile,
+        clock: Callable[[], float],
+        on_strategy: Callable[[str], None],
+    ) -> None:
+        self._entry = entry
+        self._signed = Signed(entry, profile, clock)
+        self._bundles = Bundles(entry, clock)
+        self._on_strategy = on_strategy
+        self._used: Strategy | None = None
+        self._told = ""
+
+    @property
+    def strategy(self) -> str:
+        """``signed`` or ``bundles``: what the last request used, or the next would try first."""
+        if self._used is not None:
+            return self._used.name
+        return (self._signed if self._signed.is_able else self._bundles).name
+
+    @property
+    def pool(self) -> Pool:
+        """The account's bundles."""
+        return self._bundles.pool()
+
+    async def sign(self, ticket: Ticket, *, command: str) -> Signature:
+        """Message auth for one request of a session.
+
+        Args:
+            ticket: the session.
+            command: wire name of what is asked.
+
+        Raises:
+            RefusedError: no strategy is left.
+            UnavailableError: not now; a login or time will help.
+        """
+        for strategy in (self._signed, self._bundles):
+            if (signature := await strategy.sign(ticket, command)) is not None:
+                return self._using(strategy, signature)
+        resting = self._bundles.pool().has_resting(ticket)
+        if self._signed.is_able and ticket.blaze_id is None:
+            # A captured session does not tell its persona; a login does.
+            raise UnavailableError(verdict("session_rejected", "its persona is not known"))
+        if resting:
+            raise UnavailableError(verdict("bundles_resting"))
+        if not self._signed.is_dead:  # refused, but all there is
+            signature = await self._signed.sign(ticket, command, even_so=True)
+            assert signature is not None
+            return self._using(self._signed, signature)
+        if self._signed.is_able:
+            both = "the signing constants are refused, and no captured bundle is usable"
+            message = f"no request can be signed: {both}"
+            raise RefusedError(verdict("no_signature", message=message, exit_code=_AUTH))
+        raise RefusedError(verdict("no_signature"))
+
+    async def judged(self, verdict: Verdict) -> None:
+        """Hear what the last reply meant; changed health is written down."""
+        if self._used is None:
+            return
+        changed = self._used.judged(verdict)
+        if self._used is self._signed and not self._signed.is_refused:
+            self._tell("")
+        await self._entry.record(now=changed)
+
+    def _using(self, strategy: Strategy, signature: Signature) -> Signature:
+        self._used = strategy
+        if strategy is self._bundles and self._signed.is_refused:
+            self._tell("the signing constants are refused; captured bundles are used")
+        return signature
+
+    def _tell(self, reason: str) -> None:
+        if reason == self._told:
+            return
+        self._told = reason
+        log.warning(
+            "strategy_changed",
+            account=self._entry.account,
+            strategy=self.strategy,
+            reason=reason or "signing is accepted again",
+        )
+        self._on_strategy(reason)

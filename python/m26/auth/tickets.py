@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import structlog
-from anyio import to_thread
 
 from m26.auth.cache import TicketCache
 from m26.auth.credentials import Ticket, Tokens
-from m26.auth.vault import Vault
+from m26.auth.entry import Entry
 from m26.upstream.answers import LoginAnswer, read_login
 from m26.upstream.client import GatewayClient
 from m26.upstream.verdicts import Action, RefusedError, UnavailableError
@@ -33,21 +32,39 @@ async def login(client: GatewayClient, tokens: Tokens, *, clock: Callable[[], fl
     raise (RefusedError if answer.action is Action.STOP else UnavailableError)(answer)
 
 
-async def keep(
-    ticket: Ticket, *, account: str, platform: str, vault: Vault, cache: TicketCache | None
-) -> None:
-    """Write a new ticket into the vault and, where there is one, the cache."""
-    await to_thread.run_sync(vault.change, account, lambda held: replace(held, ticket=ticket))
+async def keep(ticket: Ticket, *, entry: Entry, cache: TicketCache | None) -> None:
+    """Write a new ticket into the vault and, where there is one, the cache.
+
+    A vault that cannot be written now costs other processes a login, nothing else.
+
+    Raises:
+        RefusedError: the account is no longer in the vault.
+    """
+    try:
+        await entry.change(lambda held: replace(held, ticket=ticket))
+    except UnavailableError as error:
+        log.warning("session_unsaved", account=entry.account, error=error.message)
     if cache is not None:
-        await cache.put(account, platform, ticket)
-    log.info("session_opened", account=account, session=ticket.id)
+        await cache.put(entry.account, entry.held.platform, ticket)
+    log.info("session_opened", account=entry.account, session=ticket.id)
 
 
 async def newest(
-    *, account: str, platform: str, vault: Vault, cache: TicketCache | None, after: float
+    *, entry: Entry, cache: TicketCache | None, dead: Collection[str], after: float
 ) -> Ticket | None:
-    """The newest ticket that any process of the account got after `after` (Unix seconds)."""
-    held = (await to_thread.run_sync(vault.read, account)).ticket
-    shared = await cache.get(account, platform) if cache is not None else None
-    tickets = [ticket for ticket in (held, shared) if ticket and ticket.obtained_at > after]
+    """The newest ticket that any process of the account has, but for what is known to be dead.
+
+    Args:
+        entry: the account; read afresh.
+        cache: of other hosts.
+        dead: ids of tickets that were rejected.
+        after: Unix seconds; tickets from before are as dead.
+
+    Raises:
+        RefusedError: the account is no longer in the vault.
+        UnavailableError: the vault cannot be used now.
+    """
+    held = (await entry.read()).ticket
+    shared = await cache.get(entry.account, entry.held.platform) if cache is not None else None
+    tickets = [t for t in (held, shared) if t and t.obtained_at >= after and t.id not in dead]
     return max(tickets, key=lambda ticket: ticket.obtained_at, default=None)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import structlog
-from anyio import to_thread
 
-from m26.auth.credentials import Credentials, Tokens
+from m26.auth.credentials import Credentials, Tokens, Use
+from m26.auth.entry import Change, Entry
 from m26.auth.vault import Vault
 from m26.errors import TransportError
 from m26.upstream.answers import TokenAnswer, read_tokens
 from m26.upstream.client import GatewayClient
 from m26.upstream.commands import refresh_form
 from m26.upstream.profile import Profile
+from m26.upstream.replies import classify_transport
 from m26.upstream.rules import verdict
 from m26.upstream.secret import Secret
-from m26.upstream.verdicts import Action, RefusedError, UnavailableError
+from m26.upstream.verdicts import Action, RefusedError, UnavailableError, Verdict
 
 _NEVER_SENT = ("unreachable", "certificate")
 _FINAL = "login_again"
 """The token itself is refused; other refusals end with a corrected profile and `m26 resume`."""
+_PROBE = 3_600.0
+"""Seconds between calls after a lost answer, as long as none is answered with a judgement."""
+_TOKEN = "refresh_token"  # noqa: S105 - its name among the uses
 
 log = structlog.get_logger(__name__)
 
@@ -37,27 +43,57 @@ async def refresh(
     spend: Callable[[str], Awaitable[None]],
     clock: Callable[[], float],
 ) -> Tokens:
+    """`renew` for those who do it but once; nobody of the account renews meanwhile.
+
+    Raises:
+        AuthError: the vault has no such account or cannot be used; or as `renew` says.
+    """
+    entry = Entry(vault, account, clock=clock)
+    try:
+        async with entry.renewing():
+            tokens = await renew(
+                entry, replaced, client=client, profile=profile, spend=spend, clock=clock
+            )
+    finally:
+        await entry.aclose()
+    return tokens
+
+
+async def renew(
+    entry: Entry,
+    replaced: Tokens,
+    *,
+    client: GatewayClient,
+    profile: Profile,
+    spend: Callable[[str], Awaitable[None]],
+    clock: Callable[[], float],
+) -> Tokens:
     """Get a new pair in place of `replaced`, or the one that another process got meanwhile.
 
-    Exactly one call is made. That it is under way is written down before it leaves, so that even
-    a kill leaves a trace; the new pair is written down before it is returned.
+    The caller holds the account's renewal. One call is made at the most. That it is under way is
+    written down before it leaves, so that even a kill leaves a trace; the new pair is written down
+    before it is returned. Where that fails it is kept, saved as soon as it can be, and not
+    renewed before.
 
     Raises:
         RefusedError: no refresh is possible until the operator logs in again.
-        UnavailableError: the token service failed; the old pair stays.
+        UnavailableError: the token service failed, and the old pair stays; or the vault cannot be
+            written now.
         TransportError: no whole answer came.
     """
-    form(await _read(vault, account), profile)  # refuse before a budget slot is spent
-    await spend("token")
-    async with vault.renewing(account):
-        held = await _read(vault, account)
-        if held.tokens is not None and held.tokens.access != replaced.access:
-            return held.tokens
-        fields = form(held, profile)
-        # A cancelled refresh could lose the only valid token: it ends within the call's deadline.
-        with anyio.CancelScope(shield=True):
-            tokens = await _call(account, held, fields, vault, client, clock)
-    return tokens
+    held = await entry.read()
+    if held.tokens is None or held.tokens.access == replaced.access:
+        form(held, profile)  # refuse before a budget slot is spent
+        _wait_for_probe(held, now=clock())
+        await spend("token")
+        held = await entry.read()  # a capture may have been imported while we waited
+    if held.tokens is not None and held.tokens.access != replaced.access:
+        return held.tokens
+    fields = form(held, profile)
+    # A cancelled refresh could lose the only valid token: it ends within the call's deadline.
+    with anyio.CancelScope(shield=True):
+        tokens = await _call(entry, held, fields, client, clock)
+    return tokens  # noqa: RET504 - a scope may swallow an exception, as far as a checker can see
 
 
 def form(held: Credentials, profile: Profile) -> dict[str, str]:
@@ -82,49 +118,88 @@ def form(held: Credentials, profile: Profile) -> dict[str, str]:
     )
 
 
+def _wait_for_probe(held: Credentials, *, now: float) -> None:
+    """After a lost answer the token may be spent: a service that is down is not asked on and on."""
+    if held.refreshes_unanswered and held.refreshes_undecided:
+        left = held.uses.get(_TOKEN, Use()).refused_at + _PROBE - now
+        if left > 0:
+            detail = f"an answer was lost before, so it is asked once an hour: in {left:.0f} s"
+            raise UnavailableError(verdict("token_unavailable", detail))
+
+
 async def _call(
-    account: str,
+    entry: Entry,
     held: Credentials,
     fields: dict[str, str],
-    vault: Vault,
     client: GatewayClient,
     clock: Callable[[], float],
 ) -> Tokens:
-    before = held.refreshes_unanswered
-    await _save(vault, account, refreshes_unanswered=before + 1)
+    sent, before = held.tokens, held.refreshes_unanswered
+    assert sent is not None  # `form` saw them
+    undecided = held.refreshes_undecided if before else 0
+    marked = await entry.change(
+        _of(sent, refreshes_unanswered=before + 1, refreshes_undecided=undecided)
+    )
+    if marked.tokens != sent and marked.tokens is not None:
+        return marked.tokens  # imported just now
     try:
         reply = await client.token(fields)
     except TransportError as error:
-        if getattr(error, "reason", "") in _NEVER_SENT:
-            await _save(vault, account, refreshes_unanswered=before)
+        failure = classify_transport(error)
+        lost = before if failure.reason in _NEVER_SENT else before + 1
+        await _note(entry, failure, clock(), _of(sent, refreshes_unanswered=lost))
         raise
     answer = read_tokens(reply)
+    now = clock()
     if isinstance(answer, TokenAnswer):
-        now = clock()
         tokens = Tokens(
             access=answer.access_token,
             refresh=answer.refresh_token,
             expires_at=now + answer.expires_in,
             obtained_at=now,
         )
-        await _save(vault, account, tokens=tokens, refreshes_unanswered=0)
-        log.info("tokens_renewed", account=account, seconds=round(answer.expires_in))
+        entry.tally.accept(_TOKEN, now)
+        await entry.settle(_pair(sent, tokens))
+        log.info("tokens_renewed", account=entry.account, seconds=round(answer.expires_in))
         return tokens
     if answer.action is Action.STOP:
         refused = answer.reason if answer.reason == _FINAL else None
-        await _save(vault, account, refresh_refused=refused, refreshes_unanswered=before)
+        await _note(
+            entry, answer, now, _of(sent, refresh_refused=refused, refreshes_unanswered=before)
+        )
         raise RefusedError(answer)
-    await _save(vault, account, refreshes_unanswered=before)
+    undecided += before > 0
+    await _note(
+        entry, answer, now, _of(sent, refreshes_unanswered=before, refreshes_undecided=undecided)
+    )
     raise UnavailableError(answer)
 
 
-async def _read(vault: Vault, account: str) -> Credentials:
-    return await to_thread.run_sync(vault.read, account)
+async def _note(entry: Entry, verdict: Verdict, now: float, change: Change) -> None:
+    """Keep what a failed call leaves behind; the failure itself is the news, so no other is."""
+    entry.tally.refuse(_TOKEN, verdict.reason, now)
+    with contextlib.suppress(RefusedError, UnavailableError):  # then it is owed
+        await entry.settle(change)
 
 
-async def _save(vault: Vault, account: str, **changes: object) -> None:
-    await to_thread.run_sync(
-        vault.change,
-        account,
-        lambda held: replace(held, **changes),
-    )
+def _of(sent: Tokens, **changes: Any) -> Change:  # noqa: ANN401 - fields of Credentials
+    """A change of what is known of one pair: of another one it says nothing."""
+    return lambda held: replace(held, **changes) if held.tokens == sent else held
+
+
+def _pair(sent: Tokens, new: Tokens) -> Change:
+    """The new pair in place of the one sent; one that was imported meanwhile may be newer still."""
+
+    def change(held: Credentials) -> Credentials:
+        other = held.tokens if held.tokens != sent else None
+        if other is not None and other.obtained_at > new.obtained_at:
+            return held
+        return replace(
+            held,
+            tokens=new,
+            refreshes_unanswered=0,
+            refreshes_undecided=0,
+            refresh_refused=None,
+        )
+
+    return change

@@ -5,26 +5,26 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
 import anyio
 import orjson
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 
 from m26 import config
 from m26.auth.credentials import Credentials, dump
+from m26.auth.keys import Keys
 from m26.errors import AuthError, ConfigError, StorageError
 from m26.private import UnsafeFileError, read_private, replace_private
-from m26.redaction import register_secret
 
 FILE: Final = "vault.bin"
-KEY_FILE: Final = "vault.key"
 _VERSION = 1
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _POLL = 0.02
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Vault:
@@ -36,8 +36,8 @@ class Vault:
     def __init__(self, home: Path, settings: config.Vault) -> None:
         self._home = home
         self._path = home / FILE
-        self._settings = settings
-        self._cipher: MultiFernet | None = None
+        self.keys = Keys(self._path, settings)
+        """What it is encrypted with."""
 
     @classmethod
     def open(cls, home: Path, settings: config.Vault | None = None) -> Self:
@@ -61,14 +61,10 @@ class Vault:
         Raises:
             AuthError: there is no such account, or the file cannot be used.
         """
-        found = self._load().get(account)
-        if found is None:
-            known = ", ".join(self.accounts()) or "none"
-            raise AuthError(
-                f"the vault has no account {account!r} (known: {known})",
-                hint="Import a capture: m26 auth import FILE --account NAME",
-            )
-        return found
+        accounts = self._load()
+        if account not in accounts:
+            raise _unknown(account, accounts)
+        return accounts[account]
 
     def update(
         self, account: str, change: Callable[[Credentials | None], Credentials]
@@ -82,23 +78,11 @@ class Vault:
         Raises:
             StorageError: the file could not be written; the old one is untouched.
         """
-        if not _ACCOUNT.fullmatch(account):
-            raise ConfigError(
-                f"{account!r} is no account name",
-                hint="Use letters, digits, dot, dash, underscore.",
-            )
-        try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._locked():
-                accounts = self._load()
-                accounts[account] = change(accounts.get(account))
-                document = dump({"version": _VERSION, "accounts": accounts})
-                replace_private(self._path, self._key(create=True).encrypt(document))
-        except OSError as error:
-            raise StorageError(
-                f"cannot write {self._path}: {error.strerror}",
-                hint="Free space or correct its permissions; the old vault is untouched.",
-            ) from None
+        check_name(account)
+        with self._writing():
+            accounts = self._load()
+            accounts[account] = change(accounts.get(account))
+            self._save(accounts)
         return accounts[account]
 
     def change(self, account: str, change: Callable[[Credentials], Credentials]) -> Credentials:
@@ -114,62 +98,137 @@ class Vault:
 
         return self.update(account, apply)
 
+    def forget(self, account: str | None = None) -> tuple[str, ...]:
+        """Delete an account, or all of them; who was deleted.
+
+        Raises:
+            AuthError: there is no such account.
+            StorageError: the file could not be written; the old one is untouched.
+        """
+        with self._writing():
+            accounts = self._load()
+            if account is not None and account not in accounts:
+                raise _unknown(account, accounts)
+            gone = tuple(accounts) if account is None else (account,)
+            if gone:
+                self._save({name: held for name, held in accounts.items() if name not in gone})
+        return gone
+
+    def rekey(self) -> Iterator[str]:
+        """Encrypt everything with a new key, one durable step at each `next`, telling what it did.
+
+        Between any two steps a vault is left that opens. Where the key cannot be replaced by us
+        (see `Keys.is_replaceable`) it is one step: encrypt with the newest of the keys given.
+
+        Raises:
+            StorageError: a file could not be written; the vault still opens.
+        """
+        with self._writing():
+            accounts = self._load()
+            if not self.keys.is_replaceable:
+                self._save(accounts)
+                yield f"the vault is encrypted with the first key of {self.keys.origin}"
+                return
+            self.keys.add()
+            yield f"{self.keys.origin} holds a new key before the old one"
+            self._save(accounts)
+            yield "the vault is encrypted with the new key"
+            self.keys.drop_old()
+            yield f"{self.keys.origin} holds the new key alone"
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Another value after each change of the file, for one system call; None without a file."""
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return None
+        return facts.st_ino, facts.st_ctime_ns, facts.st_size
+
     @asynccontextmanager
     async def renewing(self, account: str) -> AsyncIterator[None]:
         """Hold the renewal of one account: of all processes, one refreshes or logs in at a time."""
-        descriptor = os.open(self._home / f".renew-{account}.lock", _LOCK_FLAGS, 0o600)
+        check_name(account)
+        async with self._turn(f".renew-{account}.lock"):
+            yield
+
+    @asynccontextmanager
+    async def rebuilding(self, on_wait: Callable[[], None]) -> AsyncIterator[None]:
+        """Hold the rebuild of the pool: one at a time; `on_wait` is told when another one is on."""
+        async with self._turn(".rebuild.lock", on_wait):
+            yield
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Encrypt what another store keeps for us, or what comes back to us through others."""
+        try:
+            return self.keys.cipher().encrypt(data)
+        except ConfigError:
+            with self._writing():  # before the first account there is no key yet
+                return self.keys.cipher(create=True).encrypt(data)
+
+    def decrypt(self, data: bytes) -> bytes | None:
+        """What `encrypt` encrypted; None when it was made with another key or is damaged."""
+        try:
+            return self.keys.cipher().decrypt(data)
+        except InvalidToken:
+            return None
+
+    @asynccontextmanager
+    async def _turn(
+        self, name: str, on_wait: Callable[[], None] | None = None
+    ) -> AsyncIterator[None]:
+        try:
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._home / name, _LOCK_FLAGS, 0o600)
+        except OSError as error:
+            raise self._cannot_write(error) from None
         try:
             while True:
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
+                    if on_wait is not None:
+                        on_wait()
+                        on_wait = None
                     await anyio.sleep(_POLL)
             yield
         finally:
             os.close(descriptor)
 
-    def encrypt(self, data: bytes) -> bytes:
-        """Encrypt what another store keeps for us."""
-        return self._key(create=True).encrypt(data)
-
-    def decrypt(self, data: bytes) -> bytes | None:
-        """What `encrypt` encrypted; None when it was made with another key or is damaged."""
-        try:
-            return self._key(create=False).decrypt(data)
-        except InvalidToken:
-            return None
-
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        descriptor = os.open(self._home / ".vault.lock", _LOCK_FLAGS, 0o600)
+    def _writing(self) -> Iterator[None]:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._home / ".vault.lock", _LOCK_FLAGS, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise self._cannot_write(error) from None
+
+    def _cannot_write(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"cannot write {self._path}: {error.strerror}",
+            hint="Free space or correct its permissions; the old vault is untouched.",
+        )
+
+    def _save(self, accounts: Mapping[str, Credentials]) -> None:
+        document = dump({"version": _VERSION, "accounts": accounts})
+        replace_private(self._path, self.keys.cipher(create=True).encrypt(document))
 
     def _load(self) -> dict[str, Credentials]:
-        try:
-            data = read_private(self._path, owners=frozenset({os.geteuid()}))
-        except FileNotFoundError:
-            return {}
-        except UnsafeFileError as error:
-            raise AuthError(
-                f"vault {self._path} {error}; it was not read and not changed",
-                hint=f"If it is yours: chmod 600 {self._path}. If it is lost: move it away, "
-                "then import your captures again.",
-            ) from None
-        document = self.decrypt(data)
+        document = self._document()
+        if document is None:
+            self.keys.reread()  # the key may have been changed since, or between our two looks
+            document = self._document()
         if document is None:
             raise AuthError(
                 f"vault {self._path} does not open with this key, or it is damaged; not changed",
                 hint="Give the key it was made with (M26_VAULT__KEY, M26_VAULT__KEY_FILE), or move "
                 "it away and import your captures again.",
             )
-        return self._read_document(document)
-
-    def _read_document(self, document: bytes) -> dict[str, Credentials]:
         content: dict[str, Any] = orjson.loads(document)
         if content.get("version") != _VERSION:
             raise AuthError(
@@ -179,46 +238,37 @@ class Vault:
         accounts: dict[str, dict[str, Any]] = content["accounts"]
         return {name: Credentials.from_json(data) for name, data in accounts.items()}
 
-    def _key(self, *, create: bool) -> MultiFernet:
-        if self._cipher is None:
-            self._cipher = self._read_key(create=create)
-        return self._cipher
-
-    def _read_key(self, *, create: bool) -> MultiFernet:
-        given, file = self._settings.key, self._settings.key_file
-        if given is not None:
-            return _cipher(given.get_secret_value(), "M26_VAULT__KEY")
-        path = file or self._home / KEY_FILE
+    def _document(self) -> bytes | None:
+        """The file's content; None when this key does not open it."""
         try:
-            # A service manager hands credentials over as root.
-            text = read_private(path, owners=frozenset({0, os.geteuid()}))
+            data = read_private(self._path, owners=frozenset({os.geteuid()}))
         except FileNotFoundError:
-            if not create or file is not None or self._path.exists():
-                raise ConfigError(
-                    f"vault key {path} is missing",
-                    hint="Put the key back, or set M26_VAULT__KEY. Without it the vault is lost: "
-                    f"move {self._path} away and import your captures again.",
-                ) from None
-            text = Fernet.generate_key()
-            replace_private(path, text)
+            return dump({"version": _VERSION, "accounts": {}})
         except UnsafeFileError as error:
-            raise ConfigError(
-                f"vault key {path} {error}", hint=f"Correct it; e.g. chmod 600 {path}"
+            raise AuthError(
+                f"vault {self._path} {error}; it was not read and not changed",
+                hint=f"If it is yours: chmod 600 {self._path}. If it is lost: move it away, "
+                "then import your captures again.",
             ) from None
-        return _cipher(text.decode("ascii", "replace"), str(path))
+        return self.decrypt(data)
 
 
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+def check_name(account: str) -> None:
+    """Refuse what is no account name: it becomes a part of file names.
 
-
-def _cipher(text: str, where: str) -> MultiFernet:
-    keys = [part.strip() for part in text.split(",") if part.strip()]
-    for key in keys:
-        register_secret(key)
-    try:
-        return MultiFernet([Fernet(key) for key in keys])
-    except ValueError:
+    Raises:
+        ConfigError: it is none.
+    """
+    if not _ACCOUNT.fullmatch(account):
         raise ConfigError(
-            f"{where} is not a vault key",
-            hint="A key is 32 random bytes in URL-safe base64 (Fernet); newest first, with commas.",
-        ) from None
+            f"{account!r} is no account name",
+            hint="Use letters, digits, dot, dash, underscore.",
+        )
+
+
+def _unknown(account: str, accounts: Mapping[str, Credentials]) -> AuthError:
+    known = ", ".join(accounts) or "none"
+    return AuthError(
+        f"the vault has no account {account!r} (known: {known})",
+        hint="Import a capture: m26 auth import FILE --account NAME",
+    )

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import structlog
-from anyio import to_thread
 
 from m26.auth import tickets
 from m26.auth.cache import TicketCache
 from m26.auth.credentials import Ticket, Tokens
-from m26.auth.signer import Signer
-from m26.auth.tokens import refresh
+from m26.auth.entry import Entry
+from m26.auth.signer import Signer, unheard
+from m26.auth.tokens import renew
 from m26.auth.vault import Vault
 from m26.errors import ConfigError, M26Error, TransportError
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.replies import Reply
 from m26.upstream.rules import verdict
+from m26.upstream.secret import Secret
 from m26.upstream.verdicts import Action, RefusedError, UnavailableError, Verdict
 
 _MARGIN = 120.0
 """Seconds before its end at which an access token is renewed rather than used."""
+_REJECTIONS = frozenset(("session_rejected", "token_rejected", "token_expired"))
+_REMEMBERED = 64
+"""Dead sessions that are not taken up again should the vault or the cache still have them."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,17 +39,22 @@ log = structlog.get_logger(__name__)
 class Session:
     """Requests of one account. Tickets are renewed when they are rejected, never on a timer.
 
-    Renewals are single-flight: who asks while one is under way gets its outcome, good or bad.
+    Renewals are single-flight: who asks while one is under way gets its outcome, good or bad; of
+    several processes one renews, and the others take over what it got. `aclose` it at the end.
 
     Args:
         account: its name in the vault.
         vault: holds the credentials; read afresh before each renewal.
         client: the account's connection.
         profile: commands, signing constants, client id and secret where the vault has none.
-        cache: shares the ticket with other processes; None leaves it to the vault.
+        cache: shares the ticket with other hosts; None leaves it to the vault.
         spend: waits for a budget slot; called with ``token``, ``login`` or the command's wire
             name before every request.
         clock: Unix seconds.
+        on_strategy: told why requests are no longer signed but use captured bundles, and an empty
+            text when signing works again.
+        on_login: told the outcome of a login that goes unseen otherwise: ``ok``, or the reason why
+            its access token is dead.
 
     Raises:
         AuthError: the vault has no such account or cannot be used.
@@ -59,21 +70,29 @@ class Session:
         cache: TicketCache | None = None,
         spend: Callable[[str], Awaitable[None]],
         clock: Callable[[], float] = time.time,
+        on_strategy: Callable[[str], None] = unheard,
+        on_login: Callable[[str], None] = unheard,
     ) -> None:
-        self._account = account
-        self._vault = vault
         self._client = client
         self._profile = profile
         self._cache = cache
         self._spend = spend
         self._clock = clock
-        self._held = vault.read(account)
+        self._on_login = on_login
+        self._entry = Entry(vault, account, clock=clock)
+        self._refresh = partial(
+            renew, self._entry, client=client, profile=profile, spend=spend, clock=clock
+        )
         self._signer = Signer(
-            account=account, vault=vault, profile=profile, held=self._held, clock=clock
+            entry=self._entry, profile=profile, clock=clock, on_strategy=on_strategy
         )
         self._ticket: Ticket | None = None
+        self._dead: deque[str] = deque(maxlen=_REMEMBERED)
         self._dead_before = 0.0
+        self._rejected: Secret | None = None
+        """An access token that must not be used again, even if its renewal fails."""
         self._skew: float | None = None
+        self._sending = anyio.Lock()
         self._renewing = anyio.Lock()
         self._renewals = 0
         self._failure: M26Error | None = None
@@ -86,11 +105,20 @@ class Session:
     @property
     def platform(self) -> str:
         """Platform of the account."""
-        return self._held.platform
+        return self._entry.held.platform
+
+    @property
+    def strategy(self) -> str:
+        """How requests prove who they are: ``signed`` or ``bundles``."""
+        return self._signer.strategy
 
     def seconds_left(self) -> dict[str, float | None]:
         """Life left in ``session``, ``access_token``, ``refresh_token``, ``bundles``."""
-        return replace(self._held, ticket=self._ticket).seconds_left(self._clock())
+        pool = self._signer.pool
+        held = replace(
+            self._entry.held, ticket=self._ticket, bundles=pool.bundles, bundle_life=pool.life
+        )
+        return held.seconds_left(self._clock())
 
     def observe_server_time(self, response_time: int, *, fetched_at: int) -> None:
         """Tell the server's clock as a reply's body showed it; both in microseconds."""
@@ -108,7 +136,7 @@ class Session:
 
         Raises:
             RefusedError: no request makes sense until the operator acts.
-            UnavailableError: a ticket could not be had now.
+            UnavailableError: a ticket or a signature could not be had now.
             TransportError: no whole reply came.
         """
         wire = self._profile.commands.get(command)
@@ -116,21 +144,33 @@ class Session:
             raise ConfigError(
                 f"the profile has no command {command!r}", hint="Add it to [commands]."
             )
-        signature, device_id = await self._signer.sign(await self._ensure())
+        ticket = await self._ensure()
+        signature = await self._signer.sign(ticket, command=wire.name)
         await self._spend(wire.name)
-        ticket = await self._ensure()  # it may have been replaced while we waited for the slot
-        return await self._client.process(
-            session_key=ticket.session_key,
-            command=wire,
-            payload=payload,
-            signature=signature,
-            device_id=device_id,
-            server_time=self._clock() + (self._client.skew if self._skew is None else self._skew),
-            params=params,
-        )
+        while True:
+            current = await self._ensure()
+            if current is not ticket:  # it was replaced while we waited for the slot
+                ticket, signature = current, await self._signer.sign(current, command=wire.name)
+            async with self._sending:
+                if self._ticket is not ticket:
+                    continue  # or while a login was on the wire
+                skew = self._client.skew if self._skew is None else self._skew
+                return await self._client.process(
+                    session_key=ticket.session_key,
+                    command=wire,
+                    payload=payload,
+                    signature=signature.auth,
+                    device_id=signature.device_id,
+                    server_time=self._clock() + skew,
+                    params=params,
+                )
 
     async def judged(self, verdict: Verdict) -> None:
-        """Tell what the last reply meant, so that the pool knows how its bundle is."""
+        """Tell what the last reply meant, so that health and use counts are right."""
+        if verdict.action is Action.OK:
+            self._entry.tally.accept("session", self._clock())
+        elif verdict.reason in _REJECTIONS:
+            self._entry.tally.refuse("session", verdict.reason, self._clock())
         await self._signer.judged(verdict)
 
     async def renew_session(self, *, dead: str) -> None:
@@ -150,14 +190,12 @@ class Session:
             if self._ticket is not None and self._ticket.id != dead:
                 return
             self._retire()
-            self._held = await to_thread.run_sync(self._vault.read, self._account)
-            self._signer.reload(self._held)  # another process may have imported a capture
-            if await self._adopt():
-                return
-            rejected = await self._login()
-            if rejected is not None:
-                await self._refresh(self._tokens())
-                rejected = await self._login()
+            async with self._entry.renewing():
+                if await self._adopt():  # another process was faster
+                    return
+                rejected = await self._login(await self._living_tokens())
+                if rejected is not None:
+                    rejected = await self._login(await self._refresh(self._tokens()))
             if rejected is not None:
                 raise RefusedError(replace(rejected, action=Action.STOP))
 
@@ -169,11 +207,18 @@ class Session:
             UnavailableError: the token service failed; the old pair stays.
             TransportError: no whole answer came.
         """
-        seen = self._held.tokens
+        seen = self._entry.held.tokens
         async with self._renewal():
-            if self._held.tokens is seen:
+            if seen is not None and self._tokens().access != seen.access:
+                return
+            self._rejected = self._tokens().access
+            self._retire()
+            async with self._entry.renewing():
                 await self._refresh(self._tokens())
-                self._retire()
+
+    async def aclose(self) -> None:
+        """Write down what is not yet: use counts, or a token pair that could not be saved."""
+        await self._entry.aclose()
 
     @asynccontextmanager
     async def _renewal(self) -> AsyncIterator[None]:
@@ -191,58 +236,69 @@ class Session:
                 self._renewals += 1
 
     async def _ensure(self) -> Ticket:
-        if self._ticket is None:
+        if await self._entry.look():
+            self._take_over()
+        while self._ticket is None:
             await self.renew_session(dead="")
-        assert self._ticket is not None
         return self._ticket
+
+    def _take_over(self) -> None:
+        """Go on with the session of another process: its login may have ended ours."""
+        newer, ours = self._entry.held.ticket, self._ticket
+        if ours is None or newer is None or newer.blaze_id is None or newer.id in self._dead:
+            return
+        if newer.obtained_at > ours.obtained_at:
+            self._retire()
+            self._ticket = newer
+            log.info("session_taken_over", account=self._entry.account, session=newer.id)
 
     def _retire(self) -> None:
         """Forget the ticket; an older one found anywhere later is dead too."""
         if self._ticket is not None:
+            self._dead.append(self._ticket.id)
             self._dead_before = max(self._dead_before, self._ticket.obtained_at)
             self._ticket = None
 
     async def _adopt(self) -> bool:
         """Take over a newer ticket that another process of the account got."""
         self._ticket = await tickets.newest(
-            account=self._account,
-            platform=self.platform,
-            vault=self._vault,
-            cache=self._cache,
-            after=self._dead_before,
+            entry=self._entry, cache=self._cache, dead=self._dead, after=self._dead_before
         )
         return self._ticket is not None
 
-    async def _login(self) -> Verdict | None:
+    async def _login(self, tokens: Tokens) -> Verdict | None:
         """One login; the verdict when the access token is dead."""
-        tokens = await self._living_tokens()
         await self._spend("login")
-        async with self._vault.renewing(self._account):
-            if await self._adopt():  # another process was faster
-                return None
+        if await self._adopt():  # another host was faster, while we waited for the slot
+            return None
+        tally = self._entry.tally
+        async with self._sending:  # no request with the dead key is behind us in the queue
             try:
                 ticket = await tickets.login(self._client, tokens, clock=self._clock)
-            except UnavailableError as error:
-                if error.verdict.action is Action.NEW_TOKEN:
-                    return error.verdict
-                raise
-            await tickets.keep(
-                ticket,
-                account=self._account,
-                platform=self.platform,
-                vault=self._vault,
-                cache=self._cache,
-            )
-        self._ticket = ticket
+            except (RefusedError, UnavailableError) as error:
+                tally.refuse("access_token", error.verdict.reason, self._clock())
+                if error.verdict.action is not Action.NEW_TOKEN:
+                    raise
+                self._rejected = tokens.access
+                reason = error.verdict.reason
+                log.warning("login_refused", account=self._entry.account, reason=reason)
+                self._on_login(reason)
+                return error.verdict
+            tally.accept("access_token", self._clock())
+            self._on_login("ok")
+            self._ticket = ticket
+        await tickets.keep(ticket, entry=self._entry, cache=self._cache)
         return None
 
     def _tokens(self) -> Tokens:
-        if self._held.tokens is None:
+        if self._entry.held.tokens is None:
             raise RefusedError(verdict("no_credentials"))
-        return self._held.tokens
+        return self._entry.held.tokens
 
     async def _living_tokens(self) -> Tokens:
         tokens = self._tokens()
+        if tokens.access == self._rejected:
+            return await self._refresh(tokens)
         if tokens.expires_at - _MARGIN > self._clock():
             return tokens
         try:
@@ -250,18 +306,5 @@ class Session:
         except (RefusedError, UnavailableError, TransportError) as error:
             if tokens.expires_at <= self._clock():
                 raise
-            log.warning("refresh_failed", account=self._account, error=error.message)
+            log.warning("refresh_failed", account=self._entry.account, error=error.message)
             return tokens  # good until its end
-
-    async def _refresh(self, replaced: Tokens) -> Tokens:
-        tokens = await refresh(
-            account=self._account,
-            replaced=replaced,
-            vault=self._vault,
-            client=self._client,
-            profile=self._profile,
-            spend=self._spend,
-            clock=self._clock,
-        )
-        self._held = replace(self._held, tokens=tokens)
-        return tokens

@@ -1,0 +1,255 @@
+"""The rebuild of an account: captures in, dead bundles out, tokens renewed, a report back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+from anyio import to_thread
+
+from m26.auth.captures import import_capture
+from m26.auth.credentials import Credentials
+from m26.auth.health import Forecast, bundle_state, forecast
+from m26.auth.tokens import refresh
+from m26.auth.vault import Vault
+from m26.errors import AuthError, TransportError, UsageError
+from m26.upstream.client import GatewayClient
+from m26.upstream.profile import Profile
+from m26.upstream.verdicts import RefusedError, UnavailableError
+
+SUFFIXES = frozenset((".har", ".mitm", ".flow", ".flows"))
+_MOST_RETIRED = 1_000
+_YOUNG = 86_400.0
+"""Seconds: a pair younger than that was renewed by a running m26, or comes from a new login."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One capture of the folder and what became of it."""
+
+    file: str
+    state: str
+    """``imported``, ``empty`` (a capture without credentials of this account) or ``unreadable``."""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """What a rebuild did for one account."""
+
+    account: str
+    platform: str | None
+    """None when there is no such account and no capture made it."""
+    captures: tuple[Import, ...]
+    changes: tuple[str, ...] = ()
+    """What the captures brought that was not known, in words; free of secrets."""
+    bundles_added: int = 0
+    bundles_dropped: int = 0
+    bundles_usable: int = 0
+    tokens: str = "none"
+    """``renewed``, ``young``, ``kept`` (not asked for), ``refused``, ``failed`` or ``none``."""
+    tokens_detail: str = ""
+    forecast: Forecast | None = None
+
+
+def captures_of(
+    folder: Path, accounts: Sequence[str], *, only: str | None = None
+) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
+    """The captures of a folder by account, and what is wrong with the folder.
+
+    A subfolder holds those of the account it is named after. What lies at the top belongs to
+    ``main``, or to the only account.
+
+    Args:
+        folder: where captures are put.
+        accounts: those of the vault.
+        only: this account alone.
+    """
+    problems = []
+    top = "main" if "main" in accounts or not accounts else accounts[0]
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            files = sorted(p for p in path.iterdir() if _is_capture(p))
+            found.setdefault(path.name, []).extend(files)
+        elif _is_capture(path):
+            if "main" not in accounts and len(accounts) > 1:
+                problems.append(f"{path.name} lies at the top: of which account is it? Move it")
+            else:
+                found.setdefault(top, []).append(path)
+    if folder.stat().st_mode & 0o077:
+        problems.append(f"others can read this folder: chmod 700 {folder}")
+    names = dict.fromkeys((*accounts, *(name for name, files in found.items() if files)))
+    chosen = {name: tuple(found.get(name, ())) for name in names if only in (None, name)}
+    return chosen, tuple(problems)
+
+
+def _is_capture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+async def import_all(
+    account: str, files: Iterable[Path], *, vault: Vault, profile: Profile, now: float
+) -> tuple[Import, ...]:
+    """Import captures one after the other; one that cannot be read does not stop the others."""
+    done = []
+    for file in files:
+        take = partial(
+            import_capture, vault, file, account=account, platforms=profile.platforms, now=now
+        )
+        try:
+            imported = await to_thread.run_sync(take)
+        except (UsageError, AuthError) as error:
+            state = "empty" if isinstance(error, AuthError) else "unreadable"
+            log.warning("capture_not_imported", file=file.name, reason=error.message)
+            done.append(Import(file=file.name, state=state, problem=error.message))
+        else:
+            problem = "; ".join(imported.problems[:1])
+            done.append(Import(file=file.name, state="imported", problem=problem))
+    return tuple(done)
+
+
+async def rebuild(
+    account: str,
+    files: Iterable[Path],
+    *,
+    vault: Vault,
+    profile: Profile,
+    client: GatewayClient,
+    spend: Callable[[str], Awaitable[None]],
+    clock: Callable[[], float],
+    renew: bool | None = None,
+    stopped: str | None = None,
+) -> Rebuilt:
+    """Import an account's captures, drop its dead bundles, renew its tokens.
+
+    Safe beside a collector of the same home: the vault's lock guards each step, the renewal's
+    lock the one request, and both spend from the same book.
+
+    Args:
+        account: its name; one that the vault does not have is made by a capture.
+        files: captures.
+        vault: of the home.
+        profile: of the account's upstream.
+        client: carries the refresh call.
+        spend: waits for a slot of the account's budget.
+        clock: Unix seconds.
+        renew: whether tokens are renewed; None: when they are older than a day.
+        stopped: why nothing may be asked now, if that is so.
+
+    Raises:
+        StorageError: the vault could not be written; it is as it was after the last step.
+    """
+    before = vault.read(account) if account in vault.accounts() else None
+    captures = await import_all(account, files, vault=vault, profile=profile, now=clock())
+    if account not in vault.accounts():
+        return Rebuilt(account=account, platform=None, captures=captures)
+    imported = await to_thread.run_sync(vault.read, account)
+    changes = _changes(before, imported)
+    held = await to_thread.run_sync(
+        vault.change, account, lambda held: without_dead(held, now=clock())
+    )
+    dropped = {b.id for b in imported.bundles} - {b.id for b in held.bundles}
+    known = {b.id for b in before.bundles} if before else set()
+    tokens, detail = await _renewed(
+        account,
+        held,
+        renew=renew,
+        stopped=stopped,
+        now=clock(),
+        ask=partial(
+            refresh,
+            account=account,
+            vault=vault,
+            client=client,
+            profile=profile,
+            spend=spend,
+            clock=clock,
+        ),
+    )
+    held = await to_thread.run_sync(vault.read, account)
+    states = [bundle_state(bundle, held, now=clock()) for bundle in held.bundles]
+    return Rebuilt(
+        account=account,
+        platform=held.platform,
+        captures=captures,
+        changes=changes,
+        bundles_added=len({b.id for b in held.bundles} - known),
+        bundles_dropped=len(dropped & known),
+        bundles_usable=states.count("ok"),
+        tokens=tokens,
+        tokens_detail=detail,
+        forecast=forecast(held, profile, now=clock()),
+    )
+
+
+def without_dead(held: Credentials, *, now: float) -> Credentials:
+    """The credentials without bundles that are over, or were dropped before.
+
+    When bundles end is an estimate: where none would be left, the newest that is not dead stays.
+    """
+    states = {b.id: bundle_state(b, held, now=now) for b in held.bundles}
+    dropped = {b.id for b in held.bundles if b.id in held.retired_bundles}
+    over = dropped | {id_ for id_, state in states.items() if state in ("dead", "expired")}
+    if len(over) == len(states):
+        expired = [b for b in held.bundles if states[b.id] == "expired" and b.id not in dropped]
+        over -= {b.id for b in sorted(expired, key=lambda bundle: bundle.captured_at)[-1:]}
+    return without(held, over) if over else held
+
+
+def without(held: Credentials, ids: Collection[str]) -> Credentials:
+    """The credentials without these bundles; an old capture does not bring them back."""
+    retired = dict.fromkeys((*held.retired_bundles, *ids))
+    return replace(
+        held,
+        bundles=tuple(bundle for bundle in held.bundles if bundle.id not in ids),
+        retired_bundles=tuple(retired)[-_MOST_RETIRED:],
+    )
+
+
+async def _renewed(
+    account: str,
+    held: Credentials,
+    *,
+    renew: bool | None,
+    stopped: str | None,
+    now: float,
+    ask: Callable[..., Awaitable[object]],
+) -> tuple[str, str]:
+    """What became of the tokens, and why."""
+    tokens = held.tokens
+    if tokens is None or tokens.refresh is None:
+        return "none", "there is no refresh token"
+    if renew is None and now - tokens.obtained_at < _YOUNG:
+        return "young", "renewed within the last day"
+    if renew is False or stopped is not None:
+        return "kept", stopped or "not asked to renew them"
+    try:
+        await ask(replaced=tokens)
+    except (RefusedError, UnavailableError, TransportError) as error:
+        log.warning("tokens_not_renewed", account=account, error=error.message)
+        return "refused" if isinstance(error, RefusedError) else "failed", error.message
+    return "renewed", ""
+
+
+def _changes(before: Credentials | None, after: Credentials) -> tuple[str, ...]:
+    old = before or Credentials(platform=after.platform)
+    parts: Mapping[str, tuple[object, object]] = {
+        "client id": (old.client_id, after.client_id),
+        "client secret": (old.client_secret, after.client_secret),
+        "device id": (old.device_id, after.device_id),
+        "tokens": (old.tokens, after.tokens),
+        "session": (old.ticket, after.ticket),
+    }
+    return tuple(
+        f"{what}: {'changed' if earlier else 'new'}"
+        for what, (earlier, later) in parts.items()
+        if later is not None and earlier != later
+    )
