@@ -18,32 +18,33 @@ from anyio.to_thread import run_sync
 
 from m26 import runfile, servers, snapshot
 from m26.accounts import Upstream, upstream
+from m26.announce import announce
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.collect import sweep
 from m26.collect.halt import Halt
 from m26.collect.keep import Keeper
-from m26.collectors import Collector, collector
+from m26.collectors import Collector, collector, gauge
 from m26.config import Loaded, Settings
-from m26.errors import M26Error, StorageError, first_told
+from m26.ending import Ending
+from m26.errors import StorageError
 from m26.health import serve_health
 from m26.journal import Journal
 from m26.lock import HomeLock
 from m26.metrics import Metrics
 from m26.normalize import Normalizer
-from m26.publish.client import OUTAGES as REDIS_OUTAGES
 from m26.publish.client import connect as connect_redis
 from m26.publish.relay import Relay
 from m26.status import State, Status
 from m26.store.database import Store
 from m26.store.drain import Drain
 from m26.upstream.profile import Paging
+from m26.views import Snapshot
 from m26.wake import Wake
 from m26.web import guard
 
 _log = structlog.get_logger()
-_DRAIN = 30.0
 _FOLD_EVERY = 600.0
 _GAUGES_EVERY = 1.0
 
@@ -62,7 +63,7 @@ async def database(loaded: Loaded) -> AsyncIterator[Store]:
 class Run:
     """A run that is under way."""
 
-    snapshot: Callable[[], snapshot.Snapshot]
+    snapshot: Callable[[], Snapshot]
     finish: Callable[[], Awaitable[None]]
     """Stop asking; return when what was received is stored and published, or 30 s are over."""
 
@@ -86,10 +87,10 @@ async def running(
     Raises:
         M26Error: what the run cannot go on after; each kind has its exit code.
     """
-    settings = loaded.settings
+    settings, clock = loaded.settings, clock or Clock()
     guard.check_binding(settings.web)
-    status, metrics = Status(), Metrics()
-    snapshot.announce(status, metrics)
+    status, metrics = Status(clock=clock.time), Metrics()
+    announce(status, metrics)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         stack.enter_context(HomeLock.acquire(settings.home))
@@ -131,7 +132,13 @@ async def running(
         keeper = Keeper(
             journal, blocked=lambda: drain.blocked, wake=journaled, status=status, metrics=metrics
         )
-        halt = Halt(settings.home, status, ends=end_on_stop)
+        halt = Halt(
+            settings.home,
+            status,
+            ends=end_on_stop,
+            accounts=(each.name for each in up.accounts),
+            clock=clock.time,
+        )
         collectors = [
             await enter(
                 collector(
@@ -144,7 +151,7 @@ async def running(
                     halt=halt,
                     status=status,
                     metrics=metrics,
-                    clock=clock or Clock(),
+                    clock=clock,
                 )
             )
             for each in up.accounts
@@ -155,6 +162,8 @@ async def running(
             status=status,
             facts=_facts(settings, up, await store.ping(), postgres, redis_server),
             backlog=lambda: drain.backlog,
+            figures=lambda: (each.figures() for each in collectors),
+            now=clock.time,
         )
         group = await enter(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
@@ -165,18 +174,19 @@ async def running(
                 observer,
                 metrics,
                 stored_at=lambda: drain.stored_at,
-                due=30 + 3 * 86_400 / up.budget(settings).per_day,
+                due=30 + 3 * 86_400 / up.budget(settings).per_day / clock.speed,
             )
         )
         observer.served_at(url)
         stack.enter_context(runfile.announced(settings.home, url=url))
-        ending = _Ending(drain, relay, status)
+        ending = Ending(drain, relay, status)
         group.start_soon(ending.store)
         group.start_soon(relay.run)
+        group.start_soon(halt.watch)
         group.start_soon(_housekeeping, store, collectors, metrics)
         try:
             with ending.whole:
-                group.start_soon(ending.ask, partial(_collect, halt, collectors, up.profile.paging))
+                group.start_soon(ending.ask, partial(_collect, collectors, up.profile.paging))
                 yield Run(observer.snapshot, ending.finish)
         finally:
             with anyio.CancelScope(shield=True):
@@ -185,82 +195,16 @@ async def running(
             raise ending.failure
 
 
-async def _collect(halt: Halt, collectors: list[Collector], paging: Paging) -> None:
-    await halt.wait()
+async def _collect(collectors: list[Collector], paging: Paging) -> None:
     async with anyio.create_task_group() as group:
         for each in collectors:
             group.start_soon(sweep.collect, each.exchange, paging)
 
 
-class _Ending:
-    """The order in which a run ends: asking, storing, publishing, then everything else."""
-
-    def __init__(self, drain: Drain, relay: Relay, status: Status) -> None:
-        self._drain, self._relay, self._status = drain, relay, status
-        self._asking = anyio.CancelScope()
-        self._asked, self._stored = anyio.Event(), anyio.Event()
-        self._finished = False
-        self.whole = anyio.CancelScope()
-        """The block that uses the run."""
-        self.failure: M26Error | None = None
-        """Why asking ended by itself; raised when what came is stored."""
-
-    async def ask(self, collecting: Callable[[], Awaitable[None]]) -> None:
-        """Collect until `finish`, or until a failure ends the run."""
-        try:
-            with self._asking:
-                await collecting()
-        except* M26Error as group:
-            self.failure = first_told(group)
-        finally:
-            self._asked.set()
-        if self.failure is not None:
-            await self.finish()
-            self.whole.cancel()
-
-    async def store(self) -> None:
-        """Store until `finish` and the journal's end."""
-        try:
-            await self._drain.run()
-        finally:
-            self._stored.set()
-
-    async def finish(self) -> None:
-        """End asking, then storing, then publishing."""
-        self._asking.cancel()
-        if self._finished:
-            return
-        self._finished = True
-        self._status.report("app", State.DRAINING, advice="What was received is being stored.")
-        with anyio.move_on_after(_DRAIN):
-            await self._asked.wait()  # a reply that has come may still be on its way to the disk
-        self._drain.finish()
-        await _drained(self._stored, self._relay, self._drain)
-
-
-async def _drained(stored: anyio.Event, relay: Relay, drain: Drain) -> None:
-    with anyio.move_on_after(_DRAIN):
-        await stored.wait()
-    if drain.backlog:
-        _log.warning(
-            "run.backlog", records=drain.backlog, advice="They are in the journal; run m26 again."
-        )
-    with anyio.move_on_after(5):
-        try:
-            await relay.catch_up()
-        except (*REDIS_OUTAGES, StorageError) as error:  # the next run catches up
-            _log.warning("run.unpublished", error=type(error).__name__)
-
-
 async def _housekeeping(store: Store, collectors: list[Collector], metrics: Metrics) -> None:
     folded = time.monotonic()
     while True:
-        for each in collectors:
-            for window, left in each.budget.left.items():
-                metrics.budget_remaining.labels(window).set(left)
-            for what, seconds in each.session.seconds_left().items():
-                if seconds is not None:
-                    metrics.auth_seconds_left.labels(what).set(max(0.0, seconds))
+        gauge(collectors, metrics)
         if time.monotonic() - folded > _FOLD_EVERY:
             folded = time.monotonic()
             with contextlib.suppress(StorageError):  # the drain tells of it; next time will do

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from m26.accounts import Account, Upstream
 from m26.auth.cache import TicketCache
-from m26.auth.strategy import Session
+from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.collect.budget import Budget
 from m26.collect.exchange import Exchange
 from m26.collect.halt import Halt
 from m26.collect.keep import Keeper
+from m26.collect.reaction import Reaction
+from m26.collect.standing import Standing
 from m26.config import Settings
 from m26.metrics import Metrics
+from m26.snapshot import Figures
 from m26.status import State, Status
-from m26.upstream.client import GatewayClient
+from m26.upstream.client import DEADLINE, GatewayClient
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
     """One account's part of a run."""
 
+    account: Account
     exchange: Exchange
     session: Session
     budget: Budget
+
+    @property
+    def auth_left(self) -> dict[str, float]:
+        """Seconds of life left in each credential, as far as anyone knows it."""
+        left = self.session.seconds_left()
+        return {what: max(0.0, seconds) for what, seconds in left.items() if seconds is not None}
+
+    def figures(self) -> Figures:
+        """How it is, for the operator."""
+        outlook = self.budget.outlook()
+        return Figures(
+            name=self.account.name,
+            platform=self.account.platform,
+            strategy=self.session.strategy,
+            budget=outlook.left,
+            refills_at=outlook.refills_at,
+            next_at=outlook.next_at,
+            auth_left=self.auth_left,
+        )
 
 
 @asynccontextmanager
@@ -53,38 +76,74 @@ async def collector(
         sleep=clock.sleep,
         on_wait=partial(_waiting, status, account.name),
     )
-    async with GatewayClient(
-        profile=up.profile,
-        platform=account.platform,
-        oauth_url=up.oauth_url,
-        base_url=up.base_url,
-        clock=clock.time,
-    ) as client:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(budget.close)
+        client = await stack.enter_async_context(
+            GatewayClient(
+                profile=up.profile,
+                platform=account.platform,
+                oauth_url=up.oauth_url,
+                base_url=up.base_url,
+                deadline=DEADLINE / clock.speed,
+                clock=clock.time,
+            )
+        )
         session = Session(
             account=account.name,
             vault=vault,
             client=client,
             profile=up.profile,
             cache=cache,
-            spend=budget.spend,
+            spend=halt.guarded(account.name, budget.spend),
             clock=clock.time,
+            on_strategy=partial(_strategy, status, account.name),
+            on_login=lambda outcome: metrics.requests.labels("login", outcome).inc(),
         )
-        exchange = Exchange(
+        stack.push_async_callback(session.aclose)
+        reaction = Reaction(
             account=account.name,
-            platform=account.platform,
-            commands=up.profile.commands,
             session=session,
-            journal=keeper.keep,
-            may_ask=keeper.room,
-            stop=halt.stop,
+            standing=Standing(budget.book, clock=clock.time),
+            halt=halt,
             slow_down=budget.slow_down,
             status=status,
             metrics=metrics,
             sleep=clock.sleep,
             clock=clock.time,
         )
-        yield Collector(exchange, session, budget)
-    await budget.close()
+        exchange = Exchange(
+            platform=account.platform,
+            commands=up.profile.commands,
+            journal=keeper.keep,
+            may_ask=keeper.room,
+            reaction=reaction,
+        )
+        yield Collector(account, exchange, session, budget)
+
+
+def gauge(collectors: Iterable[Collector], metrics: Metrics) -> None:
+    """Export what is left, of all accounts the least."""
+    budget: dict[str, int] = {}
+    auth: dict[str, float] = {}
+    for each in collectors:
+        for window, left in each.budget.left.items():
+            budget[window] = min(left, budget.get(window, left))
+        for what, seconds in each.auth_left.items():
+            auth[what] = min(seconds, auth.get(what, seconds))
+    for window, left in budget.items():
+        metrics.budget_remaining.labels(window).set(left)
+    metrics.auth_seconds_left.clear()  # a credential that is gone has no life left to tell
+    for what, seconds in auth.items():
+        metrics.auth_seconds_left.labels(what).set(seconds)
+
+
+def _strategy(status: Status, account: str, reason: str) -> None:
+    source = f"strategy:{account}"
+    if reason:
+        advice = "Import a fresh capture, and check [signing] of profile.toml: one way is left."
+        status.report(source, State.COLLECTING, reason=f"strategy: {reason}", advice=advice)
+    else:
+        status.report(source, State.COLLECTING)
 
 
 def _waiting(status: Status, account: str, reason: str, until: float) -> None:

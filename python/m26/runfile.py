@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -43,6 +44,13 @@ class Stop:
     since: float
     """Unix seconds."""
     account: str
+    """Whose request led to it."""
+    scope: str = "home"
+    """``account``: it stops the requests of `account` alone; ``home``: those of everybody."""
+
+    def holds_for(self, account: str) -> bool:
+        """Whether requests of `account` are stopped by it."""
+        return self.scope != "account" or self.account == account
 
     @property
     def what_to_do(self) -> str:
@@ -84,25 +92,68 @@ def read_run(home: Path) -> Run | None:
 
 
 def write_stop(home: Path, stop: Stop) -> None:
-    """Record a STOP before anything else is done about it; it outlives this process."""
-    document = {
+    """Record a STOP before anything else is done about it; it outlives this process.
+
+    What holds already stays, and the same reason for the same account is written down once.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    with _turn(home):
+        held = read_stops(home)
+        if any((old.reason, old.account) == (stop.reason, stop.account) for old in held):
+            return
+        first, *others = [_document(each) for each in (*held, stop)]
+        if others:
+            first["others"] = others
+        write_private(home / STOP, orjson.dumps(first, option=orjson.OPT_INDENT_2))
+
+
+def read_stop(home: Path) -> Stop | None:
+    """The first STOP that holds in this home."""
+    return next(iter(read_stops(home)), None)
+
+
+def read_stops(home: Path) -> tuple[Stop, ...]:
+    """Every STOP that holds in this home, the first one first. One that cannot be read holds."""
+    path = home / STOP
+    try:
+        written_at = path.stat().st_mtime
+    except FileNotFoundError:
+        return ()
+    except OSError:
+        written_at = time.time()
+    first = _read(path)
+    others = first.get("others", [])
+    documents = [first, *(others if isinstance(others, list) else [others])]
+    return tuple(_stop(each, path, written_at) for each in documents)
+
+
+def clear_stop(home: Path) -> None:
+    """Let requests go on. Only `m26 resume` calls this, on the operator's word.
+
+    Raises:
+        StorageError: it cannot be removed, so it still holds.
+    """
+    with _turn(home):
+        try:
+            (home / STOP).unlink(missing_ok=True)
+        except OSError as error:
+            raise _cannot("remove", home / STOP, error) from None
+
+
+def _document(stop: Stop) -> dict[str, Any]:
+    return {
         "reason": stop.reason,
         "message": redact(stop.message),
         "advice": redact(stop.advice),
         "since": iso(stop.since),
         "account": stop.account,
+        "scope": stop.scope,
     }
-    write_private(home / STOP, orjson.dumps(document, option=orjson.OPT_INDENT_2))
 
 
-def read_stop(home: Path) -> Stop | None:
-    """The STOP that holds for this home. One that cannot be read still holds."""
-    path = home / STOP
-    try:
-        written_at = path.stat().st_mtime
-    except FileNotFoundError:
-        return None
-    document = _read(path)
+def _stop(document: Any, path: Path, written_at: float) -> Stop:  # noqa: ANN401 - any JSON
     try:
         return Stop(
             reason=str(document["reason"]),
@@ -110,8 +161,9 @@ def read_stop(home: Path) -> Stop | None:
             advice=str(document["advice"]),
             since=unix(document["since"]),
             account=str(document["account"]),
+            scope=str(document.get("scope", "home")),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return Stop(
             reason="unreadable",
             message=f"{path} says that requests were stopped, but its text cannot be read",
@@ -121,12 +173,18 @@ def read_stop(home: Path) -> Stop | None:
         )
 
 
-def clear_stop(home: Path) -> None:
-    """Let requests go on. Only `m26 resume` calls this, on the operator's word."""
+@contextlib.contextmanager
+def _turn(home: Path) -> Iterator[None]:
+    """Those who write ``stop.json`` take turns: an account's STOP must not undo another's."""
     try:
-        (home / STOP).unlink(missing_ok=True)
+        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise _cannot("remove", home / STOP, error) from None
+        raise _cannot("use", home, error) from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ from m26.embedded import postgres, valkey
 from m26.errors import StorageError
 from m26.redaction import register_secret
 from m26.snapshot import Server
-from m26.store.database import Store, opened
+from m26.store.database import Store, connect
 
 _PATIENCE = 30.0
 """How long a given server may be away at the start, seconds."""
@@ -76,20 +76,22 @@ async def store(dsn: str) -> AsyncIterator[Store]:
         StorageError: it is unreachable for 30 s.
         ConfigError: the DSN is malformed.
     """
+    opened = await _connected(dsn)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+async def _connected(dsn: str) -> Store:
     deadline = time.monotonic() + _PATIENCE
     while True:
-        opening = opened(dsn)
         try:
-            store = await opening.__aenter__()
-            break
+            return await connect(dsn)
         except StorageError:
             if time.monotonic() > deadline:
                 raise
-            await anyio.sleep(0.5)
-    try:
-        yield store
-    finally:
-        await opening.__aexit__(None, None, None)
+        await anyio.sleep(0.5)
 
 
 def _given(url: str) -> Address:

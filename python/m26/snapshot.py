@@ -9,17 +9,23 @@ import os
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypedDict
-
-import structlog
 
 from m26.metrics import Metrics
 from m26.runfile import iso
 from m26.status import Condition, State, Status
+from m26.views import (
+    AccountView,
+    CommitView,
+    ConditionView,
+    JournalView,
+    RateView,
+    ServerView,
+    Snapshot,
+)
 
 _WINDOW = 60.0
 _STEP = 0.25
@@ -31,6 +37,24 @@ class Account:
 
     name: str
     platform: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How one account is now. Times are Unix seconds."""
+
+    name: str
+    platform: str
+    strategy: str
+    """How its requests prove who they are: ``signed`` or ``bundles``."""
+    budget: Mapping[str, int]
+    """Requests left in the rolling ``day`` and ``minute``."""
+    refills_at: Mapping[str, float]
+    """When each window has room for more than now; absent where it is full."""
+    next_at: float
+    """When the next request may leave."""
+    auth_left: Mapping[str, float]
+    """Seconds of life left in each credential."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,89 +83,6 @@ class Facts:
     """More parts and their versions, beside m26 and Python."""
 
 
-class ConditionView(TypedDict):
-    """One stage's word on how it is."""
-
-    source: str
-    state: str
-    reason: str
-    advice: str
-    since: str
-    until: str | None
-
-
-class AccountView(TypedDict):
-    """One account."""
-
-    name: str
-    platform: str
-
-
-class ServerView(TypedDict):
-    """One server in use."""
-
-    embedded: bool
-    where: str
-    version: str
-
-
-class RateView(TypedDict):
-    """Figures over the last minute, or since the start where that is shorter."""
-
-    window_seconds: float
-    auctions_per_second: float
-    events_per_second: float
-    requests_per_minute: float
-
-
-class CommitView(TypedDict):
-    """Committed batches since the start."""
-
-    count: int
-    mean_seconds: float | None
-
-
-class JournalView(TypedDict):
-    """The journal on disk, and its records that are not in the database yet."""
-
-    bytes: int
-    backlog: int
-
-
-class Snapshot(TypedDict):
-    """One look at the process. Counts are since its start; times are ISO 8601 UTC."""
-
-    schema_version: int
-    healthy: bool
-    state: ConditionView
-    conditions: list[ConditionView]
-    now: str
-    started_at: str
-    uptime_seconds: float
-    pid: int
-    url: str
-    home: str
-    simulator: bool
-    profile: str
-    accounts: list[AccountView]
-    requests: dict[str, int]
-    budget: dict[str, int]
-    auctions: dict[str, int]
-    late: int
-    events: dict[str, int]
-    rate: RateView
-    commits: CommitView
-    lag_seconds: dict[str, float]
-    auth_seconds_left: dict[str, float]
-    journal: JournalView
-    database: ServerView
-    redis: ServerView
-    rejects: dict[str, int]
-    drift: int
-    clock_skew_seconds: float
-    versions: dict[str, str]
-
-
 class Observer:
     """Takes snapshots; remembers the last minute of them for the rates.
 
@@ -150,6 +91,7 @@ class Observer:
         status: conditions, reported by the stages.
         facts: what this run uses.
         backlog: number of journal records that are not committed yet.
+        figures: how each account is.
         clock: monotonic seconds.
         now: Unix seconds.
     """
@@ -161,11 +103,13 @@ class Observer:
         status: Status,
         facts: Facts,
         backlog: Callable[[], int],
+        figures: Callable[[], Iterable[Figures]] = tuple,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._metrics, self._status, self._facts = metrics, status, facts
         self._backlog, self._clock, self._now = backlog, clock, now
+        self._figures = figures
         self._began = clock()
         self._marks = deque([(self._began, 0, 0, 0)])
         self._versions = {"m26": _own_version(), "python": platform.python_version()}
@@ -195,7 +139,7 @@ class Observer:
             home=str(facts.home),
             simulator=facts.simulator,
             profile=facts.profile,
-            accounts=[AccountView(name=a.name, platform=a.platform) for a in facts.accounts],
+            accounts=self._accounts(),
             requests=requests,
             budget=_whole(metrics.by_label("m26_budget_remaining", "window")),
             auctions=auctions,
@@ -216,6 +160,36 @@ class Observer:
             versions={**self._versions, **facts.versions},
         )
 
+    def _accounts(self) -> list[AccountView]:
+        known = {figures.name: figures for figures in self._figures()}
+        views = []
+        for account in self._facts.accounts:
+            view, figures = self._account(account), known.get(account.name)
+            if figures is not None:
+                view["strategy"] = figures.strategy
+                view["budget"] = dict(figures.budget)
+                view["next_request_at"] = iso(figures.next_at)
+                view["refills_at"] = {name: iso(at) for name, at in figures.refills_at.items()}
+                view["auth_seconds_left"] = dict(figures.auth_left)
+            views.append(view)
+        return views
+
+    def _account(self, account: Account) -> AccountView:
+        # Its own conditions, and a STOP that holds for everybody.
+        own = [c for c in self._status.conditions if c.is_about(account.name)]
+        state = own[0] if own else self._status.current
+        return AccountView(
+            name=account.name,
+            platform=account.platform,
+            state=state.state.value,
+            reason=state.reason,
+            strategy="",
+            budget={},
+            next_request_at=None,
+            refills_at={},
+            auth_seconds_left={},
+        )
+
     def _rate(self, auctions: int, events: int, requests: int) -> RateView:
         now, marks = self._clock(), self._marks
         while len(marks) > 1 and now - marks[1][0] >= _WINDOW:
@@ -230,32 +204,6 @@ class Observer:
             events_per_second=round((events - events_then) / elapsed, 3),
             requests_per_minute=round((requests - requests_then) / elapsed * 60, 3),
         )
-
-
-def announce(status: Status, metrics: Metrics) -> None:
-    """From now on log each change of state, and keep ``m26_state`` at 1 for the current one."""
-    log = structlog.get_logger()
-    said: tuple[State, str] | None = None
-
-    def tell(condition: Condition) -> None:
-        nonlocal said
-        for state in State:
-            metrics.state.labels(state.value).set(state is condition.state)
-        if (condition.state, condition.reason) == said:  # only its `until` moved: a next attempt
-            return
-        said = (condition.state, condition.reason)
-        calm = condition.state in (State.STARTING, State.COLLECTING, State.DRAINING)
-        write = log.info if calm and not condition.reason else log.warning
-        until = None if condition.until is None else iso(condition.until)
-        more = {"reason": condition.reason, "advice": condition.advice, "until": until}
-        write(
-            "state.changed",
-            state=condition.state.value,
-            source=condition.source,
-            **{key: value for key, value in more.items() if value},
-        )
-
-    status.on_change(tell)
 
 
 def _view(condition: Condition) -> ConditionView:

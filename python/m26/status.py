@@ -28,7 +28,7 @@ class Condition:
     """One stage's word on how it is: a state, why, since and until when, and what to do."""
 
     source: str
-    """Who says so: ``account:NAME``, ``store``, ``publish``, ``app``."""
+    """Who says so: ``store``, ``publish``, ``app``, or ``account:NAME`` and others with a name."""
     state: State
     reason: str = ""
     advice: str = ""
@@ -36,6 +36,11 @@ class Condition:
     """Unix seconds."""
     until: float | None = None
     """Unix seconds at which the stage tries again by itself; None when it waits for a person."""
+
+    def is_about(self, account: str) -> bool:
+        """Whether it is a word on one account, or a STOP that holds for everybody."""
+        stage, named, name = self.source.partition(":")
+        return name == account if named else stage == "stop"
 
 
 class Status:
@@ -55,7 +60,13 @@ class Status:
     def current(self) -> Condition:
         """The worst condition; ``collecting`` with the first reason given when nothing is wrong."""
         if not self._conditions:
-            return Condition(source="app", state=State.STARTING, since=self.started_at)
+            return Condition(
+                source="app",
+                state=State.STARTING,
+                reason="starting: servers, schema and journal are being opened",
+                advice="Wait some seconds.",
+                since=self.started_at,
+            )
         return self.conditions[0]
 
     @property

@@ -21,10 +21,10 @@ from rich.console import Console
 from structlog.testing import capture_logs
 from tests.observing import Watched
 
-from m26.cli.live import LiveView, log_progress, print_rows
+from m26.cli.live import LiveView, figures, log_progress, print_rows
 from m26.errors import StorageError
-from m26.snapshot import Snapshot
 from m26.status import State
+from m26.views import Snapshot
 
 ESCAPE = "\x1b"
 RUN = """
@@ -229,3 +229,30 @@ def test_control_bytes_of_foreign_text_do_not_reach_the_terminal(
 ) -> None:
     print_rows([("state", "paused: \x1b[2J\x07[bold]x")])
     assert "paused: \\x1b[2J\\x07[bold]x" in capsys.readouterr().out
+
+
+def test_each_of_several_accounts_has_a_line_of_its_own(watched: Watched) -> None:
+    now = watched.observer.snapshot()
+    at = "2026-08-16T21:00:00Z"
+    now["now"] = at
+    now["accounts"] = [
+        {
+            "name": f"player{number}",
+            "platform": "xbsx",
+            "state": "collecting",
+            "reason": "",
+            "strategy": "signed",
+            "budget": {"day": 0, "minute": 6},
+            "next_request_at": "2026-08-16T21:00:12Z",
+            "refills_at": {"day": "2026-08-16T21:00:12Z"},
+            "auth_seconds_left": {"session": 600.0, "access_token": 9000.0},
+        }
+        for number in range(4)
+    ]
+    lines = [text for label, text in figures(now) if label == "account"]
+    assert lines[3] == (
+        "player3 (xbsx): collecting, signed, left: day 0, minute 6, next in 12 s, "
+        "the day's refill in 12 s, auth 10 m 0 s"
+    )
+    assert len(lines) == 4
+    assert max(len(line) for line in lines) < 120

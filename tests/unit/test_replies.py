@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import orjson
 import pytest
 
-from m26 import _native
+from m26 import _native, config
+from m26.cli.run import run
 from m26.errors import TransportError
 from m26.upstream.answers import Facts
 from m26.upstream.replies import Reply, classify, classify_transport
@@ -170,7 +172,7 @@ def test_every_rule_says_what_happened_and_what_to_do() -> None:
             continue
         assert rule.message
         assert rule.advice
-        assert rule.exit_code in (3, 4, 5, 7)
+        assert rule.exit_code in (3, 4, 5, 6, 7)
         if rule.action is Action.RETRY:
             assert rule.delays
         if rule.action is Action.PAUSE:
@@ -193,6 +195,73 @@ def test_retry_after_is_obeyed_to_the_second() -> None:
     judged = classify(reply(429, retry_after=37), peek("html"))
     assert (judged.pause, judged.longer, judged.slow_down) == (37, (), 3_600)
     assert classify(reply(429, retry_after=0), peek("html")).pause == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [(0.0, 1), (90_000.0, 86_400), (315_360_000.0, 86_400), (float("inf"), 86_400)],
+)
+def test_an_absurd_retry_after_is_cut_and_told(asked: float, waits: float) -> None:
+    judged = classify(reply(429, retry_after=asked), peek("html"))
+    assert judged.pause == waits
+    assert f"asked to wait {asked:.0f} s" in judged.message
+    assert ("asks again after 24 h" in judged.message) is (asked > 86_400)
+
+
+def test_maintenance_with_a_retry_after_is_waited_out_as_asked() -> None:
+    short = classify(reply(503, retry_after=20), peek("html"))
+    assert (short.action, short.delays) == (Action.RETRY, (20, 20, 20, 40, 80, 160, 300))
+    long = classify(reply(503, retry_after=1_800), peek("html"))
+    assert (long.action, long.reason) == (Action.PAUSE, "maintenance")
+    assert {long.step(taken).seconds for taken in range(8)} == {1_800}
+    assert classify(reply(503), peek("html")).delays == RULES["maintenance"].delays
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 426, 480, 500, 503])
+def test_xml_that_nobody_asked_for_is_kept(status: int) -> None:
+    assert classify(reply(status), peek("xml", error_text="said")).quarantine
+
+
+@pytest.mark.parametrize("status", [401, 429])
+def test_xml_of_every_day_is_not_kept(status: int) -> None:
+    assert not classify(reply(status), peek("xml", error_text="said")).quarantine
+
+
+STOPS = {
+    "certificate", "locked", "captcha", "banned", "stale_market",
+}  # fmt: skip
+OWN_STOPS = {
+    "login_again", "refresh_lost", "client_rejected", "no_credentials", "no_client",
+    "no_signature",
+}  # fmt: skip
+SECOND_TIME_STOPS, SECOND_TIME_OWN_STOPS = {"edge_blocked"}, {"token_rejected", "token_expired"}
+
+
+def test_what_stops_and_whom_is_what_is_documented() -> None:
+    def reasons(*, at_once: bool, scope: str) -> set[str]:
+        return {
+            rule.reason
+            for rule in RULES.values()
+            if rule.scope == scope and (rule.action is Action.STOP if at_once else rule.then_stop)
+        }
+
+    assert reasons(at_once=True, scope="home") == STOPS
+    assert reasons(at_once=True, scope="account") == OWN_STOPS
+    assert reasons(at_once=False, scope="home") == SECOND_TIME_STOPS
+    assert reasons(at_once=False, scope="account") == SECOND_TIME_OWN_STOPS
+
+
+def test_no_setting_switches_a_rule_off() -> None:
+    # Rules and their limits are no settings: what can be set is listed here, and nothing else
+    # reaches the asking side.
+    assert {key for key in config.every_key() if key.startswith("budget")} == {
+        "budget.per_day", "budget.per_minute", "budget.burst",
+    }  # fmt: skip
+    words = ("stop", "rule", "captcha", "pause", "login", "retry", "verify", "tls", "unsafe")
+    for key in config.every_key():
+        assert not any(word in key for word in words), key
+    options = inspect.signature(run).parameters
+    assert set(options) == {"for_", "account", "dry_run", "exit_on_stop", "options"}
 
 
 def test_the_captcha_url_and_the_wrong_game_are_named() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, get_args, get_type_hints, is_typeddict
 
 import orjson
@@ -9,9 +10,13 @@ import structlog
 from structlog.testing import capture_logs
 from tests.observing import Watched
 
-from m26.snapshot import Snapshot, announce
+from m26.announce import announce
+from m26.snapshot import Account, Figures, Observer
 from m26.status import State
+from m26.views import Snapshot
 from m26.web.openapi import document
+
+STARTING = "starting: servers, schema and journal are being opened"
 
 
 @pytest.fixture
@@ -120,11 +125,50 @@ def test_a_change_of_state_is_logged_once_and_counted(watched: Watched, logs: li
     watched.status.report("account:main", State.COLLECTING)
     told = [(e["log_level"], e["state"], e.get("reason"), e.get("until")) for e in logs]
     assert told == [
-        ("info", "starting", None, None),
+        ("info", "starting", STARTING, None),
         ("warning", "paused", "429", "1970-01-01T00:00:10Z"),
         ("info", "collecting", None, None),
     ]
     assert {line["event"] for line in logs} == {"state.changed"}
+
+
+def test_each_account_is_shown_with_its_own_state_budget_and_credentials() -> None:
+    watched = Watched(simulator=False)
+    accounts = (Account(name="a", platform="ps5"), Account(name="b", platform="pc"))
+    figures = Figures(
+        name="a",
+        platform="ps5",
+        strategy="signed",
+        budget={"day": 0, "minute": 6},
+        refills_at={"day": 60.0},
+        next_at=60.0,
+        auth_left={"session": 5.0},
+    )
+    observer = Observer(
+        metrics=watched.metrics,
+        status=watched.status,
+        facts=replace(watched.facts, accounts=accounts),
+        backlog=lambda: 0,
+        figures=lambda: [figures],
+    )
+    watched.status.report("account:a", State.COLLECTING)
+    watched.status.report("budget:a", State.PAUSED, reason="budget: spent")
+    watched.status.report("stop:b", State.STOPPED, reason="login_again: dead")
+    first, second = observer.snapshot()["accounts"]
+
+    assert first == {
+        "name": "a",
+        "platform": "ps5",
+        "state": "paused",
+        "reason": "budget: spent",
+        "strategy": "signed",
+        "budget": {"day": 0, "minute": 6},
+        "next_request_at": "1970-01-01T00:01:00Z",
+        "refills_at": {"day": "1970-01-01T00:01:00Z"},
+        "auth_seconds_left": {"session": 5.0},
+    }
+    assert (second["state"], second["reason"]) == ("stopped", "login_again: dead")
+    assert (second["budget"], second["next_request_at"]) == ({}, None)
 
 
 def _agree(kind: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any], where: str) -> None:

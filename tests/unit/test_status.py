@@ -5,7 +5,7 @@ import itertools
 import pytest
 from tests.observing import Clock
 
-from m26.status import Condition, State, Status
+from m26.status import State, Status
 
 
 @pytest.fixture
@@ -19,7 +19,10 @@ def status(clock: Clock) -> Status:
 
 
 def test_a_process_of_which_nothing_is_known_is_starting(status: Status) -> None:
-    assert status.current == Condition(source="app", state=State.STARTING, since=1000.0)
+    current = status.current
+    assert (current.source, current.state, current.since) == ("app", State.STARTING, 1000.0)
+    assert current.reason
+    assert current.advice
     assert status.conditions == ()
 
 
@@ -72,8 +75,28 @@ def test_a_listener_hears_the_present_and_then_each_change_once(status: Status) 
     status.report("a", State.BACKING_OFF, reason="reset")  # milder: nobody need hear
     status.report("b", State.COLLECTING)
     assert heard == [
-        ("starting", ""),
+        ("starting", "starting: servers, schema and journal are being opened"),
         ("collecting", ""),
         ("stopped", "captcha"),
         ("backing_off", "reset"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "about"),
+    [
+        ("account:main", True),
+        ("budget:main", True),
+        ("stop:main", True),
+        ("stop", True),
+        ("account:other", False),
+        ("stop:other", False),
+        ("store", False),
+        ("main", False),
+    ],
+)
+def test_a_word_is_about_an_account_by_its_name_or_for_everybody(
+    status: Status, source: str, about: bool
+) -> None:
+    status.report(source, State.PAUSED)
+    assert status.current.is_about("main") is about

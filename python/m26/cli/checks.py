@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from m26.cli.output import size
 from m26.config import Loaded, Settings
 from m26.errors import ConfigError
-from m26.runfile import read_run, read_stop
+from m26.runfile import read_run, read_stops
 
 _PYTHON = (3, 11)
 _SPARE = 2**30
@@ -129,11 +129,14 @@ def other_copy(loaded: Loaded) -> Check:
 
 def stopped(loaded: Loaded) -> Check:
     """Whether a STOP holds."""
-    stop = read_stop(loaded.settings.home)
-    if stop is None:
+    stops = read_stops(loaded.settings.home)
+    if not stops:
         return Check("stop", "ok", "requests are not stopped")
-    found = f"{stop.reason}: {stop.message}"
-    return Check("stop", "fail", found, stop.what_to_do)
+    found = "; ".join(
+        f"{stop.reason}: {stop.message}{f' ({stop.account})' if stop.account else ''}"
+        for stop in stops
+    )
+    return Check("stop", "fail", found, " ".join(dict.fromkeys(s.what_to_do for s in stops)))
 
 
 def vault(loaded: Loaded) -> Check:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from m26.cli.output import console, dump_json, duration, size, text
 from m26.runfile import unix
-from m26.snapshot import ConditionView, ServerView, Snapshot
+from m26.views import ConditionView, ServerView, Snapshot
 
 _COLOR = {
     "collecting": "green",
@@ -30,6 +30,8 @@ _COLOR = {
     "stopped": "bold red",
 }
 _NARROW = 30
+_PASSING = ("budget left", "account", "lag", "running")
+"""Rows that say nothing once the run is over."""
 Rows = list[tuple[str, str]]
 
 
@@ -167,11 +169,12 @@ def figures(now: Snapshot) -> Rows:
         *_condition_rows(now["state"], unix(now["now"])),
         *(
             ("also", f"{other['source']} {other['state']}: {other['reason']}")
-            for other in now["conditions"][1:]
-            if other["reason"]
+            for other in now["conditions"]
+            if other["reason"] and other != now["state"]
         ),
         ("requests", f"{sent}; {rate['requests_per_minute']:.1f}/min"),
         ("budget left", _pairs(now["budget"], "unknown")),
+        *_account_rows(now),
         ("auctions", f"{_pairs(auctions)}; {rate['auctions_per_second']:,.1f}/s"),
         ("events", f"{_pairs(now['events'])}; {rate['events_per_second']:,.1f}/s"),
         ("lag", ", ".join(f"{stage} {_seconds(value)}" for stage, value in lag.items())),
@@ -191,7 +194,7 @@ def figures(now: Snapshot) -> Rows:
 
 def summary(now: Snapshot) -> Rows:
     """What the run came to."""
-    shown = [row for row in figures(now) if row[0] not in ("budget left", "lag", "running")]
+    shown = [row for row in figures(now) if row[0] not in _PASSING]
     refused = now["rejects"]
     return [
         ("", ""),
@@ -235,6 +238,27 @@ def _condition_rows(state: ConditionView, now: float) -> Rows:
     if state["until"] is not None:
         lines.append(("next try", f"in {duration(unix(state['until']) - now)}"))
     return lines
+
+
+def _account_rows(now: Snapshot) -> Rows:
+    """One line for each account: how it is, what is left, when there is more."""
+    at, rows = unix(now["now"]), []
+    for account in now["accounts"]:
+        parts = [account["state"]]
+        if account["strategy"]:
+            parts.append(account["strategy"])
+        if account["budget"]:
+            parts.append("left: " + _pairs(account["budget"]))
+        if account["next_request_at"] is not None:
+            parts.append(f"next in {duration(unix(account['next_request_at']) - at)}")
+        for window, refills_at in account["refills_at"].items():
+            if not account["budget"][window]:
+                parts.append(f"the {window}'s refill in {duration(unix(refills_at) - at)}")
+        if len(now["accounts"]) > 1 and account["auth_seconds_left"]:
+            left = min(account["auth_seconds_left"].values())
+            parts.append(f"auth {duration(left)}")
+        rows.append(("account", f"{account['name']} ({account['platform']}): {', '.join(parts)}"))
+    return rows
 
 
 def _server(server: ServerView) -> str:

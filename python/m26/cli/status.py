@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any, cast
 
 import orjson
@@ -12,8 +13,8 @@ from m26.cli.live import facts, figures, print_rows
 from m26.cli.options import Options
 from m26.cli.output import dump_json
 from m26.config import Loaded
-from m26.runfile import Run, Stop, iso, read_run, read_stop
-from m26.snapshot import Snapshot
+from m26.runfile import Run, Stop, iso, read_run, read_stops
+from m26.views import Snapshot
 
 _PATIENCE = 5.0
 
@@ -28,7 +29,7 @@ def status(*, options: Options = Options()) -> int:
     """
     loaded = options.load()
     home = loaded.settings.home
-    run, stop = read_run(home), read_stop(home)
+    run, stops = read_run(home), read_stops(home)
     snapshot, trouble = ask(run, loaded) if run else (None, f"m26 does not run for {home}")
     if options.json:
         dump_json(
@@ -37,7 +38,7 @@ def status(*, options: Options = Options()) -> int:
                 "running": run is not None,
                 "healthy": snapshot is not None and snapshot["healthy"],
                 "problem": trouble,
-                "stop": stop_view(stop),
+                **stop_views(stops, first="stop", every="stops"),
                 "snapshot": snapshot,
             }
         )
@@ -46,7 +47,7 @@ def status(*, options: Options = Options()) -> int:
             print_rows(figures(snapshot) + facts(snapshot), state=snapshot["state"]["state"])
         else:
             print_rows([("state", trouble), *([] if run else [("do", "m26 run")])])
-        print_rows(stop_rows(stop))
+        print_rows(stop_rows(stops))
     return 0 if snapshot is not None and snapshot["healthy"] else 1
 
 
@@ -70,25 +71,30 @@ def ask(run: Run, loaded: Loaded) -> tuple[Snapshot | None, str]:
     return cast("Snapshot", document), ""
 
 
-def stop_view(stop: Stop | None) -> dict[str, str] | None:
-    """A STOP as JSON."""
-    if stop is None:
-        return None
-    return {
-        "reason": stop.reason,
-        "message": stop.message,
-        "advice": stop.advice,
-        "since": iso(stop.since),
-        "account": stop.account,
-    }
-
-
-def stop_rows(stop: Stop | None) -> list[tuple[str, str]]:
-    """A STOP for a person."""
-    if stop is None:
-        return []
-    return [
-        ("stopped", f"since {iso(stop.since)}, {stop.reason}: {stop.message}"),
-        *([("account", stop.account)] if stop.account else []),
-        ("do", stop.what_to_do),
+def stop_views(stops: Sequence[Stop], *, first: str, every: str) -> dict[str, Any]:
+    """STOPs as JSON: the first one under one name, all of them under another."""
+    views = [
+        {
+            "reason": stop.reason,
+            "message": stop.message,
+            "advice": stop.advice,
+            "since": iso(stop.since),
+            "account": stop.account,
+            "scope": stop.scope,
+        }
+        for stop in stops
     ]
+    return {first: views[0] if views else None, every: views}
+
+
+def stop_rows(stops: Sequence[Stop]) -> list[tuple[str, str]]:
+    """STOPs for a person."""
+    rows = []
+    for stop in stops:
+        alone = " alone" if stop.scope == "account" else ""
+        rows += [
+            ("stopped", f"since {iso(stop.since)}, {stop.reason}: {stop.message}"),
+            *([("account", f"{stop.account}{alone}")] if stop.account else []),
+            ("do", stop.what_to_do),
+        ]
+    return rows

@@ -5,12 +5,14 @@ from __future__ import annotations
 from m26.cli.live import print_rows
 from m26.cli.options import Options
 from m26.cli.output import dump_json
-from m26.cli.status import stop_rows, stop_view
-from m26.runfile import clear_stop, read_run, read_stop
+from m26.cli.status import stop_rows, stop_views
+from m26.runfile import clear_stop, read_run, read_stops
 
 
 def resume(*, options: Options = Options()) -> int:
-    """Show why requests were stopped, and let them go on.
+    """Show why requests were stopped, and let them go on: every STOP of the home is cleared.
+
+    A pause is none: it ends by itself.
 
     Example: ``m26 resume``
 
@@ -18,16 +20,17 @@ def resume(*, options: Options = Options()) -> int:
         options: options of every command.
     """
     home = options.load().settings.home
-    stop, run = read_stop(home), read_run(home)
-    if stop is not None:
+    stops, run = read_stops(home), read_run(home)
+    if stops:
         clear_stop(home)
     if options.json:
-        dump_json({"cleared": stop_view(stop), "running": run is not None})
+        cleared = stop_views(stops, first="cleared", every="all_cleared")
+        dump_json({**cleared, "running": run is not None})
         return 0
-    if stop is None:
+    if not stops:
         print_rows([("state", f"nothing is stopped in {home}")])
         return 0
     following = f"m26 (pid {run.pid}) goes on" if run else "start it with: m26 run"
-    shown = [row for row in stop_rows(stop) if row[0] != "do"]
+    shown = [row for row in stop_rows(stops) if row[0] != "do"]
     print_rows([*shown, ("cleared", following)])
     return 0

@@ -1,4 +1,4 @@
-"""The request budget of one account: evenly paced, capped, and kept over restarts and kills."""
+"""The request budget of one account: evenly paced, capped, the same for all of its processes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,51 @@ import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
-import orjson
-import structlog
+from anyio.to_thread import run_sync
 
-from m26.runfile import write_private
+from m26.collect.book import DAY, MINUTE, Book, Entries, Pause
 from m26.upstream.profile import BudgetLimits
 
-_log = structlog.get_logger()
-
-_DAY = 86_400.0
-_MINUTE = 60.0
 # Rules of the gateway's login call: at most so many within so many seconds.
 _LOGIN_LIMITS = ((1, 15.0), (3, 600.0), (12, 3600.0))
 _LOGIN = "login"
+_REST = 60.0
+"""Seconds without a request after which the next ones are no burst."""
+_EASE = 10
+"""Intervals after which the burst is one larger again."""
+_PATIENCE = 5.0
+"""Seconds of a limit's wait that go unsaid, and three intervals."""
+_LONGEST_BLOCK = 2.0
+"""Seconds from its first slot to its last, at the most."""
+_LOOK = 60.0
+"""Seconds after which a long wait is thought over: another process may have changed the book."""
+
+
+class Wait(NamedTuple):
+    """Why and until when (Unix seconds) a request must wait; no reason: for its even pace."""
+
+    reason: str
+    until: float
+
+
+_NONE = Wait("", 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is left of a budget, and when there is more. Times are Unix seconds."""
+
+    left: dict[str, int]
+    """Requests left in the rolling ``day`` and ``minute``."""
+    refills_at: dict[str, float]
+    """When each window has room for more than now; absent where it is full."""
+    next_at: float
+    """When the next request may leave."""
 
 
 def _unheard(_reason: str, _until: float) -> None:
@@ -33,7 +61,7 @@ class Budget:
     """Hands out request slots; waits until one is free.
 
     What is spent is written down before it is used, in blocks of about a second's worth, so that
-    a kill can only count too many, never too few.
+    a kill can only count too many, never too few. All processes of an account spend from one book.
 
     Args:
         path: where it is kept.
@@ -42,6 +70,7 @@ class Budget:
         sleep: waits; a test's virtual clock goes here together with `clock`.
         on_wait: told when a limit (not mere pacing) makes a request wait: why, and until when in
             Unix seconds; told again with an empty reason when the wait is over.
+        steady: seconds that nobody can set; see `Book`.
     """
 
     def __init__(
@@ -52,49 +81,49 @@ class Budget:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
         on_wait: Callable[[str, float], None] = _unheard,
+        steady: Callable[[], float] | None = None,
     ) -> None:
-        self._path = path
+        self.book = Book(path, clock=clock, steady=steady)
         self._limits = limits
         self._clock = clock
         self._sleep = sleep
         self._on_wait = on_wait
-        self._lock = anyio.Lock()
-        self._credit = 0
-        self._slow_until = 0.0
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = _read(path)
-        now = clock()
-        self._minutes: dict[int, int] = {
-            int(minute): count
-            for minute, count in state.get("minutes", {}).items()
-            if abs(int(minute) * _MINUTE - now) < _DAY
-        }
-        self._logins: list[float] = [t for t in state.get("logins", []) if abs(now - t) < _DAY]
-        # Spent lately, by the coarse minutes on disk: counted at the latest moment possible.
-        self._recent = deque(
-            min(now, (minute + 1) * _MINUTE)
-            for minute, count in sorted(self._minutes.items())
-            if (minute + 1) * _MINUTE > now - _MINUTE
-            for _ in range(count)
-        )
-        # When the next request would be due if all were evenly spaced (GCRA's arrival time).
-        ahead = state.get("due", now) - now
-        self._due = now + min(max(ahead, 0.0), self.interval * limits.burst)
+        self._one_at_a_time = anyio.Lock()
+        self._slots: deque[float] = deque()
+        """When each request that is left of our block may leave."""
+        self._block = (0, 0)
+        """How it stands in the book, counted already: its latest time, its size."""
+        self._unused, self._used_at = 0, 0.0
 
     @property
-    def interval(self) -> float:
-        """Seconds between two requests when evenly paced; doubled while slowed down."""
-        return _DAY / self._limits.per_day * (2 if self._clock() < self._slow_until else 1)
+    def _interval(self) -> float:
+        """Seconds between two requests when evenly paced."""
+        return DAY / self._limits.per_day
 
     @property
     def left(self) -> dict[str, int]:
         """Requests left in the rolling ``day`` and ``minute``."""
-        now = self._clock()
-        self._forget(now)
-        return {
-            "day": max(0, self._limits.per_day - sum(self._minutes.values())),
-            "minute": max(0, self._limits.per_minute - len(self._recent)),
-        }
+        return self.outlook().left
+
+    @property
+    def paused(self) -> Pause | None:
+        """Why no request may leave now, whoever asks; None when one may."""
+        pause = self.book.look().pause
+        return pause if pause is not None and pause.until > self._clock() else None
+
+    def outlook(self) -> Outlook:
+        """What is left, and when there is more."""
+        entries, now = self.book.look(), self._clock()
+        windows = {"day": (DAY, self._limits.per_day), "minute": (MINUTE, self._limits.per_minute)}
+        left, refills_at = {}, {}
+        for name, (seconds, limit) in windows.items():
+            seen = [(at, count) for at, count in entries.spent if at > now - seconds]
+            spent = sum(count for _, count in seen)
+            left[name] = max(0, limit - spent)
+            if seen:
+                refills_at[name] = _room(seen, max(0, spent - limit) + 1) + seconds
+        wait = self._obstacle(entries, "", now)
+        return Outlook(left, refills_at, now if wait is None else wait.until)
 
     async def spend(self, name: str) -> None:
         """Wait for a slot and use it.
@@ -105,89 +134,145 @@ class Budget:
         Raises:
             StorageError: the budget cannot be written down, so no request may leave.
         """
-        async with self._lock:
-            told = False
-            while (wait := self._wait(name)) is not None:
-                reason, until = wait
-                if reason:
-                    self._on_wait(reason, until)
+        told = False
+        try:
+            while True:
+                async with self._one_at_a_time:
+                    wait = self._next_of_block(name)
+                    if wait is None:
+                        wait = await run_sync(self._take, name)
+                if wait is _NONE:
+                    return
+                seconds = max(0.001, wait.until - self._clock())
+                if wait.reason and (told or seconds > max(_PATIENCE, 3 * self._interval)):
+                    self._on_wait(wait.reason, wait.until)
                     told = True
-                await self._sleep(max(0.001, until - self._clock()))
+                await self._sleep(min(seconds, _LOOK))
+        finally:
             if told:
                 self._on_wait("", 0.0)
-            await self._use(name)
 
     def slow_down(self, seconds: float) -> None:
         """Halve the rate for a while."""
-        self._slow_until = max(self._slow_until, self._clock() + seconds)
+        with self.book.turn() as entries:
+            entries.slow_until = max(entries.slow_until, self._clock() + seconds)
+            self.book.save(entries)
 
     async def close(self) -> None:
         """Write down what was really spent."""
-        self._credit = 0
-        await self._write()
+        async with self._one_at_a_time:
+            if self._unused:
+                await run_sync(self._close)
 
-    def _wait(self, name: str) -> tuple[str, float] | None:
+    def _close(self) -> None:
+        with self.book.turn() as entries:
+            self._give_back(entries)
+            self.book.save(entries)
+
+    def _next_of_block(self, name: str) -> Wait | None:
+        """The next slot that is ours already; None when there is none, or not for `name`."""
+        now = self._clock()
+        while len(self._slots) > self._limits.burst and self._slots[self._limits.burst] <= now:
+            self._slots.popleft()  # let go by: not to be made good by a burst
+        if not self._slots or name == _LOGIN or now > self._block[0]:
+            return None
+        if self._slots[0] > now + _LONGEST_BLOCK:  # the clock was set back
+            return None
+        if self._slots[0] > now:
+            return Wait("", self._slots[0])
+        self._slots.popleft()
+        self._unused, self._used_at = self._unused - 1, now
+        return _NONE
+
+    def _take(self, name: str) -> Wait:
+        with self.book.turn() as entries:
+            now = self._clock()
+            returned = self._give_back(entries)
+            if entries.last is not None and now - entries.last >= max(_REST, 2 * self._interval):
+                entries.eased_at = now
+            wait = self._obstacle(entries, name, now)
+            if wait is None:
+                self._use(entries, name, now)
+            if wait is None or returned:
+                self.book.save(entries)
+            return wait or _NONE
+
+    def _obstacle(self, entries: Entries, name: str, now: float) -> Wait | None:
         """Why and until when a request must wait; None when it may leave now."""
-        now, limits = self._clock(), self._limits
-        self._forget(now)
+        limits, logins = self._limits, entries.logins
+        if entries.pause is not None and entries.pause.until > now:
+            pause = entries.pause
+            return Wait(f"paused, {pause.reason}: {pause.message}", pause.until)
         if name == _LOGIN:
-            for count, window in _LOGIN_LIMITS:
-                if len(self._logins) >= count and self._logins[-count] + window > now:
-                    return f"logins: {count} in {window:.0f} s", self._logins[-count] + window
-        if sum(self._minutes.values()) >= limits.per_day:
-            oldest = min(self._minutes)
-            return "the day's requests are spent", oldest * _MINUTE + _DAY + _MINUTE
-        if len(self._recent) >= limits.per_minute:
-            return "the minute's requests are spent", self._recent[0] + _MINUTE
-        paced = self._due - self.interval * (limits.burst - 1)
-        return ("", paced) if paced > now else None
+            for count, window in reversed(_LOGIN_LIMITS):
+                if len(logins) >= count and logins[-count] + window > now:
+                    return Wait(f"logins: {count} in {window:.0f} s", logins[-count] + window)
+        for said, window, limit in (
+            ("day", DAY, limits.per_day),
+            ("minute", MINUTE, limits.per_minute),
+        ):
+            seen = [(at, count) for at, count in entries.spent if at > now - window]
+            over = sum(count for _, count in seen) + 1 - limit
+            if over > 0:
+                return Wait(f"the {said}'s requests are spent", _room(seen, over) + window)
+        interval = self._pace(entries, now)
+        paced = self._due(entries, now) - (self._credit(entries, now) - 1) * interval
+        return Wait("", paced) if paced > now else None
 
-    async def _use(self, name: str) -> None:
-        now = self._clock()
-        self._due = max(now, self._due) + self.interval
-        self._recent.append(now)
+    def _use(self, entries: Entries, name: str, now: float) -> None:
+        """Write a block into the book: its slots are those of GCRA, one after the other."""
+        interval, credit = self._pace(entries, now), self._credit(entries, now)
+        due = self._due(entries, now)
+        size = 1 if name == _LOGIN else self._size(entries, interval, now)
+        slots = [max(now, due + (i + 1 - credit) * interval) for i in range(size)]
+        # Counted at the latest moment at which the last of them may still be used.
+        latest = math.ceil(slots[-1] + (1 if size > 1 else 0))
+        entries.spent.append((latest, size))
+        entries.due = due + size * interval
+        entries.last = slots[-1]
         if name == _LOGIN:
-            self._logins.append(now)
-        if self._credit == 0 or name == _LOGIN:
-            self._credit = max(1, math.ceil(1.0 / self.interval))
-            self._count(now)
-            await self._write()
-        else:
-            self._count(now)
-        self._credit -= 1
+            entries.logins = [*(t for t in entries.logins if t > now - _LOGIN_LIMITS[-1][1]), now]
+        self._slots, self._block = deque(slots[1:]), (latest, size)
+        self._unused, self._used_at = size - 1, now
 
-    def _count(self, now: float) -> None:
-        minute = int(now // _MINUTE)
-        self._minutes[minute] = self._minutes.get(minute, 0) + 1
+    def _size(self, entries: Entries, interval: float, now: float) -> int:
+        minute = sum(count for at, count in entries.spent if at > now - MINUTE)
+        day = sum(count for _, count in entries.spent)
+        room = min(self._limits.per_day - day, self._limits.per_minute - minute)
+        return min(max(1, math.ceil(1.0 / interval)), room)
 
-    def _forget(self, now: float) -> None:
-        while self._recent and self._recent[0] <= now - _MINUTE:
-            self._recent.popleft()
-        for minute in [m for m in self._minutes if (m + 1) * _MINUTE <= now - _DAY]:
-            del self._minutes[minute]
-        self._logins = [t for t in self._logins if t > now - _LOGIN_LIMITS[-1][1]]
+    def _give_back(self, entries: Entries) -> bool:
+        """Take back what is left of our block; True when there was something."""
+        unused, self._unused = self._unused, 0
+        self._slots.clear()
+        if not unused or self._block not in entries.spent:
+            return False
+        at, size = self._block
+        index = entries.spent.index(self._block)
+        entries.spent[index : index + 1] = [(at, size - unused)]
+        entries.due = max(entries.due - unused * self._interval, self._used_at + self._interval)
+        return True
 
-    async def _write(self) -> None:
-        now = self._clock()
-        minutes = dict(self._minutes)
-        ahead = max(0, self._credit - 1)  # the one being used is counted already
-        if ahead:
-            minutes[int(now // _MINUTE)] = minutes.get(int(now // _MINUTE), 0) + ahead
-        state = {
-            "minutes": {str(minute): count for minute, count in minutes.items()},
-            "logins": self._logins,
-            "due": self._due,
-        }
-        await anyio.to_thread.run_sync(write_private, self._path, orjson.dumps(state))
+    def _pace(self, entries: Entries, now: float) -> float:
+        return self._interval * (2 if now < entries.slow_until else 1)
+
+    def _due(self, entries: Entries, now: float) -> float:
+        """When the next request is due; never further ahead than a burst and a block."""
+        ahead = self._pace(entries, now) * (self._limits.burst + 1) + 1.0
+        return min(max(now, entries.due), now + ahead)
+
+    def _credit(self, entries: Entries, now: float) -> int:
+        """How many may leave back to back: one after a rest, then more and more."""
+        if entries.eased_at is None:
+            return self._limits.burst
+        grown = 1 + int(max(0.0, now - entries.eased_at) / (_EASE * self._interval))
+        return min(self._limits.burst, grown)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        state = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        # Unreadable is not empty: believe that all of a polite day's burst was just spent.
-        _log.warning("budget.unreadable", path=str(path), error=str(error))
-        return {"due": time.time() + _DAY}
-    return state if isinstance(state, dict) else {}
+def _room(seen: list[tuple[int, int]], count: int) -> float:
+    """When `count` requests will have left a window: time of the entry that is the last of them."""
+    for at, spent in seen:
+        count -= spent
+        if count <= 0:
+            return at
+    return seen[-1][0]

@@ -40,7 +40,7 @@ async def sweep(exchange: Exchange, paging: Paging) -> Sweep:
     Returns:
         What came of it. It is complete only if no page was cut, repeated or held up by a pause.
     """
-    facts = Sweep(started_at=int(exchange.clock() * _MICROS))
+    facts = Sweep(started_at=int(exchange.reaction.clock() * _MICROS))
     troubled, digest = False, None
     while not facts.why:
         payload, params, query = _request(paging, facts.auctions)
@@ -70,22 +70,25 @@ async def sweep(exchange: Exchange, paging: Paging) -> Sweep:
         facts.why += ", after a pause"
     if facts.truncated:
         facts.why += ", truncated by the server"
-    facts.finished_at = int(exchange.clock() * _MICROS)
+    facts.finished_at = int(exchange.reaction.clock() * _MICROS)
     await exchange.journal(_marker(exchange, facts))
     return facts
 
 
 async def collect(exchange: Exchange, paging: Paging) -> None:
     """Sweep for ever; the budget paces the requests. Ends only by cancellation."""
-    empty = 0
+    empty, report = 0, exchange.reaction.status.report
+    source = f"market:{exchange.account}"
     while True:
         facts = await sweep(exchange, paging)
         empty = 0 if facts.auctions else empty + 1
-        if empty >= _EMPTY_ALARM:
-            exchange.status.report(
-                f"account:{exchange.account}",
+        if empty == 0:
+            report(source, State.COLLECTING)
+        elif empty >= _EMPTY_ALARM:
+            report(
+                source,
                 State.COLLECTING,
-                reason=f"market_empty: {empty} sweeps in a row found no auction",
+                reason=f"market_empty: {_EMPTY_ALARM} sweeps in a row found no auction",
                 advice="Is this the right platform and year? `m26 auth status` and M26_PROFILE.",
             )
 

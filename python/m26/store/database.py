@@ -138,9 +138,8 @@ def _answering() -> Iterator[None]:
         ) from error
 
 
-@asynccontextmanager
-async def opened(dsn: str, *, statement_cache: bool = True) -> AsyncIterator[Store]:
-    """Connect to a database.
+async def connect(dsn: str, *, statement_cache: bool = True) -> Store:
+    """Connect to a database; the caller closes the store.
 
     Raises:
         ConfigError: the DSN is malformed.
@@ -154,7 +153,13 @@ async def opened(dsn: str, *, statement_cache: bool = True) -> AsyncIterator[Sto
             hint="Check that the server runs and that M26_POSTGRES__DSN is right; "
             "unset it to use the embedded server.",
         ) from error
-    store = Store(dsn, pool)
+    return Store(dsn, pool)
+
+
+@asynccontextmanager
+async def opened(dsn: str, *, statement_cache: bool = True) -> AsyncIterator[Store]:
+    """`connect`, and close at the end of the block."""
+    store = await connect(dsn, statement_cache=statement_cache)
     try:
         yield store
     finally:

@@ -220,7 +220,9 @@ class _Transaction:
 
     async def _write_rejects(self, stored: Stored) -> None:
         for reject in self.batch.rejects:
-            self._reject(*reject)
+            page, item, *_ = reject
+            if item is not None or rejects.is_kept(self.pages[page][1]):
+                self._reject(*reject)
         refused = [Record(*self.pages[page]) for page in self.batch.refused]
         for record in (*rejects.without_data(self.records), *refused):
             self.rejects.extend(rejects.of_record(record))

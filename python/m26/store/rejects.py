@@ -12,11 +12,13 @@ import orjson
 from m26._native import peek
 from m26.models import BROKEN, SWEEP_END, Page, Record
 from m26.upstream.replies import Reply, classify
+from m26.upstream.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-_SUCCESS = (0, 200)  # 0: a capture that does not say
+_OK = 200
+_SUCCESS = (0, _OK)  # 0: a capture that does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,12 @@ def without_data(records: Iterable[Record]) -> Iterator[Record]:
             yield record
 
 
+def is_kept(page: Page) -> bool:
+    """Whether a page that is no data as a whole is worth a person's look, by the failure table."""
+    verdict = _judged(page)
+    return verdict.quarantine or verdict.action is Action.OK
+
+
 def of_record(record: Record) -> Iterator[Reject]:
     """A reject, if this damaged record, broken or error reply is worth a person's look."""
     page = record.page
@@ -56,16 +64,20 @@ def of_record(record: Record) -> Iterator[Reject]:
         why = orjson.loads(page.query)
         yield Reject(record.pos, None, 0, size, why["reason"], why["message"], page.body)
         return
+    verdict = _judged(page)
+    if verdict.quarantine:
+        yield Reject(record.pos, None, 0, size, verdict.reason, verdict.message, page.body)
+
+
+def _judged(page: Page) -> Verdict:
     reply = Reply(
-        status=page.status,
+        status=page.status or _OK,
         content_type=page.content_type,
         body=page.body,
         fetched_at=page.fetched_at,
         seconds=0.0,
     )
-    verdict = classify(reply, peek(page.body))
-    if verdict.quarantine:
-        yield Reject(record.pos, None, 0, size, verdict.reason, verdict.message, page.body)
+    return classify(reply, peek(page.body))
 
 
 async def write(

@@ -170,15 +170,18 @@ class GatewayClient:
                 raise broken(error, call) from None  # its text or request may hold the URL
             seconds = time.perf_counter() - started
         now = self._clock()
+        date = http_date(response.headers.get("date"))
         reply = Reply(
             status=response.status_code,
             content_type=response.headers.get("content-type", ""),
             body=body,
             fetched_at=int(now * 1e6),
             seconds=seconds,
-            retry_after=retry_after(response.headers.get("retry-after"), now),
+            # A date there is one of the server's clock.
+            retry_after=retry_after(
+                response.headers.get("retry-after"), now if date is None else date
+            ),
         )
-        date = http_date(response.headers.get("date"))
         if date is not None:
             self.skew = date - now
         log.debug(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 
@@ -10,6 +10,7 @@ from m26.upstream.profile import Command, Profile
 from m26.upstream.secret import Secret
 from m26.upstream.signing import MessageAuth
 
+AUTHORIZE_PATH = "/connect/auth"
 TOKEN_PATH = "/connect/token"  # noqa: S105 - a path
 LOGIN_PATH = "/wal/authentication/login"
 PROCESS_PATH = "/wal/mca/Process/"
@@ -20,15 +21,53 @@ _EXPIRES_AFTER = 300
 """Seconds of server time after which a message may be refused; public clients use 0 to 3,600."""
 
 
+def authorize_url(profile: Profile, *, base_url: str, client_id: Secret, state: str) -> str:
+    """The page on which a person logs in; it ends at the redirect address with a code.
+
+    Args:
+        profile: the client's fixed parameters.
+        base_url: of the token service.
+        client_id: the client that asks; everyone sees it in this address.
+        state: comes back with the code.
+    """
+    oauth = profile.oauth
+    key = oauth.machine_profile_key
+    query = {
+        "hide_create": "true",
+        "release_type": oauth.release_type,
+        "response_type": "code",
+        "redirect_uri": oauth.redirect_uri,
+        "client_id": client_id.reveal(),
+        **({"machineProfileKey": key} if key else {}),
+        "authentication_source": oauth.authentication_source,
+        "state": state,
+    }
+    return f"{base_url.rstrip('/')}{AUTHORIZE_PATH}?{urlencode(query)}"
+
+
+def code_form(
+    profile: Profile, *, client_id: Secret, client_secret: Secret, code: Secret
+) -> dict[str, str]:
+    """Form of ``/connect/token`` that trades the code of a login for its first pair."""
+    return _grant(profile, client_id, client_secret, "authorization_code", code=code.reveal())
+
+
 def refresh_form(
     profile: Profile, *, client_id: Secret, client_secret: Secret, refresh_token: Secret
 ) -> dict[str, str]:
     """Form of ``/connect/token`` that trades a refresh token for a new pair."""
+    secret = refresh_token.reveal()
+    return _grant(profile, client_id, client_secret, "refresh_token", refresh_token=secret)
+
+
+def _grant(
+    profile: Profile, client_id: Secret, client_secret: Secret, kind: str, **proof: str
+) -> dict[str, str]:
     return {
-        "grant_type": "refresh_token",
+        "grant_type": kind,
         "client_id": client_id.reveal(),
         "client_secret": client_secret.reveal(),
-        "refresh_token": refresh_token.reveal(),
+        **proof,
         "redirect_uri": profile.oauth.redirect_uri,
         "release_type": profile.oauth.release_type,
         "authentication_source": profile.oauth.authentication_source,

@@ -26,6 +26,8 @@ class OAuth:
     release_type: str = "prod"
     client_id: str = field(default="", repr=False)
     client_secret: str = field(default="", repr=False)
+    machine_profile_key: str = ""
+    """Sent with the address of a login where the client asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from m26.errors import TransportError
@@ -51,7 +51,12 @@ _BLAZE_NUMBER = {
 _OK, _TOO_MANY, _CAPTCHA = 200, 429, (458, 459)
 _HTTP_ERRORS = range(400, 600)
 _WRONG_PRODUCT = re.compile(r"not found for game (\S+)", re.IGNORECASE)
+_PLAIN = frozenset(("wrong_product", "session_rejected", "token_rejected", "rate_limited"))
+"""Reasons that are everyday business in XML, too."""
 _STALE_AFTER = 30 * 86_400
+_LONGEST_WAIT = 86_400.0
+"""Seconds: whatever a server says, it is asked again after a day."""
+_LONG = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,13 @@ def classify(
     The body decides before the status does, and names decide before numbers: the upstream wraps
     errors in HTTP 200, and its numbers were derived, not seen.
     """
+    judged = _judge(reply, peek, call)
+    if peek.kind == "xml" and judged.reason not in _PLAIN:
+        return replace(judged, quarantine=True)  # nobody asked for XML: worth a look
+    return judged
+
+
+def _judge(reply: Reply, peek: Peek, call: str) -> Verdict:
     if peek.captcha is not None or reply.status in _CAPTCHA:
         return verdict("captcha", peek.captcha_url or peek.captcha)
     if reply.status == _TOO_MANY:  # no body can soften it
@@ -169,8 +181,29 @@ def _effective_status(reply: Reply, peek: Peek) -> int:
 def _rate_limited(reply: Reply, _peek: Peek) -> Verdict:
     if reply.retry_after is None:
         return RULES["rate_limited"]
-    wait = max(1.0, reply.retry_after)
-    return verdict("rate_limited", f"asked to wait {wait:.0f} s", pause=wait, longer=())
+    wait, said = _asked_to_wait(reply.retry_after)
+    return verdict("rate_limited", said, pause=wait, longer=())
+
+
+def _maintenance(reply: Reply, peek: Peek) -> Verdict:
+    detail = _said(f"HTTP {reply.status}", peek.error_text)
+    if reply.retry_after is None:
+        return verdict("maintenance", detail)
+    wait, said = _asked_to_wait(reply.retry_after)
+    delays = tuple(max(wait, delay) for delay in RULES["maintenance"].delays)
+    if wait < _LONG:
+        return verdict("maintenance", _said(detail, said), delays=delays)
+    # Kept over a restart, as every long wait.
+    return verdict(
+        "maintenance", _said(detail, said), action=Action.PAUSE, pause=wait, longer=delays[1:]
+    )
+
+
+def _asked_to_wait(retry_after: float) -> tuple[float, str]:
+    """Seconds to wait for a ``Retry-After``, within reason, and what is told of it."""
+    wait = min(max(1.0, retry_after), _LONGEST_WAIT)
+    capped = f"; m26 asks again after {wait / 3600:.0f} h" if wait < retry_after else ""
+    return wait, f"asked to wait {retry_after:.0f} s{capped}"
 
 
 def _unauthorized(_reply: Reply, peek: Peek) -> Verdict:
@@ -188,10 +221,10 @@ def _not_found(reply: Reply, peek: Peek) -> Verdict:
     return verdict("wrong_product", game[1]) if game else _unexpected(reply, peek)
 
 
-def _server_error(_reply: Reply, peek: Peek) -> Verdict:
+def _server_error(reply: Reply, peek: Peek) -> Verdict:
     # A 500 that gives no reason is a temporary ban in EA's other games; one that does is a fault.
     silent = peek.kind in ("empty", "json", "error") and not peek.error_text
-    return verdict("soft_ban" if silent else "maintenance", _said("HTTP 500", peek.error_text))
+    return verdict("soft_ban", "HTTP 500") if silent else _maintenance(reply, peek)
 
 
 def _unexpected(reply: Reply, peek: Peek) -> Verdict:
@@ -200,8 +233,7 @@ def _unexpected(reply: Reply, peek: Peek) -> Verdict:
 
 def _always(reason: str) -> Callable[[Reply, Peek], Verdict]:
     def judge(reply: Reply, peek: Peek) -> Verdict:
-        detail = _said(f"HTTP {reply.status}", peek.error_text)
-        return verdict(reason, detail, quarantine=peek.kind == "xml")
+        return verdict(reason, _said(f"HTTP {reply.status}", peek.error_text))
 
     return judge
 
@@ -215,7 +247,7 @@ _BY_STATUS: dict[int, Callable[[Reply, Peek], Verdict]] = {
     **dict.fromkeys((426, 512, 521), _always("soft_ban")),
     **dict.fromkeys((458, 459), _always("captcha")),
     **dict.fromkeys((480, 481, 494), _always("locked")),
-    **dict.fromkeys((502, 503, 504), _always("maintenance")),
+    **dict.fromkeys((502, 503, 504), _maintenance),
 }
 
 

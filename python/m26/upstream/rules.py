@@ -13,7 +13,7 @@ _LOGIN = (4.0, 8.0, 12.0, 16.0)
 _MAINTENANCE = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
 _DETAIL_LENGTH = 200
-_UPSTREAM, _AUTH, _CONFIG, _SHAPE = 5, 4, 3, 7
+_UPSTREAM, _AUTH, _CONFIG, _STORAGE, _SHAPE = 5, 4, 3, 6, 7
 
 _WAIT = "Nothing to do: m26 tries again by itself."
 _KEPT = "The bytes are in the quarantine: `m26 rejects ls`."
@@ -38,8 +38,9 @@ def _stop(reason: str, message: str, advice: str, **more: object) -> Verdict:
     return _rule(Action.STOP, reason, message, advice, **more)
 
 
-def _refused(reason: str, message: str, advice: str, exit_code: int = _AUTH) -> Verdict:
-    return _stop(reason, message, advice, exit_code=exit_code)
+def _own(reason: str, message: str, advice: str, exit_code: int = _AUTH) -> Verdict:
+    """A STOP for what concerns one account's credentials alone."""
+    return _stop(reason, message, advice, exit_code=exit_code, scope="account")
 
 
 OK = Verdict(action=Action.OK, reason="ok", message="")
@@ -75,6 +76,7 @@ _ALL = (
         _LOGIN_AGAIN,
         then_stop=True,
         exit_code=_AUTH,
+        scope="account",
     ),
     _pause(
         "wrong_product",
@@ -130,6 +132,7 @@ _ALL = (
         _LOGIN_AGAIN,
         then_stop=True,
         exit_code=_AUTH,
+        scope="account",
     ),
     _retry(
         "signature_rejected",
@@ -145,7 +148,12 @@ _ALL = (
         900,
         advice="You are playing, or a second copy runs: m26 never fights for the session.",
     ),
-    _refused("banned", "the account is restricted", f"Ask EA's support. {_RESUME}"),
+    _stop(
+        "banned",
+        "the account is restricted",
+        f"Ask EA's support. {_RESUME}",
+        exit_code=_AUTH,
+    ),
     _pause(
         "unknown_error",
         "the upstream sent an error that m26 does not know",
@@ -183,23 +191,30 @@ _ALL = (
     # tokens and credentials
     _retry("token_unavailable", "the token service failed; the old pair is kept", _MAINTENANCE),
     _retry("login_unreadable", "the login was answered without a session", _LOGIN, pause=600),
-    _refused("login_again", "the refresh token is no longer accepted", _LOGIN_AGAIN),
-    _refused(
+    _own("login_again", "the refresh token is no longer accepted", _LOGIN_AGAIN),
+    _own(
         "refresh_lost",
         "the answers to two token refreshes were lost; a third would only be refused",
         _LOGIN_AGAIN,
     ),
-    _refused(
+    _own(
         "client_rejected",
         "the token service refuses our request",
         f"Check oauth.client_id and oauth.client_secret. {_LOGIN_AGAIN}",
     ),
-    _refused("no_credentials", "there is no token that could open a session", _LOGIN_AGAIN),
-    _refused(
+    _own("no_credentials", "there is no token that could open a session", _LOGIN_AGAIN),
+    _own(
         "no_client",
         "oauth.client_id or oauth.client_secret is missing, so tokens cannot be refreshed",
         "Import a capture that begins with the login, or set both in profile.toml.",
         _CONFIG,
+    ),
+    _pause(
+        "vault_unusable",
+        "the vault cannot be read or written, so nothing is renewed",
+        _MINUTE,
+        advice="Free space or correct the permissions in the home; m26 tries again by itself.",
+        exit_code=_STORAGE,
     ),
     _pause(
         "bundles_resting",
@@ -208,7 +223,7 @@ _ALL = (
         advice="Import a fresh capture with an auction search, or set [signing] in profile.toml.",
         exit_code=_AUTH,
     ),
-    _refused(
+    _own(
         "no_signature",
         "no request can be signed: signing constants are missing and no captured bundle is usable",
         "Import a capture with an auction search, or set [signing] in profile.toml.",

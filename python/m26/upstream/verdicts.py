@@ -5,8 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
-from m26.errors import AuthError, TransportError, UpstreamError
+from m26.errors import (
+    AuthError,
+    ConfigError,
+    ShapeError,
+    StorageError,
+    TransportError,
+    UpstreamError,
+)
+
+_CODES = {
+    kind.exit_code: kind.code
+    for kind in (ConfigError, AuthError, UpstreamError, StorageError, ShapeError)
+}
+"""Exit codes of the failure table and their names."""
+_REMEMBERED = 16
+"""More times than any rule tells apart."""
 
 
 class Action(StrEnum):
@@ -62,6 +78,8 @@ class Verdict:
     """Of `m26 run` when it ends because of this."""
     quarantine: bool = False
     """The bytes are kept for a person to see."""
+    scope: Literal["home", "account"] = "home"
+    """Whose requests a STOP for it stops: everybody's, or those of this account alone."""
 
     def step(self, taken: int) -> Step:
         """What to do when `action` was already taken `taken` times for this reason."""
@@ -88,25 +106,41 @@ class Verdict:
 class Escalation:
     """Remembers what was done for each reason, so that the same failure is not met twice alike."""
 
-    _taken: dict[str, list[float]] = field(default_factory=dict)
-    _forgiving: set[str] = field(default_factory=set)
+    taken: dict[str, list[float]] = field(default_factory=dict)
+    """For each reason: when its action was taken, the last ones."""
+    forgiving: set[str] = field(default_factory=set)
+    """Reasons that a good reply takes back."""
 
     def step(self, verdict: Verdict, *, now: float) -> Step:
         """What to do about `verdict` now (`now` in seconds of any steady clock); remembered."""
-        taken = [t for t in self._taken.get(verdict.reason, ()) if now - t < verdict.memory]
+        taken = [t for t in self.taken.get(verdict.reason, ()) if now - t < verdict.memory]
         step = verdict.step(len(taken))
         if step.action is verdict.action:
             taken.append(now)
-        self._taken[verdict.reason] = taken
+        self.taken[verdict.reason] = taken[-_REMEMBERED:]
         if verdict.forgiving:
-            self._forgiving.add(verdict.reason)
+            self.forgiving.add(verdict.reason)
         return step
+
+    def done(self, reason: str, *, now: float) -> None:
+        """The action taken last for `reason` took until now."""
+        if self.taken.get(reason):
+            self.taken[reason][-1] = now
+
+    def undone(self, reason: str) -> None:
+        """The action taken last for `reason` could not be carried out: it does not count."""
+        if self.taken.get(reason):
+            self.taken[reason].pop()
+
+    def forget(self, reason: str) -> None:
+        """When `reason` comes again, it is for the first time."""
+        self.taken.pop(reason, None)
 
     def succeeded(self) -> None:
         """A good reply came: forgiving reasons start afresh."""
-        for reason in self._forgiving:
-            self._taken.pop(reason, None)
-        self._forgiving.clear()
+        for reason in self.forgiving:
+            self.taken.pop(reason, None)
+        self.forgiving.clear()
 
 
 class RefusedError(AuthError):
@@ -116,6 +150,7 @@ class RefusedError(AuthError):
         super().__init__(verdict.message, hint=verdict.advice)
         self.verdict = verdict
         self.exit_code = verdict.exit_code
+        self.code = _CODES.get(verdict.exit_code, self.code)
 
 
 class UnavailableError(UpstreamError):

@@ -1,0 +1,239 @@
+"""The book of one account: what it has spent and what befell it, one file for all processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from m26.errors import StorageError
+from m26.runfile import write_private
+
+_log = structlog.get_logger()
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+DAY, MINUTE = 86_400.0, 60.0
+_CELL = 20
+"""Seconds of requests that become one entry when only the day's window still sees them."""
+_STEP = 1.0
+"""Seconds by which a clock must be off to count as set: less is two reads one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Until when no request of the account may leave, and why."""
+
+    until: float
+    """Unix seconds."""
+    seconds: float
+    """How long it was meant to last: it never lasts longer, whatever the clock does."""
+    reason: str
+    """Code of the failure table."""
+    message: str
+    advice: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Entries:
+    """What stands in a book. All times are Unix seconds."""
+
+    spent: list[tuple[int, int]] = field(default_factory=list)
+    """(time, requests), oldest first; the time is that of the last of them, rounded up."""
+    logins: list[float] = field(default_factory=list)
+    last: float | None = None
+    """When the last request was allowed."""
+    due: float = 0.0
+    """When the next request would be due if all were evenly spaced."""
+    eased_at: float | None = None
+    """When requests began anew after a rest: the burst grows from one since then."""
+    slow_until: float = 0.0
+    pause: Pause | None = None
+    taken: dict[str, list[float]] = field(default_factory=dict)
+    """For each reason of the failure table: when its action was taken."""
+    forgiving: list[str] = field(default_factory=list)
+    """Reasons that a good reply takes back."""
+
+    def shift(self, seconds: float) -> None:
+        """Move every time: the clock was set, and nothing of this happened earlier or later."""
+        whole = round(seconds)
+        self.spent = [(at + whole, count) for at, count in self.spent]
+        self.logins = [at + seconds for at in self.logins]
+        self.taken = {why: [at + seconds for at in times] for why, times in self.taken.items()}
+        self.due += seconds
+        self.slow_until += seconds
+        self.last = None if self.last is None else self.last + seconds
+        self.eased_at = None if self.eased_at is None else self.eased_at + seconds
+        if self.pause is not None:
+            self.pause = replace(self.pause, until=self.pause.until + seconds)
+
+    def forget(self, now: float) -> None:
+        """Drop what no window sees; put together what only the day's does."""
+        old: list[tuple[int, int]] = []
+        young: list[tuple[int, int]] = []
+        for at, count in self.spent:
+            if at > now - MINUTE:
+                young.append((at, count))
+            elif at > now - DAY:
+                if old and old[-1][0] // _CELL == at // _CELL:
+                    count += old.pop()[1]  # noqa: PLW2901 - the same cell's
+                old.append((at, count))
+        self.spent = old + young
+
+
+class Book:
+    """The file of one account and the lock beside it. Its writers take turns; readers need none.
+
+    Args:
+        path: the file; its folder is made.
+        clock: Unix seconds.
+        steady: seconds that nobody can set, the same for all processes since the machine's start;
+            None: those of the machine where `clock` is the machine's, else `clock` itself.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
+    ) -> None:
+        self._path = path
+        self._lock = path.with_name(f".{path.stem}.lock")
+        self._clock = clock
+        self._steady = steady or (_since_start if clock is time.time else clock)
+        self._start = _start_of_machine()
+        self._seen: tuple[object, Entries] = (None, Entries())
+
+    @contextmanager
+    def turn(self) -> Iterator[Entries]:
+        """What stands there; nobody else writes until the block ends. `save` keeps changes.
+
+        Raises:
+            StorageError: the folder cannot be used.
+        """
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self._lock, _LOCK_FLAGS, 0o600)
+        except OSError as error:
+            raise StorageError(
+                f"cannot use {self._path.parent}: {error.strerror}",
+                hint="Check the disk's free space and the permissions of this folder.",
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            entries, remark = self._entries(_read(self._path))
+            if remark:
+                _log.warning(remark, path=str(self._path))
+                self.save(entries)  # or the next look would move it once more
+            yield entries
+        finally:
+            os.close(lock)
+
+    def save(self, entries: Entries) -> None:
+        """Write down; only within a `turn`.
+
+        Raises:
+            StorageError: it cannot be written; what stood there stands.
+        """
+        stamp = {"at": self._clock(), "steady": self._steady(), "start": self._start}
+        write_private(self._path, orjson.dumps({"stamp": stamp, "entries": entries}))
+
+    def look(self) -> Entries:
+        """What stands there, without a turn: for showing it, and not to be changed."""
+        try:
+            facts = self._path.stat()
+            version = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
+        except OSError:
+            version = None
+        if version is None or version != self._seen[0]:
+            entries, remark = self._entries(_read(self._path))
+            self._seen = (None if remark else version), entries
+        return self._seen[1]
+
+    def _entries(self, document: Any) -> tuple[Entries, str]:  # noqa: ANN401 - any JSON
+        """As by the clock of now, and what had to be done for that, if anything."""
+        now, remark = self._clock(), ""
+        if document is None:
+            return Entries(due=now), ""
+        try:
+            entries = _decoded(**document["entries"])
+            off = self._off(**document["stamp"], now=now)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            # Unreadable is not empty: believe that the burst and some logins were just used.
+            return Entries(due=now + DAY, last=now, logins=[now] * 3), "budget.unreadable"
+        if off:
+            entries.shift(off)
+        pause = entries.pause
+        if pause is not None and pause.until > now + pause.seconds:
+            entries.pause = replace(pause, until=now + pause.seconds)
+        if off or entries.pause is not pause:
+            remark = "budget.clock_was_set"
+        entries.forget(now)
+        return entries, remark
+
+    def _off(self, *, at: float, steady: float, start: str, now: float) -> float:
+        """By how much the clock was set since the book was written."""
+        if not start or start != self._start:
+            return min(0.0, now - at)  # the machine was off: nobody knows how long
+        off = now - at - max(0.0, self._steady() - steady)
+        return off if abs(off) > _STEP else 0.0
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON; None where there is no file
+    try:
+        return orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+
+
+def _decoded(  # the names are those of `Entries`: one that is not known is an error
+    *,
+    spent: list[list[int]],
+    logins: list[float],
+    pause: dict[str, Any] | None,
+    taken: dict[str, list[float]],
+    forgiving: list[str],
+    last: float | None,
+    eased_at: float | None,
+    **times: float,
+) -> Entries:
+    return Entries(
+        spent=[(int(at), int(count)) for at, count in spent],
+        logins=[float(at) for at in logins],
+        pause=None
+        if pause is None
+        else Pause(
+            until=float(pause["until"]),
+            seconds=float(pause["seconds"]),
+            reason=str(pause["reason"]),
+            message=str(pause["message"]),
+            advice=str(pause["advice"]),
+        ),
+        taken={str(why): [float(at) for at in found] for why, found in taken.items()},
+        forgiving=[str(why) for why in forgiving],
+        last=None if last is None else float(last),
+        eased_at=None if eased_at is None else float(eased_at),
+        **{name: float(at) for name, at in times.items()},
+    )
+
+
+def _since_start() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _start_of_machine() -> str:
+    """Names the time since the machine was started; empty where it does not tell."""
+    try:
+        return _BOOT.read_text("ascii").strip()
+    except OSError:
+        return ""
