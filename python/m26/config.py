@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -25,6 +25,8 @@ from pydantic import (
 from m26.errors import ConfigError
 
 _PREFIX = "M26_"
+CREDENTIAL: Final = "m26.vault.key"
+"""Name of the systemd credential that holds the vault's key."""
 _MAX_PORT = 65535
 _UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
@@ -177,6 +179,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> Loaded:
         home = (user_data_path("m26", appauthor=False), "default")
     path = Path(home[0]).expanduser().absolute()
     layers.append(_file_layer(path / "config.toml"))
+    layers.append(_credential_layer(layers))
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
     merged["home"] = (path, home[1])
     nested: dict[str, Any] = {}
@@ -231,6 +234,23 @@ def _file_layer(path: Path) -> dict[str, tuple[object, str]]:
             hint="Use M26_HOME or --home.",
         )
     return layer
+
+
+def credentials_folder() -> Path | None:
+    """Where the service manager put credentials for this process alone; None without one."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) if folder else None
+
+
+def _credential_layer(
+    layers: list[dict[str, tuple[object, str]]],
+) -> dict[str, tuple[object, str]]:
+    """The vault's key as the service manager handed it over, where nobody names another one."""
+    folder = credentials_folder()
+    named = any(not {"vault.key", "vault.key_file"}.isdisjoint(layer) for layer in layers)
+    if folder is None or named or not os.access(folder / CREDENTIAL, os.F_OK):
+        return {}
+    return {"vault.key_file": (folder / CREDENTIAL, f"systemd credential {CREDENTIAL}")}
 
 
 def _line_of(key: str, text: str) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,8 @@ def test_a_stop(doctor: Any, home: Path) -> None:
     lines = doctor()
     assert failing(lines) == ["stop"]
     assert lines["stop"]["fix"] == "Solve it. Then run: m26 resume"
+    write_stop(home, replace(stop, reason="login_again", account="b", scope="account"))
+    assert doctor()["stop"]["found"] == "captcha: asked (a); login_again: asked (b)"
 
 
 def test_a_secret_that_others_can_read(doctor: Any, home: Path) -> None:

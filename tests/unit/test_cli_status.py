@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def test_a_home_where_nothing_runs_says_how_to_start(m26: Command, home: Path) -
         "healthy": False,
         "problem": f"m26 does not run for {home}",
         "stop": None,
+        "stops": [],
         "snapshot": None,
     }
 
@@ -149,18 +151,31 @@ def test_resume_shows_the_stop_and_clears_it(m26: Command, home: Path) -> None:
 
 def test_resume_in_json_holds_what_was_cleared(m26: Command, home: Path) -> None:
     write_stop(home, CAPTCHA)
+    view = {
+        "reason": "captcha",
+        "message": "the gateway asks for a captcha",
+        "advice": "Solve it in the companion app.",
+        "since": "2026-08-16T21:00:00Z",
+        "account": "main",
+        "scope": "home",
+    }
+    cleared = {"cleared": view, "all_cleared": [view], "running": True}
+    nothing = {"cleared": None, "all_cleared": [], "running": True}
     with announced(home, url="http://127.0.0.1:9"):
-        assert m26("resume", "--json").json == {
-            "cleared": {
-                "reason": "captcha",
-                "message": "the gateway asks for a captcha",
-                "advice": "Solve it in the companion app.",
-                "since": "2026-08-16T21:00:00Z",
-                "account": "main",
-            },
-            "running": True,
-        }
-        assert m26("resume", "--json").json == {"cleared": None, "running": True}
+        assert m26("resume", "--json").json == cleared
+        assert m26("resume", "--json").json == nothing
+
+
+def test_every_stop_of_a_home_is_shown_and_cleared(m26: Command, home: Path) -> None:
+    own = replace(CAPTCHA, reason="login_again", account="second", scope="account")
+    write_stop(home, own)
+    write_stop(home, CAPTCHA)
+    for command in ("status", "resume"):
+        out = m26(command).out
+        assert "login_again" in out
+        assert "second alone" in out
+        assert "captcha" in out
+    assert read_stop(home) is None
 
 
 def test_resume_without_a_stop_says_so(m26: Command, home: Path) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from m26.cli.credentials import document, opened, say_stopped, show, stopped
 from m26.cli.options import Options
-from m26.cli.output import console, dump_json, duration, table
+from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
-    from m26.auth.captures import Found
-    from m26.auth.credentials import Credentials
-    from m26.auth.vault import Vault
-    from m26.config import Settings
-    from m26.upstream.profile import Profile
+    from m26.auth.captures import Found, Imported
 
 
 def import_(
@@ -35,6 +31,9 @@ def import_(
 
     Example: ``m26 auth import capture.har --account main --platform ps5``
 
+    With ``--json``: {"captures": [{"file", "found", "facts", "missing", "problems"}], "account",
+    "stopped"}. A fact is {"what", "id", "state"}, its id a hash; what is missing {"what", "means"}.
+
     Args:
         files: HAR or mitmproxy flow files of the app's start, bodies included.
         account: the account they belong to; a new name adds one.
@@ -43,71 +42,87 @@ def import_(
     """
     from m26.auth.captures import import_capture
     from m26.errors import UsageError
+    from m26.upkeep import profile_of
 
     if not files:
         raise UsageError("no capture was given", hint="m26 auth import capture.har")
-    settings, vault, profile = _open(options)
-    wanted, known = platform or settings.platform, profile.platforms
-    found = [
-        (file, import_capture(vault, file, account=account, platform=wanted, platforms=known))
+    settings, vault, chosen = opened(options)
+    wanted = platform or settings.platform
+    profile = profile_of(wanted, chosen)
+    done = [
+        import_capture(
+            vault,
+            file,
+            account=account,
+            platform=wanted,
+            platforms=profile.platforms,
+            profile=profile,
+        )
         for file in files
     ]
-    held = vault.read(account)
+    held, stop = document(account, vault.read(account), chosen), stopped(settings.home)
     if options.json:
-        captures = [{"file": str(file), "found": _summary(part)} for file, part in found]
-        dump_json({"captures": captures, "account": _document(account, held, profile)})
+        captures = [
+            {"file": str(f), **_document(part)} for f, part in zip(files, done, strict=True)
+        ]
+        dump_json({"captures": captures, "account": held, "stopped": stop})
         return
-    for file, part in found:
-        counts = ", ".join(f"{what}: {_shown(value)}" for what, value in _summary(part).items())
-        console().print(f"{file.name}: {counts}", markup=False)
-    _print(account, held, profile)
+    for file, part in zip(files, done, strict=True):
+        _show(file, part)
+    missing = [(lack.what, lack.means) for lack in done[-1].missing]
+    if missing:
+        table("", ("missing", "what that means"), missing)
+        console().print()
+    show(held)
+    say_stopped(stop)
 
 
-def status(*, options: Options = Options()) -> None:
-    """Every credential of every account: its state, its age, the time left, and a forecast.
+def status(
+    *, bundles: Annotated[bool, Parameter(negative="")] = False, options: Options = Options()
+) -> None:
+    """Every credential of every account: state, age, time left, uses, last failure; a forecast.
 
     Example: ``m26 auth status --json``
+
+    With ``--json``: a list of {"account", "platform", "credentials", "bundles", "forecast"}.
+
+    Args:
+        bundles: list each captured bundle, however many there are.
+        options: options of every command.
+    """
+    _, vault, profile = opened(options)
+    accounts = [document(name, vault.read(name), profile) for name in vault.accounts()]
+    if options.json:
+        dump_json(accounts)
+        return
+    if not accounts:
+        text = "The vault is empty. Run: m26 auth login, or: m26 auth import FILE"
+        console().print(text, markup=False)
+    for account in accounts:
+        show(account, bundles=bundles)
+
+
+def addon(*, options: Options = Options()) -> None:
+    """The path of the mitmproxy addon that writes down what m26 needs of a capture, and no more.
+
+    Example: ``m26 auth addon``
+
+    With ``--json``: {"path", "folder", "command"}.
 
     Args:
         options: options of every command.
     """
-    _, vault, profile = _open(options)
-    accounts = [(name, vault.read(name)) for name in vault.accounts()]
+    from importlib.resources import files
+
+    from m26.upkeep import CAPTURES
+
+    folder = options.load().settings.home / CAPTURES
+    path = files("m26") / "captures" / "addon.py"
+    command = f"uvx mitmproxy -s {path} --set m26_folder={folder}"
     if options.json:
-        dump_json([_document(name, held, _profile_of(held, profile)) for name, held in accounts])
+        dump_json({"path": str(path), "folder": str(folder), "command": command})
         return
-    if not accounts:
-        console().print("The vault is empty. Import a capture: m26 auth import FILE", markup=False)
-    for name, held in accounts:
-        _print(name, held, _profile_of(held, profile))
-
-
-def _open(options: Options) -> tuple[Settings, Vault, Profile]:
-    from m26.auth.vault import Vault
-    from m26.upstream.profile import Profile
-
-    settings = options.load().settings
-    vault = Vault.open(settings.home, settings.vault)
-    return settings, vault, Profile.load(settings.profile or "madden26", home=settings.home)
-
-
-def _profile_of(held: Credentials, chosen: Profile) -> Profile:
-    """The profile an account is for: the simulator's account is of no real one."""
-    from m26.accounts import SIMULATED, load_profile
-
-    return load_profile(SIMULATED, Path()) if held.platform == SIMULATED else chosen
-
-
-def _document(name: str, held: Credentials, profile: Profile) -> dict[str, Any]:
-    from m26.auth import health
-
-    now = time.time()
-    return {
-        "account": name,
-        "platform": held.platform,
-        "credentials": [asdict(line) for line in health.lines(held, profile, now=now)],
-        "forecast": asdict(health.forecast(held, profile, now=now)),
-    }
+    console().print(f"{path}\n\n{command}", markup=False, soft_wrap=True)
 
 
 def _summary(found: Found) -> dict[str, object]:
@@ -125,21 +140,25 @@ def _summary(found: Found) -> dict[str, object]:
     }
 
 
-def _print(name: str, held: Credentials, profile: Profile) -> None:
-    document = _document(name, held, profile)
-    rows: Sequence[Sequence[object]] = [
-        (line["what"], line["state"], _for(line["age"]), _for(line["seconds_left"]), line["detail"])
-        for line in document["credentials"]
-    ]
-    table(f"{name} ({held.platform})", ("credential", "state", "age", "left", ""), rows)
-    forecast = document["forecast"]
-    left = forecast["seconds_left"]
-    ends = "Auth" if left is None else f"Auth runs out in {duration(left)}"
-    console().print(f"{ends}: {forecast['text']}. {forecast['advice']}\n", markup=False)
+def _document(part: Imported) -> dict[str, object]:
+    return {
+        "found": _summary(part.found),
+        "facts": [asdict(fact) for fact in part.facts],
+        "missing": [asdict(lack) for lack in part.missing],
+        "problems": list(part.problems),
+    }
 
 
-def _for(seconds: float | None) -> str | None:
-    return None if seconds is None else duration(seconds)
+def _show(file: Path, part: Imported) -> None:
+    counts = ", ".join(f"{what}: {_shown(value)}" for what, value in _summary(part.found).items())
+    console().print(f"{file.name}: {counts}", markup=False)
+    facts = [(f.what, f.id, f.state) for f in part.facts if f.what != "bundle"]
+    bundles = {state: part.bundles(state) for state in ("new", "known", "retired")}
+    facts += [("bundles", str(count), state) for state, count in bundles.items() if count]
+    table("", ("found", "id or count", "state"), facts)
+    for problem in part.problems:
+        sys.stderr.write(f"warning: {problem}\n")
+    console().print()
 
 
 def _shown(value: object) -> str:

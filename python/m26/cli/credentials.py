@@ -1,0 +1,118 @@
+"""How ``m26 auth`` shows an account: its credentials in, a table or a document out; no secret."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from m26.cli.options import Options
+from m26.cli.output import console, duration, table
+from m26.runfile import iso, read_stops
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from m26.auth.credentials import Credentials
+    from m26.auth.health import Line
+    from m26.auth.vault import Vault
+    from m26.config import Settings
+    from m26.upstream.profile import Profile
+
+_BUNDLE_COLUMNS = ("bundle", "state", "age", "left", "command: accepted, refused")
+_FEW = 10
+"""So many bundles are listed without being asked for."""
+
+
+def opened(options: Options) -> tuple[Settings, Vault, Profile]:
+    """Settings, the home's vault, and the profile of real accounts."""
+    from m26.auth.vault import Vault
+    from m26.upkeep import chosen_profile
+
+    settings = options.load().settings
+    return settings, Vault.open(settings.home, settings.vault), chosen_profile(settings)
+
+
+def document(name: str, held: Credentials, chosen: Profile) -> dict[str, Any]:
+    """An account as JSON shows it; the tables are made of it too."""
+    from m26.auth import health
+    from m26.upkeep import profile_of
+
+    now, profile = time.time(), profile_of(held.platform, chosen)
+    return {
+        "account": name,
+        "platform": held.platform,
+        "credentials": [_line(line) for line in health.lines(held, profile, now=now)],
+        "bundles": [asdict(line) for line in health.bundle_lines(held, now=now)],
+        "forecast": asdict(health.forecast(held, profile, now=now)),
+    }
+
+
+def show(account: dict[str, Any], *, bundles: bool = False) -> None:
+    """Print an account: its credentials, its bundles where they are few or wanted, a forecast."""
+    rows: Sequence[Sequence[object]] = [
+        (
+            line["what"],
+            line["state"],
+            _for(line["age"]),
+            _for(line["seconds_left"]),
+            line["used"] or None,
+            _failure(line),
+            line["detail"],
+        )
+        for line in account["credentials"]
+    ]
+    columns = ("credential", "state", "age", "left", "used", "last failure", "")
+    table(f"{account['account']} ({account['platform']})", columns, rows)
+    listed = account["bundles"]
+    if listed and (bundles or len(listed) <= _FEW):
+        table("", _BUNDLE_COLUMNS, [_bundle(line) for line in listed])
+    elif listed:
+        console().print(f"{len(listed)} bundles: --bundles lists them", markup=False)
+    say_forecast(account["forecast"])
+
+
+def say_forecast(forecast: dict[str, Any]) -> None:
+    """Print when authentication runs out, and what to do."""
+    left = forecast["seconds_left"]
+    ends = "Auth" if left is None else f"Auth runs out in {duration(left)}"
+    console().print(f"{ends}: {forecast['text']}. {forecast['advice']}\n", markup=False)
+
+
+def stopped(home: Path) -> list[str]:
+    """The reasons of every STOP that holds for a home; none when requests may go on."""
+    return [stop.reason for stop in read_stops(home)]
+
+
+def say_stopped(reasons: list[str]) -> None:
+    """Print how requests go on, if they are stopped."""
+    if reasons:
+        text = f"Requests are stopped ({', '.join(reasons)}). When that is dealt with: m26 resume"
+        console().print(text, markup=False)
+
+
+def _line(line: Line) -> dict[str, Any]:
+    shown = asdict(line)
+    shown["failed_at"] = None if line.failed_at is None else iso(line.failed_at)
+    return shown
+
+
+def _bundle(line: dict[str, Any]) -> tuple[object, ...]:
+    state = line["state"]
+    if state == "resting":
+        state = f"resting for {duration(line['resting'])}"
+    fared = [
+        f"{name}: {use['accepted']}, {use['refused']} {use['reason']}".rstrip()
+        for name, use in line["commands"].items()
+    ]
+    age, left = _for(line["age"]), _for(line["seconds_left"])
+    return line["id"], state, age, left, "; ".join(fared) or "not used yet"
+
+
+def _failure(line: dict[str, Any]) -> str | None:
+    return f"{line['failure']} at {line['failed_at']}" if line["failure"] else None
+
+
+def _for(seconds: float | None) -> str | None:
+    return None if seconds is None else duration(seconds)

@@ -1,0 +1,79 @@
+"""``m26 auth login``: a browser's login becomes the account's tokens."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter
+
+from m26.cli.credentials import document, opened, say_stopped, show, stopped
+from m26.cli.options import Options
+from m26.cli.output import dump_json
+
+_GUIDE = """\
+1. Open this address in a browser and log in:
+
+{address}
+
+2. Paste the address of the page you land on (it does not load: that is right):
+"""
+
+
+def login(
+    *,
+    account: str = "main",
+    platform: str | None = None,
+    redirect: str | None = None,
+    print_url: Annotated[bool, Parameter(negative="")] = False,
+    options: Options = Options(),
+) -> None:
+    """Log in through a browser: open an address, then paste the one it ends at.
+
+    The code in that address is good once and for minutes; it is shown and kept nowhere.
+
+    Example: ``m26 auth login --account main --platform ps5``
+
+    In a script: ``--print-url`` first; then the same without it, the address on standard input.
+
+    With ``--json``: {"url"}, then {"account", "stopped"}, one document a line.
+
+    Args:
+        account: the account that logs in; a new name adds one.
+        platform: ps5, xbsx, pc, ps4 or xone, of a new account (M26_PLATFORM).
+        redirect: the address it ended at, or the code alone; without it they are read from
+            standard input.
+        print_url: only print the address to open.
+        options: options of every command.
+    """
+    from m26.auth.login import address, prepare, read_redirect
+    from m26.clock import Clock
+    from m26.upkeep import check_room, log_in, profile_of
+
+    settings, vault, chosen = opened(options)
+    known = vault.read(account).platform if account in vault.accounts() else None
+    wanted = platform or (None if known else settings.platform)
+    profile = profile_of(known or wanted, chosen)
+    who = prepare(vault, account=account, platform=wanted, profile=profile)
+    check_room(settings, who, Clock())
+    if redirect is None:
+        base_url = settings.upstream.oauth_url or profile.oauth.base_url
+        url = address(who, profile=profile, base_url=base_url, vault=vault, now=time.time())
+        if options.json:
+            dump_json({"url": url})
+        else:
+            sys.stdout.write(f"{url}\n" if print_url else _GUIDE.format(address=url))
+            sys.stdout.flush()
+        if print_url:
+            return
+        redirect = sys.stdin.readline()
+    code = read_redirect(redirect, who, profile=profile, vault=vault, now=time.time())
+    held = anyio.run(lambda: log_in(code, who, settings=settings, vault=vault, clock=Clock()))
+    shown, stop = document(account, held, chosen), stopped(settings.home)
+    if options.json:
+        dump_json({"account": shown, "stopped": stop})
+        return
+    show(shown)
+    say_stopped(stop)

@@ -1,0 +1,101 @@
+"""``m26 auth rebuild``: the weekly care of the pool, from a timer or by hand."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from m26.cli.credentials import say_forecast, say_stopped, stopped
+from m26.cli.options import Options
+from m26.cli.output import console, dump_json, table
+
+if TYPE_CHECKING:
+    from m26.upkeep import Upkeep
+
+_USAGE, _AUTH = 2, 4
+
+
+def rebuild(
+    *,
+    captures: Path | None = None,
+    account: str | None = None,
+    renew: bool | None = None,
+    options: Options = Options(),
+) -> int:
+    """Import new captures, drop bundles that are over, renew tokens; safe beside `m26 run`.
+
+    Captures (.har, .mitm, .flow) lie in the home's folder captures, those of account NAME in its
+    subfolder NAME. Exit code 4 when afterwards an account has no way to authenticate, 2 when not
+    one capture could be read.
+
+    Example: ``m26 auth rebuild --no-renew``
+
+    With ``--json``: {"accounts": [{"account", "platform", "captures", "changes", "bundles_added",
+    "bundles_dropped", "bundles_usable", "tokens", "tokens_detail", "forecast"}], "problems",
+    "stopped"}.
+
+    Args:
+        captures: folder to import, in place of the home's.
+        account: this account alone.
+        renew: renew tokens now, or not at all; default: when they are older than a day.
+        options: options of every command.
+    """
+    from m26.auth.vault import Vault
+    from m26.upkeep import rebuild_home
+
+    settings = options.load().settings
+    vault = Vault.open(settings.home, settings.vault)
+    done = anyio.run(
+        lambda: rebuild_home(settings, vault, captures=captures, only=account, renew=renew)
+    )
+    stop = stopped(settings.home)
+    document = asdict(done) | {"stopped": stop}
+    if options.json:
+        dump_json(document)
+    else:
+        _show(document)
+        say_stopped(stop)
+    return _code(done)
+
+
+def _code(done: Upkeep) -> int:
+    forecasts = [each.forecast for each in done.accounts if each.forecast is not None]
+    if not forecasts or any(each.seconds_left == 0 for each in forecasts):
+        return _AUTH
+    states = {capture.state for each in done.accounts for capture in each.captures}
+    return _USAGE if states == {"unreadable"} else 0
+
+
+def _show(document: dict[str, Any]) -> None:
+    rows = [
+        (
+            each["account"],
+            sum(capture["state"] == "imported" for capture in each["captures"]),
+            each["bundles_added"],
+            each["bundles_dropped"],
+            each["bundles_usable"],
+            each["tokens"],
+            ", ".join(each["changes"]) or "nothing new",
+        )
+        for each in document["accounts"]
+    ]
+    columns = ("account", "captures", "bundles +", "bundles -", "usable", "tokens", "")
+    table("", columns, rows)
+    problems = [*document["problems"]]
+    for each in document["accounts"]:
+        name = each["account"]
+        problems += [f"{c['file']}: {c['problem']}" for c in each["captures"] if c["problem"]]
+        if each["tokens"] in ("refused", "failed"):
+            problems.append(f"tokens of {name}: {each['tokens_detail']}")
+        if each["platform"] is None:
+            problems.append(f"there is no account {name}, and none of its captures made one")
+    for problem in problems:
+        sys.stderr.write(f"warning: {problem}\n")
+    for each in document["accounts"]:
+        if each["forecast"] is not None:
+            console().print(f"{each['account']}: ", end="", markup=False)
+            say_forecast(each["forecast"])

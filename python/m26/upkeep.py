@@ -1,0 +1,213 @@
+"""Upkeep of credentials outside a run: settings in; logins and rebuilds by each account's book."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from m26.accounts import SIMULATED, Upstream, load_profile
+from m26.auth.credentials import Credentials
+from m26.auth.login import Login, exchange
+from m26.auth.rebuild import Rebuilt, captures_of, rebuild
+from m26.auth.vault import Vault
+from m26.clock import Clock
+from m26.collect.budget import Budget
+from m26.config import Settings
+from m26.errors import AuthError, UpstreamError, UsageError
+from m26.runfile import iso, read_stops
+from m26.upstream.client import DEADLINE, GatewayClient
+from m26.upstream.profile import Profile
+from m26.upstream.secret import Secret
+
+CAPTURES = "captures"
+"""Folder of the home that a rebuild imports."""
+_DEFAULT = "madden26"
+_PATIENCE = 900.0
+"""Seconds that somebody who waits for one request is asked to wait."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """What a rebuild of a home did."""
+
+    accounts: tuple[Rebuilt, ...]
+    problems: tuple[str, ...]
+    """What is wrong with the folder of captures."""
+
+
+def chosen_profile(settings: Settings) -> Profile:
+    """The profile of real accounts, with the operator's overlay."""
+    return load_profile(settings.profile or _DEFAULT, settings.home)
+
+
+def profile_of(platform: str | None, chosen: Profile) -> Profile:
+    """The profile that a platform is for: the simulator's is of no real one."""
+    return load_profile(SIMULATED, Path()) if platform == SIMULATED else chosen
+
+
+@asynccontextmanager
+async def asking(
+    settings: Settings, *, account: str, platform: str, profile: Profile, clock: Clock
+) -> AsyncIterator[tuple[GatewayClient, Budget]]:
+    """A connection of an account, and its budget: a collector spends by the same book."""
+    budget = _budget(settings, account, profile, clock)
+    async with GatewayClient(
+        profile=profile,
+        platform=platform,
+        oauth_url=settings.upstream.oauth_url,
+        base_url=settings.upstream.base_url,
+        deadline=DEADLINE / clock.speed,
+        clock=clock.time,
+    ) as client:
+        yield client, budget
+    await budget.close()
+
+
+def check_room(settings: Settings, login: Login, clock: Clock) -> None:
+    """Whether a login can be ended soon; asked before a person begins one.
+
+    Raises:
+        UpstreamError: the account's budget has no room for it for a long time.
+    """
+    profile = profile_of(login.platform, chosen_profile(settings))
+    full = _full(_budget(settings, login.account, profile, clock), clock)
+    if full is not None:
+        raise UpstreamError(f"not now: {full}", hint="See: m26 status. Log in after that.")
+
+
+async def log_in(
+    code: Secret, login: Login, *, settings: Settings, vault: Vault, clock: Clock
+) -> Credentials:
+    """Trade the code of a login for tokens that are in the vault; errors as in `auth.login`."""
+    profile = profile_of(login.platform, chosen_profile(settings))
+    async with asking(
+        settings, account=login.account, platform=login.platform, profile=profile, clock=clock
+    ) as (client, budget):
+        return await exchange(
+            code,
+            login,
+            profile=profile,
+            client=client,
+            vault=vault,
+            spend=budget.spend,
+            clock=clock.time,
+        )
+
+
+async def rebuild_home(
+    settings: Settings,
+    vault: Vault,
+    *,
+    captures: Path | None = None,
+    only: str | None = None,
+    renew: bool | None = None,
+    clock: Clock | None = None,
+) -> Upkeep:
+    """Rebuild the credentials of every account, one account after the other.
+
+    While a STOP holds nothing is asked: captures are imported and dead bundles dropped.
+
+    Args:
+        settings: of this process.
+        vault: of the home.
+        captures: folder to import; None: the home's, which is made when it is not there.
+        only: this account alone.
+        renew: whether tokens are renewed; None: when they are older than a day.
+        clock: in place of the machine's.
+
+    Raises:
+        UsageError: there is no such folder.
+        AuthError: there is no account, or not the one asked for.
+        StorageError: the vault or a budget could not be written.
+    """
+    clock = clock or Clock()
+    folder = captures or settings.home / CAPTURES
+    chosen = chosen_profile(settings)
+    async with vault.rebuilding(lambda: log.warning("rebuild_waits", reason="another one is on")):
+        accounts = [n for n in vault.accounts() if n != SIMULATED or chosen.name == SIMULATED]
+        try:
+            if captures is None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found, problems = captures_of(folder, accounts, only=only)
+        except OSError as error:
+            raise UsageError(
+                f"cannot read {folder}: {error.strerror}",
+                hint="Give the folder that captures are put in: --captures FOLDER",
+            ) from None
+        if only is not None and not found:
+            vault.read(only)  # says that there is no such account, and which there are
+        if not found:
+            raise AuthError(
+                f"no account in the vault and no capture in {folder}",
+                hint="Put a capture there, or run: m26 auth import FILE",
+            )
+        done = [
+            await _rebuild(name, files, settings, vault, chosen, renew=renew, clock=clock)
+            for name, files in found.items()
+        ]
+    return Upkeep(accounts=tuple(done), problems=problems)
+
+
+async def _rebuild(
+    account: str,
+    files: tuple[Path, ...],
+    settings: Settings,
+    vault: Vault,
+    chosen: Profile,
+    *,
+    renew: bool | None,
+    clock: Clock,
+) -> Rebuilt:
+    platform = vault.read(account).platform if account in vault.accounts() else None
+    profile = profile_of(platform, chosen)
+    async with asking(
+        settings,
+        account=account,
+        platform=platform or profile.platforms[0],
+        profile=profile,
+        clock=clock,
+    ) as (client, budget):
+        stops = [stop for stop in read_stops(settings.home) if stop.holds_for(account)]
+        stopped = f"requests are stopped: {stops[0].reason}" if stops else _full(budget, clock)
+        return await rebuild(
+            account,
+            files,
+            vault=vault,
+            profile=profile,
+            client=client,
+            spend=budget.spend,
+            clock=clock.time,
+            renew=renew,
+            stopped=stopped,
+        )
+
+
+def _budget(settings: Settings, account: str, profile: Profile, clock: Clock) -> Budget:
+    up = Upstream(profile, (), settings.upstream.oauth_url, settings.upstream.base_url)
+    return Budget(
+        settings.home / "budget" / f"{account}.json",
+        up.budget(settings),
+        clock=clock.time,
+        sleep=clock.sleep,
+        on_wait=partial(_waiting, account),
+    )
+
+
+def _full(budget: Budget, clock: Clock) -> str | None:
+    """Why a request would have to wait for longer than anybody wants to; None when it would not."""
+    next_at = budget.outlook().next_at
+    if next_at - clock.time() <= _PATIENCE:
+        return None
+    return f"the account's budget has no room before {iso(next_at)}"
+
+
+def _waiting(account: str, reason: str, until: float) -> None:
+    if reason:
+        log.warning("budget_waits", account=account, reason=reason, until=iso(until))
