@@ -22,7 +22,7 @@ pub struct Envelope {
     pub error_code: Option<i64>,
     /// The error's own words, or `responseData.message`.
     pub error_text: Option<String>,
-    /// `uiErrorCode`.
+    /// `uiErrorCode`; -1 where it is set and no whole number.
     pub ui_error_code: Option<i64>,
     /// `name=value` of the first captcha member that is set.
     pub captcha: Option<String>,
@@ -157,11 +157,13 @@ fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(),
     members(cursor, |cursor, key| {
         match key {
             "responseTime" => envelope.response_time = integer(cursor)?,
-            "uiErrorCode" => envelope.ui_error_code = integer(cursor)?,
+            "uiErrorCode" => {
+                let code = set(cursor)?;
+                envelope.ui_error_code = Some(code.map_or(0, |code| code.parse().unwrap_or(-1)));
+            }
             "message" => envelope.error_text = text(cursor)?.filter(|message| !message.is_empty()),
             _ if key.starts_with("captcha") => {
-                let set = captcha(cursor)?;
-                if let Some(value) = set {
+                if let Some(value) = set(cursor)? {
                     if key == "captchaUrl" {
                         envelope.captcha_url = Some(value.clone());
                     }
@@ -174,8 +176,9 @@ fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(),
     })
 }
 
-/// A captcha member's value unless it is one of the empty ones: null, `""`, 0.
-fn captcha(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
+/// A member's value unless it is one that says nothing: null, `""`, 0. What it is otherwise does
+/// not matter: a captcha or an error in an unknown form is one.
+fn set(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
     if cursor.kind()? == Kind::String {
         return Ok(text(cursor)?.filter(|value| !value.is_empty()));
     }

@@ -78,6 +78,24 @@ fn a_captcha_is_any_captcha_member_that_is_not_empty() {
 }
 
 #[test]
+fn an_error_code_in_an_unknown_form_is_an_error() {
+    let code = |value: &str| {
+        let body = String::from_utf8(page(&[])).unwrap();
+        peek(body.replace("Code\":0", &format!("Code\":{value}")).as_bytes()).envelope
+    };
+    for (value, number) in
+        [("2", 2), ("\"2\"", 2), ("2.0", -1), ("true", -1), ("[2]", -1), ("\"x\"", -1)]
+    {
+        assert_eq!(code(value).ui_error_code, Some(number), "{value}");
+        assert!(code(value).is_refusal(), "{value}");
+    }
+    for value in ["0", "null", "\"\"", "\"0\""] {
+        assert_eq!(code(value).ui_error_code, Some(0), "{value}");
+        assert!(!code(value).is_refusal(), "{value}");
+    }
+}
+
+#[test]
 fn a_search_reply_is_counted_and_dated() {
     let later = with(auction(2), "postingTime", (NOW - 5).to_string());
     let found = peek(&page(&[object(&auction(1)), object(&later), object(&auction(3))]));

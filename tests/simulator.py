@@ -95,11 +95,13 @@ def simulator(folder: Path, *arguments: str, **popen: Any) -> Iterator[Simulator
             process.stdin.close()
 
 
-def until(condition: Any, process: subprocess.Popen[bytes] | None = None) -> None:
-    """Poll until a condition holds, ten seconds at the most."""
-    deadline = time.monotonic() + 10
+def until(
+    condition: Any, process: subprocess.Popen[bytes] | None = None, *, seconds: float = 10
+) -> None:
+    """Poll until a condition holds; fail when `process` ends or time is up."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert process is None or process.poll() is None, "the simulator ended"
+        assert process is None or process.poll() is None, "the process ended"
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
 

@@ -25,10 +25,10 @@ def hold(ledger: Path, home: Home, *, since: int = 0) -> History:
         home: of m26, which does not run any more.
         since: number of the simulator's first request that concerns this home.
     """
-    history, stores = asyncio.run(_stores(home))
+    history, held = asyncio.run(stores(home))
     printed = home.path.parent.glob(f"{home.path.name}.*")
     places = chain(
-        stores.items(),
+        held.items(),
         leaks.files(home.path, but=("sim",)),
         ((path.name, path.read_bytes()) for path in printed),
     )
@@ -64,7 +64,8 @@ async def servers(home: Home) -> AsyncIterator[tuple[str, str]]:
         yield dsn, url
 
 
-async def _stores(home: Home) -> tuple[History, dict[str, bytes]]:
+async def stores(home: Home) -> tuple[History, dict[str, bytes]]:
+    """What m26 stored and published, and everything else that its two servers hold."""
     async with servers(home) as (dsn, url):
         history = await reading.history(dsn, url)
         return history, {**await leaks.dump(dsn), **leaks.everything(url)}

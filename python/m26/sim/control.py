@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from m26.sim.accounts import Account, Kind
 from m26.sim.backend import Backend
+from m26.sim.capture import har
 
 _PAGING = frozenset({"url", "payload"})
 _SIGNATURES = frozenset({"signed", "bundles"})
@@ -22,10 +25,10 @@ def apply(backend: Backend, document: Mapping[str, Any]) -> dict[str, Any]:
     ``bundle_ttl``, ``kill_sessions``, ``kill_tokens``, ``kill_refresh_tokens``, ``kill_bundles``
     (true: all; an account's name: its own), ``accept_previous_refresh``, ``one_session``,
     ``paging`` (both, url, payload, none), ``signatures`` (both, signed, bundles, none),
-    ``clear_faults`` and ``issue_code`` (an account's name).
+    ``clear_faults``, ``issue_code`` and ``capture`` (an account's name).
 
     Returns:
-        ``{"code": …}`` for ``issue_code``, else nothing.
+        ``{"code": …}`` for ``issue_code``, ``{"capture": HAR}`` for ``capture``, else nothing.
 
     Raises:
         ValueError: an unknown member, or a value that is not possible.
@@ -108,6 +111,10 @@ def _issue_code(backend: Backend, value: object) -> dict[str, str]:
     return {"code": backend.accounts.issue("code", _account(backend, value))}
 
 
+def _capture(backend: Backend, value: object) -> dict[str, Any]:
+    return {"capture": orjson.loads(har(backend, _account(backend, value), "http://sim.invalid"))}
+
+
 _STEPS: Mapping[str, _Step] = {
     "session_ttl": _lifetime("session"),
     "token_ttl": _lifetime("access"),
@@ -125,4 +132,5 @@ _STEPS: Mapping[str, _Step] = {
     "signatures": _signatures,
     "clear_faults": _clear_faults,
     "issue_code": _issue_code,
+    "capture": _capture,
 }

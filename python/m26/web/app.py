@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from m26.metrics import CONTENT_TYPE, Metrics
-from m26.snapshot import Snapshot
+from m26.views import Snapshot
 from m26.web.guard import Guard
 from m26.web.openapi import document
 from m26.web.problem import HANDLERS, problem

@@ -24,27 +24,38 @@ def _map(values: dict[str, Any], *names: str) -> dict[str, Any]:
     }
 
 
+_STATE = {
+    "type": "string",
+    "enum": [
+        "collecting",
+        "starting",
+        "backing_off",
+        "paused",
+        "storing_only",
+        "stopped",
+        "draining",
+    ],
+}
 _SCHEMAS: dict[str, Any] = {
     "Condition": _object(
         source=_TEXT,
-        state={
-            "type": "string",
-            "enum": [
-                "collecting",
-                "starting",
-                "backing_off",
-                "paused",
-                "storing_only",
-                "stopped",
-                "draining",
-            ],
-        },
+        state=_STATE,
         reason=_TEXT,
         advice=_TEXT,
         since=_TIME,
         until={"type": ["string", "null"], "format": "date-time"},
     ),
-    "Account": _object(name=_TEXT, platform=_TEXT),
+    "Account": _object(
+        name=_TEXT,
+        platform=_TEXT,
+        state=_STATE,
+        reason=_TEXT,
+        strategy=_TEXT,
+        budget=_map(_WHOLE, "day", "minute"),
+        next_request_at={"type": ["string", "null"], "format": "date-time"},
+        refills_at=_map(_TIME, "day", "minute"),
+        auth_seconds_left=_map(_NUMBER, "session", "access_token", "refresh_token", "bundles"),
+    ),
     "Server": _object(embedded=_FLAG, where=_TEXT, version=_TEXT),
     "Rate": _object(
         window_seconds=_NUMBER,
