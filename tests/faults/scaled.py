@@ -40,4 +40,4 @@ if __name__ == "__main__":
     loaded = load()
     log.configure(level=loaded.settings.log.level, fmt=loaded.settings.log.format)
     job = {"run": run, "rebuild": rebuild}[sys.argv[1]]
-    anyio.run(job, loaded, WorldClock(Path(sys.argv[2])).clock())
+    anyio.run(job, loaded, WorldClock(Path(sys.argv[2])).clock(deadlines=4))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Protocol
 
 import anyio
 import httpx
 import pytest
 from tests.faults.failures import LOOK_ALIKES, ROWS, Fault, Row
-from tests.faults.virtual import Asked, Trial, profile, trial
+from tests.faults.virtual import Asked, Trial, Trials
 from tests.simulator import Simulator, simulator
 from tests.worldclock import WorldClock
 
@@ -43,14 +41,6 @@ _PARTIAL = {
 _NAMES = [row.name for row in ROWS]
 
 
-class Start(Protocol):
-    """Starts the next trial, on an account of its own."""
-
-    def __call__(
-        self, *, paging: bool = False, **settings: object
-    ) -> AbstractAsyncContextManager[Trial]: ...
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> WorldClock:
     return WorldClock(tmp_path_factory.mktemp("clock") / "clock")
@@ -76,28 +66,15 @@ def sim(
 
 
 @pytest.fixture
-def start(
+def trials(
     tmp_path: Path,
     accounts: Iterator[str],
     sim: Simulator,
     world: WorldClock,
     database: str,
     redis_url: str,
-) -> Start:
-    def begin(*, paging: bool = False, **settings: object) -> AbstractAsyncContextManager[Trial]:
-        account = next(accounts)
-        return trial(
-            account,
-            sim=sim,
-            world=world,
-            home=tmp_path / "home",
-            dsn=database,
-            redis_url=redis_url,
-            profile=profile(tmp_path, account, paging=paging),
-            **settings,
-        )
-
-    return begin
+) -> Trials:
+    return Trials(tmp_path, accounts, sim, world, database, redis_url)
 
 
 def test_every_row_of_the_table_is_provoked() -> None:
@@ -106,8 +83,8 @@ def test_every_row_of_the_table_is_provoked() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_NAMES)
-async def test_a_failure_is_answered_as_the_table_says(start: Start, row: Row) -> None:
-    async with start() as made:
+async def test_a_failure_is_answered_as_the_table_says(trials: Trials, row: Row) -> None:
+    async with trials.start() as made:
         await made.strike(*row.faults)
         if row.stops is None:
             await made.until(lambda: len(_after(made)) > len(row.then) + 1)
@@ -125,8 +102,8 @@ async def test_a_failure_is_answered_as_the_table_says(start: Start, row: Row) -
 
 
 @pytest.mark.parametrize("fault", [f for _, f in LOOK_ALIKES], ids=[n for n, _ in LOOK_ALIKES])
-async def test_what_only_looks_like_a_failure_is_none(start: Start, fault: Fault) -> None:
-    async with start(paging=fault["fault"].startswith("page_")) as made:
+async def test_what_only_looks_like_a_failure_is_none(trials: Trials, fault: Fault) -> None:
+    async with trials.start(paging=fault["fault"].startswith("page_")) as made:
         await made.strike({**fault, "next": 3})
         await made.until(lambda: len(made.asked()) > 12)
         await made.hold()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import anyio
 import pytest
 from tests.bareserver import answering, self_signed, serving
-from tests.faults.virtual import Trial, profile, trial
+from tests.faults.virtual import Trial, Trials
 from tests.simulator import Simulator, simulator
 from tests.worldclock import WorldClock
 
@@ -43,47 +43,22 @@ def accounts() -> Iterator[str]:
     return iter(_NAMES)
 
 
-class Start(Protocol):
-    """Starts the trial, on an account of its own."""
-
-    def __call__(
-        self, *, signs: bool = True, client: bool = True, warm: bool = True, **settings: object
-    ) -> AbstractAsyncContextManager[Trial]: ...
-
-
 @pytest.fixture
-def start(
+def trials(
     tmp_path: Path,
     accounts: Iterator[str],
     sim: Simulator,
     world: WorldClock,
     database: str,
     redis_url: str,
-) -> Start:
-    account = next(accounts)
-
-    def begin(
-        *, signs: bool = True, client: bool = True, warm: bool = True, **settings: object
-    ) -> AbstractAsyncContextManager[Trial]:
-        return trial(
-            account,
-            sim=sim,
-            world=world,
-            home=tmp_path / "home",
-            dsn=database,
-            redis_url=redis_url,
-            profile=profile(tmp_path, account, signs=signs, client=client),
-            warm=warm,
-            **settings,
-        )
-
-    return begin
+) -> Trials:
+    return Trials(tmp_path, accounts, sim, world, database, redis_url)
 
 
 async def test_a_gateway_that_cannot_be_reached_is_tried_again_ever_more_slowly(
-    start: Start, sim: Simulator
+    trials: Trials, sim: Simulator
 ) -> None:
-    async with Relay(sim.url) as relay, start(**{"upstream.base_url": relay.url}) as made:
+    async with Relay(sim.url) as relay, trials.start(**{"upstream.base_url": relay.url}) as made:
         await made.strike()
         await relay.close()
         await made.until(lambda: len(_waits(made, "unreachable")) >= 9)
@@ -98,19 +73,19 @@ async def test_a_gateway_that_cannot_be_reached_is_tried_again_ever_more_slowly(
 
 
 async def test_a_self_signed_peer_stops_everything_and_sees_no_request(
-    start: Start, tmp_path: Path
+    trials: Trials, tmp_path: Path
 ) -> None:
     async with (
         serving(answering(b"{}"), self_signed(tmp_path)) as peer,
-        start(warm=False, **{"upstream.base_url": peer.url}) as made,
+        trials.start(warm=False, **{"upstream.base_url": peer.url}) as made,
     ):
         await made.until(lambda: read_stop(made.home))
         await _stopped(made, "certificate")
         assert peer.heads == []
 
 
-async def test_two_lost_answers_to_a_refresh_are_the_last(start: Start) -> None:
-    async with start() as made:
+async def test_two_lost_answers_to_a_refresh_are_the_last(trials: Trials) -> None:
+    async with trials.start() as made:
         await made.strike(
             {"fault": "token_kill", "next": 1}, {"fault": "lost_answer", "kind": "token", "next": 9}
         )
@@ -120,8 +95,8 @@ async def test_two_lost_answers_to_a_refresh_are_the_last(start: Start) -> None:
         assert kinds.count("token") == 2, kinds
 
 
-async def test_without_client_id_and_secret_a_dead_token_is_a_stop(start: Start) -> None:
-    async with start(client=False) as made:
+async def test_without_client_id_and_secret_a_dead_token_is_a_stop(trials: Trials) -> None:
+    async with trials.start(client=False) as made:
         _change(made, client_id=None, client_secret=None)
         await made.strike({"fault": "token_kill", "next": 1})
         await made.until(lambda: read_stop(made.home))
@@ -129,8 +104,8 @@ async def test_without_client_id_and_secret_a_dead_token_is_a_stop(start: Start)
         assert [request.kind for request in made.asked()] == ["process", "login"]
 
 
-async def test_a_pool_that_is_refused_rests_and_is_asked_again(start: Start) -> None:
-    async with start(signs=False) as made:
+async def test_a_pool_that_is_refused_rests_and_is_asked_again(trials: Trials) -> None:
+    async with trials.start(signs=False) as made:
         await made.strike({"fault": "error", "name": "ERR_AUTHORIZATION_REQUIRED", "next": 2})
         await made.until(lambda: len(made.asked()) > 4)
         assert any(told.reason.startswith("bundles_resting:") for told in made.told), made.told
@@ -141,8 +116,8 @@ async def test_a_pool_that_is_refused_rests_and_is_asked_again(start: Start) -> 
     await made.judge_store()
 
 
-async def test_a_vault_that_others_can_read_is_a_pause_until_it_is_mended(start: Start) -> None:
-    async with start() as made:
+async def test_a_vault_that_others_can_read_is_a_pause_until_it_is_mended(trials: Trials) -> None:
+    async with trials.start() as made:
         await made.hold()
         (made.home / FILE).chmod(0o644)
         await made.strike({"fault": "session_kill", "next": 1})

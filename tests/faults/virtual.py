@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -153,11 +152,7 @@ class Trial:
             history = await reading.stored(connection)
         finally:
             await connection.close()
-        served = [
-            seen
-            for seen in reading.observations(self.sim.folder / "ledger.db")
-            if seen.platform == self.account
-        ]
+        served = reading.observations(self.sim.folder / "ledger.db", platform=self.account)
         judged = verdict.judge_history(served, history)
         assert judged, str(judged)
 
@@ -226,9 +221,39 @@ async def trial(
             await run.finish()
 
 
-def gaps(asked: Sequence[Asked]) -> list[float]:
-    """Seconds between requests that followed one another."""
-    return [after.at - before.at for before, after in itertools.pairwise(asked)]
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Starts trials, each on an account of its own."""
+
+    folder: Path
+    accounts: Iterator[str]
+    sim: Simulator
+    world: WorldClock
+    dsn: str
+    redis_url: str
+
+    def start(
+        self,
+        *,
+        paging: bool = False,
+        signs: bool = True,
+        client: bool = True,
+        warm: bool = True,
+        **settings: object,
+    ) -> AbstractAsyncContextManager[Trial]:
+        """The next trial; the arguments are those of `profile` and `trial`."""
+        account = next(self.accounts)
+        return trial(
+            account,
+            sim=self.sim,
+            world=self.world,
+            home=self.folder / "home",
+            dsn=self.dsn,
+            redis_url=self.redis_url,
+            profile=profile(self.folder, account, paging=paging, signs=signs, client=client),
+            warm=warm,
+            **settings,
+        )
 
 
 def _ledger(sim: Simulator) -> sqlite3.Connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,18 +70,26 @@ class History:
         return replace(self, **parts)
 
 
-def observations(ledger: Path, *, since: int = 0) -> list[Seen]:
+def observations(ledger: Path, *, since: int = 0, platform: str = "") -> list[Seen]:
     """Every auction of every reply that left the simulator whole, in request order.
 
     Args:
         ledger: the ledger's file.
         since: number of the first request that counts.
+        platform: the one that counts, if only one does.
     """
     with Ledger.open_readonly(ledger) as reader:
-        served = list(reader.served())  # first: what is served later cannot be owed by then
-        owed = {row.request for row in reader.owed()}
-    deck = Deck(_number(ledger, "SELECT value FROM fact WHERE name = 'seed'"))
+        # First: what is served later cannot be owed by then.
+        served = list(reader.served(platform))
+        owed = {row.request for row in reader.owed(platform)}
+    deck = _deck(_number(ledger, "SELECT value FROM fact WHERE name = 'seed'"))
     return [_seen(row, deck, owed) for row in served if row.request >= since]
+
+
+@cache
+def _deck(seed: int) -> Deck:
+    """The cards of a market; making them takes longer than a test."""
+    return Deck(seed)
 
 
 def market(ledger: Path, platform: str) -> list[Offer]:

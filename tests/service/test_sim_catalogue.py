@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests.simulator import Client, Simulator, simulator
-from tests.worldclock import START, WorldClock
+from tests.simulator import Client, Simulator
 
 from m26.sim.catalogue import FAULTS
-
-
-@pytest.fixture(scope="module")
-def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    folder = tmp_path_factory.mktemp("catalogue")
-    still = WorldClock(folder / "clock")
-    arguments = ("--size", "40", "--account", "demo", "--clock", str(still.path))
-    with simulator(folder / "sim", *arguments) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def signed_in(sim: Simulator) -> Iterator[Client]:
-    with Client(sim, clock=lambda: START) as client:
-        client.sign_in()
-        yield client
-
-
-@pytest.fixture
-def client(sim: Simulator, signed_in: Client) -> Iterator[Client]:
-    yield signed_in
-    sim.control(clear_faults=True)
-
 
 INSTEAD = [
     ({"fault": "status", "status": 521}, 521, "<TITLE>Error</TITLE>"),

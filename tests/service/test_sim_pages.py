@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-from tests.simulator import Client, Simulator, simulator
-from tests.worldclock import START, WorldClock
+from tests.simulator import Client, Simulator
 
 from m26.sim.pages import POISON
-
-
-@pytest.fixture(scope="module")
-def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    folder = tmp_path_factory.mktemp("pages")
-    still = WorldClock(folder / "clock")
-    arguments = ("--size", "40", "--account", "demo", "--clock", str(still.path))
-    with simulator(folder / "sim", *arguments) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def signed_in(sim: Simulator) -> Iterator[Client]:
-    with Client(sim, clock=lambda: START) as client:
-        client.sign_in()
-        yield client
-
-
-@pytest.fixture
-def client(sim: Simulator, signed_in: Client) -> Iterator[Client]:
-    yield signed_in
-    sim.control(clear_faults=True)
 
 
 def ids(auctions: list[dict[str, Any]]) -> list[int]:

@@ -42,6 +42,7 @@ _ALIVE = """
 SELECT a.*, s.* FROM auction a JOIN state s
   ON s.state_id = (SELECT max(state_id) FROM state n WHERE n.auction_id = a.auction_id)
 WHERE a.alive AND a.platform = ? ORDER BY a.posted, a.auction_id"""
+_WHOSE = ":platform IN ('', platform)"
 _LISTING_WIDTH = 8
 _FIRST = {
     "auction": 57_000_000,
@@ -193,16 +194,17 @@ class LedgerReader:
             fields = dict(zip(names, row, strict=True))
             yield fields.pop("number"), Request(**fields)
 
-    def served(self) -> Iterator[Served]:
-        """Every auction of every reply that was sent whole, in request order."""
-        return self._served("true")
+    def served(self, platform: str = "") -> Iterator[Served]:
+        """Every auction of every reply that was sent whole, in request order; of one platform."""
+        return self._served("true", platform)
 
-    def owed(self) -> Iterator[Served]:
+    def owed(self, platform: str = "") -> Iterator[Served]:
         """Those of `served` after which the client sent another request on that connection."""
-        return self._served(
+        later = (
             "number < (SELECT max(number) FROM request later"
             " WHERE later.connection = request.connection)"
         )
+        return self._served(later, platform)
 
     def states(self) -> Iterator[State]:
         """Every state, in the order in which they came about."""
@@ -218,14 +220,18 @@ class LedgerReader:
         sql = "SELECT value FROM secret UNION SELECT device_id FROM account"
         return [value for (value,) in self._db.execute(sql).fetchall()]
 
-    def _served(self, condition: str) -> Iterator[Served]:
+    def _served(self, condition: str, only: str) -> Iterator[Served]:
+        whose = {"platform": only}
         self._db.execute("BEGIN")  # one snapshot: a reply and the states it refers to
-        auctions = self._db.execute("SELECT * FROM auction")
+        auctions = self._db.execute(f"SELECT * FROM auction WHERE {_WHOSE}", whose)  # noqa: S608
         listings = {row[0]: Listing(*row[:_LISTING_WIDTH]) for row in auctions}
-        states = {row[0]: State(*row) for row in self._db.execute("SELECT * FROM state")}
+        of_these = f"auction_id IN (SELECT auction_id FROM auction WHERE {_WHOSE})"  # noqa: S608
+        found = self._db.execute(f"SELECT * FROM state WHERE {of_these}", whose)  # noqa: S608
+        states = {row[0]: State(*row) for row in found}
         replies = self._db.execute(
             "SELECT number, account, platform, connection, response_time, states FROM request"  # noqa: S608
-            f" WHERE states IS NOT NULL AND {condition} ORDER BY number"
+            f" WHERE states IS NOT NULL AND {_WHOSE} AND {condition} ORDER BY number",
+            whose,
         ).fetchall()
         self._db.execute("COMMIT")
         for number, account, platform, connection, response_time, blob in replies:

@@ -1,0 +1,31 @@
+"""A simulator whose clock stands still, and a signed-in client of it, for a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.simulator import Client, Simulator, simulator
+from tests.worldclock import START, WorldClock
+
+
+@pytest.fixture(scope="module")
+def sim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    folder = tmp_path_factory.mktemp("still")
+    still = WorldClock(folder / "clock")
+    arguments = ("--size", "40", "--account", "demo", "--clock", str(still.path))
+    with simulator(folder / "sim", *arguments) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def signed_in(sim: Simulator) -> Iterator[Client]:
+    with Client(sim, clock=lambda: START) as client:
+        client.sign_in()
+        yield client
+
+
+@pytest.fixture
+def client(sim: Simulator, signed_in: Client) -> Iterator[Client]:
+    yield signed_in
+    sim.control(clear_faults=True)
