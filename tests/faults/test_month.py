@@ -32,8 +32,9 @@ _HOUR, _DAY = 3_600.0, 86_400.0
 _PER_DAY = 144
 _UNSIGNED = ("static_data", "key", "code_secret")
 _TOLERANCE = 0.05
-_RESOLUTION = _HOUR
-"""How exactly the end of a bundle can be learned: it is asked with once in a while."""
+_RESOLUTION = 2 * _HOUR
+"""How exactly the end of a bundle can be learned: at this pace each is used every half hour, and
+it takes two refusals."""
 
 
 @dataclass
