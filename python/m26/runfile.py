@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,10 +103,7 @@ def write_stop(home: Path, stop: Stop) -> None:
         held = read_stops(home)
         if any((old.reason, old.account) == (stop.reason, stop.account) for old in held):
             return
-        first, *others = [_document(each) for each in (*held, stop)]
-        if others:
-            first["others"] = others
-        write_private(home / STOP, orjson.dumps(first, option=orjson.OPT_INDENT_2))
+        _write(home, (*held, stop))
 
 
 def read_stop(home: Path) -> Stop | None:
@@ -129,17 +126,33 @@ def read_stops(home: Path) -> tuple[Stop, ...]:
     return tuple(_stop(each, path, written_at) for each in documents)
 
 
-def clear_stop(home: Path) -> None:
+def clear_stop(home: Path, shown: Iterable[Stop] | None = None) -> None:
     """Let requests go on. Only `m26 resume` calls this, on the operator's word.
+
+    Args:
+        home: where it is.
+        shown: those that the operator was shown: one that came since holds. None: all.
 
     Raises:
         StorageError: it cannot be removed, so it still holds.
     """
+    dealt_with = None if shown is None else tuple(shown)
     with _turn(home):
+        left = [s for s in read_stops(home) if dealt_with is not None and s not in dealt_with]
+        if left:
+            _write(home, left)
+            return
         try:
             (home / STOP).unlink(missing_ok=True)
         except OSError as error:
             raise _cannot("remove", home / STOP, error) from None
+
+
+def _write(home: Path, stops: Iterable[Stop]) -> None:
+    first, *others = [_document(each) for each in stops]
+    if others:
+        first["others"] = others
+    write_private(home / STOP, orjson.dumps(first, option=orjson.OPT_INDENT_2))
 
 
 def _document(stop: Stop) -> dict[str, Any]:

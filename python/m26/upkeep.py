@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from anyio.to_thread import run_sync
 
 from m26.accounts import SIMULATED, Upstream, load_profile
 from m26.auth.credentials import Credentials
@@ -17,12 +18,17 @@ from m26.auth.rebuild import Rebuilt, captures_of, rebuild
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.collect.budget import Budget
+from m26.collect.halt import Halt, StoppedError
+from m26.collect.standing import Standing
 from m26.config import Settings
-from m26.errors import AuthError, UpstreamError, UsageError
+from m26.errors import AuthError, M26Error, TransportError, UpstreamError, UsageError
 from m26.runfile import iso, read_stops
+from m26.status import Status
 from m26.upstream.client import DEADLINE, GatewayClient
 from m26.upstream.profile import Profile
+from m26.upstream.replies import classify_transport
 from m26.upstream.secret import Secret
+from m26.upstream.verdicts import Action, RefusedError, UnavailableError
 
 CAPTURES = "captures"
 """Folder of the home that a rebuild imports."""
@@ -42,6 +48,43 @@ class Upkeep:
     """What is wrong with the folder of captures."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What asks for an account: it spends by the same book as a collector, and is as careful."""
+
+    account: str
+    client: GatewayClient
+    budget: Budget
+    halt: Halt
+    clock: Clock
+
+    async def failed(self, error: M26Error) -> None:
+        """What a failure asks of everybody: its pause into the book, its STOP into ``stop.json``.
+
+        A STOP of this account's own credentials is left to the collector, which may go on with
+        the session that it has.
+
+        Raises:
+            StorageError: it cannot be written down.
+        """
+        if isinstance(error, TransportError):
+            verdict = classify_transport(error)
+        elif isinstance(error, RefusedError | UnavailableError):
+            verdict = error.verdict
+        else:
+            return
+        held = isinstance(error, StoppedError) or verdict.scope == "account"
+        if held or verdict.action not in (Action.PAUSE, Action.STOP):
+            return
+        standing = Standing(self.budget.book, clock=self.clock.time)
+        step = await standing.step(verdict)
+        if verdict.slow_down:
+            await run_sync(self.budget.slow_down, verdict.slow_down)
+        if step.action is Action.STOP:
+            await self.halt.stop(self.account, verdict)
+            await standing.stopped(verdict.reason)
+
+
 def chosen_profile(settings: Settings) -> Profile:
     """The profile of real accounts, with the operator's overlay."""
     return load_profile(settings.profile or _DEFAULT, settings.home)
@@ -55,8 +98,8 @@ def profile_of(platform: str | None, chosen: Profile) -> Profile:
 @asynccontextmanager
 async def asking(
     settings: Settings, *, account: str, platform: str, profile: Profile, clock: Clock
-) -> AsyncIterator[tuple[GatewayClient, Budget]]:
-    """A connection of an account, and its budget: a collector spends by the same book."""
+) -> AsyncIterator[Desk]:
+    """A connection of an account, with its budget and what holds it back."""
     budget = _budget(settings, account, profile, clock)
     async with GatewayClient(
         profile=profile,
@@ -66,8 +109,11 @@ async def asking(
         deadline=DEADLINE / clock.speed,
         clock=clock.time,
     ) as client:
-        yield client, budget
-    await budget.close()
+        halt = Halt(settings.home, Status(clock=clock.time), ends=True, clock=clock.time)
+        try:
+            yield Desk(account=account, client=client, budget=budget, halt=halt, clock=clock)
+        finally:
+            await budget.close()
 
 
 def check_room(settings: Settings, login: Login, clock: Clock) -> None:
@@ -89,16 +135,20 @@ async def log_in(
     profile = profile_of(login.platform, chosen_profile(settings))
     async with asking(
         settings, account=login.account, platform=login.platform, profile=profile, clock=clock
-    ) as (client, budget):
-        return await exchange(
-            code,
-            login,
-            profile=profile,
-            client=client,
-            vault=vault,
-            spend=budget.spend,
-            clock=clock.time,
-        )
+    ) as desk:
+        try:
+            return await exchange(
+                code,
+                login,
+                profile=profile,
+                client=desk.client,
+                vault=vault,
+                spend=desk.budget.spend,  # a STOP does not keep a person from logging in
+                clock=clock.time,
+            )
+        except M26Error as error:
+            await desk.failed(error)
+            raise
 
 
 async def rebuild_home(
@@ -173,19 +223,20 @@ async def _rebuild(
         platform=platform or profile.platforms[0],
         profile=profile,
         clock=clock,
-    ) as (client, budget):
+    ) as desk:
         stops = [stop for stop in read_stops(settings.home) if stop.holds_for(account)]
-        stopped = f"requests are stopped: {stops[0].reason}" if stops else _full(budget, clock)
+        stopped = f"requests are stopped: {stops[0].reason}" if stops else _full(desk.budget, clock)
         return await rebuild(
             account,
             files,
             vault=vault,
             profile=profile,
-            client=client,
-            spend=budget.spend,
+            client=desk.client,
+            spend=desk.halt.guarded(account, desk.budget.spend),
             clock=clock.time,
             renew=renew,
             stopped=stopped,
+            on_failure=desk.failed,
         )
 
 

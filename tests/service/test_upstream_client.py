@@ -249,6 +249,7 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         ("Retry-After: 37", 37, 37),
         ("Retry-After: soon", None, None),
         ("Retry-After: -5", None, None),
+        ("Retry-After: Wed, 21 Oct 99999999999 07:28:00 GMT", None, None),
         ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
         ("X-Other: 1", None, None),
     ],

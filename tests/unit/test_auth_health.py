@@ -154,3 +154,30 @@ def test_a_line_tells_how_often_it_was_used_and_why_it_last_failed() -> None:
     session = told["session"]
     assert (session.used, session.failure, session.failed_at) == (6, "session_rejected", NOW - 7)
     assert (told["access token"].used, told["access token"].failure) == (0, None)
+
+
+def test_a_token_and_a_session_whose_last_word_was_a_refusal_do_not_work() -> None:
+    lost = {
+        "access_token": Use(refused=1, refused_at=NOW + 1, reason="token_expired"),
+        "session": Use(accepted=9, accepted_at=NOW, refused=1, refused_at=NOW + 1),
+    }
+    held = credentials(uses=lost, refresh_refused="login_again")
+    told = {line.what: line.state for line in lines(held, SIM, now=NOW + 2)}
+    assert (told["access token"], told["session"]) == ("refused", "refused")
+    end = forecast(held, SIM, now=NOW + 2)
+    assert (end.seconds_left, end.text) == (0, "no way to log in")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        Use(refused=1, refused_at=NOW + 1, reason="login_limited"),
+        Use(refused=1, refused_at=NOW - 1, reason="token_expired"),
+        Use(accepted=1, accepted_at=NOW + 2, refused=1, refused_at=NOW + 1, reason="token_expired"),
+    ],
+    ids=["not its fault", "of the token before", "accepted since"],
+)
+def test_other_refusals_leave_a_token_good(use: Use) -> None:
+    held = credentials(uses={"access_token": use}, tokens=replace(tokens(), refresh=None))
+    told = next(line for line in lines(held, SIM, now=NOW + 3) if line.what == "access token")
+    assert (told.state, forecast(held, SIM, now=NOW + 3).seconds_left) == ("ok", 14_397)

@@ -183,3 +183,13 @@ def test_the_machines_clock_has_a_steady_one_beside_it(path: Path) -> None:
     assert stamp["start"]
     assert 0 < stamp["steady"] < stamp["at"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_of_two_pauses_the_one_that_ends_later_holds(path: Path) -> None:
+    clock = Clock()
+    book = Book(path, clock=clock)
+    for reason in ("soft_ban", "unknown_error"):
+        await Standing(book, clock=clock).step(RULES[reason])
+    pause = book.look().pause
+    assert pause is not None
+    assert (pause.reason, pause.until) == ("soft_ban", clock() + 1_800)

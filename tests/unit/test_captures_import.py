@@ -15,6 +15,7 @@ from m26.auth.captures import Imported, import_capture, read_credentials
 from m26.auth.credentials import Credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
+from m26.redaction import redact
 from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret
 
@@ -235,3 +236,28 @@ def test_an_account_of_another_platform_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is of platform pc, the capture is of ps5"):
         imported(tmp_path, *START)
     assert Vault.open(tmp_path).read("main") == Credentials(platform="pc")
+
+
+def test_a_pair_that_was_replaced_since_does_not_come_back_though_clocks_differ(
+    tmp_path: Path,
+) -> None:
+    early = BEGAN - 6 * 3_600  # the capture's machine is six hours ahead of ours
+    assert states(imported(tmp_path, *START, now=early))["refresh token"] == ["new"]
+    vault, renewed = Vault.open(tmp_path), tokens(2, at=early + 3_600)
+    vault.change("main", lambda held: replace(held, tokens=renewed))
+    again = imported(tmp_path, *START, now=early + 7_200)
+    assert states(again)["access token"] == states(again)["refresh token"] == ["older"]
+    assert vault.read("main").tokens == renewed
+    fresh = imported(tmp_path, token_entry(9, second=1), now=early + 7_200)
+    assert states(fresh)["refresh token"] == ["new"]
+
+
+def test_of_a_large_capture_the_newest_bundles_are_kept_and_its_tokens_stay_masked(
+    tmp_path: Path,
+) -> None:
+    many = (process_entry(n, second=n // 60) for n in range(3_000))
+    imported(tmp_path, token_entry(), login_entry(), *many, now=BEGAN + 3_600)
+    held = Vault.open(tmp_path).read("main")
+    assert len(held.bundles) == 500
+    assert held.bundles[-1].auth_data.reveal() == "CANARY-DATA-2999"
+    assert "CANARY" not in redact("a CANARY-ACCESS-1 b")

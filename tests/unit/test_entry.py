@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from tests.gateway import (
@@ -12,12 +15,15 @@ from tests.gateway import (
     credentials,
     desk,
     login_answer,
+    stored,
     ticket,
     token_answer,
     tokens,
 )
 
-from m26.auth.credentials import Use
+from m26.auth.credentials import Credentials, Use
+from m26.auth.entry import Change, Entry
+from m26.auth.vault import Vault
 from m26.upstream.verdicts import RefusedError, UnavailableError
 
 pytestmark = pytest.mark.anyio
@@ -148,3 +154,39 @@ async def test_counts_that_cannot_be_written_harm_no_request(tmp_path: Path) -> 
     at.now[0] += 61
     await at.ask()
     assert at.held().uses["session"].accepted == 7
+
+
+class SlowVault(Vault):
+    """The first change is written at once, but its writer hears of it late."""
+
+    go_on: threading.Event | None = None
+
+    def change(self, account: str, change: Change) -> Credentials:
+        held = super().change(account, change)
+        if (waits := self.go_on) is not None:
+            self.go_on = None
+            assert waits.wait(5)
+        return held
+
+
+async def test_a_pair_that_is_owed_is_not_forgotten_for_writes_beside_it(tmp_path: Path) -> None:
+    stored(tmp_path, credentials())
+    vault, go_on = SlowVault.open(tmp_path), threading.Event()
+    entry = Entry(vault, "main", clock=lambda: NOW)
+    unwritable(tmp_path).mkdir()
+    with pytest.raises(UnavailableError):
+        await entry.settle(lambda held: held)
+    unwritable(tmp_path).rmdir()
+    async with anyio.create_task_group() as group:
+        vault.go_on = go_on
+        group.start_soon(entry.change, lambda held: held)
+        while vault.go_on is not None:
+            await anyio.sleep(0.001)
+        await entry.change(lambda held: held)  # both took along what was owed
+        unwritable(tmp_path).mkdir()
+        with pytest.raises(UnavailableError):
+            await entry.settle(lambda held: replace(held, tokens=tokens(9)))
+        unwritable(tmp_path).rmdir()
+        go_on.set()
+    await entry.aclose()
+    assert vault.read("main").tokens == tokens(9)

@@ -21,7 +21,7 @@ from rich.console import Console
 from structlog.testing import capture_logs
 from tests.observing import Watched
 
-from m26.cli.live import LiveView, figures, log_progress, print_rows
+from m26.cli.live import LiveView, figures, log_progress, print_rows, summary
 from m26.errors import StorageError
 from m26.status import State
 from m26.views import Snapshot
@@ -192,6 +192,14 @@ async def test_the_error_of_the_block_comes_out_as_it_is(watched: Watched) -> No
         async with LiveView(watched.observer.snapshot, out=out):
             raise StorageError("away")
     assert "ran for" in written(out)
+
+
+def test_the_summary_tells_how_it_was_and_not_that_it_ends(watched: Watched) -> None:
+    watched.status.report("stop", State.STOPPED, reason="captcha: solve it", advice="Solve it.")
+    watched.status.report("app", State.DRAINING, reason="ending: storing", advice="Wait.")
+    rows = dict(summary(watched.observer.snapshot()))
+    assert rows["state"].startswith("stopped: captcha")
+    assert (rows["do"], "also" in rows) == ("Solve it.", False)
 
 
 @pytest.mark.anyio

@@ -162,7 +162,7 @@ def test_client_and_platform_are_found_before_anything_is_asked(tmp_path: Path) 
 
 
 async def log_in(
-    home: Path, upstream: Upstream, *, vault: Vault | None = None
+    home: Path, upstream: Upstream, *, vault: Vault | None = None, patience: float = 30.0
 ) -> tuple[Credentials, list[str]]:
     spent: list[str] = []
 
@@ -179,6 +179,7 @@ async def log_in(
             vault=vault or Vault.open(home),
             spend=spend,
             clock=lambda: NOW,
+            patience=patience,
         )
     return held, spent
 
@@ -245,3 +246,11 @@ async def test_an_exchange_that_fails_leaves_the_vault_as_it_was(
     assert "CANARY" not in f"{failed.value} {failed.value.hint}"
     assert upstream.calls() == ["token"]
     assert (tmp_path / "vault.bin").read_bytes() == before
+
+
+async def test_a_code_does_not_wait_for_a_renewal_that_waits_for_its_slot(tmp_path: Path) -> None:
+    vault, upstream = stored(tmp_path, credentials()), Upstream()
+    async with vault.renewing("main"):
+        held, _ = await log_in(tmp_path, upstream, patience=0.05)
+    assert upstream.calls() == ["token"]
+    assert held.tokens == tokens(2)

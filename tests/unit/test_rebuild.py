@@ -7,20 +7,21 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from tests.bareserver import Server, answering, serving
 from tests.gateway import NOW, Upstream, bundle, credentials, har, stored, ticket, tokens
 from tests.unit.test_captures_auth import BEGAN, login_entry, process_entry, token_entry
 
 from m26.auth.credentials import Credentials
-from m26.auth.login import address, prepare
+from m26.auth.login import Login, address, prepare
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild, without
 from m26.auth.vault import Vault
 from m26.clock import Clock
-from m26.collect.book import Book
+from m26.collect.book import Book, Pause
 from m26.config import Settings
 from m26.config import Upstream as Upstreams
-from m26.errors import AuthError, UsageError
-from m26.runfile import Stop, write_stop
-from m26.upkeep import rebuild_home
+from m26.errors import AuthError, UpstreamError, UsageError
+from m26.runfile import Stop, read_stops, write_stop
+from m26.upkeep import Upkeep, log_in, rebuild_home
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret
@@ -292,6 +293,90 @@ async def test_a_budget_without_room_for_long_is_not_waited_for(tmp_path: Path) 
     tokens_are, detail = await renewal(tmp_path)
     assert tokens_are == "kept"
     assert detail.startswith("the account's budget has no room before 2026-")
+
+
+async def of_server(server: Server, home: Path, clock: Clock) -> Upkeep:
+    there = settings(home, upstream=Upstreams(oauth_url=server.url))
+    return await rebuild_home(there, Vault.open(home), clock=clock)
+
+
+async def test_a_captcha_met_by_a_rebuild_stops_everybody(tmp_path: Path) -> None:
+    for name in ("main", "two"):
+        stored(tmp_path, credentials(tokens=OLD), account=name)
+    async with serving(answering(b"{}", status="458 Captcha")) as server:
+        done = await of_server(server, tmp_path, Clock(time=lambda: NOW))
+    assert [each.tokens for each in done.accounts] == ["refused", "kept"]
+    assert len(server.heads) == 1
+    assert [(stop.reason, stop.account) for stop in read_stops(tmp_path)] == [("captcha", "main")]
+
+
+async def test_a_refused_token_met_by_a_rebuild_leaves_the_collector_its_session(
+    tmp_path: Path,
+) -> None:
+    stored(tmp_path, credentials(tokens=OLD))
+    answer = answering(b'{"error":"invalid_grant"}', status="400 Bad Request")
+    async with serving(answer) as server:
+        done = await of_server(server, tmp_path, Clock(time=lambda: NOW))
+    assert done.accounts[0].tokens == "refused"
+    assert read_stops(tmp_path) == ()
+    assert Vault.open(tmp_path).read("main").refresh_dead == "login_again"
+
+
+async def test_a_stop_that_comes_while_a_rebuild_waits_for_its_slot_holds(tmp_path: Path) -> None:
+    stored(tmp_path, credentials(tokens=OLD))
+    now = [NOW]
+    book = Book(tmp_path / "budget" / "main.json", clock=lambda: now[0])
+    with book.turn() as entries:
+        entries.pause = Pause(until=NOW + 90, seconds=90, reason="r", message="m", advice="a")
+        book.save(entries)
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+        stop = Stop(reason="banned", message="m", advice="a", since=NOW, account="other")
+        write_stop(tmp_path, stop)
+
+    async with serving(answering(b"{}")) as server:
+        done = await of_server(server, tmp_path, Clock(time=lambda: now[0], sleep=sleep))
+    assert now[0] >= NOW + 90
+    assert server.heads == []
+    assert "no request leaves: banned" in done.accounts[0].tokens_detail
+
+
+@pytest.mark.parametrize("command", ["rebuild", "login"])
+async def test_a_pause_asked_of_an_upkeep_is_a_pause_for_all(tmp_path: Path, command: str) -> None:
+    vault, clock = stored(tmp_path, credentials(tokens=OLD)), Clock(time=lambda: NOW)
+    answer = answering(b"{}", "Retry-After: 600", status="429 Too Many Requests")
+    async with serving(answer) as server:
+        if command == "rebuild":
+            await of_server(server, tmp_path, clock)
+        else:
+            who = Login(
+                account="main",
+                platform="sim",
+                client_id=Secret("CANARY-ID"),
+                client_secret=Secret("CANARY-CLIENT-SECRET"),
+            )
+            there = settings(tmp_path, upstream=Upstreams(oauth_url=server.url))
+            with pytest.raises(UpstreamError, match="too fast"):
+                await log_in(Secret("CANARY-CODE"), who, settings=there, vault=vault, clock=clock)
+    entries = Book(tmp_path / "budget" / "main.json", clock=lambda: NOW).look()
+    assert entries.pause is not None
+    assert (entries.pause.reason, entries.pause.until) == ("rate_limited", NOW + 600)
+    assert entries.slow_until > NOW
+    assert [count for _, count in entries.spent] == [1]
+
+
+async def test_a_folder_that_is_no_account_s_costs_no_other_its_rebuild(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials(platform="ps5", tokens=None))
+    folder = tmp_path / "captures"
+    for name in ("old ones", "main"):
+        capture(folder / name / "x.har")
+    folder.chmod(0o700)
+    done = await rebuild_home(
+        settings(tmp_path, profile="madden26"), vault, clock=Clock(time=lambda: BEGAN)
+    )
+    assert [(each.account, each.bundles_added) for each in done.accounts] == [("main", 2)]
+    assert done.problems == ("a folder there is passed over: 'old ones' is no account name",)
 
 
 async def test_an_empty_home_without_captures_cannot_be_rebuilt(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -20,6 +21,7 @@ from m26.runfile import (
     iso,
     read_run,
     read_stop,
+    read_stops,
     unix,
     write_private,
     write_stop,
@@ -128,3 +130,12 @@ def test_times_have_a_fraction_only_where_it_is_not_zero() -> None:
     assert iso(1_786_913_835.0) == "2026-08-16T20:57:15Z"
     assert iso(1_786_913_835.25) == "2026-08-16T20:57:15.250Z"
     assert unix(iso(1_786_913_835.25)) == 1_786_913_835.25
+
+
+def test_a_stop_that_nobody_was_shown_is_not_cleared(tmp_path: Path) -> None:
+    write_stop(tmp_path, CAPTCHA)
+    shown = read_stops(tmp_path)
+    banned = replace(CAPTCHA, reason="banned")
+    write_stop(tmp_path, banned)
+    clear_stop(tmp_path, shown)
+    assert read_stops(tmp_path) == (banned,)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from m26.auth.credentials import Credentials, Ticket, Tokens
+from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
 from m26.auth.found import Found, read_credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
@@ -19,6 +19,9 @@ __all__ = ["Fact", "Found", "Imported", "Missing", "import_capture", "read_crede
 
 _SESSION_WORTH_TRYING = 3_600.0
 """Seconds; an older captured session would only cost a request that is refused."""
+_MOST_REMEMBERED = 1_000
+_MOST_BUNDLES = 500
+"""The newest of a pool: more would be of no use, and a log has to know every secret of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +136,15 @@ def _laid_over(base: Credentials, found: Found, *, now: float) -> Credentials:
         client_id=found.client_id or base.client_id,
         client_secret=found.client_secret or base.client_secret,
         device_id=found.device_id or base.device_id,
-        bundles=tuple((fresh | known).values()),  # of one that was known the health is kept
+        bundles=_newest((fresh | known).values()),  # of one that was known the health is kept
     )
     if _is_newer_pair(base, found.tokens):
         changed = replace(
-            changed, tokens=found.tokens, refreshes_unanswered=0, refresh_refused=None
+            changed,
+            tokens=found.tokens,
+            imported_pairs=_remembered(base, found.tokens),
+            refreshes_unanswered=0,
+            refresh_refused=None,
         )
     if _is_newer_session(base.ticket, found.ticket, now=now):
         changed = replace(changed, ticket=found.ticket)
@@ -150,7 +157,20 @@ def _is_newer_pair(base: Credentials, found: Tokens | None) -> bool:
         return found is not None
     if found.access == base.tokens.access:
         return found.refresh is not None and found.refresh != base.tokens.refresh
+    if found.access.id in base.imported_pairs:
+        return False  # times of two machines tell nothing here: it was replaced since
     return found.obtained_at > base.tokens.obtained_at
+
+
+def _newest(bundles: Collection[Bundle]) -> tuple[Bundle, ...]:
+    newest = sorted(bundles, key=lambda bundle: bundle.captured_at)[-_MOST_BUNDLES:]
+    kept = {bundle.id for bundle in newest}
+    return tuple(bundle for bundle in bundles if bundle.id in kept)
+
+
+def _remembered(base: Credentials, found: Tokens | None) -> tuple[str, ...]:
+    taken = dict.fromkeys((*base.imported_pairs, *([found.access.id] if found else ())))
+    return tuple(taken)[-_MOST_REMEMBERED:]
 
 
 def _is_newer_session(base: Ticket | None, found: Ticket | None, *, now: float) -> bool:

@@ -14,6 +14,7 @@ REFRESH_LIFE = 10 * 86_400.0
 """Seconds after which an unused refresh token is reported dead by public clients."""
 SESSION_LIFE = 1_800.0
 """Seconds a session lives by public reports (19 to 30 min). A forecast: never a reason to renew."""
+_TOKEN_REFUSALS = ("token_expired", "token_rejected")
 _MAX_UNANSWERED = 2
 """A lost answer may have cost the refresh token: one more call, and no third."""
 _MAX_UNDECIDED = 12
@@ -180,6 +181,9 @@ class Credentials:
     (commands) fared so far, by that name."""
     retired_bundles: tuple[str, ...] = ()
     """Ids of bundles that were dropped: an old capture does not bring them back."""
+    imported_pairs: tuple[str, ...] = ()
+    """Ids of the access tokens that captures brought: once replaced, a pair is spent, and its
+    capture does not bring it back."""
     bundle_life: float | None = None
     """Seconds for which the upstream accepts a bundle, learned from those that it stopped
     accepting; None while none has ended."""
@@ -201,8 +205,24 @@ class Credentials:
             "bundles": tuple(Bundle.from_json(bundle) for bundle in data["bundles"]),
             "uses": _uses(data),
             "retired_bundles": tuple(data.get("retired_bundles", ())),
+            "imported_pairs": tuple(data.get("imported_pairs", ())),
         }
         return cls(**{**data, **secrets, **parts})
+
+    @property
+    def access_refused(self) -> bool:
+        """The gateway's last word on this access token was that it is no good."""
+        use, tokens = self.uses.get("access_token"), self.tokens
+        dead = use is not None and use.reason in _TOKEN_REFUSALS
+        return dead and tokens is not None and _refused_last(use, since=tokens.obtained_at)
+
+    @property
+    def session_refused(self) -> bool:
+        """The gateway's last word on this session was that it has ended."""
+        ticket = self.ticket
+        return ticket is not None and _refused_last(
+            self.uses.get("session"), since=ticket.obtained_at
+        )
 
     def seconds_left(self, now: float) -> dict[str, float | None]:
         """Life left in each credential; None where there is none or nobody knows its end."""
@@ -214,13 +234,21 @@ class Credentials:
             "refresh_token": tokens.obtained_at + REFRESH_LIFE if tokens and renews else None,
             "bundles": self._bundles_end(now),
         }
-        return {what: None if end is None else max(0.0, end - now) for what, end in ends.items()}
+        over = {"session": self.session_refused, "access_token": self.access_refused}
+        return {
+            what: None if end is None else 0.0 if over.get(what) else max(0.0, end - now)
+            for what, end in ends.items()
+        }
 
     def _bundles_end(self, now: float) -> float | None:
         usable = [bundle.captured_at for bundle in self.bundles if bundle.is_usable(now)]
         if self.bundles and not usable:
             return now
         return max(usable) + self.bundle_life if usable and self.bundle_life is not None else None
+
+
+def _refused_last(use: Use | None, *, since: float) -> bool:
+    return use is not None and use.refused_at > max(since, use.accepted_at)
 
 
 def dump(value: object) -> bytes:

@@ -100,7 +100,8 @@ class Entry:
         except BaseException:
             self.tally.put_back(tally)
             raise
-        del self._owed[: len(owed)]
+        # Not by their number: a change beside this one may have written the same ones.
+        self._owed = [step for step in self._owed if step not in owed]
         self.held = held
         self._written_at = self._clock()
         self._unwritten = False

@@ -20,7 +20,14 @@ from m26.captures.exchange import Exchange
 from m26.captures.har import read_har
 from m26.captures.mitm import is_flow_file, read_flows
 from m26.errors import ShapeError, UsageError
-from m26.upstream.answers import LoginAnswer, TokenAnswer, read_login, read_tokens, whole
+from m26.upstream.answers import (
+    LoginAnswer,
+    TokenAnswer,
+    read_access,
+    read_login,
+    read_tokens,
+    whole,
+)
 from m26.upstream.commands import LOGIN_PATH, PROCESS_PATH, TOKEN_PATH
 from m26.upstream.replies import Reply
 from m26.upstream.secret import Secret
@@ -196,19 +203,17 @@ def _part(exchange: Exchange) -> _Part | None:
 
 
 def _token(exchange: Exchange) -> _Part:
-    at, answer = exchange.ended_at / 1e6, read_tokens(_reply(exchange))
+    at, reply = exchange.ended_at / 1e6, _reply(exchange)
+    answer, granted = read_tokens(reply), read_access(reply)
     client_id, client_secret = (
         Secret(exchange.form[name]) if name in exchange.form else None
         for name in ("client_id", "client_secret")
     )
     tokens = None
-    if isinstance(answer, TokenAnswer):
-        tokens = Tokens(
-            access=answer.access_token,
-            refresh=answer.refresh_token,
-            expires_at=at + answer.expires_in,
-            obtained_at=at,
-        )
+    if granted is not None:  # without a refresh token it still works for hours
+        access, life = granted
+        refresh = answer.refresh_token if isinstance(answer, TokenAnswer) else None
+        tokens = Tokens(access=access, refresh=refresh, expires_at=at + life, obtained_at=at)
     return _Part(at=at, client_id=client_id, client_secret=client_secret, tokens=tokens)
 
 

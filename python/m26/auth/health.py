@@ -13,8 +13,11 @@ from m26.upstream.rules import RULES
 from m26.upstream.signing import can_sign
 
 _DAY = 86_400.0
-_AGAIN = "Run: m26 auth login, or capture a login in the app and run: m26 auth import FILE"
-_CAPTURE = "Capture an auction search in the app and run: m26 auth import FILE"
+_AGAIN = (
+    "Run: m26 auth login --account NAME, or capture a login in the app and run: m26 auth import "
+    "FILE --account NAME"
+)
+_CAPTURE = "Capture an auction search in the app and run: m26 auth import FILE --account NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +70,10 @@ def lines(held: Credentials, profile: Profile, *, now: float) -> list[Line]:
     tokens, ticket = held.tokens, held.ticket
     age = now - tokens.obtained_at if tokens else None
     return [
-        _timed("access token", age, left["access_token"], uses.get("access_token")),
+        _access_line(held, age, left["access_token"]),
         _refresh_line(held, age, left["refresh_token"]),
         _present("client id and secret", _has_client(held, profile), "needed to renew tokens"),
-        Line(
-            what="session",
-            state="ok" if ticket else "missing",
-            age=now - ticket.obtained_at if ticket else None,
-            detail="used until it is rejected" if ticket else "opened when needed",
-            **_fared(uses.get("session")),
-        ),
+        _session_line(held, age=now - ticket.obtained_at if ticket else None),
         _present(
             "signing constants",
             can_sign(profile.signing),
@@ -162,7 +159,7 @@ def _login(held: Credentials, profile: Profile, *, now: float) -> Forecast:
         why = "no client id and secret" if refresh else "no refresh token that works"
         # The session that is open then goes on for minutes.
         return Forecast(
-            seconds_left=max(access, session), text=f"{why}: works until then", advice=_AGAIN
+            seconds_left=max(access, session), text=f"{why}, so nothing is renewed", advice=_AGAIN
         )
     if session:
         text = "a captured session only: works for minutes"
@@ -202,10 +199,9 @@ def _pool_line(held: Credentials, *, now: float) -> Line:
 def _refresh_line(held: Credentials, age: float | None, left: float | None) -> Line:
     what, fared = "refresh token", _fared(held.uses.get("refresh_token"))
     if held.tokens is None or held.tokens.refresh is None:
-        return Line(what=what, state="missing", detail="the access token cannot be renewed")
+        return Line(what=what, state="missing", detail="tokens cannot be renewed")
     if held.refresh_dead is not None:
-        detail = RULES[held.refresh_dead].message
-        return Line(what=what, state="refused", age=age, detail=detail, **fared)
+        return Line(what=what, state="refused", age=age, detail="log in again", **fared)
     unanswered = f"{held.refreshes_unanswered} answer lost" if held.refreshes_unanswered else ""
     return Line(
         what=what,
@@ -217,11 +213,24 @@ def _refresh_line(held: Credentials, age: float | None, left: float | None) -> L
     )
 
 
-def _timed(what: str, age: float | None, left: float | None, use: Use | None) -> Line:
+def _access_line(held: Credentials, age: float | None, left: float | None) -> Line:
+    what = "access token"
     if left is None:
         return Line(what=what, state="missing")
-    state = "ok" if left > 0 else "expired"
-    return Line(what=what, state=state, age=age, seconds_left=left, **_fared(use))
+    fared = _fared(held.uses.get("access_token"))
+    if held.access_refused:
+        return Line(what=what, state="refused", age=age, **fared)
+    return Line(what=what, state="ok" if left else "expired", age=age, seconds_left=left, **fared)
+
+
+def _session_line(held: Credentials, *, age: float | None) -> Line:
+    state, detail = "ok", "until rejected"
+    if held.ticket is None:
+        state, detail = "missing", "opened when needed"
+    elif held.session_refused:
+        state, detail = "refused", "replaced when needed"
+    fared = _fared(held.uses.get("session"))
+    return Line(what="session", state=state, age=age, detail=detail, **fared)
 
 
 def _present(what: str, there: bool, why: str, use: Use | None = None) -> Line:

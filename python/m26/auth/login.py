@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -165,8 +166,22 @@ async def exchange(
     vault: Vault,
     spend: Callable[[str], Awaitable[None]],
     clock: Callable[[], float],
+    patience: float = 30.0,
 ) -> Credentials:
     """Trade the code for a token pair, which is in the vault before anything else happens.
+
+    A renewal that is on the wire is let end first: it must not replace the new pair. One that
+    only waits for its slot of the budget may take an hour, and a code lives for minutes.
+
+    Args:
+        code: of the login.
+        login: who logs in.
+        profile: of the upstream.
+        client: carries the call.
+        vault: gets the pair.
+        spend: waits for a slot of the account's budget.
+        clock: Unix seconds.
+        patience: seconds of the machine to wait for another process that renews.
 
     Raises:
         AuthError: the token service refuses the code or the client.
@@ -178,7 +193,9 @@ async def exchange(
         profile, client_id=login.client_id, client_secret=login.client_secret, code=code
     )
     await spend("token")
-    async with vault.renewing(login.account):
+    async with contextlib.AsyncExitStack() as stack:
+        with anyio.move_on_after(patience):
+            await stack.enter_async_context(vault.renewing(login.account))
         with anyio.CancelScope(shield=True):  # a pair that was given must be saved
             try:
                 answer = read_tokens(await client.token(fields))

@@ -14,8 +14,8 @@ from m26.auth.captures import import_capture
 from m26.auth.credentials import Credentials
 from m26.auth.health import Forecast, bundle_state, forecast
 from m26.auth.tokens import refresh
-from m26.auth.vault import Vault
-from m26.errors import AuthError, TransportError, UsageError
+from m26.auth.vault import Vault, check_name
+from m26.errors import AuthError, ConfigError, M26Error, TransportError, UsageError
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.verdicts import RefusedError, UnavailableError
@@ -26,6 +26,10 @@ _YOUNG = 86_400.0
 """Seconds: a pair younger than that was renewed by a running m26, or comes from a new login."""
 
 log = structlog.get_logger(__name__)
+
+
+async def _unheard(_failure: M26Error) -> None:
+    """Nobody has anything to do about a renewal that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,12 @@ def captures_of(
             continue
         if path.is_dir():
             files = sorted(p for p in path.iterdir() if _is_capture(p))
+            try:
+                check_name(path.name)
+            except ConfigError as error:  # somebody's folder: the others are rebuilt all the same
+                if files:
+                    problems.append(f"a folder there is passed over: {error.message}")
+                continue
             found.setdefault(path.name, []).extend(files)
         elif _is_capture(path):
             if "main" not in accounts and len(accounts) > 1:
@@ -127,6 +137,7 @@ async def rebuild(
     clock: Callable[[], float],
     renew: bool | None = None,
     stopped: str | None = None,
+    on_failure: Callable[[M26Error], Awaitable[None]] = _unheard,
 ) -> Rebuilt:
     """Import an account's captures, drop its dead bundles, renew its tokens.
 
@@ -143,6 +154,7 @@ async def rebuild(
         clock: Unix seconds.
         renew: whether tokens are renewed; None: when they are older than a day.
         stopped: why nothing may be asked now, if that is so.
+        on_failure: told why tokens could not be renewed, when that was tried.
 
     Raises:
         StorageError: the vault could not be written; it is as it was after the last step.
@@ -164,6 +176,7 @@ async def rebuild(
         renew=renew,
         stopped=stopped,
         now=clock(),
+        on_failure=on_failure,
         ask=partial(
             refresh,
             account=account,
@@ -221,6 +234,7 @@ async def _renewed(
     renew: bool | None,
     stopped: str | None,
     now: float,
+    on_failure: Callable[[M26Error], Awaitable[None]],
     ask: Callable[..., Awaitable[object]],
 ) -> tuple[str, str]:
     """What became of the tokens, and why."""
@@ -235,6 +249,7 @@ async def _renewed(
         await ask(replaced=tokens)
     except (RefusedError, UnavailableError, TransportError) as error:
         log.warning("tokens_not_renewed", account=account, error=error.message)
+        await on_failure(error)
         return "refused" if isinstance(error, RefusedError) else "failed", error.message
     return "renewed", ""
 

@@ -82,6 +82,11 @@ def _show_docstring(app: App, arguments: list[str]) -> None:
             command.help = None
 
 
+def _usage_hint(arguments: list[str]) -> str:
+    names, _, _ = build().parse_commands(arguments)
+    return f"`{' '.join(('m26', *names))} --help` shows what can be said there."
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit with its code (see `m26 --help`)."""
     arguments = sys.argv[1:] if argv is None else argv
@@ -99,7 +104,7 @@ def run_command(arguments: list[str]) -> int:
             _show_docstring(app, arguments)
         result: Any = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print_error("usage", str(error), "`m26 --help` lists commands.", as_json=as_json)
+        print_error("usage", str(error), _usage_hint(arguments), as_json=as_json)
         return 2
     except M26Error as error:
         if debug:

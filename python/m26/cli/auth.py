@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -15,6 +16,10 @@ from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
     from m26.auth.captures import Found, Imported
+
+
+_GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
+"""The gateway needs old TLS renegotiation, which mitmproxy allows only without verification."""
 
 
 def import_(
@@ -118,7 +123,8 @@ def addon(*, options: Options = Options()) -> None:
 
     folder = options.load().settings.home / CAPTURES
     path = files("m26") / "captures" / "addon.py"
-    command = f"uvx mitmproxy -s {path} --set m26_folder={folder}"
+    script, setting = quote(str(path)), quote(f"m26_folder={folder}")
+    command = f"uvx mitmproxy -s {script} --set {setting} {_GATEWAY_ALONE}"
     if options.json:
         dump_json({"path": str(path), "folder": str(folder), "command": command})
         return

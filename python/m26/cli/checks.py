@@ -173,7 +173,8 @@ def port(loaded: Loaded) -> Check:
         except OSError as error:
             found = f"{web.host} port {web.port}: {error.strerror}"
             return Check("port", "fail", found, "Set M26_WEB__PORT to a free port, e.g. 8027")
-    return Check("port", "ok", f"{web.host} port {web.port} is free")
+    free = f"port {web.port} is free" if web.port else "any free port"
+    return Check("port", "ok", f"{web.host}, {free}")
 
 
 def clock(_: Loaded) -> Check:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from m26.cli.options import Options
 from m26.cli.output import console, duration, table
-from m26.runfile import iso, read_stops
+from m26.runfile import iso, read_stops, unix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,11 +73,15 @@ def show(account: dict[str, Any], *, bundles: bool = False) -> None:
     say_forecast(account["forecast"])
 
 
-def say_forecast(forecast: dict[str, Any]) -> None:
-    """Print when authentication runs out, and what to do."""
+def say_forecast(forecast: dict[str, Any], *, of: str = "") -> None:
+    """Print when authentication runs out, and what to do; `of` names the account."""
     left = forecast["seconds_left"]
     ends = "Auth" if left is None else f"Auth runs out in {duration(left)}"
-    console().print(f"{ends}: {forecast['text']}. {forecast['advice']}\n", markup=False)
+    if left == 0:
+        ends = "Auth does not work"
+    whose = f"{of}: " if of else ""
+    text = f"{whose}{ends}: {forecast['text']}. {forecast['advice'].rstrip('.')}.\n"
+    console().print(text, markup=False)
 
 
 def stopped(home: Path) -> list[str]:
@@ -88,7 +92,8 @@ def stopped(home: Path) -> list[str]:
 def say_stopped(reasons: list[str]) -> None:
     """Print how requests go on, if they are stopped."""
     if reasons:
-        text = f"Requests are stopped ({', '.join(reasons)}). When that is dealt with: m26 resume"
+        why = ", ".join(dict.fromkeys(reasons))
+        text = f"Requests are stopped ({why}). When that is dealt with: m26 resume"
         console().print(text, markup=False)
 
 
@@ -111,7 +116,10 @@ def _bundle(line: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _failure(line: dict[str, Any]) -> str | None:
-    return f"{line['failure']} at {line['failed_at']}" if line["failure"] else None
+    if not line["failure"]:
+        return None
+    largest = duration(time.time() - unix(line["failed_at"])).split()[:2]
+    return f"{line['failure']} {' '.join(largest)} ago"
 
 
 def _for(seconds: float | None) -> str | None:

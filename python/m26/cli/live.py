@@ -194,7 +194,7 @@ def figures(now: Snapshot) -> Rows:
 
 def summary(now: Snapshot) -> Rows:
     """What the run came to."""
-    shown = [row for row in figures(now) if row[0] not in _PASSING]
+    shown = [row for row in figures(_before_its_end(now)) if row[0] not in _PASSING]
     refused = now["rejects"]
     return [
         ("", ""),
@@ -205,6 +205,12 @@ def summary(now: Snapshot) -> Rows:
         if now["database"]["embedded"]
         else ("database", now["database"]["where"]),
     ]
+
+
+def _before_its_end(now: Snapshot) -> Snapshot:
+    """The snapshot without the word that the run is ending: how it was is what counts."""
+    told = [each for each in now["conditions"] if each["state"] != "draining"]
+    return {**now, "state": told[0], "conditions": told} if told else now
 
 
 def print_rows(lines: Rows, *, state: str = "") -> None:

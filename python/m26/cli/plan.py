@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from m26.cli.live import print_rows
-from m26.cli.output import dump_json
+from m26.cli.output import dump_json, text
 
 if TYPE_CHECKING:
     from m26.config import Loaded
@@ -16,10 +16,13 @@ def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
     from m26.accounts import load_profile, profile_name
     from m26.auth.vault import Vault
     from m26.collect.sweep import SEARCH
+    from m26.runfile import read_stops
     from m26.store.migrate import shipped
 
     settings = loaded.settings
     vault = Vault.open(settings.home, settings.vault)
+    if account is not None:
+        vault.read(account)  # is there one?
     profile = load_profile(profile_name(settings, vault), settings.home)
     given = settings.budget
     per_day = given.per_day or profile.budget.per_day
@@ -36,13 +39,17 @@ def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
         "migrations": [migration.name for migration in shipped()],
         "home": str(settings.home),
         "dashboard": f"http://{settings.web.host}:{settings.web.port}",
+        "stopped": sorted({stop.reason for stop in read_stops(settings.home)}),
     }
     if as_json:
         dump_json(plan)
         return
     print_rows(
         [
-            (key.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
+            (
+                key.replace("_", " "),
+                (", ".join(value) or "no") if isinstance(value, list) else text(value),
+            )
             for key, value in plan.items()
         ]
     )

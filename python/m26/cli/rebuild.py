@@ -11,7 +11,7 @@ import anyio
 
 from m26.cli.credentials import say_forecast, say_stopped, stopped
 from m26.cli.options import Options
-from m26.cli.output import console, dump_json, table
+from m26.cli.output import dump_json, table
 
 if TYPE_CHECKING:
     from m26.upkeep import Upkeep
@@ -97,5 +97,4 @@ def _show(document: dict[str, Any]) -> None:
         sys.stderr.write(f"warning: {problem}\n")
     for each in document["accounts"]:
         if each["forecast"] is not None:
-            console().print(f"{each['account']}: ", end="", markup=False)
-            say_forecast(each["forecast"])
+            say_forecast(each["forecast"], of=each["account"])

@@ -46,7 +46,7 @@ def status(*, options: Options = Options()) -> int:
         if snapshot is not None:
             print_rows(figures(snapshot) + facts(snapshot), state=snapshot["state"]["state"])
         else:
-            print_rows([("state", trouble), *([] if run else [("do", "m26 run")])])
+            print_rows([("state", trouble), *([] if run or stops else [("do", "m26 run")])])
         print_rows(stop_rows(stops))
     return 0 if snapshot is not None and snapshot["healthy"] else 1
 

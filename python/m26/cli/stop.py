@@ -22,7 +22,7 @@ def resume(*, options: Options = Options()) -> int:
     home = options.load().settings.home
     stops, run = read_stops(home), read_run(home)
     if stops:
-        clear_stop(home)
+        clear_stop(home, stops)
     if options.json:
         cleared = stop_views(stops, first="cleared", every="all_cleared")
         dump_json({**cleared, "running": run is not None})

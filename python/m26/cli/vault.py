@@ -66,7 +66,7 @@ def forget(
         vault.change(owner, lambda held: without(held, (bundle,)))
     else:
         if account is not None:
-            vault.read(account)  # before the question: is there one?
+            _check_known(vault, account)  # before the question
         names = vault.accounts() if account is None else (account,)
         _confirm(f"Delete all credentials of {', '.join(names) or 'nobody'}?", yes=yes)
         accounts = vault.forget(account)
@@ -116,6 +116,15 @@ def rekey(*, print_key: Annotated[bool, _FLAG] = False, options: Options = Optio
         console().print(step, markup=False, soft_wrap=True)
     if not keys.is_replaceable:
         console().print(f"Now take the old key out of {keys.origin}.", markup=False)
+
+
+def _check_known(vault: Vault, account: str) -> None:
+    names = vault.accounts()
+    if account not in names:
+        known = ", ".join(names) or "none"
+        raise AuthError(
+            f"the vault has no account {account!r} (known: {known})", hint="See: m26 auth status"
+        )
 
 
 def _owner(vault: Vault, bundle: str, account: str | None) -> str:

@@ -40,13 +40,16 @@ class Standing:
             nonlocal step
             step = past.step(verdict, now=now)
             if step.action is Action.PAUSE:
-                entries.pause = Pause(
+                pause = Pause(
                     until=now + step.seconds,
                     seconds=step.seconds,
                     reason=verdict.reason,
                     message=verdict.message,
                     advice=verdict.advice,
                 )
+                # Another process may be told to wait for longer: the longer wait holds.
+                if entries.pause is None or entries.pause.until < pause.until:
+                    entries.pause = pause
             return step.action in (Action.RETRY, Action.PAUSE)
 
         await self._change(change)

@@ -70,16 +70,25 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
             return verdict("login_again", said)
         if reply.status not in _SERVER_ERRORS:
             return verdict("client_rejected", said)
-    access, refresh = _text(document.get("access_token")), _text(document.get("refresh_token"))
-    if reply.status == _OK and access and refresh:
-        life = _number(document.get("expires_in"))
-        return TokenAnswer(Secret(access), Secret(refresh), life or _ACCESS_LIFE)
+    refresh, granted = _text(document.get("refresh_token")), read_access(reply)
+    if granted is not None and refresh:
+        access, life = granted
+        return TokenAnswer(access, Secret(refresh), life)
     judged = classify(reply, facts(reply.body), call="token")
     if judged.action is Action.NEW_TOKEN:  # a 401 here means the client, not a token
         return verdict("client_rejected", f"HTTP {reply.status}")
     if judged.reason in ("unknown_shape", "soft_ban", "empty_reply", "malformed", "maintenance"):
         return verdict("token_unavailable", f"HTTP {reply.status}")
     return replace(judged, quarantine=False)
+
+
+def read_access(reply: Reply) -> tuple[Secret, float] | None:
+    """The access token of a token reply and its life in seconds, whatever else it lacks."""
+    document = _object(reply.body)
+    access = _text(document.get("access_token"))
+    if reply.status != _OK or access is None:
+        return None
+    return Secret(access), _number(document.get("expires_in")) or _ACCESS_LIFE
 
 
 def read_login(reply: Reply) -> LoginAnswer | Verdict:

@@ -17,7 +17,10 @@ _UPSTREAM, _AUTH, _CONFIG, _STORAGE, _SHAPE = 5, 4, 3, 6, 7
 
 _WAIT = "Nothing to do: m26 tries again by itself."
 _KEPT = "The bytes are in the quarantine: `m26 rejects ls`."
-_LOGIN_AGAIN = "Log in again in the app, capture it and run `m26 auth import FILE`."
+_LOGIN_AGAIN = (
+    "Log in again: `m26 auth login --account NAME`, or capture a login in the app and run "
+    "`m26 auth import FILE --account NAME`."
+)
 _RESUME = "When it is dealt with: `m26 resume`."
 
 

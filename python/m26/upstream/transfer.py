@@ -80,6 +80,6 @@ def http_date(value: str | None) -> float | None:
         return None
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a number that no date can hold
         return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
