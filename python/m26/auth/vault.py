@@ -247,8 +247,9 @@ class Vault:
         except UnsafeFileError as error:
             raise AuthError(
                 f"vault {self._path} {error}; it was not read and not changed",
-                hint=f"If it is yours: chmod 600 {self._path}. If it is lost: move it away, "
-                "then import your captures again.",
+                hint="It has to be a regular file of your own that nobody else can read: "
+                f"chmod 600 {self._path}, or put a backup in its place. If it is lost: move it "
+                "away, then import your captures again.",
             ) from None
         return self.decrypt(data)
 

@@ -27,7 +27,8 @@ class StoppedError(RefusedError):
 
     def __init__(self, held: Stop) -> None:
         rule = RULES.get(held.reason, RULES["captcha"])
-        message = f"stopped, and no request leaves: {held.reason}: {held.message}"
+        whose = f" of account {held.account}" if held.scope == "account" else ""
+        message = f"stopped, and no request{whose} leaves: {held.reason}: {held.message}"
         super().__init__(replace(rule, message=message, advice=held.what_to_do))
 
 

@@ -21,6 +21,7 @@ _LOGIN_AGAIN = (
     "Log in again: `m26 auth login --account NAME`, or capture a login in the app and run "
     "`m26 auth import FILE --account NAME`."
 )
+_SIGNING = "or set [signing] in profile.toml and restart m26."
 _RESUME = "When it is dealt with: `m26 resume`."
 
 
@@ -209,7 +210,7 @@ _ALL = (
     _own(
         "no_client",
         "oauth.client_id or oauth.client_secret is missing, so tokens cannot be refreshed",
-        "Import a capture that begins with the login, or set both in profile.toml.",
+        "Import a capture that begins with the login, or set both in profile.toml and restart m26.",
         _CONFIG,
     ),
     _pause(
@@ -223,13 +224,13 @@ _ALL = (
         "bundles_resting",
         "every captured bundle was refused lately",
         900,
-        advice="Import a fresh capture with an auction search, or set [signing] in profile.toml.",
+        advice=f"Import a fresh capture with an auction search, {_SIGNING}",
         exit_code=_AUTH,
     ),
     _own(
         "no_signature",
         "no request can be signed: signing constants are missing and no captured bundle is usable",
-        "Import a capture with an auction search, or set [signing] in profile.toml.",
+        f"Import a capture with an auction search, {_SIGNING}",
         _CONFIG,
     ),
 )
