@@ -22,6 +22,7 @@ from m26.errors import ConfigError, StorageError
 pytestmark = pytest.mark.anyio
 
 OWNER = """
+import signal
 import sys
 from pathlib import Path
 import anyio
@@ -32,6 +33,8 @@ async def main():
         print("up", server.dsn, flush=True)
         await anyio.sleep_forever()
 
+# A suite that runs in the background of a shell inherits an ignored SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 anyio.run(main)
 """
 
