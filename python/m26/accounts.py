@@ -39,8 +39,12 @@ class Upstream:
 
     def budget(self, settings: Settings) -> BudgetLimits:
         """The profile's limits under the operator's."""
-        given = settings.budget.model_dump(exclude_none=True)
-        return replace(self.profile.budget, **given)
+        return budget_limits(self.profile, settings)
+
+
+def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
+    """The profile's limits under the operator's."""
+    return replace(profile.budget, **settings.budget.model_dump(exclude_none=True))
 
 
 def profile_name(settings: Settings, vault: Vault) -> str:
@@ -66,6 +70,11 @@ def profile_name(settings: Settings, vault: Vault) -> str:
 def load_profile(name: str, home: Path) -> Profile:
     """A profile by name; the operator's overlay is for the real upstream, not for the simulator."""
     return Profile.load(name, home=None if name == SIMULATED else home)
+
+
+def chosen_profile(settings: Settings) -> Profile:
+    """The profile of real accounts, with the operator's overlay."""
+    return load_profile(settings.profile or _DEFAULT, settings.home)
 
 
 @asynccontextmanager

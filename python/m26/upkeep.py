@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from anyio.to_thread import run_sync
 
-from m26.accounts import SIMULATED, Upstream, load_profile
+from m26.accounts import SIMULATED, budget_limits, chosen_profile, load_profile
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, exchange
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
@@ -32,7 +32,6 @@ from m26.upstream.verdicts import Action, RefusedError, UnavailableError
 
 CAPTURES = "captures"
 """Folder of the home that a rebuild imports."""
-_DEFAULT = "madden26"
 _PATIENCE = 900.0
 """Seconds that somebody who waits for one request is asked to wait."""
 
@@ -83,11 +82,6 @@ class Desk:
         if step.action is Action.STOP:
             await self.halt.stop(self.account, verdict)
             await standing.stopped(verdict.reason)
-
-
-def chosen_profile(settings: Settings) -> Profile:
-    """The profile of real accounts, with the operator's overlay."""
-    return load_profile(settings.profile or _DEFAULT, settings.home)
 
 
 def profile_of(platform: str | None, chosen: Profile) -> Profile:
@@ -241,10 +235,9 @@ async def _rebuild(
 
 
 def _budget(settings: Settings, account: str, profile: Profile, clock: Clock) -> Budget:
-    up = Upstream(profile, (), settings.upstream.oauth_url, settings.upstream.base_url)
     return Budget(
         settings.home / "budget" / f"{account}.json",
-        up.budget(settings),
+        budget_limits(profile, settings),
         clock=clock.time,
         sleep=clock.sleep,
         on_wait=partial(_waiting, account),

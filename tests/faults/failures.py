@@ -6,7 +6,7 @@ Written from the protocol's text, not from the product's rules: seconds are spel
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 _JITTER = 0.2
@@ -47,9 +47,6 @@ class Row:
     """Their reason there, where it is not the row's: what the reader of pages calls it."""
     way: str = ""
     """Tells several ways to one reason apart."""
-    signed: bool = True
-    """Whether the profile has signing constants."""
-    settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

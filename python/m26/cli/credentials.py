@@ -27,8 +27,8 @@ _FEW = 10
 
 def opened(options: Options) -> tuple[Settings, Vault, Profile]:
     """Settings, the home's vault, and the profile of real accounts."""
+    from m26.accounts import chosen_profile
     from m26.auth.vault import Vault
-    from m26.upkeep import chosen_profile
 
     settings = options.load().settings
     return settings, Vault.open(settings.home, settings.vault), chosen_profile(settings)

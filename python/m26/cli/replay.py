@@ -55,12 +55,12 @@ async def replay(
         platform: ps5, xbsx, pc, ps4 or xone, in place of what the captures say.
         options: options of every command.
     """
-    from m26.accounts import load_profile
+    from m26.accounts import chosen_profile
     from m26.app import database
 
     loaded = options.load({"platform": platform})
     settings = loaded.settings
-    profile = load_profile(settings.profile or "madden26", settings.home)
+    profile = chosen_profile(settings)
     for file in files:
         if not file.is_file():
             raise UsageError(f"no such file: {file}", hint="Give captures, or journal segments.")

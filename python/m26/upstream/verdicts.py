@@ -122,16 +122,6 @@ class Escalation:
             self.forgiving.add(verdict.reason)
         return step
 
-    def done(self, reason: str, *, now: float) -> None:
-        """The action taken last for `reason` took until now."""
-        if self.taken.get(reason):
-            self.taken[reason][-1] = now
-
-    def undone(self, reason: str) -> None:
-        """The action taken last for `reason` could not be carried out: it does not count."""
-        if self.taken.get(reason):
-            self.taken[reason].pop()
-
     def forget(self, reason: str) -> None:
         """When `reason` comes again, it is for the first time."""
         self.taken.pop(reason, None)
