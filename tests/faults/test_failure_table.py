@@ -9,8 +9,8 @@ import anyio
 import httpx
 import pytest
 from tests.faults.failures import LOOK_ALIKES, ROWS, Fault, Row
-from tests.faults.virtual import Asked, Trial, Trials
-from tests.simulator import Simulator, simulator
+from tests.faults.virtual import Asked, Trial, Trials, simulated
+from tests.simulator import Simulator
 from tests.worldclock import WorldClock
 
 from m26 import app, config
@@ -39,6 +39,7 @@ _PARTIAL = {
 }
 """Faults after which there is no whole reply that could be kept."""
 _NAMES = [row.name for row in ROWS]
+_ACCOUNTS = [f"a{number}" for number in range(len(ROWS) + len(LOOK_ALIKES) + 20)]
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +49,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> WorldClock:
 
 @pytest.fixture(scope="module")
 def accounts() -> Iterator[str]:
-    return (f"a{number}" for number in range(len(ROWS) + len(LOOK_ALIKES) + 20))
+    return iter(_ACCOUNTS)
 
 
 @pytest.fixture(scope="module")
 def sim(
     tmp_path_factory: pytest.TempPathFactory, world: WorldClock, seed: int
 ) -> Iterator[Simulator]:
-    names = [f"a{number}" for number in range(len(ROWS) + len(LOOK_ALIKES) + 20)]
-    arguments = [part for name in names for part in ("--account", f"{name}:{name}")]
-    market = ("--size", "12", "--scale", "1", "--token-ttl", "1e8", "--seed", str(seed))
-    with simulator(
-        tmp_path_factory.mktemp("table") / "sim", "--clock", str(world.path), *market, *arguments
-    ) as running:
-        running.control(refresh_ttl=10**9, bundle_ttl=10**9, session_ttl=10**8)
+    folder = tmp_path_factory.mktemp("table")
+    with simulated(folder, world, _ACCOUNTS, "--seed", str(seed)) as running:
         yield running
 
 

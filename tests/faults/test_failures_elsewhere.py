@@ -13,8 +13,8 @@ from typing import Self
 import anyio
 import pytest
 from tests.bareserver import answering, self_signed, serving
-from tests.faults.virtual import Trial, Trials
-from tests.simulator import Simulator, simulator
+from tests.faults.virtual import Trial, Trials, simulated
+from tests.simulator import Simulator
 from tests.worldclock import WorldClock
 
 from m26.auth.vault import FILE, Vault
@@ -31,10 +31,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> WorldClock:
 
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory, world: WorldClock) -> Iterator[Simulator]:
-    arguments = [part for name in _NAMES for part in ("--account", f"{name}:{name}")]
-    market = ("--size", "12", "--scale", "1", "--token-ttl", "1e8", "--clock", str(world.path))
-    with simulator(tmp_path_factory.mktemp("rows") / "sim", *market, *arguments) as running:
-        running.control(session_ttl=10**8, bundle_ttl=10**8, accept_previous_refresh=True)
+    with simulated(tmp_path_factory.mktemp("rows"), world, _NAMES) as running:
+        running.control(accept_previous_refresh=True)
         yield running
 
 

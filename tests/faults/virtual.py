@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +16,7 @@ import structlog
 from structlog.testing import capture_logs
 from tests import servers
 from tests.oracle import reading, verdict
-from tests.simulator import Simulator
+from tests.simulator import Simulator, simulator
 from tests.worldclock import WorldClock
 
 from m26 import app, config
@@ -155,6 +155,18 @@ class Trial:
         served = reading.observations(self.sim.folder / "ledger.db", platform=self.account)
         judged = verdict.judge_history(served, history)
         assert judged, str(judged)
+
+
+@contextmanager
+def simulated(
+    folder: Path, world: WorldClock, names: Iterable[str], *arguments: str
+) -> Iterator[Simulator]:
+    """A small market for each account, on `world`; credentials end only by a fault."""
+    accounts = [part for name in names for part in ("--account", f"{name}:{name}")]
+    market = ("--size", "12", "--scale", "1", "--token-ttl", "1e8", "--clock", str(world.path))
+    with simulator(folder / "sim", *market, *arguments, *accounts) as running:
+        running.control(refresh_ttl=10**9, bundle_ttl=10**9, session_ttl=10**8)
+        yield running
 
 
 def profile(
