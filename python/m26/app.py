@@ -21,6 +21,7 @@ from m26.accounts import Upstream, upstream
 from m26.announce import announce
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
+from m26.batches import Normalizer
 from m26.clock import Clock
 from m26.collect import sweep
 from m26.collect.halt import Halt
@@ -33,7 +34,6 @@ from m26.health import serve_health
 from m26.journal import Journal
 from m26.lock import HomeLock
 from m26.metrics import Metrics
-from m26.normalize import Normalizer
 from m26.publish.client import connect as connect_redis
 from m26.publish.relay import Relay
 from m26.status import State, Status

@@ -21,7 +21,9 @@ from rich.console import Console
 from structlog.testing import capture_logs
 from tests.observing import Watched
 
-from m26.cli.live import LiveView, figures, log_progress, print_rows, summary
+from m26.cli.figures import figures, summary
+from m26.cli.live import LiveView, log_progress
+from m26.cli.output import print_rows
 from m26.errors import StorageError
 from m26.status import State
 from m26.views import Snapshot

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import Any
 
 from cyclopts import App, CycloptsError
@@ -12,8 +11,9 @@ from m26.cli.output import print_error
 from m26.errors import M26Error
 
 _EPILOGUE = """\
-Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit · 6 storage ·
-7 payload shape unknown · 75 another copy holds this home · 130/143 signals."""
+Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit ·
+6 storage · 7 payload shape unknown · 75 another copy holds this home ·
+130/143 signals."""
 
 
 def _version() -> str:
@@ -23,18 +23,22 @@ def _version() -> str:
 
 
 def build() -> App:
-    """The command tree; a command's module is imported only when that command is asked for."""
+    """The command tree; a command's module is imported only when that command is asked for.
+
+    Lists of commands are plain text: what reads Markdown is slow to import, and no line needs it.
+    """
     app = App(
         name="m26",
         help="A trustworthy record of the Madden Ultimate Team auction house, "
         "from your own account, read-only.",
         help_epilogue=_EPILOGUE,
+        help_format="plaintext",
         version=_version,
         result_action="return_value",
     )
 
     def command(target: str, text: str, name: str, group: App = app) -> None:
-        group.command(f"m26.cli.{target}", name=name, help=text)
+        group.command(f"m26.cli.{target}", name=name, help=text, help_format="markdown")
 
     def subgroup(name: str, text: str) -> App:
         group = App(name=name, help=text)
@@ -95,30 +99,34 @@ def main(argv: list[str] | None = None) -> None:
 
 def run_command(arguments: list[str]) -> int:
     """Run one command; its exit code. Nothing but `--debug` prints a traceback."""
-    from m26.redaction import redact
-
-    as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
         app = build()
         if not {"--help", "-h"}.isdisjoint(arguments):
             _show_docstring(app, arguments)
         result: Any = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print_error("usage", str(error), _usage_hint(arguments), as_json=as_json)
+        hint = _usage_hint(arguments)
+        print_error("usage", str(error), hint, as_json="--json" in arguments)
         return 2
     except M26Error as error:
-        if debug:
-            sys.stderr.write(redact(traceback.format_exc()))
-        print_error(error.code, redact(error.message), redact(error.hint), as_json=as_json)
+        _tell(error, error.code, error.message, error.hint, arguments)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0  # the reader of our output went away: `m26 tail | head`
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug, said plainly
-        if debug:
-            sys.stderr.write(redact(traceback.format_exc()))
-        message = redact(f"unexpected {type(error).__name__}: {error}")
-        print_error("bug", message, "Run it again with --debug and report it.", as_json=as_json)
+        message = f"unexpected {type(error).__name__}: {error}"
+        _tell(error, "bug", message, "Run it again with --debug and report it.", arguments)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _tell(error: Exception, code: str, message: str, hint: str, arguments: list[str]) -> None:
+    from traceback import format_exception
+
+    from m26.redaction import redact
+
+    if "--debug" in arguments:
+        sys.stderr.write(redact("".join(format_exception(error))))
+    print_error(code, redact(message), redact(hint), as_json="--json" in arguments)

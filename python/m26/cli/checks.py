@@ -14,13 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from m26.cli.output import size
-from m26.config import Loaded, Settings
 from m26.errors import ConfigError
 from m26.runfile import read_run, read_stops
+
+if TYPE_CHECKING:
+    from m26.config import Loaded, Settings
 
 _PYTHON = (3, 11)
 _SPARE = 2**30

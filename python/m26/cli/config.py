@@ -23,7 +23,7 @@ def show(
     """
     from m26 import config
 
-    loaded = options.load()
+    loaded = options.load(logs=False)
     rows = [
         {
             "key": key,

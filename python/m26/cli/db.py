@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from m26.cli.live import print_rows
 from m26.cli.options import Options
-from m26.cli.output import dump_json, size, table
+from m26.cli.output import dump_json, print_rows, size, table
 
 
 class Schema(Protocol):

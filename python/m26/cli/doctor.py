@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from m26.cli import checks
 from m26.cli.checks import Check
 from m26.cli.options import Options
 from m26.cli.output import console, dump_json, text
-from m26.config import Loaded
 from m26.errors import ConfigError, M26Error
 from m26.redaction import redact
+
+if TYPE_CHECKING:
+    from m26.config import Loaded
 
 _COLOR = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -64,6 +65,8 @@ def _failed(name: str, error: Exception) -> Check:
 
 
 def _print(check: Check) -> None:
+    from rich.text import Text
+
     line = Text(f"{check.result:5}", style=_COLOR[check.result])
     line.append(f"{check.name:14} {text(check.found)}", style="default")
     console().print(line, soft_wrap=True)

@@ -49,7 +49,7 @@ def normalize(
     from m26.offline.writers import STDOUT, format_of, open_rows
     from m26.upstream.profile import Profile
 
-    settings = options.load({"platform": platform}).settings
+    settings = options.load({"platform": platform}, logs=False).settings
     profile = Profile.load(settings.profile or "madden26", home=settings.home)
     row_format = format_of(output, form)
     reject_file = rejects or (None if output == STDOUT else f"{output}.rejects.ndjson")

@@ -24,13 +24,20 @@ class Options:
     debug: Annotated[bool, Parameter(name="--debug", negative="")] = False
     """Show tracebacks and debug log lines."""
 
-    def load(self, overrides: dict[str, Any] | None = None) -> Loaded:
-        """Read the settings and set up logging by them."""
-        from m26 import config, log
+    def load(self, overrides: dict[str, Any] | None = None, *, logs: bool = True) -> Loaded:
+        """Read the settings, and set up logging by them where the command logs.
+
+        A command of which nothing logs says so: logging takes long to import.
+        """
+        from m26 import config
 
         loaded = config.load(
             {"home": self.home, "log.level": "debug" if self.debug else None, **(overrides or {})}
         )
+        if not logs:
+            return loaded
+        from m26 import log
+
         settings = loaded.settings
         log.configure(
             level=settings.log.level,

@@ -8,18 +8,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+Rows = list[tuple[str, str]]
+"""Labels and texts."""
 
 _PIPE_WIDTH = 1000
 """Columns when the output is no terminal: a line of a table stays one line for ``grep``."""
+_COLOR = {
+    "collecting": "green",
+    "starting": "cyan",
+    "draining": "cyan",
+    "backing_off": "yellow",
+    "paused": "yellow",
+    "storing_only": "red",
+    "stopped": "bold red",
+}
+_NARROW = 30
 
 
 def dump_json(value: object) -> None:
     """One JSON document on one line of stdout; times as ISO 8601 UTC."""
+    import orjson
+
     options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_APPEND_NEWLINE
     try:
         line = orjson.dumps(value, default=str, option=options)
@@ -51,6 +64,33 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in materialized:
         grid.add_row(*(Text(text(cell)) for cell in row))  # Text: brackets are no markup
     console().print(grid)
+
+
+def print_rows(lines: Rows, *, state: str = "") -> None:
+    """Labels and texts on stdout; a state colours its row."""
+    if lines:
+        out = console()
+        out.print(grid(lines, width=out.width, state=state))
+
+
+def grid(lines: Rows, *, width: int, state: str = "") -> Table:
+    """Labels and texts as a table without lines; `state` colours its own row."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    made.add_column(overflow="fold")
+    if width >= _NARROW:
+        made.add_column(overflow="fold")
+    for label, value in lines:
+        style = _COLOR.get(state, "") if label == "state" else ""
+        cells = Text(label, style="dim"), Text(text(value), style=style)  # Text: no markup in it
+        if width >= _NARROW:
+            made.add_row(*cells)
+        else:  # too narrow for two columns: the text under its label
+            made.add_row(cells[0])
+            made.add_row(cells[1])
+    return made
 
 
 def text(value: object) -> str:

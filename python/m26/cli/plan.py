@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from m26.cli.live import print_rows
-from m26.cli.output import dump_json, text
+from m26.cli.output import dump_json, print_rows, text
 
 if TYPE_CHECKING:
     from m26.config import Loaded

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Protocol
 
 from cyclopts import Parameter, validators
 
-from m26.cli.live import print_rows
 from m26.cli.options import Options
-from m26.cli.output import dump_json, table, text
+from m26.cli.output import dump_json, print_rows, table, text
 from m26.errors import UsageError
 
 _COLUMNS = ("id", "created_at", "reason", "part", "pos", "item", "state", "detail")

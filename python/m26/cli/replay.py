@@ -81,9 +81,9 @@ async def replay(
 
 
 async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
-    from m26.normalize import Normalizer
+    from m26.batches import Normalizer
     from m26.store import connection as connections
-    from m26.store.load import CursorMovedError
+    from m26.store.transaction import CursorMovedError
 
     part = f"file:{await run_sync(_digest, file)}"
     result = Replayed(file=file.name, part=part)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from m26.cli.live import facts, figures, print_rows
+from m26.cli.figures import facts, figures
 from m26.cli.options import Options
-from m26.cli.output import dump_json
-from m26.config import Loaded
+from m26.cli.output import dump_json, print_rows
 from m26.runfile import Run, Stop, iso, read_run, read_stops
 from m26.views import Snapshot
+
+if TYPE_CHECKING:
+    from m26.config import Loaded
 
 _PATIENCE = 5.0
 
@@ -27,7 +27,7 @@ def status(*, options: Options = Options()) -> int:
     Args:
         options: options of every command.
     """
-    loaded = options.load()
+    loaded = options.load(logs=False)
     home = loaded.settings.home
     run, stops = read_run(home), read_stops(home)
     snapshot, trouble = ask(run, loaded) if run else (None, f"m26 does not run for {home}")
@@ -53,6 +53,9 @@ def status(*, options: Options = Options()) -> int:
 
 def ask(run: Run, loaded: Loaded) -> tuple[Snapshot | None, str]:
     """The snapshot of a running process, or why there is none."""
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(f"{run.url}/api/v1/status")  # noqa: S310 - from our own file
     token = loaded.settings.web.token
     if token is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from m26.cli.live import print_rows
 from m26.cli.options import Options
-from m26.cli.output import dump_json
+from m26.cli.output import dump_json, print_rows
 from m26.cli.status import stop_rows, stop_views
 from m26.runfile import clear_stop, read_run, read_stops
 
@@ -19,7 +18,7 @@ def resume(*, options: Options = Options()) -> int:
     Args:
         options: options of every command.
     """
-    home = options.load().settings.home
+    home = options.load(logs=False).settings.home
     stops, run = read_stops(home), read_run(home)
     if stops:
         clear_stop(home, stops)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from m26 import _native
-from m26._native import Batch
+from m26._native import Batch, CopyBuffer
 from m26.models import Page
 from m26.upstream.profile import CardRules, Profile
 
@@ -32,6 +32,18 @@ class Normalizer:
                 fetched_at=[page.fetched_at for page in pages],
             )
         )
+
+    def missing(self, batch: Batch) -> list[tuple[int, int]]:
+        """(card id, version) of the batch's cards that are not known to be committed."""
+        return self._native.missing(batch)
+
+    def know(self, keys: Sequence[tuple[int, int]]) -> None:
+        """These card versions are committed."""
+        self._native.know(keys)
+
+    def cards(self, batch: Batch) -> CopyBuffer:
+        """COPY rows of `missing`, in its order."""
+        return self._native.cards(batch)
 
     def confirm(self, batch: Batch) -> None:
         """`batch` is committed."""
