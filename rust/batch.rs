@@ -3,7 +3,7 @@
 //! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
 //! only itself. Rows stand in page order and, in a page, in the order served.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::card::{Card, CardRules};
@@ -11,11 +11,11 @@ use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, form, walk};
 use crate::error::{Fault, Reason};
+use crate::known::KnownCards;
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
 use crate::parse::Cursor;
-use crate::record::{AuctionRow, NewCard};
+use crate::record::{AuctionRow, CARD_BYTES, NewCard};
 use crate::sanitize::sanitize;
-use crate::schema;
 use crate::skip::skip_structure;
 use crate::template::CardReader;
 use crate::wire::WireAuction;
@@ -24,8 +24,6 @@ use crate::wire::WireAuction;
 pub const MAX_PAGE_BYTES: usize = 16 << 20;
 /// Newest listing older than this (microseconds): the reply is of another year's market.
 const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
-/// Card versions remembered as committed, some 40 MB; a real year has ~10^5.
-const MAX_KNOWN: usize = 1 << 20;
 
 /// One page to read.
 #[derive(Clone, Copy, Debug)]
@@ -64,21 +62,31 @@ pub struct Batch {
     pub rows: Vec<AuctionRow>,
     /// Card versions that are not known to be committed.
     pub new_cards: Vec<NewCard>,
-    /// COPY stream of `rows`.
-    pub auctions: CopyStream,
-    /// COPY stream of `new_cards`.
-    pub cards: CopyStream,
     /// What was not stored.
     pub rejects: Vec<Reject>,
     /// What was surprising.
     pub drift: Drift,
 }
 
+impl Batch {
+    /// COPY stream of the rows.
+    #[must_use]
+    pub fn auctions(&self) -> CopyStream {
+        CopyStream::encode(self.rows.iter(), 256)
+    }
+
+    /// COPY stream of the new cards.
+    #[must_use]
+    pub fn cards(&self) -> CopyStream {
+        CopyStream::encode(self.new_cards.iter(), CARD_BYTES)
+    }
+}
+
 /// Reads pages; remembers cards and each platform's clock skew between batches.
 #[derive(Debug)]
 pub struct Normalizer {
     cards: CardReader,
-    committed: HashSet<(i64, i64)>,
+    known: Arc<KnownCards>,
     platforms: HashMap<String, PlatformState>,
 }
 
@@ -103,7 +111,7 @@ impl Normalizer {
     /// A normalizer that knows no card yet.
     #[must_use]
     pub fn new(rules: CardRules) -> Self {
-        Self { cards: CardReader::new(rules), committed: HashSet::new(), platforms: HashMap::new() }
+        Self { cards: CardReader::new(rules), known: Arc::default(), platforms: HashMap::new() }
     }
 
     /// Read all pages.
@@ -119,8 +127,6 @@ impl Normalizer {
         Batch {
             pages: pages.len(),
             refused: draft.refused,
-            auctions: CopyStream::encode(&schema::AUCTION, draft.rows.iter(), 260),
-            cards: CopyStream::encode(&schema::CARD, new_cards.iter(), 8 << 10),
             rows: draft.rows,
             new_cards,
             rejects: draft.rejects,
@@ -128,26 +134,19 @@ impl Normalizer {
         }
     }
 
-    /// The batch is committed: its cards need not be sent again.
-    pub fn confirm(&mut self, batch: &Batch) {
-        if self.committed.len() + batch.new_cards.len() > MAX_KNOWN {
-            self.committed.clear(); // they are sent once more, and already there
-        }
-        let keys = batch.new_cards.iter().map(|new| (new.card.card_id, new.card.version));
-        self.committed.extend(keys);
+    /// Which cards the database is known to have.
+    #[must_use]
+    pub fn known(&self) -> Arc<KnownCards> {
+        Arc::clone(&self.known)
     }
 
     fn new_cards(&self, draft: &Draft) -> Vec<NewCard> {
-        let mut in_batch = HashSet::new();
-        let mut new = Vec::new();
-        for (row, card) in draft.cards.iter().enumerate() {
-            let key = (card.card_id, card.version);
-            if !self.committed.contains(&key) && in_batch.insert(key) {
-                let first_seen = draft.rows[row].observed_at;
-                new.push(NewCard { card: Arc::clone(card), row, first_seen });
-            }
-        }
-        new
+        let new = self.known.first_of_unknown(&draft.cards).into_iter().map(|row| NewCard {
+            card: Arc::clone(&draft.cards[row]),
+            row,
+            first_seen: draft.rows[row].observed_at,
+        });
+        new.collect()
     }
 
     fn read_page(&mut self, index: usize, page: &Page<'_>, draft: &mut Draft) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a buffer is always a whole COPY stream: header, rows, trailer. A slice of it too.
 
-use crate::schema::Column;
+use crate::schema::Row;
 
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"; // signature, flags, extension length
 const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
@@ -24,26 +24,13 @@ impl Default for CopyStream {
 
 impl CopyStream {
     /// Encode `rows`.
-    pub fn encode<'r, Row: 'r>(
-        columns: &[Column<Row>],
-        rows: impl ExactSizeIterator<Item = &'r Row>,
+    pub fn encode<'r, R: Row + 'r>(
+        rows: impl ExactSizeIterator<Item = &'r R>,
         bytes_per_row: usize,
     ) -> Self {
-        let mut bytes =
-            Vec::with_capacity(HEADER.len() + TRAILER.len() + rows.len() * bytes_per_row);
-        let mut bounds = Vec::with_capacity(rows.len() + 1);
-        bytes.extend_from_slice(HEADER);
-        let fields = i16::try_from(columns.len()).unwrap_or(i16::MAX).to_be_bytes();
-        for row in rows {
-            bounds.push(bytes.len());
-            bytes.extend_from_slice(&fields);
-            for column in columns {
-                (column.get)(row).write(&mut bytes);
-            }
-        }
-        bounds.push(bytes.len());
-        bytes.extend_from_slice(TRAILER);
-        Self { bytes, bounds }
+        let mut writer = CopyWriter::new(rows.len(), bytes_per_row);
+        rows.for_each(|row| writer.push(row));
+        writer.finish()
     }
 
     /// Number of rows.
@@ -69,5 +56,38 @@ impl CopyStream {
             bytes: [HEADER, body, TRAILER].concat(),
             bounds: self.bounds[start..=stop].iter().map(|bound| bound - shift).collect(),
         }
+    }
+}
+
+/// A COPY stream in the making.
+#[derive(Debug)]
+pub struct CopyWriter {
+    bytes: Vec<u8>,
+    bounds: Vec<usize>,
+}
+
+impl CopyWriter {
+    /// A stream with room for `rows`.
+    #[must_use]
+    pub fn new(rows: usize, bytes_per_row: usize) -> Self {
+        let mut bytes = Vec::with_capacity(HEADER.len() + TRAILER.len() + rows * bytes_per_row);
+        bytes.extend_from_slice(HEADER);
+        Self { bytes, bounds: Vec::with_capacity(rows + 1) }
+    }
+
+    /// Append a row; all rows of a stream are of one kind.
+    pub fn push<R: Row>(&mut self, row: &R) {
+        self.bounds.push(self.bytes.len());
+        let fields = i16::try_from(R::COLUMNS.len()).unwrap_or(i16::MAX);
+        self.bytes.extend_from_slice(&fields.to_be_bytes());
+        row.write(&mut self.bytes);
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn finish(mut self) -> CopyStream {
+        self.bounds.push(self.bytes.len());
+        self.bytes.extend_from_slice(TRAILER);
+        CopyStream { bytes: self.bytes, bounds: self.bounds }
     }
 }

@@ -10,11 +10,14 @@
 //! - [`canon`], [`card`]: a card's definition and its identity by content.
 //! - [`template`]: known cards, recognised by their bytes.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
-//! - [`schema`], [`pgtype`], [`copy`]: the column table and the binary COPY encoding it drives.
+//! - [`schema`], [`pgtype`], [`copy`]: the column tables and the binary COPY encoding they drive.
 //! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
+//! - [`known`]: which cards the database has.
+//! - [`state`], `index`: what the database holds of auctions.
+//! - [`delta`], `course`: what a batch changes of it; the rules of events and outcomes.
 //! - [`peek`]: the facts that classification needs of one reply.
 //! - [`drift`], [`error`]: surprises that are stored all the same; faults that are not.
-//! - `python`: the only file that names PyO3.
+//! - `python`: the only place that names PyO3.
 //!
 //! Invariant: no I/O, no clock, no global state. Bad data never panics and never fails a batch:
 //! it comes back as a reject beside the good rows.
@@ -23,9 +26,13 @@ pub mod batch;
 pub mod canon;
 pub mod card;
 pub mod copy;
+mod course;
+pub mod delta;
 pub mod drift;
 pub mod envelope;
 pub mod error;
+mod index;
+pub mod known;
 pub mod normalize;
 pub mod parse;
 pub mod peek;
@@ -34,6 +41,7 @@ pub mod record;
 pub mod sanitize;
 pub mod schema;
 pub mod skip;
+pub mod state;
 pub mod template;
 pub mod text;
 pub mod wire;

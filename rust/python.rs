@@ -1,29 +1,39 @@
-//! The Python module `m26._native`, and the only file that names PyO3.
+//! The Python module `m26._native`, and, with its folder, the only place that names PyO3.
 //!
 //! Invariant: bytes and integers cross in, buffers and plain tuples cross out; each entry point
 //! releases the GIL in one visible place; nothing here decides anything.
 
 use std::collections::BTreeMap;
 use std::ffi::c_int;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{IntoPyObjectExt, ffi};
 
 use crate::batch::{self, Page};
 use crate::card::CardRules;
 use crate::copy::CopyStream;
-use crate::pgtype::{PgType, Value};
-use crate::schema::{self, Column};
+use crate::known::{KnownCards, key};
+use crate::pgtype::Value;
+use crate::record::{AuctionRow, CARD_BYTES};
+use crate::schema::{Column, Row};
+
+mod peek;
+mod states;
 
 /// Bulk normalization of auction-house replies.
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::{Batch, CopyBuffer, Normalizer, Peek, peek};
+    use super::peek::{Peek, peek};
+    #[pymodule_export]
+    use super::states::{Delta, States};
+    #[pymodule_export]
+    use super::{Batch, CopyBuffer, Normalizer};
 
     #[pymodule_export]
     const MAX_PAGE_BYTES: usize = crate::batch::MAX_PAGE_BYTES;
@@ -35,12 +45,19 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("AUCTION_COLUMNS", super::columns(&crate::schema::AUCTION))?;
-        module.add("CARD_COLUMNS", super::columns(&crate::schema::CARD))
+        use crate::record::{AuctionRow, Current, Event, NewCard, Sighting};
+        use crate::schema::{Row, STATE};
+
+        module.add("AUCTION_COLUMNS", super::columns(AuctionRow::COLUMNS))?;
+        module.add("CARD_COLUMNS", super::columns(NewCard::COLUMNS))?;
+        module.add("EVENT_COLUMNS", super::columns(Event::COLUMNS))?;
+        module.add("AUCTION_ROW_COLUMNS", super::columns(Current::COLUMNS))?;
+        module.add("SIGHTING_COLUMNS", super::columns(Sighting::COLUMNS))?;
+        module.add("STATE_COLUMNS", super::columns(&STATE))
     }
 }
 
-fn columns<Row>(table: &[Column<Row>]) -> Vec<(&'static str, &'static str)> {
+fn columns(table: &[Column]) -> Vec<(&'static str, &'static str)> {
     table.iter().map(|column| (column.name, column.ty.name())).collect()
 }
 
@@ -98,10 +115,8 @@ impl CopyBuffer {
 #[pyclass(frozen, module = "m26._native")]
 struct Batch {
     inner: batch::Batch,
-    #[pyo3(get)]
-    auctions: Py<CopyBuffer>,
-    #[pyo3(get)]
-    cards: Py<CopyBuffer>,
+    auctions: PyOnceLock<Py<CopyBuffer>>,
+    cards: PyOnceLock<Py<CopyBuffer>>,
 }
 
 type RejectTuple = (usize, Option<usize>, usize, usize, &'static str, String);
@@ -109,6 +124,18 @@ type Place = (i32, i32, u32, u32);
 
 #[pymethods]
 impl Batch {
+    #[getter]
+    fn auctions(&self, py: Python<'_>) -> PyResult<Py<CopyBuffer>> {
+        let encode = || Py::new(py, CopyBuffer(py.detach(|| self.inner.auctions())));
+        Ok(self.auctions.get_or_try_init(py, encode)?.clone_ref(py))
+    }
+
+    #[getter]
+    fn cards(&self, py: Python<'_>) -> PyResult<Py<CopyBuffer>> {
+        let encode = || Py::new(py, CopyBuffer(py.detach(|| self.inner.cards())));
+        Ok(self.cards.get_or_try_init(py, encode)?.clone_ref(py))
+    }
+
     #[getter]
     fn rejects(&self) -> Vec<RejectTuple> {
         let rejects = self.inner.rejects.iter();
@@ -139,6 +166,11 @@ impl Batch {
         self.inner.refused.clone()
     }
 
+    #[getter]
+    fn oldest(&self) -> Option<i64> {
+        self.inner.rows.iter().map(|row| row.observed_at).min()
+    }
+
     #[pyo3(signature = (row, /))]
     fn locate(&self, row: usize) -> PyResult<Place> {
         let row = self.inner.rows.get(row).ok_or_else(|| PyIndexError::new_err("no such row"))?;
@@ -152,35 +184,40 @@ impl Batch {
     }
 
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        self.inner.rows.iter().map(|row| tuple(py, &schema::AUCTION, row)).collect()
+        self.inner.rows.iter().map(|row| tuple(py, row)).collect()
     }
 
     fn card_rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        self.inner.new_cards.iter().map(|new| tuple(py, &schema::CARD, new)).collect()
+        self.inner.new_cards.iter().map(|new| tuple(py, new)).collect()
     }
 }
 
-fn tuple<'py, Row>(
-    py: Python<'py>,
-    table: &[Column<Row>],
-    row: &Row,
-) -> PyResult<Bound<'py, PyTuple>> {
-    let values = table.iter().map(|column| match (column.get)(row) {
+impl Batch {
+    fn slice(&self, start: usize, stop: usize) -> PyResult<&[AuctionRow]> {
+        self.inner.rows.get(start..stop).ok_or_else(|| PyIndexError::new_err("no such rows"))
+    }
+}
+
+fn tuple<'py>(py: Python<'py>, row: &impl Row) -> PyResult<Bound<'py, PyTuple>> {
+    let values = row.values().into_iter().map(|value| match value {
         Value::Null => py.None().into_bound_py_any(py),
         Value::Int4(value) => value.into_bound_py_any(py),
         Value::Int8(value) | Value::Timestamptz(value) => value.into_bound_py_any(py),
+        Value::Int8Array(values) => values.into_bound_py_any(py),
+        Value::Float4(value) => value.into_bound_py_any(py),
         Value::Text(text) => text.into_bound_py_any(py),
-        Value::Jsonb(json) => {
-            debug_assert_eq!(column.ty, PgType::Jsonb);
-            String::from_utf8_lossy(json).into_bound_py_any(py)
-        }
+        Value::Jsonb(json) => String::from_utf8_lossy(json).into_bound_py_any(py),
     });
     PyTuple::new(py, values.collect::<PyResult<Vec<_>>>()?)
 }
 
 /// Reads pages; remembers which cards it has seen and which of them are committed.
 #[pyclass(frozen, module = "m26._native")]
-struct Normalizer(Mutex<batch::Normalizer>);
+struct Normalizer {
+    reader: Mutex<batch::Normalizer>,
+    /// Beside the reader: a batch is committed while the next one is read.
+    known: Arc<KnownCards>,
+}
 
 #[pymethods]
 impl Normalizer {
@@ -188,7 +225,8 @@ impl Normalizer {
     #[pyo3(signature = (*, per_copy, positions))]
     fn new(per_copy: Vec<String>, positions: BTreeMap<i64, String>) -> Self {
         let rules = CardRules { per_copy: per_copy.into_iter().collect(), positions };
-        Self(Mutex::new(batch::Normalizer::new(rules)))
+        let reader = batch::Normalizer::new(rules);
+        Self { known: reader.known(), reader: Mutex::new(reader) }
     }
 
     #[pyo3(signature = (pages, /, *, platforms, fetched_at))]
@@ -204,91 +242,39 @@ impl Normalizer {
             let message = "pages, platforms and fetched_at must have the same length";
             return Err(PyValueError::new_err(message));
         }
-        let mut batch = py.detach(|| {
+        let inner = py.detach(|| {
             let pages = pages.iter().zip(&platforms).zip(&fetched_at);
             let pages: Vec<_> = pages
                 .map(|((body, platform), &fetched_at)| Page { body, platform, fetched_at })
                 .collect();
             // a panic in an earlier call cannot leave a half-learned card: maps are set last
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).normalize(&pages)
+            self.reader.lock().unwrap_or_else(PoisonError::into_inner).normalize(&pages)
         });
-        let auctions = Py::new(py, CopyBuffer(std::mem::take(&mut batch.auctions)))?;
-        let cards = Py::new(py, CopyBuffer(std::mem::take(&mut batch.cards)))?;
-        Ok(Batch { inner: batch, auctions, cards })
+        Ok(Batch { inner, auctions: PyOnceLock::new(), cards: PyOnceLock::new() })
     }
 
     #[pyo3(signature = (batch, /))]
-    #[allow(clippy::needless_pass_by_value)] // PyO3 hands a reference to the object over
-    fn confirm(&self, py: Python<'_>, batch: Py<Batch>) {
-        let batch = &batch.get().inner;
-        py.detach(|| self.0.lock().unwrap_or_else(PoisonError::into_inner).confirm(batch));
+    fn confirm(&self, batch: &Bound<'_, Batch>) {
+        self.known.confirm(&batch.get().inner.new_cards);
     }
-}
 
-/// What classification needs of one reply.
-#[pyclass(frozen, module = "m26._native")]
-struct Peek(crate::peek::Peek);
+    #[pyo3(signature = (batch, /))]
+    fn missing(&self, batch: &Bound<'_, Batch>) -> Vec<(i64, i64)> {
+        let missing = self.known.missing(&batch.get().inner.new_cards);
+        missing.iter().map(|new| key(&new.card)).collect()
+    }
 
-#[pymethods]
-impl Peek {
-    #[getter]
-    fn kind(&self) -> &'static str {
-        self.0.kind
+    #[pyo3(signature = (keys, /))]
+    fn know(&self, keys: Vec<(i64, i64)>) {
+        self.known.know(keys.into_iter());
     }
-    #[getter]
-    fn error_name(&self) -> Option<&str> {
-        self.0.envelope.error_name.as_deref()
-    }
-    #[getter]
-    fn error_code(&self) -> Option<i64> {
-        self.0.envelope.error_code
-    }
-    #[getter]
-    fn error_text(&self) -> Option<&str> {
-        self.0.envelope.error_text.as_deref()
-    }
-    #[getter]
-    fn ui_error_code(&self) -> Option<i64> {
-        self.0.envelope.ui_error_code
-    }
-    #[getter]
-    fn captcha(&self) -> Option<&str> {
-        self.0.envelope.captcha.as_deref()
-    }
-    #[getter]
-    fn captcha_url(&self) -> Option<&str> {
-        self.0.envelope.captcha_url.as_deref()
-    }
-    #[getter]
-    fn response_time(&self) -> Option<i64> {
-        self.0.envelope.response_time
-    }
-    #[getter]
-    fn truncated(&self) -> Option<bool> {
-        self.0.envelope.truncated
-    }
-    #[getter]
-    fn count(&self) -> usize {
-        self.0.count
-    }
-    #[getter]
-    fn ids_digest(&self) -> i64 {
-        self.0.ids_digest
-    }
-    #[getter]
-    fn newest_posted(&self) -> Option<i64> {
-        self.0.newest_posted
-    }
-    #[getter]
-    fn success(&self) -> Option<bool> {
-        self.0.envelope.success
-    }
-}
 
-/// Read the envelope of one reply.
-#[pyfunction]
-#[pyo3(signature = (body, /))]
-#[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
-fn peek(py: Python<'_>, body: PyBackedBytes) -> Peek {
-    Peek(py.detach(|| crate::peek::peek(&body)))
+    #[pyo3(signature = (batch, /))]
+    fn cards(&self, py: Python<'_>, batch: &Bound<'_, Batch>) -> CopyBuffer {
+        let batch = batch.get();
+        CopyBuffer(py.detach(|| {
+            let missing = self.known.missing(&batch.inner.new_cards);
+            CopyStream::encode(missing.into_iter(), CARD_BYTES)
+        }))
+    }
 }

@@ -56,6 +56,9 @@ pub struct AuctionRow {
     pub observed_at: i64,
 }
 
+/// COPY bytes of a card, roughly: its definition is nearly all of them.
+pub(crate) const CARD_BYTES: usize = 8 << 10;
+
 /// A new card version and the auction it was read from.
 #[derive(Clone, Debug)]
 pub struct NewCard {
@@ -65,4 +68,125 @@ pub struct NewCard {
     pub row: usize,
     /// Server time of that auction's page, microseconds.
     pub first_seen: i64,
+}
+
+/// What an event says happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// First sight.
+    Listed,
+    /// Bids or the current bid grew, nothing else that matters changed.
+    Bid,
+    /// Any other new state.
+    Changed,
+    /// The outcome was set or improved.
+    Closed,
+}
+
+impl EventKind {
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Bid => "bid",
+            Self::Changed => "changed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What became of an auction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Somebody bought it.
+    Sold,
+    /// Nobody did.
+    Expired,
+    /// Its owner took it back.
+    Cancelled,
+    /// It is over, and what was seen does not say how.
+    Unknown,
+}
+
+impl Outcome {
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sold => "sold",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How and for what an auction was sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// `buyout` or `bid`.
+    pub via: &'static str,
+    /// Coins.
+    pub price: i64,
+}
+
+/// An outcome that the upstream's status says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Closing {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How sure that is, 0 to 1.
+    pub confidence: f32,
+    /// How and for what it was sold.
+    pub sale: Option<Sale>,
+    /// When, microseconds.
+    pub closed_at: i64,
+}
+
+/// A row of `m26.auction_event`.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// Its number in the stream.
+    pub seq: i64,
+    /// What happened.
+    pub kind: EventKind,
+    /// The observation that shows it.
+    pub row: &'a AuctionRow,
+    /// When the auction ends, by the newest observation that says so; microseconds.
+    pub expires_at: i64,
+    /// Start price, by the newest observation that says so.
+    pub start_price: Option<i64>,
+    /// Only of [`EventKind::Closed`].
+    pub closing: Option<Closing>,
+}
+
+/// A row of `m26.auction`: the current state.
+#[derive(Clone, Copy, Debug)]
+pub struct Current<'a> {
+    /// The last observation.
+    pub row: &'a AuctionRow,
+    /// As in [`Event`].
+    pub expires_at: i64,
+    /// As in [`Event`].
+    pub start_price: Option<i64>,
+    /// Server time of the first observation, microseconds.
+    pub first_seen: i64,
+    /// The last outcome that this batch gave.
+    pub closing: Option<Closing>,
+}
+
+/// A row of `m26.sighting`: the auctions seen in one page.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting<'a> {
+    /// Journal part.
+    pub part: &'a str,
+    /// The page's place in it.
+    pub pos: i64,
+    /// Platform of the page.
+    pub platform: &'a str,
+    /// Server time, microseconds.
+    pub observed_at: i64,
+    /// In the order served.
+    pub auction_ids: &'a [i64],
 }

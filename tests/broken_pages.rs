@@ -112,7 +112,7 @@ fn a_broken_page_gives_no_row_and_costs_no_other_page() {
         assert_eq!(found, [(1, None, 0, body.len())], "case {number}: {shown}");
         assert_eq!(batch.rejects[0].fault.reason, reason, "case {number}: {shown}");
         assert_eq!(ids(&batch), [11, 13], "case {number}: {shown}");
-        assert_eq!(batch.auctions.rows(), 2);
+        assert_eq!(batch.auctions().rows(), 2);
     }
 }
 
@@ -122,7 +122,7 @@ fn a_page_cut_anywhere_gives_no_row() {
     let mut reader = reader();
     for length in 0..whole.len() {
         let batch = pages::read_with(&mut reader, &whole[..length]);
-        assert!(batch.rows.is_empty() && batch.auctions.rows() == 0, "cut at {length}");
+        assert!(batch.rows.is_empty() && batch.auctions().rows() == 0, "cut at {length}");
         assert_eq!((batch.rejects.len(), batch.rejects[0].item), (1, None), "cut at {length}");
     }
     assert_eq!(pages::read_with(&mut reader, &whole).rows.len(), 2);

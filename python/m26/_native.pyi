@@ -1,17 +1,23 @@
 """The Rust boundary: bytes and integers in, COPY buffers and plain tuples out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Self, final
+from typing import Final, Self, TypeAlias, final
 
 __all__ = [
     "AUCTION_COLUMNS",
+    "AUCTION_ROW_COLUMNS",
     "CARD_COLUMNS",
+    "EVENT_COLUMNS",
     "MAX_PAGE_BYTES",
     "RELEASE",
+    "SIGHTING_COLUMNS",
+    "STATE_COLUMNS",
     "Batch",
     "CopyBuffer",
+    "Delta",
     "Normalizer",
     "Peek",
+    "States",
     "peek",
 ]
 
@@ -19,6 +25,20 @@ AUCTION_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each column in `Batch.auctions`, in order."""
 CARD_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each column in `Batch.cards`, in order."""
+EVENT_COLUMNS: Final[Sequence[tuple[str, str]]]
+"""(name, PostgreSQL type) of each column in `Delta.events`, in order: all of m26.auction_event."""
+AUCTION_ROW_COLUMNS: Final[Sequence[tuple[str, str]]]
+"""(name, PostgreSQL type) of each column in `Delta.listed` and `Delta.rewritten`, in order: all of
+m26.auction."""
+SIGHTING_COLUMNS: Final[Sequence[tuple[str, str]]]
+"""(name, PostgreSQL type) of each column in `Delta.sightings`, in order: all of m26.sighting."""
+STATE_COLUMNS: Final[Sequence[tuple[str, str]]]
+"""(name, PostgreSQL type) of each value that `States.learn` takes, in order; times are integers,
+microseconds since 1970. ``newest`` is the later of observed_at and last_seen."""
+_StateRow: TypeAlias = tuple[
+    str, int, str, int | None, int, int, int, int, int, int | None, float | None, int
+]
+
 MAX_PAGE_BYTES: Final[int]
 """Larger pages are rejected unread."""
 RELEASE: Final[bool]
@@ -41,9 +61,11 @@ class Batch:
     """What a list of pages came to: rows, new cards, rejects and drift."""
 
     @property
-    def auctions(self) -> CopyBuffer: ...
+    def auctions(self) -> CopyBuffer:
+        """The auction rows, encoded at the first access."""
     @property
-    def cards(self) -> CopyBuffer: ...
+    def cards(self) -> CopyBuffer:
+        """The cards that were not known when the batch was read, encoded at the first access."""
     @property
     def rejects(self) -> list[tuple[int, int | None, int, int, str, str]]:
         """(page, item or None for the whole page, byte from, byte to, reason code, detail)."""
@@ -56,6 +78,9 @@ class Batch:
     @property
     def refused(self) -> list[int]:
         """Indexes of the pages that were error replies: no data, and no reject either."""
+    @property
+    def oldest(self) -> int | None:
+        """Server time of the oldest observation, microseconds; None without rows."""
     def locate(self, row: int, /) -> tuple[int, int, int, int]:
         """(page, item, byte from, byte to) of an auction row."""
     def locate_card(self, row: int, /) -> tuple[int, int, int, int]:
@@ -85,6 +110,101 @@ class Normalizer:
         """
     def confirm(self, batch: Batch, /) -> None:
         """The batch is committed: its cards are known and not sent again."""
+    def missing(self, batch: Batch, /) -> list[tuple[int, int]]:
+        """(card_id, version) of each of the batch's cards that is not known now."""
+    def know(self, keys: Sequence[tuple[int, int]], /) -> None:
+        """These card versions, (card_id, version), are in the database."""
+    def cards(self, batch: Batch, /) -> CopyBuffer:
+        """The batch's cards that are not known now; CARD_COLUMNS."""
+
+@final
+class States:
+    """The committed state of auctions, as this process last wrote or read it.
+
+    It is worth something only while nobody else writes: see `forget`.
+    """
+
+    def __new__(cls, *, capacity: int = 250_000) -> Self:
+        """Hold up to twice `capacity` auctions, the ones seen last; a batch must fit.
+
+        Raises:
+            ValueError: the capacity is 0 or over 2**28.
+        """
+    def unheld(self, batch: Batch, start: int, stop: int, /) -> list[tuple[str, int]]:
+        """(platform, auction_id) of each auction in these rows that is not held.
+
+        Neither as committed nor as pending.
+
+        Raises:
+            IndexError: the batch has no such rows.
+        """
+    def learn(self, rows: Sequence[_StateRow], /) -> None:
+        """Hold these committed states, read back from the database; STATE_COLUMNS."""
+    def derive(
+        self,
+        batch: Batch,
+        start: int,
+        stop: int,
+        /,
+        *,
+        head: int,
+        part: str,
+        positions: Sequence[int],
+    ) -> Delta:
+        """What the rows `start` to `stop` of a batch change; read without the GIL.
+
+        The states stay as they are. An auction that is not held is taken as new.
+
+        Args:
+            batch: what was read.
+            start: first row.
+            stop: the row after the last.
+            head: number of the last event of the stream; the first one here gets the next.
+            part: journal part of the batch.
+            positions: place of each page of the batch in that part.
+
+        Raises:
+            IndexError: the batch has no such rows.
+            ValueError: the number of positions is not the batch's number of pages.
+        """
+    def accept(self, delta: Delta, /) -> None:
+        """The delta was sent: its states are pending, and what is derived next builds on them."""
+    def commit(self) -> None:
+        """The transaction was committed: what is pending is held as committed."""
+    def abort(self) -> None:
+        """The transaction was rolled back: what is pending is dropped."""
+    def forget(self) -> None:
+        """Another writer was here: drop everything."""
+    def __len__(self) -> int:
+        """Auctions held as committed."""
+
+@final
+class Delta:
+    """What rows of a batch change: events, current states, sightings; not yet accepted."""
+
+    @property
+    def events(self) -> CopyBuffer:
+        """The events in order, numbered; EVENT_COLUMNS."""
+    @property
+    def listed(self) -> CopyBuffer:
+        """Rows that are new to m26.auction; AUCTION_ROW_COLUMNS."""
+    @property
+    def rewritten(self) -> CopyBuffer:
+        """Rows of m26.auction that change; AUCTION_ROW_COLUMNS.
+
+        ``first_seen`` is not to be written, and the outcome columns (outcome to closed_at) only
+        where ``evidence`` is not NULL: the batch gave an outcome.
+        """
+    @property
+    def sightings(self) -> CopyBuffer:
+        """One row a page: the auctions seen; SIGHTING_COLUMNS."""
+    @property
+    def pages(self) -> list[tuple[int, int, int, int, int, int, int, int]]:
+        """(page, seen, new, changed, listed, bid, closed, events) of each page with a sighting.
+
+        ``seen`` counts rows that are not late, ``new`` those of auctions that were not held,
+        ``changed`` events of auctions known before; the last four count events by kind, and all.
+        """
 
 @final
 class Peek:

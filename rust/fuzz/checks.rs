@@ -10,6 +10,8 @@ use m26::batch::Batch;
 use m26::canon::Json;
 use m26::error::Reason;
 use m26::parse::Cursor;
+use m26::record::{AuctionRow, NewCard};
+use m26::schema::Row;
 use serde_json::Value;
 
 /// Whatever a page holds, what comes out of it is whole and says where it comes from.
@@ -47,8 +49,8 @@ pub fn normalize(body: &[u8]) {
         let attributes: Value = serde_json::from_slice(&new.card.attributes).unwrap();
         assert!(attributes.is_object() && !has_nul(&attributes));
     }
-    copy_is_whole(batch.auctions.bytes(), batch.rows.len(), m26::schema::AUCTION.len());
-    copy_is_whole(batch.cards.bytes(), batch.new_cards.len(), m26::schema::CARD.len());
+    copy_is_whole(batch.auctions().bytes(), batch.rows.len(), AuctionRow::COLUMNS.len());
+    copy_is_whole(batch.cards().bytes(), batch.new_cards.len(), NewCard::COLUMNS.len());
     same(&pages::read_with(&mut reader, body), &batch);
 }
 
@@ -127,6 +129,29 @@ pub fn cards(script: &[u8]) {
     }
 }
 
+/// A reader that has seen pages like this one, and this one, reads it like a reader that has not.
+pub fn warm(body: &[u8]) {
+    let known = pages::page(&[shown(1, 13_522_975), shown(2, 7), shown(3, 13_522_975)]);
+    let mut reader = pages::reader();
+    for page in [&known[..], body, &known, body] {
+        let cold = pages::read(page);
+        let batch = pages::read_with(&mut reader, page);
+        same(&batch, &cold);
+        assert_eq!(batch.refused, cold.refused);
+    }
+    let cold = pages::read(body);
+    reader.known().confirm(&cold.new_cards);
+    let batch = pages::read_with(&mut reader, body);
+    assert!(batch.new_cards.is_empty() && batch.rows == cold.rows);
+}
+
+/// An auction of a card that [`warm`] knows.
+#[must_use]
+pub fn shown(auction: i64, card: i64) -> Vec<u8> {
+    let card = pages::object(&pages::card(card));
+    pages::object(&pages::with(pages::auction(auction), "card", card))
+}
+
 /// The repair touches control bytes of strings and nothing else.
 pub fn sanitize(page: &[u8]) {
     let repaired = m26::sanitize::sanitize(page);
@@ -178,8 +203,8 @@ pub fn edited(text: &[u8], script: &[u8]) -> Vec<u8> {
 fn same(ours: &Batch, theirs: &Batch) {
     assert_eq!(ours.rows, theirs.rows);
     assert_eq!(ours.rejects, theirs.rejects);
-    assert_eq!(ours.auctions, theirs.auctions);
-    assert_eq!(ours.cards, theirs.cards);
+    assert_eq!(ours.auctions(), theirs.auctions());
+    assert_eq!(ours.cards(), theirs.cards());
 }
 
 fn copy_is_whole(bytes: &[u8], rows: usize, columns: usize) {

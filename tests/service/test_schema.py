@@ -9,7 +9,14 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from tests import servers
 
-from m26._native import AUCTION_COLUMNS, CARD_COLUMNS
+from m26._native import (
+    AUCTION_COLUMNS,
+    AUCTION_ROW_COLUMNS,
+    CARD_COLUMNS,
+    EVENT_COLUMNS,
+    SIGHTING_COLUMNS,
+    STATE_COLUMNS,
+)
 from m26.embedded.postgres import Postgres
 from m26.store.database import opened
 
@@ -47,9 +54,25 @@ def spelled_out(native: Iterable[tuple[str, str]]) -> Columns:
     return [(name, names.get(pg_type, pg_type)) for name, pg_type in native]
 
 
-async def test_cards_are_the_native_columns_in_order(migrated: str) -> None:
-    # cards are inserted as they were staged, without a column list
-    assert await columns(migrated, "m26.card") == spelled_out(CARD_COLUMNS)
+@pytest.mark.parametrize(
+    ("table", "native"),
+    [
+        ("m26.card", CARD_COLUMNS),
+        ("m26.auction", AUCTION_ROW_COLUMNS),
+        ("m26.auction_event", EVENT_COLUMNS),
+        ("m26.sighting", SIGHTING_COLUMNS),
+    ],
+)
+async def test_tables_are_the_native_columns_in_order(
+    migrated: str, table: str, native: Iterable[tuple[str, str]]
+) -> None:
+    assert await columns(migrated, table) == spelled_out(native)
+
+
+async def test_states_are_read_back_from_columns_of_the_auctions(migrated: str) -> None:
+    *kept, newest = spelled_out(STATE_COLUMNS)
+    assert sorted(set(kept) - set(await columns(migrated, "m26.auction"))) == []
+    assert newest == ("newest", "timestamp with time zone")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+//! Which card versions the database is known to have.
+//!
+//! Invariant: a card counts as known only after the transaction that wrote or saw it; forgetting
+//! one costs a second sending, never a card. Memory is bounded by [`MAX_KNOWN`].
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::card::Card;
+use crate::record::NewCard;
+
+/// Card versions remembered as committed, some 40 MB; a real year has ~10^5.
+pub const MAX_KNOWN: usize = 1 << 20;
+
+/// Card id and version of each known card. Shared: a batch is committed while the next is read.
+#[derive(Debug, Default)]
+pub struct KnownCards(Mutex<HashSet<(i64, i64)>>);
+
+impl KnownCards {
+    /// Index of the first of `cards` of each version that is not known.
+    pub(crate) fn first_of_unknown(&self, cards: &[Arc<Card>]) -> Vec<usize> {
+        let known = self.lock();
+        let mut seen = HashSet::new();
+        let mut is_first = |index: &usize| {
+            let key = key(&cards[*index]);
+            !known.contains(&key) && seen.insert(key)
+        };
+        (0..cards.len()).filter(&mut is_first).collect()
+    }
+
+    /// Those of a batch's new cards that are not known by now.
+    #[must_use]
+    pub fn missing<'c>(&self, new: &'c [NewCard]) -> Vec<&'c NewCard> {
+        let known = self.lock();
+        new.iter().filter(|new| !known.contains(&key(&new.card))).collect()
+    }
+
+    /// A batch is committed: its new cards are known.
+    pub fn confirm(&self, new: &[NewCard]) {
+        self.know(new.iter().map(|new| key(&new.card)));
+    }
+
+    /// These are in the database.
+    pub fn know(&self, keys: impl ExactSizeIterator<Item = (i64, i64)>) {
+        let mut known = self.lock();
+        if known.len() + keys.len() > MAX_KNOWN {
+            known.clear(); // they are sent once more, and already there
+        }
+        known.extend(keys);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<(i64, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What identifies a card version.
+#[must_use]
+pub fn key(card: &Card) -> (i64, i64) {
+    (card.card_id, card.version)
+}
