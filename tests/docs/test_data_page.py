@@ -9,7 +9,7 @@ import pytest
 from tests import wire
 from tests.docs.pages import DOCS, ROOT, blocks, quoted, rows, section
 
-from m26.normalize import Normalizer
+from m26.batches import Normalizer
 from m26.store.database import opened
 from m26.upstream.profile import Profile
 
@@ -93,7 +93,6 @@ def test_every_kind_of_surprise_stands_there() -> None:
 
 
 def test_every_kind_of_event_and_outcome_stands_there() -> None:
-    merge = (ROOT / "python/m26/store/merge.py").read_text()
-    words = set(re.findall(r"(?:THEN|ELSE) '([a-z]+)'", merge))
+    words = set(re.findall(r'Self::\w+ => "([a-z]+)"', (ROOT / "rust/record.rs").read_text()))
     assert {"listed", "bid", "changed", "closed", "sold"} <= words
     assert words <= set(quoted(section(PAGE, "What is an event")))

@@ -10,14 +10,14 @@ from tests import wire
 from tests.captures import reply
 from tests.proxy import Faults, Proxy
 
+from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
-from m26.normalize import Normalizer
 from m26.store.connection import OUTAGES
 from m26.store.database import opened
 from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio
-_COPY = b'COPY "pg_temp"."m26_stage_auction"'
+_COPY = b'COPY "m26"."auction_event"'
 
 
 async def test_it_is_noticed_at_once_and_the_next_attempt_stores_all(

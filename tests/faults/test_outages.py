@@ -123,7 +123,7 @@ def test_postgres_frozen_in_the_middle_of_a_copy_is_waited_out(
     with _proxied(world, portal, seed) as faults, world.home.running() as run:
         run.grow(20)
         copying = threading.Event()
-        faults.on_request = lambda data: copying.set() if b'COPY "pg_temp"' in data else None
+        faults.on_request = lambda data: copying.set() if b'COPY "m26"' in data else None
         assert copying.wait(10)
         with world.postgres.frozen():
             faults.none()

@@ -14,10 +14,11 @@ from tests.oracle import reading
 from tests.oracle.rules import SECOND, Seen, fold
 from tests.oracle.verdict import judge_history
 
+from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
 from m26.models import Record
-from m26.normalize import Normalizer
-from m26.store.database import opened
+from m26.store.database import Store, opened
+from m26.store.load import Loader
 from m26.upstream.profile import Profile
 
 _STATUSES = ("active", "active", "active", "active", "ended", "expired", "cancelled")
@@ -84,17 +85,26 @@ def _record(pos: int, page: list[Seen]) -> Record:
     return Record(pos, wire.page(wire.body(*auctions, at=page[0].at / SECOND)))
 
 
-async def _store(dsn: str, pages: list[list[Seen]], rng: random.Random) -> reading.History:
+def _loader(store: Store, rng: random.Random) -> Loader:
+    """A process's, which holds nothing yet; it may have room for very few states."""
+    normalizer = Normalizer(Profile.load("madden26").card)
+    return store.loader(normalizer, held=rng.choice((1, 3, 100)))
+
+
+async def _store(dsn: str, records: list[Record], rng: random.Random) -> reading.History:
+    """Batches of any size, by processes that take turns and start anew now and then."""
     async with opened(dsn) as store:
         await store.migrate()
-        loader = store.loader(Normalizer(Profile.load("madden26").card))
-        records = [_record(pos, page) for pos, page in enumerate(pages)]
+        loaders = [_loader(store, rng) for _ in range(rng.choice((1, 2)))]
         while records:
             size = rng.randint(1, len(records))
-            await loader.store("journal", records[:size])
+            turn = rng.randrange(len(loaders))
+            await loaders[turn].store("journal", records[:size])
             records = records[size:]
             if rng.random() < 0.3:
                 await store.fold_sightings()
+            if rng.random() < 0.2:
+                loaders[turn] = _loader(store, rng)
     connection = await asyncpg.connect(dsn)
     try:
         return await reading.stored(connection)
@@ -112,7 +122,8 @@ def test_the_history_of_any_observations_is_that_of_the_rules(
 ) -> None:
     rng = random.Random(f"{seed}/{case}")
     pages = list(_pages(rng))
-    history = asyncio.run(_store(dsn, pages, rng))
+    records = [_record(pos, page) for pos, page in enumerate(pages)]
+    history = asyncio.run(_store(dsn, records, rng))
 
     seen = [one for page in pages for one in page]
     assert [event for _, event in history.events] == fold(seen)

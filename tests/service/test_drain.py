@@ -13,9 +13,9 @@ import asyncpg
 import pytest
 from tests.wire import T0, auction, body, page
 
+from m26.batches import Normalizer
 from m26.journal import Journal
 from m26.metrics import Metrics
-from m26.normalize import Normalizer
 from m26.status import State, Status
 from m26.store.database import opened
 from m26.store.drain import Drain

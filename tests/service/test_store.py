@@ -11,10 +11,11 @@ import asyncpg
 import pytest
 from tests.wire import T0, auction, body, card, page, records
 
+from m26.batches import Normalizer
 from m26.models import BROKEN, SWEEP_END, Record
-from m26.normalize import Normalizer
 from m26.store.database import opened
-from m26.store.load import CursorMovedError, Loader
+from m26.store.load import Loader
+from m26.store.transaction import CursorMovedError
 from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio

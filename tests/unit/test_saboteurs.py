@@ -21,12 +21,12 @@ from tests.oracle.rules import Event, Seen
 from tests.oracle.verdict import judge_history, judge_stream
 from tests.wire import page
 
+from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 from m26.journal import Journal
 from m26.metrics import Metrics
 from m26.models import Record
-from m26.normalize import Normalizer
 from m26.publish.client import connect
 from m26.publish.relay import Relay
 from m26.sim import replies

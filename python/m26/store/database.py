@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from m26.errors import StorageError
 from m26.store import connection as connections
-from m26.store import merge, migrate
-from m26.store.load import Loader
+from m26.store import migrate, statements
+from m26.store.load import HELD, Loader
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool
 
-    from m26.normalize import Normalizer
+    from m26.batches import Normalizer
 
 
 class Store:
@@ -90,7 +90,7 @@ class Store:
         with _answering():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute("SELECT FROM m26.stream_head FOR UPDATE")
-                await connection.execute(merge.FOLD_SIGHTINGS)
+                await connection.execute(statements.FOLD_SIGHTINGS)
 
     async def reject_list(self, *, limit: int, reason: str | None = None) -> list[dict[str, Any]]:
         """Quarantined items, newest first, without their bytes."""
@@ -121,9 +121,15 @@ class Store:
         )
         return [dict(row) for row in rows]
 
-    def loader(self, normalizer: Normalizer, *, deadline: float = 60) -> Loader:
-        """The writer of batches."""
-        return Loader(lambda: self._pool, normalizer, deadline=deadline)
+    def loader(self, normalizer: Normalizer, *, deadline: float = 60, held: int = HELD) -> Loader:
+        """The writer of batches.
+
+        Args:
+            normalizer: knows the cards that are stored.
+            deadline: longest time for one batch, seconds.
+            held: auctions whose state is kept in memory, at least; twice as many at most.
+        """
+        return Loader(lambda: self._pool, normalizer, deadline=deadline, held=held)
 
 
 @contextmanager

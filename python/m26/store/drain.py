@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
+from anyio import CancelScope
 from anyio.to_thread import run_sync
 
+from m26.batches import Normalizer
 from m26.journal import Journal
 from m26.metrics import Metrics
 from m26.models import Record
-from m26.normalize import Normalizer
 from m26.status import State, Status
 from m26.store import connection as connections
 from m26.store.database import Store
-from m26.store.load import CursorMovedError, Stored
+from m26.store.transaction import CursorMovedError, Prepared, Stored
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -63,6 +64,10 @@ class Drain:
         self.blocked = ""
         """Why nothing can be stored until the operator acts; empty when storing works."""
         self._finish = False
+        self._ready: Prepared | None = None
+        """Read and not committed yet: tried again after an outage."""
+        self._ahead: asyncio.Task[Prepared | None] | None = None
+        """Reads what follows, while the batch before it is stored."""
 
     @property
     def backlog(self) -> int:
@@ -97,12 +102,18 @@ class Drain:
 
     async def run(self) -> None:
         """Store until `finish`; an outage is waited out."""
+        try:
+            await self._run()
+        finally:
+            await self._forget_ahead()
+
+    async def _run(self) -> None:
         wait = 0.1
         while True:
             try:
                 stored = await self._next()
             except CursorMovedError as moved:
-                self._moved(moved.pos)
+                await self._moved(moved.pos)
             except connections.OUTAGES as error:
                 await self._outage(error)
                 await self._wake.wait(at_most=wait)
@@ -120,32 +131,58 @@ class Drain:
                     await self._after_commit(stored)
 
     async def _next(self) -> Stored | None:
-        """Store what comes next; None when there is nothing."""
-        records = await run_sync(self._journal.read, self.pos)
-        if not records:
+        """Store what comes next, and read on meanwhile; None when there is nothing."""
+        self._ready = await self._at_cursor()
+        if self._ready is None:
             return None
-        self._measure_lag(records)
+        self._measure_lag(self._ready.records)
+        if self._ahead is None:
+            self._ahead = asyncio.create_task(self._prepare(self._ready.end))
         silence = asyncio.get_running_loop().call_later(_SILENCE, self._silent)
         try:
-            return await self._loader.store(self._journal.id, records)
+            return await self._loader.commit(self._ready)
         finally:
             silence.cancel()
+
+    async def _at_cursor(self) -> Prepared | None:
+        """The batch that begins at the cursor: read before, ahead, or now."""
+        if self._ready is not None and self._ready.begin == self.pos:
+            return self._ready
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            prepared = await ahead
+            if prepared is not None and prepared.begin == self.pos:
+                return prepared
+        return await self._prepare(self.pos)
+
+    async def _prepare(self, pos: int) -> Prepared | None:
+        records = await run_sync(self._journal.read, pos)
+        return await self._loader.prepare(self._journal.id, records) if records else None
+
+    async def _forget_ahead(self) -> None:
+        self._ready = None
+        if self._ahead is not None:
+            ahead, self._ahead = self._ahead, None
+            ahead.cancel()
+            with CancelScope(shield=True):
+                await asyncio.wait({ahead})
 
     def _silent(self) -> None:
         """A frozen server raises nothing until the deadline: the operator is told before that."""
         self._report_away(f"no answer for {_SILENCE:.0f} s")
 
     async def _after_commit(self, stored: Stored) -> None:
-        self.pos = stored.pos
+        self.pos, self._ready = stored.pos, None
         self.stored_at = time.monotonic()
         count(self._metrics, stored)
         self._committed()
         await run_sync(self._journal.release, self.pos)
         self._metrics.journal_bytes.set(self._journal.size)
 
-    def _moved(self, pos: int) -> None:
+    async def _moved(self, pos: int) -> None:
         """The cursor is elsewhere: a COMMIT whose answer was lost, or another database."""
         _log.warning("store.cursor_moved", expected=self.pos, found=pos)
+        await self._forget_ahead()  # what was read may leave out cards that it took for stored
         if pos < self.pos:
             # a database that was set back: no card is known to be in it
             self._loader = self._store.loader(self._make_normalizer())
@@ -176,7 +213,7 @@ class Drain:
             advice="Pages wait in the journal and are stored when PostgreSQL is back.",
         )
 
-    def _measure_lag(self, records: list[Record]) -> None:
+    def _measure_lag(self, records: Sequence[Record]) -> None:
         page = records[0].page
         if page is not None and page.fetched_at:
             age = max(0.0, time.time() - page.fetched_at / 1e6)

@@ -11,22 +11,28 @@ EVENTS = 5_000_000
 """Events a partition holds: about three weeks of one account at the default budget."""
 
 
-async def ensure(connection: PoolConnectionProxy[Any], last_seq: int) -> None:
-    """Make the partitions up to the one that `last_seq` falls into.
+async def ensure(connection: PoolConnectionProxy[Any], last_seq: int, *, known: int) -> int:
+    """Make the partitions up to the one that `last_seq` falls into; its number.
 
     Called with the stream head locked, so nobody else makes one at the same time.
+
+    Args:
+        connection: in the batch's transaction.
+        last_seq: the highest number that an event of the batch can get.
+        known: this partition and all before it are there.
     """
-    number = last_seq // EVENTS
-    while not await connection.fetchval("SELECT to_regclass($1)::text", _name(number)):
+    newest = number = last_seq // EVENTS
+    while number > known and not await connection.fetchval(
+        "SELECT to_regclass($1)::text", _name(number)
+    ):
         first = number * EVENTS
         await connection.execute(
             # no user text: both numbers are computed above
             f"CREATE TABLE {_name(number)} PARTITION OF m26.auction_event"
             f" FOR VALUES FROM ({first}) TO ({first + EVENTS})"
         )
-        if number == 0:
-            return
         number -= 1
+    return newest
 
 
 def _name(number: int) -> str:

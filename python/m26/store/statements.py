@@ -1,0 +1,112 @@
+"""The SQL of one batch beside its COPY: locks, cursor, what is read back, what is rewritten."""
+
+from __future__ import annotations
+
+# A batch touches thousands of rows of maybe millions: always by index. Left to itself the planner
+# reads all of `auction` for every batch until the table has some hundred thousand rows.
+SESSION = """
+SELECT set_config('lock_timeout', '20s', true),
+    set_config('idle_in_transaction_session_timeout', '60s', true),
+    set_config('timezone', 'UTC', true),
+    set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)"""
+"""Settings of the transaction that stores a batch."""
+
+# Whoever wrote this row last is the last who stored a batch, whether or not it had an event.
+LOCK_HEAD = "SELECT seq, xmin::text AS writer FROM m26.stream_head FOR UPDATE"
+MOVE_HEAD = "UPDATE m26.stream_head SET seq = $1 RETURNING seq, xmin::text AS writer"
+
+# $1 part, $2 where its cursor must stand, $3 where it shall. A part without a row stands at 0.
+MOVE_CURSOR = """
+INSERT INTO m26.ingest_cursor AS c (part, pos)
+SELECT $1, $3::bigint
+WHERE $2::bigint = 0 OR EXISTS (SELECT FROM m26.ingest_cursor WHERE part = $1)
+ON CONFLICT (part) DO UPDATE SET pos = excluded.pos WHERE c.pos = $2
+RETURNING pos"""
+CURSOR = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
+
+# $1 platforms, $2 auction ids, $3 the oldest observation of the batch: only a sighting newer than
+# that can make one late. Columns as in STATE_COLUMNS.
+READ_STATES = """
+WITH seen AS (
+    SELECT platform, auction_id, max(observed_at) AS observed_at
+    FROM m26.sighting, unnest(auction_ids) AS auction_id
+    WHERE observed_at > $3 GROUP BY platform, auction_id
+)
+SELECT
+    a.platform, a.auction_id, a.status, a.buyout_price, a.current_bid, a.next_bid, a.bids,
+    a.card_version, (extract(epoch FROM a.expires_at) * 1000000)::bigint AS expires_at,
+    a.start_price, a.confidence,
+    (extract(epoch FROM greatest(a.observed_at, a.last_seen, s.observed_at)) * 1000000)::bigint
+        AS newest
+FROM unnest($1::text[], $2::bigint[]) AS k (platform, auction_id)
+JOIN m26.auction AS a ON a.platform = k.platform AND a.auction_id = k.auction_id
+LEFT JOIN seen AS s ON s.platform = k.platform AND s.auction_id = k.auction_id"""
+
+# $1 card ids, $2 versions: those that are in the table.
+KNOWN_CARDS = """
+SELECT c.card_id, c.version
+FROM unnest($1::bigint[], $2::bigint[]) AS k (card_id, version)
+JOIN m26.card AS c ON c.card_id = k.card_id AND c.version = k.version"""
+
+# $1 card ids, $2 versions, just inserted. More versions of one card than this in a day: something
+# of the physical copy slipped into the definition.
+MANY_VERSIONS = """
+SELECT v.card_id, count(*) AS versions
+FROM m26.card AS v
+WHERE v.card_id = ANY ($1::bigint[]) AND v.first_seen > (
+    SELECT max(n.first_seen) - interval '1 day'
+    FROM unnest($1::bigint[], $2::bigint[]) AS k (card_id, version)
+    JOIN m26.card AS n ON n.card_id = k.card_id AND n.version = k.version)
+GROUP BY v.card_id HAVING count(*) > 5"""
+
+STAGE = "m26_stage_auction"
+# Emptied each time: of a batch that is halved, an earlier half may still stand in it.
+PREPARE_STAGE = f"""
+CREATE TEMP TABLE IF NOT EXISTS {STAGE} (LIKE m26.auction) ON COMMIT DELETE ROWS;
+TRUNCATE pg_temp.{STAGE}"""
+
+# An outcome stays what it was unless this batch gave one.
+REWRITE_AUCTIONS = """
+UPDATE m26.auction AS a SET
+    card_id = s.card_id,
+    card_version = s.card_version,
+    card_instance_id = s.card_instance_id,
+    acquired_at = s.acquired_at,
+    posted_at = s.posted_at,
+    expires_at = s.expires_at,
+    status = s.status,
+    start_price = s.start_price,
+    buyout_price = s.buyout_price,
+    current_bid = s.current_bid,
+    next_bid = s.next_bid,
+    bids = s.bids,
+    median_price = s.median_price,
+    min_price = s.min_price,
+    max_price = s.max_price,
+    last_seen = s.last_seen,
+    observed_at = s.observed_at,
+    outcome = coalesce(s.outcome, a.outcome),
+    outcome_via = CASE WHEN s.outcome IS NULL THEN a.outcome_via ELSE s.outcome_via END,
+    evidence = coalesce(s.evidence, a.evidence),
+    confidence = coalesce(s.confidence, a.confidence),
+    final_price = CASE WHEN s.outcome IS NULL THEN a.final_price ELSE s.final_price END,
+    closed_at = coalesce(s.closed_at, a.closed_at)
+FROM pg_temp.m26_stage_auction AS s
+WHERE a.platform = s.platform AND a.auction_id = s.auction_id"""
+
+FOLD_SIGHTINGS = """
+WITH taken AS (DELETE FROM m26.sighting RETURNING platform, observed_at, auction_ids),
+newest AS (
+    SELECT platform, auction_id, max(observed_at) AS seen
+    FROM taken, unnest(auction_ids) AS auction_id
+    GROUP BY platform, auction_id
+)
+UPDATE m26.auction AS a SET last_seen = n.seen
+FROM newest AS n
+WHERE a.platform = n.platform AND a.auction_id = n.auction_id AND a.last_seen < n.seen"""
+
+NOTE_DRIFT = """
+INSERT INTO m26.drift AS d (path, kind, count, sample) VALUES ($1, $2, $3, $4)
+ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""

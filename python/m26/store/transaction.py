@@ -1,0 +1,306 @@
+"""The one transaction that stores a batch: cursor, cards, events, current state, rejects.
+
+What an observation changes is derived in Rust from the committed state of its auction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from m26 import _native
+from m26.models import Page, Record
+from m26.store import partitions, rejects, sweeps
+from m26.store import statements as sql
+from m26.store.connection import is_data, plain
+from m26.store.knowledge import Head, Knowledge
+from m26.store.rejects import Reject
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    from m26._native import Batch, CopyBuffer, Delta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
+
+
+class CursorMovedError(Exception):
+    """The cursor is not where this batch begins: a lost COMMIT reply, or a rival."""
+
+    def __init__(self, pos: int) -> None:
+        super().__init__(f"the cursor stands at {pos}")
+        self.pos = pos
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Consecutive records of one part that are read and not stored yet."""
+
+    part: str
+    records: Sequence[Record]
+    pages: Sequence[tuple[int, Page]]
+    """Position and page of the records that can list auctions: the pages of `batch`."""
+    batch: Batch
+
+    @property
+    def begin(self) -> int:
+        """Position of the first record."""
+        return self.records[0].pos
+
+    @property
+    def end(self) -> int:
+        """Position behind the last record."""
+        return self.records[-1].pos + 1
+
+
+@dataclass(slots=True)
+class Stored:
+    """What one committed batch came to."""
+
+    pos: int
+    """The cursor: records of this part that are stored."""
+    seq: int = 0
+    """The stream head."""
+    pages: int = 0
+    rows: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    late: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    drift: int = 0
+    seconds: float = 0.0
+    sweeps: dict[sweeps.Key, Counter[str]] = field(default_factory=dict)
+
+
+class Transaction:
+    """Stores one batch, or nothing of it.
+
+    Args:
+        connection: not in a transaction.
+        known: its states become pending; whoever calls commits or aborts them.
+        prepared: the batch.
+        careful: after data that PostgreSQL refused. Read back what is not held, go by savepoints,
+            and halve down to the row at fault, which goes to the quarantine.
+    """
+
+    def __init__(
+        self,
+        connection: PoolConnectionProxy[Any],
+        known: Knowledge,
+        prepared: Prepared,
+        *,
+        careful: bool,
+    ) -> None:
+        self._connection = connection
+        self._known = known
+        self._prepared = prepared
+        self._batch, self._pages = prepared.batch, prepared.pages
+        self._careful = careful
+        self._rejects: list[Reject] = []
+        self.head = Head(0, "")
+        """As it stands once this is committed."""
+        self.partition = known.partition
+        """The newest partition that is there once this is committed."""
+
+    async def run(self) -> Stored:
+        """Store the batch and commit."""
+        connection, rows = self._connection, self._batch.counts["auctions"]
+        stored = Stored(pos=self._prepared.end, pages=len(self._pages), rows=rows)
+        async with connection.transaction():
+            await connection.execute(sql.SESSION)
+            self.head = await self._head(sql.LOCK_HEAD)
+            if self.head != self._known.head:
+                self._known.forget()
+            await self._move_cursor()
+            stored.seq = self.head.seq
+            if rows:
+                self.partition = await partitions.ensure(
+                    connection, stored.seq + rows, known=self._known.partition
+                )
+                await self._insert_cards()
+                await self._apply(0, rows, stored)
+            await self._write_rejects(stored)
+            await self._write_drift(stored)
+            records = self._prepared.records
+            pages = [record.page for record in records if record.page is not None]
+            await sweeps.write(connection, pages, stored.sweeps)
+            self.head = await self._head(sql.MOVE_HEAD, stored.seq)
+        return stored
+
+    async def _head(self, statement: str, *arguments: int) -> Head:
+        ((seq, writer),) = await self._connection.fetch(statement, *arguments)
+        return Head(seq, writer)
+
+    async def _move_cursor(self) -> None:
+        given = self._prepared
+        place = (given.part, given.begin, given.end)
+        if await self._connection.fetchval(sql.MOVE_CURSOR, *place) is None:
+            pos = await self._connection.fetchval(sql.CURSOR, given.part)
+            raise CursorMovedError(int(pos or 0))
+
+    async def _insert_cards(self) -> None:
+        """Insert the card versions that are not in the table."""
+        normalizer, batch = self._known.normalizer, self._batch
+        if not (missing := normalizer.missing(batch)):
+            return
+        found = await self._connection.fetch(sql.KNOWN_CARDS, *_columns(missing))
+        normalizer.know([(row["card_id"], row["version"]) for row in found])
+        if not (missing := normalizer.missing(batch)):
+            return
+        cards = normalizer.cards(batch)
+        if self._careful:
+            await self._insert_some(cards, missing, 0, cards.rows)
+        else:
+            await self._copy("card", _native.CARD_COLUMNS, cards)
+        for row in await self._connection.fetch(sql.MANY_VERSIONS, *_columns(missing)):
+            await self._note("card.version", "many_versions", 1, f"card {row['card_id']}")
+
+    async def _insert_some(
+        self, cards: CopyBuffer, keys: Sequence[tuple[int, int]], start: int, stop: int
+    ) -> None:
+        """Insert cards `start` to `stop`; halve where PostgreSQL refuses data, down to the card."""
+        try:
+            async with self._connection.transaction():
+                await self._copy("card", _native.CARD_COLUMNS, cards.slice(start, stop))
+        except asyncpg.PostgresError as error:
+            if not is_data(error):
+                raise
+            if stop - start == 1:
+                index = [row[:2] for row in self._batch.card_rows()].index(keys[start])
+                self._reject(*self._batch.locate_card(index), "card_refused", plain(error))
+                return
+            middle = (start + stop) // 2
+            await self._insert_some(cards, keys, start, middle)
+            await self._insert_some(cards, keys, middle, stop)
+
+    async def _apply(self, start: int, stop: int, stored: Stored) -> None:
+        """Apply rows `start` to `stop`.
+
+        An auction that is not held is taken as new. Where it is not, COPY finds its row in the way,
+        and the batch is tried again carefully.
+        """
+        if self._careful or self._known.reads_back:
+            await self._read_back(start, stop)
+        delta = self._known.states.derive(
+            self._batch,
+            start,
+            stop,
+            head=stored.seq,
+            part=self._prepared.part,
+            positions=[pos for pos, _ in self._pages],
+        )
+        try:
+            await self._write(delta)
+        except asyncpg.PostgresError as error:
+            if not (self._careful and is_data(error)):
+                raise
+            if stop - start == 1:
+                self._reject(*self._batch.locate(start), "auction_refused", plain(error))
+                return
+            middle = (start + stop) // 2
+            await self._apply(start, middle, stored)
+            await self._apply(middle, stop, stored)
+            return
+        self._known.states.accept(delta)
+        self._count(delta, stop - start, stored)
+
+    async def _read_back(self, start: int, stop: int) -> None:
+        """Hold the states of rows `start` to `stop` that the table has and we do not."""
+        states = self._known.states
+        if not (unheld := states.unheld(self._batch, start, stop)):
+            return
+        oldest = _EPOCH + timedelta(microseconds=self._batch.oldest or 0)
+        found = await self._connection.fetch(sql.READ_STATES, *_columns(unheld), oldest)
+        states.learn([tuple(row) for row in found])
+        self._known.reads_back = bool(found)
+
+    async def _write(self, delta: Delta) -> None:
+        if not self._careful:
+            await self._write_all(delta)
+            return
+        async with self._connection.transaction():  # a savepoint
+            await self._write_all(delta)
+
+    async def _write_all(self, delta: Delta) -> None:
+        await self._copy("auction_event", _native.EVENT_COLUMNS, delta.events)
+        await self._copy("auction", _native.AUCTION_ROW_COLUMNS, delta.listed)
+        if delta.rewritten.rows:
+            await self._connection.execute(sql.PREPARE_STAGE)
+            await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
+            await self._connection.execute(sql.REWRITE_AUCTIONS)
+        await self._copy("sighting", _native.SIGHTING_COLUMNS, delta.sightings)
+
+    async def _copy(
+        self,
+        table: str,
+        columns: Sequence[tuple[str, str]],
+        buffer: CopyBuffer,
+        schema: str = "m26",
+    ) -> None:
+        if buffer.rows:
+            await self._connection.copy_to_table(
+                table,
+                schema_name=schema,
+                columns=[name for name, _ in columns],
+                source=_slices(buffer),
+                format="binary",
+            )
+
+    def _count(self, delta: Delta, total: int, stored: Stored) -> None:
+        stored.late += total
+        for index, seen, new, changed, listed, bid, closed, events in delta.pages:
+            _, page = self._pages[index]
+            stored.new += new
+            stored.changed += changed
+            stored.unchanged += seen - new - changed
+            stored.late -= seen
+            stored.seq += events
+            stored.kinds.update(
+                listed=listed, bid=bid, closed=closed, changed=events - listed - bid - closed
+            )
+            if page.sweep:
+                counts = stored.sweeps.setdefault((page.platform, page.sweep), Counter())
+                counts.update(seen=seen, new=new, changed=changed)
+
+    def _reject(
+        self, page: int, item: int | None, start: int, stop: int, reason: str, detail: str
+    ) -> None:
+        pos, source = self._pages[page]
+        raw = source.body[start:stop]
+        self._rejects.append(Reject(pos, item, start, stop, reason, detail, raw))
+
+    async def _write_rejects(self, stored: Stored) -> None:
+        for reject in self._batch.rejects:
+            page, item, *_ = reject
+            if item is not None or rejects.is_kept(self._pages[page][1]):
+                self._reject(*reject)
+        refused = [Record(*self._pages[page]) for page in self._batch.refused]
+        for record in (*rejects.without_data(self._prepared.records), *refused):
+            self._rejects.extend(rejects.of_record(record))
+        stored.rejects = await rejects.write(self._connection, self._prepared.part, self._rejects)
+
+    async def _write_drift(self, stored: Stored) -> None:
+        for path, kind, count, sample in self._batch.drift:
+            await self._note(path, kind, count, sample)
+            stored.drift += count
+
+    async def _note(self, path: str, kind: str, count: int, sample: str) -> None:
+        await self._connection.execute(sql.NOTE_DRIFT, path, kind, count, sample)
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def _slices(buffer: CopyBuffer) -> AsyncIterator[Any]:
+    view = memoryview(buffer)
+    for at in range(0, len(view), _SLICE):
+        yield view[at : at + _SLICE]
