@@ -11,17 +11,19 @@ use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, form, walk};
 use crate::error::{Fault, Reason};
+use crate::reader::{CardKeys, CardReader};
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
 use crate::parse::Cursor;
 use crate::record::{AuctionRow, NewCard};
 use crate::sanitize::sanitize;
 use crate::schema;
 use crate::skip::skip_structure;
-use crate::template::CardReader;
 use crate::wire::WireAuction;
 
 /// Larger pages are rejected unread: 100 real auctions are 1.2 MB.
 pub const MAX_PAGE_BYTES: usize = 16 << 20;
+/// A real auction takes about this much of its page.
+const AUCTION_BYTES: usize = 12_000;
 /// Newest listing older than this (microseconds): the reply is of another year's market.
 const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
 /// Card versions remembered as committed, some 40 MB; a real year has ~10^5.
@@ -78,7 +80,7 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Normalizer {
     cards: CardReader,
-    committed: HashSet<(i64, i64)>,
+    committed: CardKeys,
     platforms: HashMap<String, PlatformState>,
 }
 
@@ -93,7 +95,8 @@ struct PlatformState {
 #[derive(Default)]
 struct Draft {
     rows: Vec<AuctionRow>,
-    cards: Vec<Arc<Card>>,
+    /// Cards that are not known to be committed, with their rows.
+    cards: Vec<(usize, Arc<Card>)>,
     rejects: Vec<Reject>,
     drift: Drift,
     refused: Vec<usize>,
@@ -108,7 +111,9 @@ impl Normalizer {
 
     /// Read all pages.
     pub fn normalize(&mut self, pages: &[Page<'_>]) -> Batch {
-        let mut draft = Draft::default();
+        let bytes: usize = pages.iter().map(|page| page.body.len()).sum();
+        let rows = Vec::with_capacity(bytes / AUCTION_BYTES);
+        let mut draft = Draft { rows, ..Draft::default() };
         for (index, page) in pages.iter().enumerate() {
             if let Err(fault) = self.read_page(index, page, &mut draft) {
                 let to = page.body.len();
@@ -135,12 +140,13 @@ impl Normalizer {
         }
         let keys = batch.new_cards.iter().map(|new| (new.card.card_id, new.card.version));
         self.committed.extend(keys);
+        self.cards.settle(batch.new_cards.iter().map(|new| new.card.card_id), &self.committed);
     }
 
     fn new_cards(&self, draft: &Draft) -> Vec<NewCard> {
         let mut in_batch = HashSet::new();
         let mut new = Vec::new();
-        for (row, card) in draft.cards.iter().enumerate() {
+        for &(row, ref card) in &draft.cards {
             let key = (card.card_id, card.version);
             if !self.committed.contains(&key) && in_batch.insert(key) {
                 let first_seen = draft.rows[row].observed_at;
@@ -159,11 +165,12 @@ impl Normalizer {
             Form::Empty => return Err(Fault::new(Reason::Empty, 0)),
             Form::Xml | Form::Html | Form::Other => return Err(Fault::new(Reason::NotJson, 0)),
         };
+        let repaired;
         let mut items = Items::default();
         let mut read = self.read_items(page.body, start, &mut items, &mut draft.drift);
         if items.control_bytes || matches!(read, Err(fault) if fault.reason == Reason::ControlByte)
         {
-            let repaired = sanitize(page.body);
+            repaired = sanitize(page.body);
             items = Items::default();
             draft.drift.note("page", DriftKind::ControlBytes, b"");
             read = self.read_items(&repaired, start, &mut items, &mut draft.drift);
@@ -180,21 +187,22 @@ impl Normalizer {
         finish_page(index, items, &platform, observed_at, draft)
     }
 
-    fn read_items(
+    fn read_items<'a>(
         &mut self,
-        body: &[u8],
+        body: &'a [u8],
         start: usize,
-        items: &mut Items,
+        items: &mut Items<'a>,
         drift: &mut Drift,
     ) -> Result<Envelope, Fault> {
         walk(body, start, &mut |cursor| {
             let from = cursor.at();
             let item = items.count;
             items.count += 1;
-            match cursor.isolated(|cursor| WireAuction::read(cursor, &mut self.cards, drift)) {
-                Ok(auction) => {
-                    items.read.push((item, from, cursor.at(), auction));
-                }
+            let auction = cursor.isolated(|cursor| {
+                WireAuction::read(cursor, &mut self.cards, &self.committed, drift)
+            });
+            match auction {
+                Ok(auction) => items.read.push((item, from, cursor.at(), auction)),
                 Err(fault) => {
                     let to = end_of_item(cursor, from).ok_or(fault)?;
                     items.control_bytes |= fault.reason == Reason::ControlByte;
@@ -241,30 +249,36 @@ impl Normalizer {
 /// Normalize the items of a page that is whole, and add them to the draft.
 fn finish_page(
     index: usize,
-    items: Items,
+    items: Items<'_>,
     platform: &Arc<str>,
     observed_at: i64,
     draft: &mut Draft,
 ) -> Result<(), Fault> {
-    let mut rows = Vec::with_capacity(items.read.len());
+    let first = draft.rows.len();
+    let mut cards = Vec::new();
     let mut rejects = items.rejects;
-    for (item, from, to, auction) in items.read {
+    for (item, from, to, mut auction) in items.read {
         let place = Place {
             page: number(index),
             item: number(item),
             from: u32::try_from(from).unwrap_or(u32::MAX),
             to: u32::try_from(to).unwrap_or(u32::MAX),
         };
-        let card = auction.card.as_ref().map(|seen| Arc::clone(&seen.card));
+        let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
         match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
-            Ok(row) => rows.extend(card.map(|card| (row, card))),
+            Ok(row) => {
+                cards.extend(definition.map(|card| (draft.rows.len(), card)));
+                draft.rows.push(row);
+            }
             Err(fault) => rejects.push((item, from, to, fault)),
         }
     }
-    let newest = rows.iter().map(|(row, _)| row.posted_at).max();
+    let newest = draft.rows[first..].iter().map(|row| row.posted_at).max();
     if newest.is_some_and(|posted_at| observed_at - posted_at > MAX_STALE) {
+        draft.rows.truncate(first);
         return Err(Fault::new(Reason::StaleMarket, 0));
     }
+    draft.cards.append(&mut cards);
     rejects.sort_unstable_by_key(|(item, ..)| *item);
     draft.rejects.extend(rejects.into_iter().map(|(item, from, to, fault)| Reject {
         page: index,
@@ -273,18 +287,14 @@ fn finish_page(
         to,
         fault,
     }));
-    for (row, card) in rows {
-        draft.rows.push(row);
-        draft.cards.push(card);
-    }
     Ok(())
 }
 
 /// The items of one page, before its envelope is known to be whole.
 #[derive(Default)]
-struct Items {
+struct Items<'a> {
     count: usize,
-    read: Vec<(usize, usize, usize, WireAuction)>,
+    read: Vec<(usize, usize, usize, WireAuction<'a>)>,
     rejects: Vec<(usize, usize, usize, Fault)>,
     control_bytes: bool,
 }
