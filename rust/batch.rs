@@ -3,7 +3,7 @@
 //! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
 //! only itself. Rows stand in page order and, in a page, in the order served.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::card::{Card, CardRules};
@@ -11,17 +11,19 @@ use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, form, walk};
 use crate::error::{Fault, Reason};
-use crate::known::KnownCards;
+use crate::known::{CardKeys, KnownCards, key};
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
 use crate::parse::Cursor;
+use crate::reader::CardReader;
 use crate::record::{AuctionRow, CARD_BYTES, NewCard};
 use crate::sanitize::sanitize;
 use crate::skip::skip_structure;
-use crate::template::CardReader;
 use crate::wire::WireAuction;
 
 /// Larger pages are rejected unread: 100 real auctions are 1.2 MB.
 pub const MAX_PAGE_BYTES: usize = 16 << 20;
+/// A real auction takes about this much of its page.
+const AUCTION_BYTES: usize = 12_000;
 /// Newest listing older than this (microseconds): the reply is of another year's market.
 const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
 
@@ -101,7 +103,8 @@ struct PlatformState {
 #[derive(Default)]
 struct Draft {
     rows: Vec<AuctionRow>,
-    cards: Vec<Arc<Card>>,
+    /// Cards that are not known to be committed, with their rows.
+    cards: Vec<(usize, Arc<Card>)>,
     rejects: Vec<Reject>,
     drift: Drift,
     refused: Vec<usize>,
@@ -116,9 +119,13 @@ impl Normalizer {
 
     /// Read all pages.
     pub fn normalize(&mut self, pages: &[Page<'_>]) -> Batch {
-        let mut draft = Draft::default();
+        let bytes: usize = pages.iter().map(|page| page.body.len()).sum();
+        let rows = Vec::with_capacity(bytes / AUCTION_BYTES);
+        let mut draft = Draft { rows, ..Draft::default() };
+        let committed = self.known.now();
+        self.cards.settle(&committed);
         for (index, page) in pages.iter().enumerate() {
-            if let Err(fault) = self.read_page(index, page, &mut draft) {
+            if let Err(fault) = self.read_page(index, page, &committed, &mut draft) {
                 let to = page.body.len();
                 draft.rejects.push(Reject { page: index, item: None, from: 0, to, fault });
             }
@@ -140,16 +147,27 @@ impl Normalizer {
         Arc::clone(&self.known)
     }
 
+    /// The first of each version, unless it has become known meanwhile.
     fn new_cards(&self, draft: &Draft) -> Vec<NewCard> {
-        let new = self.known.first_of_unknown(&draft.cards).into_iter().map(|row| NewCard {
-            card: Arc::clone(&draft.cards[row]),
-            row,
-            first_seen: draft.rows[row].observed_at,
-        });
-        new.collect()
+        let committed = self.known.now();
+        let mut in_batch = HashSet::new();
+        let mut new = Vec::new();
+        for &(row, ref card) in &draft.cards {
+            if !committed.contains(&key(card)) && in_batch.insert(key(card)) {
+                let first_seen = draft.rows[row].observed_at;
+                new.push(NewCard { card: Arc::clone(card), row, first_seen });
+            }
+        }
+        new
     }
 
-    fn read_page(&mut self, index: usize, page: &Page<'_>, draft: &mut Draft) -> Result<(), Fault> {
+    fn read_page(
+        &mut self,
+        index: usize,
+        page: &Page<'_>,
+        committed: &CardKeys,
+        draft: &mut Draft,
+    ) -> Result<(), Fault> {
         if page.body.len() > MAX_PAGE_BYTES {
             return Err(Fault::new(Reason::TooLarge, MAX_PAGE_BYTES));
         }
@@ -158,14 +176,15 @@ impl Normalizer {
             Form::Empty => return Err(Fault::new(Reason::Empty, 0)),
             Form::Xml | Form::Html | Form::Other => return Err(Fault::new(Reason::NotJson, 0)),
         };
+        let repaired;
         let mut items = Items::default();
-        let mut read = self.read_items(page.body, start, &mut items, &mut draft.drift);
+        let mut read = self.read_items(page.body, start, committed, &mut items, &mut draft.drift);
         if items.control_bytes || matches!(read, Err(fault) if fault.reason == Reason::ControlByte)
         {
-            let repaired = sanitize(page.body);
+            repaired = sanitize(page.body);
             items = Items::default();
             draft.drift.note("page", DriftKind::ControlBytes, b"");
-            read = self.read_items(&repaired, start, &mut items, &mut draft.drift);
+            read = self.read_items(&repaired, start, committed, &mut items, &mut draft.drift);
         }
         let envelope = read?;
         if !envelope.has_details && !envelope.is_refusal() {
@@ -179,21 +198,22 @@ impl Normalizer {
         finish_page(index, items, &platform, observed_at, draft)
     }
 
-    fn read_items(
+    fn read_items<'a>(
         &mut self,
-        body: &[u8],
+        body: &'a [u8],
         start: usize,
-        items: &mut Items,
+        committed: &CardKeys,
+        items: &mut Items<'a>,
         drift: &mut Drift,
     ) -> Result<Envelope, Fault> {
         walk(body, start, &mut |cursor| {
             let from = cursor.at();
             let item = items.count;
             items.count += 1;
-            match cursor.isolated(|cursor| WireAuction::read(cursor, &mut self.cards, drift)) {
-                Ok(auction) => {
-                    items.read.push((item, from, cursor.at(), auction));
-                }
+            let auction = cursor
+                .isolated(|cursor| WireAuction::read(cursor, &mut self.cards, committed, drift));
+            match auction {
+                Ok(auction) => items.read.push((item, from, cursor.at(), auction)),
                 Err(fault) => {
                     let to = end_of_item(cursor, from).ok_or(fault)?;
                     items.control_bytes |= fault.reason == Reason::ControlByte;
@@ -240,30 +260,36 @@ impl Normalizer {
 /// Normalize the items of a page that is whole, and add them to the draft.
 fn finish_page(
     index: usize,
-    items: Items,
+    items: Items<'_>,
     platform: &Arc<str>,
     observed_at: i64,
     draft: &mut Draft,
 ) -> Result<(), Fault> {
-    let mut rows = Vec::with_capacity(items.read.len());
+    let first = draft.rows.len();
+    let mut cards = Vec::new();
     let mut rejects = items.rejects;
-    for (item, from, to, auction) in items.read {
+    for (item, from, to, mut auction) in items.read {
         let place = Place {
             page: number(index),
             item: number(item),
             from: u32::try_from(from).unwrap_or(u32::MAX),
             to: u32::try_from(to).unwrap_or(u32::MAX),
         };
-        let card = auction.card.as_ref().map(|seen| Arc::clone(&seen.card));
+        let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
         match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
-            Ok(row) => rows.extend(card.map(|card| (row, card))),
+            Ok(row) => {
+                cards.extend(definition.map(|card| (draft.rows.len(), card)));
+                draft.rows.push(row);
+            }
             Err(fault) => rejects.push((item, from, to, fault)),
         }
     }
-    let newest = rows.iter().map(|(row, _)| row.posted_at).max();
+    let newest = draft.rows[first..].iter().map(|row| row.posted_at).max();
     if newest.is_some_and(|posted_at| observed_at - posted_at > MAX_STALE) {
+        draft.rows.truncate(first);
         return Err(Fault::new(Reason::StaleMarket, 0));
     }
+    draft.cards.append(&mut cards);
     rejects.sort_unstable_by_key(|(item, ..)| *item);
     draft.rejects.extend(rejects.into_iter().map(|(item, from, to, fault)| Reject {
         page: index,
@@ -272,18 +298,14 @@ fn finish_page(
         to,
         fault,
     }));
-    for (row, card) in rows {
-        draft.rows.push(row);
-        draft.cards.push(card);
-    }
     Ok(())
 }
 
 /// The items of one page, before its envelope is known to be whole.
 #[derive(Default)]
-struct Items {
+struct Items<'a> {
     count: usize,
-    read: Vec<(usize, usize, usize, WireAuction)>,
+    read: Vec<(usize, usize, usize, WireAuction<'a>)>,
     rejects: Vec<(usize, usize, usize, Fault)>,
     control_bytes: bool,
 }

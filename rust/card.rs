@@ -51,10 +51,14 @@ pub struct Card {
 }
 
 /// One physical copy on offer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SeenCard {
-    /// The version it is a copy of.
-    pub card: Arc<Card>,
+    /// The card it is a copy of.
+    pub card_id: i64,
+    /// The card's version.
+    pub version: i64,
+    /// What that version is; None when it is known to be committed.
+    pub definition: Option<Arc<Card>>,
     /// `cardInstanceId`.
     pub instance_id: Option<i64>,
     /// `acquisitionTimestamp`, microseconds.
@@ -125,7 +129,7 @@ pub(crate) fn learn(
     let mut slots = Vec::new();
     let mut names = HashSet::new();
     let mut members: Vec<(Cow<'_, str>, Json<'_>)> = Vec::new();
-    let mut seen = SeenCard { card: Arc::default(), instance_id: None, acquired_at: None };
+    let mut seen = SeenCard::default();
     cursor.object(|cursor, key| {
         let key = key.decode();
         if !CARD_MEMBERS.contains(&&*key) {
@@ -155,7 +159,9 @@ pub(crate) fn learn(
         }
     }
     seen.note_unusable(&slots, drift);
-    seen.card = Arc::new(define(definition, rules, drift, start)?);
+    let card = define(definition, rules, drift, start)?;
+    (seen.card_id, seen.version) = (card.card_id, card.version);
+    seen.definition = Some(Arc::new(card));
     Ok((seen, slots))
 }
 

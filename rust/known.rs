@@ -12,26 +12,25 @@ use crate::record::NewCard;
 /// Card versions remembered as committed, some 40 MB; a real year has ~10^5.
 pub const MAX_KNOWN: usize = 1 << 20;
 
-/// Card id and version of each known card. Shared: a batch is committed while the next is read.
+/// Card versions, by card id and version.
+pub type CardKeys = HashSet<(i64, i64)>;
+
+/// The known versions. Shared: a batch is committed while the next one is read, and that goes on
+/// with the versions that were known when it began.
 #[derive(Debug, Default)]
-pub struct KnownCards(Mutex<HashSet<(i64, i64)>>);
+pub struct KnownCards(Mutex<Arc<CardKeys>>);
 
 impl KnownCards {
-    /// Index of the first of `cards` of each version that is not known.
-    pub(crate) fn first_of_unknown(&self, cards: &[Arc<Card>]) -> Vec<usize> {
-        let known = self.lock();
-        let mut seen = HashSet::new();
-        let mut is_first = |index: &usize| {
-            let key = key(&cards[*index]);
-            !known.contains(&key) && seen.insert(key)
-        };
-        (0..cards.len()).filter(&mut is_first).collect()
+    /// Those known now.
+    #[must_use]
+    pub fn now(&self) -> Arc<CardKeys> {
+        Arc::clone(&self.lock())
     }
 
     /// Those of a batch's new cards that are not known by now.
     #[must_use]
     pub fn missing<'c>(&self, new: &'c [NewCard]) -> Vec<&'c NewCard> {
-        let known = self.lock();
+        let known = self.now();
         new.iter().filter(|new| !known.contains(&key(&new.card))).collect()
     }
 
@@ -42,14 +41,15 @@ impl KnownCards {
 
     /// These are in the database.
     pub fn know(&self, keys: impl ExactSizeIterator<Item = (i64, i64)>) {
-        let mut known = self.lock();
+        let mut shared = self.lock();
+        let known = Arc::make_mut(&mut shared); // a copy, when a batch is being read
         if known.len() + keys.len() > MAX_KNOWN {
             known.clear(); // they are sent once more, and already there
         }
         known.extend(keys);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<(i64, i64)>> {
+    fn lock(&self) -> MutexGuard<'_, Arc<CardKeys>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,7 +8,7 @@
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
 //! - [`canon`], [`card`]: a card's definition and its identity by content.
-//! - [`template`]: known cards, recognised by their bytes.
+//! - `template`, [`reader`]: a card recognised by its bytes; the cards read so far.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
 //! - [`schema`], [`pgtype`], [`copy`]: the column tables and the binary COPY encoding they drive.
 //! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
@@ -37,12 +37,13 @@ pub mod normalize;
 pub mod parse;
 pub mod peek;
 pub mod pgtype;
+pub mod reader;
 pub mod record;
 pub mod sanitize;
 pub mod schema;
 pub mod skip;
 pub mod state;
-pub mod template;
+mod template;
 pub mod text;
 pub mod wire;
 

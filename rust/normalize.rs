@@ -2,6 +2,7 @@
 //!
 //! Invariant: this is where meaning is given; nothing later looks at wire values again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::drift::{Drift, DriftKind};
@@ -43,7 +44,7 @@ pub fn plausible(micros: i64) -> bool {
 /// # Errors
 /// A required value is missing or cannot be true.
 pub fn normalize(
-    wire: WireAuction,
+    wire: WireAuction<'_>,
     place: &Place,
     platform: &Arc<str>,
     observed_at: i64,
@@ -89,8 +90,8 @@ pub fn normalize(
         to: place.to,
         platform: Arc::clone(platform),
         auction_id,
-        card_id: card.card.card_id,
-        card_version: card.card.version,
+        card_id: card.card_id,
+        card_version: card.version,
         card_instance_id: card.instance_id,
         acquired_at: acquired_at.filter(|&micros| plausible(micros)),
         posted_at: posted * SECOND,
@@ -108,7 +109,7 @@ pub fn normalize(
     })
 }
 
-fn seconds_remaining(wire: &WireAuction, at: usize, drift: &mut Drift) -> Result<i64, Fault> {
+fn seconds_remaining(wire: &WireAuction<'_>, at: usize, drift: &mut Drift) -> Result<i64, Fault> {
     let name = Int::SecondsRemaining.name();
     let seconds = wire
         .int(Int::SecondsRemaining)
@@ -124,14 +125,21 @@ fn seconds_remaining(wire: &WireAuction, at: usize, drift: &mut Drift) -> Result
     Ok(seconds)
 }
 
-fn status(raw: Option<String>, at: usize, drift: &mut Drift) -> Result<String, Fault> {
+/// The upstream's word in our form; the known ones take no memory.
+fn status(
+    raw: Option<Cow<'_, str>>,
+    at: usize,
+    drift: &mut Drift,
+) -> Result<Cow<'static, str>, Fault> {
     let raw = raw.ok_or_else(|| Fault::of_field(Reason::Missing, at, "auctionStatus"))?;
-    let status = raw.strip_prefix("AUCTIONSTATUS_").unwrap_or(&raw).to_lowercase();
+    let word = raw.strip_prefix("AUCTIONSTATUS_").unwrap_or(&raw);
+    if let Some(known) = KNOWN_STATUS.into_iter().find(|known| known.eq_ignore_ascii_case(word)) {
+        return Ok(Cow::Borrowed(known));
+    }
+    let status = word.to_lowercase();
     if status.is_empty() || status.len() > MAX_STATUS {
         return Err(Fault::of_field(Reason::OutOfRange, at, "auctionStatus"));
     }
-    if !KNOWN_STATUS.contains(&&*status) {
-        drift.note("auction.auctionStatus", DriftKind::NewValue, raw.as_bytes());
-    }
-    Ok(status)
+    drift.note("auction.auctionStatus", DriftKind::NewValue, raw.as_bytes());
+    Ok(Cow::Owned(status))
 }

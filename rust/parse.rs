@@ -141,6 +141,17 @@ impl<'a> Cursor<'a> {
         &mut self,
         mut each: impl FnMut(&mut Self, Text<'a>) -> Checked<()>,
     ) -> Checked<()> {
+        self.members(|cursor| {
+            let key = cursor.key()?;
+            each(cursor, key)
+        })
+    }
+
+    /// Pass an object, calling `each` at every member; it must pass the key and the value.
+    pub(crate) fn members(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Checked<()>,
+    ) -> Checked<()> {
         self.eat(b'{')?;
         self.enter()?;
         self.skip_space();
@@ -149,10 +160,7 @@ impl<'a> Cursor<'a> {
         } else {
             loop {
                 self.skip_space();
-                let key = self.string()?;
-                self.eat(b':')?;
-                self.skip_space();
-                each(self, key)?;
+                each(self)?;
                 self.skip_space();
                 match self.byte() {
                     Some(b',') => self.at += 1,
@@ -163,6 +171,14 @@ impl<'a> Cursor<'a> {
         }
         self.depth -= 1;
         Ok(())
+    }
+
+    /// Pass a member's key and what stands between it and its value.
+    pub(crate) fn key(&mut self) -> Checked<Text<'a>> {
+        let key = self.string()?;
+        self.eat(b':')?;
+        self.skip_space();
+        Ok(key)
     }
 
     /// Pass an array, calling `each` at every element; it must pass that element.
@@ -331,6 +347,35 @@ impl<'a> Cursor<'a> {
         if self.at == from { self.fault(Reason::Malformed) } else { Ok(()) }
     }
 
+    /// Pass an integer in its usual form: up to 18 digits, no sign. None, with nothing passed, if
+    /// something else stands here.
+    pub(crate) fn plain_integer(&mut self) -> Option<i64> {
+        let rest = &self.bytes[self.at..];
+        let (mut value, mut length) = (0_i64, 0);
+        for byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+            length += 1;
+        }
+        let usual = matches!(length, 1..=18) && (length == 1 || rest[0] != b'0');
+        if !usual || matches!(rest.get(length), Some(b'.' | b'e' | b'E')) {
+            return None;
+        }
+        self.at += length;
+        Some(value)
+    }
+
+    /// Pass `text` if it stands here.
+    #[inline]
+    pub(crate) fn pass(&mut self, text: &[u8]) -> bool {
+        let here = self.bytes[self.at..].starts_with(text);
+        self.at += if here { text.len() } else { 0 };
+        here
+    }
+
     /// Pass `true` or `false`.
     ///
     /// # Errors
@@ -342,12 +387,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn literal(&mut self, word: &[u8]) -> Checked<()> {
-        if self.bytes[self.at..].starts_with(word) {
-            self.at += word.len();
-            Ok(())
-        } else {
-            self.fault(Reason::Malformed)
-        }
+        if self.pass(word) { Ok(()) } else { self.fault(Reason::Malformed) }
     }
 
     /// Pass the rest, which must be white space.

@@ -57,6 +57,17 @@ mod _native {
     }
 }
 
+/// Python aligns its objects' memory to this many bytes, whatever is in them.
+const PYTHON_ALIGNMENT: usize = 16;
+const _: () = assert!(
+    align_of::<CopyBuffer>() <= PYTHON_ALIGNMENT
+        && align_of::<Batch>() <= PYTHON_ALIGNMENT
+        && align_of::<Normalizer>() <= PYTHON_ALIGNMENT
+        && align_of::<states::States>() <= PYTHON_ALIGNMENT
+        && align_of::<states::Delta>() <= PYTHON_ALIGNMENT
+        && align_of::<peek::Peek>() <= PYTHON_ALIGNMENT
+);
+
 fn columns(table: &[Column]) -> Vec<(&'static str, &'static str)> {
     table.iter().map(|column| (column.name, column.ty.name())).collect()
 }
@@ -214,7 +225,8 @@ fn tuple<'py>(py: Python<'py>, row: &impl Row) -> PyResult<Bound<'py, PyTuple>> 
 /// Reads pages; remembers which cards it has seen and which of them are committed.
 #[pyclass(frozen, module = "m26._native")]
 struct Normalizer {
-    reader: Mutex<batch::Normalizer>,
+    /// Boxed: a Python object's memory is aligned to 16 bytes, a searcher in it wants 32.
+    reader: Mutex<Box<batch::Normalizer>>,
     /// Beside the reader: a batch is committed while the next one is read.
     known: Arc<KnownCards>,
 }
@@ -226,7 +238,7 @@ impl Normalizer {
     fn new(per_copy: Vec<String>, positions: BTreeMap<i64, String>) -> Self {
         let rules = CardRules { per_copy: per_copy.into_iter().collect(), positions };
         let reader = batch::Normalizer::new(rules);
-        Self { known: reader.known(), reader: Mutex::new(reader) }
+        Self { known: reader.known(), reader: Mutex::new(Box::new(reader)) }
     }
 
     #[pyo3(signature = (pages, /, *, platforms, fetched_at))]

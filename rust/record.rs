@@ -3,6 +3,7 @@
 //! Invariant: every value can be stored as it is: times between 2000 and 2100, money never
 //! negative, no text with NUL.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::card::Card;
@@ -35,7 +36,7 @@ pub struct AuctionRow {
     /// When it ends, microseconds.
     pub expires_at: i64,
     /// The upstream's word, lower case, without prefix.
-    pub status: String,
+    pub status: Cow<'static, str>,
     /// Start price, known only while there is no bid.
     pub start_price: Option<i64>,
     /// Buyout price; None when there is none.

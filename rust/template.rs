@@ -1,195 +1,183 @@
-//! Templates: cards that were read in full before are recognised by their bytes.
+//! A card that was read in full before is recognised by its bytes.
 //!
 //! Invariant: a card is taken for a known one only if its bytes equal, one by one, bytes that were
 //! read and checked in full before; only the members of the physical copy may differ, and those
-//! are checked each time. Memory is bounded by twice [`MAX_TEMPLATE_BYTES`].
+//! are checked each time.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::card::{Card, CardRules, Place, SeenCard, learn};
+use memchr::memmem;
+
+use crate::card::{Card, Place, SeenCard, Slot};
 use crate::drift::Drift;
-use crate::error::Fault;
+use crate::known::CardKeys;
 use crate::parse::Cursor;
 
-/// Memory of the templates kept in each of two generations; 3,000 cards take about 60 MB.
-pub const MAX_TEMPLATE_BYTES: usize = 64 << 20;
 /// A template's memory beside its bytes and its card's: structures, names, places in maps.
-const TEMPLATE_OVERHEAD: usize = 1 << 10;
-/// Spellings kept of one card: the upstream may order members differently now and then.
-const MAX_SPELLINGS: usize = 4;
-/// How far into a card its id is looked for; it stands after about 6 KB in real replies.
-const HINT_WINDOW: usize = 64 << 10;
+const OVERHEAD: usize = 1 << 10;
+/// Members that say the same in nearly every card.
+const TWINS: [&[u8]; 2] = [b"\"cardData\":", b"\"staticCardData\":"];
+/// Shorter twins are not worth a comparison of their own.
+const MIN_TWIN: usize = 64;
 
-/// A spelling of a card: its bytes, and where the members of the copy stand in them.
+/// A spelling of a card: its bytes, and where they stand for something else.
 #[derive(Debug)]
-struct Template {
+pub(crate) struct Template {
+    pub(crate) card_id: i64,
+    version: i64,
+    /// Dropped when the version is committed: it need not be sent again.
+    definition: Option<Arc<Card>>,
+    /// The card's bytes, without the second of its twins.
     bytes: Box<[u8]>,
-    slots: Vec<Place>,
-    card: Arc<Card>,
+    twins: Twins,
+    /// The members of the copy.
+    slots: Box<[Place]>,
 }
 
-/// Reads cards; remembers the spellings it has checked.
-#[derive(Debug, Default)]
-pub struct CardReader {
-    rules: CardRules,
-    recent: HashMap<i64, Vec<Arc<Template>>>,
-    older: HashMap<i64, Vec<Arc<Template>>>,
-    recent_bytes: usize,
-}
-
-impl CardReader {
-    /// A reader that knows no card yet.
-    #[must_use]
-    pub fn new(rules: CardRules) -> Self {
-        Self { rules, ..Self::default() }
-    }
-
-    /// Read the card object at `cursor`.
-    ///
-    /// # Errors
-    /// The first thing that makes it unusable.
-    pub fn read(&mut self, cursor: &mut Cursor<'_>, drift: &mut Drift) -> Result<SeenCard, Fault> {
-        let hint = card_id_hint(cursor);
-        if let Some(seen) = hint.and_then(|id| self.recognise(id, cursor, drift)) {
-            return Ok(seen);
-        }
-        let start = cursor.at();
-        let (seen, slots) = learn(cursor, &self.rules, drift)?;
-        let bytes = cursor.bytes()[start..cursor.at()].into();
-        self.remember(Arc::new(Template { bytes, slots, card: Arc::clone(&seen.card) }));
-        Ok(seen)
-    }
-
-    fn recognise(
-        &mut self,
-        card_id: i64,
-        cursor: &mut Cursor<'_>,
-        drift: &mut Drift,
-    ) -> Option<SeenCard> {
-        let mut first_that_fits = |spellings: &Vec<Arc<Template>>| {
-            spellings.iter().find_map(|t| Some((t.read_copy(cursor, drift)?, Arc::clone(t))))
-        };
-        if let Some((seen, _)) = self.recent.get(&card_id).and_then(&mut first_that_fits) {
-            return Some(seen);
-        }
-        let (seen, template) = self.older.get(&card_id).and_then(&mut first_that_fits)?;
-        self.remember(template); // still in use: carry it over to the recent generation
-        Some(seen)
-    }
-
-    fn remember(&mut self, template: Arc<Template>) {
-        if self.recent_bytes + template.memory() > MAX_TEMPLATE_BYTES {
-            self.older = std::mem::take(&mut self.recent);
-            self.recent_bytes = 0;
-        }
-        self.recent_bytes += template.memory();
-        let spellings = self.recent.entry(template.card.card_id).or_default();
-        if spellings.len() == MAX_SPELLINGS {
-            self.recent_bytes -= spellings.remove(0).memory();
-        }
-        spellings.push(template);
-    }
-}
-
-/// The first `"cardId":` after the cursor. Only a guess at which templates to try: whether one
-/// fits is decided by comparing all bytes.
-fn card_id_hint(cursor: &Cursor<'_>) -> Option<i64> {
-    const KEY: &[u8] = b"\"cardId\":";
-    let rest = &cursor.bytes()[cursor.at()..];
-    let window = &rest[..rest.len().min(HINT_WINDOW)];
-    let digits = &window[memchr::memmem::find(window, KEY)? + KEY.len()..];
-    let end = digits.iter().position(|b| !b.is_ascii_digit())?;
-    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
+/// Equal bytes in a card, by the places of their first bytes; of length 0 if there are none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Twins {
+    first: usize,
+    second: usize,
+    length: usize,
 }
 
 impl Template {
+    /// Of the card that stands in `text` and was read in full as `seen`.
+    pub(crate) fn new(text: &[u8], slots: Vec<Place>, seen: &SeenCard) -> Self {
+        let twins = Twins::find(text, &slots);
+        Self {
+            card_id: seen.card_id,
+            version: seen.version,
+            definition: seen.definition.clone(),
+            bytes: [&text[..twins.second], &text[twins.second + twins.length..]].concat().into(),
+            twins,
+            slots: slots.into(),
+        }
+    }
+
     /// Read a copy of this card at `cursor` and pass it; None, with the cursor unmoved, if it is
     /// not one.
-    fn read_copy(&self, cursor: &mut Cursor<'_>, drift: &mut Drift) -> Option<SeenCard> {
+    pub(crate) fn read_copy(&self, cursor: &mut Cursor<'_>, drift: &mut Drift) -> Option<SeenCard> {
         let start = cursor.at();
         let mut seen =
-            SeenCard { card: Arc::clone(&self.card), instance_id: None, acquired_at: None };
-        let fits = cursor.isolated(|cursor| {
+            SeenCard { card_id: self.card_id, version: self.version, ..SeenCard::default() };
+        let equal = cursor.isolated(|cursor| {
             cursor.enter().ok()?; // the slots are members: as deep here as in a full reading
-            let mut from = 0;
-            for &(slot_from, slot_to, slot) in &self.slots {
-                pass_literal(cursor, &self.bytes[from..slot_from])?;
-                seen.read_slot(slot, cursor).ok()?;
-                from = slot_to;
-            }
-            pass_literal(cursor, &self.bytes[from..])
+            self.compare(cursor, &mut seen)
         });
-        if fits.is_none() {
+        if equal.is_none() {
             cursor.jump(start);
             return None;
         }
-        seen.note_unusable(&self.slots, drift);
+        if seen.instance_id.is_none() || seen.acquired_at.is_none() {
+            seen.note_unusable(&self.slots, drift);
+        }
+        seen.definition.clone_from(&self.definition);
         Some(seen)
     }
 
-    fn memory(&self) -> usize {
-        self.bytes.len() + self.card.attributes.len() + TEMPLATE_OVERHEAD
+    fn compare(&self, cursor: &mut Cursor<'_>, seen: &mut SeenCard) -> Option<()> {
+        let mut at = self.pass_equal(0, cursor)?;
+        for &(from, to, slot) in &self.slots {
+            if at > to && matches!(slot, Slot::Other) {
+                continue; // equal as far as the byte behind it: the same value, checked before
+            }
+            cursor.jump(cursor.at() - at.checked_sub(from)?); // they differ outside of the slots
+            let plain = match slot {
+                Slot::InstanceId => &mut seen.instance_id,
+                Slot::AcquiredAt => &mut seen.acquired_at,
+                Slot::Other => &mut None,
+            };
+            *plain = cursor.plain_integer();
+            if plain.is_none() {
+                seen.read_slot(slot, cursor).ok()?;
+            }
+            at = self.pass_equal(to, cursor)?;
+        }
+        (at == self.bytes.len() + self.twins.length).then_some(())
+    }
+
+    /// Pass bytes as long as they equal the card's from `at` on; returns where in the card they
+    /// cease to. None if they do so in its twin, which holds no slot.
+    fn pass_equal(&self, mut at: usize, cursor: &mut Cursor<'_>) -> Option<usize> {
+        let Twins { first, second, length } = self.twins;
+        if at <= second {
+            at += pass_common(&self.bytes[at..second], cursor);
+            if at < second {
+                return Some(at);
+            }
+            cursor.pass(&self.bytes[first..first + length]).then_some(())?;
+            at += length;
+        }
+        Some(at + pass_common(&self.bytes[at - length..], cursor))
+    }
+
+    /// Drop the definition if its version is committed; returns the memory that this gives back.
+    pub(crate) fn settle(&mut self, committed: &CardKeys) -> usize {
+        let before = self.memory();
+        if self.definition.is_some() && committed.contains(&(self.card_id, self.version)) {
+            self.definition = None;
+        }
+        before - self.memory()
+    }
+
+    /// Whether it has no definition to drop.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.definition.is_none()
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        let definition = self.definition.as_ref().map_or(0, |card| card.attributes.len());
+        self.bytes.len() + definition + OVERHEAD
     }
 }
 
-fn pass_literal(cursor: &mut Cursor<'_>, literal: &[u8]) -> Option<()> {
-    let at = cursor.at();
-    cursor.bytes()[at..].starts_with(literal).then(|| cursor.jump(at + literal.len()))
+impl Twins {
+    /// Those of the card in `text`, outside of its slots.
+    fn find(text: &[u8], slots: &[Place]) -> Self {
+        let [one, other] = TWINS.map(|key| memmem::find(text, key).map(|at| at + key.len()));
+        let (Some(one), Some(other)) = (one, other) else { return Self::default() };
+        let (first, second) = (one.min(other), one.max(other));
+        let slot = slots.iter().find(|(_, to, _)| *to > second);
+        let Some(space) = slot.map_or(text.len(), |slot| slot.0).checked_sub(second) else {
+            return Self::default();
+        };
+        let pairs = text[first..second].iter().zip(&text[second..]).take(space);
+        let length = pairs.take_while(|(byte, same)| byte == same).count();
+        if length < MIN_TWIN { Self::default() } else { Self { first, second, length } }
+    }
+}
+
+/// Pass what equals the beginning of `text`; returns how much that is.
+fn pass_common(text: &[u8], cursor: &mut Cursor<'_>) -> usize {
+    if cursor.pass(text) {
+        return text.len();
+    }
+    let rest = &cursor.bytes()[cursor.at()..];
+    let blocks = text.as_chunks::<16>().0.iter().zip(rest.as_chunks::<16>().0);
+    let mut common = 16 * blocks.take_while(|(ours, theirs)| ours == theirs).count();
+    let bytes = text[common..].iter().zip(&rest[common..]);
+    common += bytes.take_while(|(ours, theirs)| ours == theirs).count();
+    cursor.jump(cursor.at() + common);
+    common
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::card::MAX_CARD_BYTES;
-
-    fn template(card_id: i64, bytes: usize) -> Arc<Template> {
-        let card = Arc::new(Card { card_id, attributes: vec![0; bytes / 2], ..Card::default() });
-        Arc::new(Template { bytes: vec![0; bytes].into(), slots: Vec::new(), card })
-    }
-
-    fn memory(templates: &HashMap<i64, Vec<Arc<Template>>>) -> usize {
-        templates.values().flatten().map(|template| template.memory()).sum()
-    }
 
     #[test]
-    fn memory_is_bounded_whatever_cards_come() {
-        for bytes in [20, 12_000, MAX_CARD_BYTES] {
-            let mut reader = CardReader::default();
-            let enough_for_three = 3 * MAX_TEMPLATE_BYTES / template(0, bytes).memory();
-            for number in 0..enough_for_three {
-                reader.remember(template(i64::try_from(number % 100_000).unwrap_or(0), bytes));
-            }
-            assert_eq!(reader.recent_bytes, memory(&reader.recent));
-            assert!(reader.recent_bytes <= MAX_TEMPLATE_BYTES);
-            let older = memory(&reader.older);
-            assert!(older <= MAX_TEMPLATE_BYTES && older > MAX_TEMPLATE_BYTES / 2);
-        }
-    }
-
-    #[test]
-    fn a_card_in_use_stays_known_while_others_come_and_go() {
-        let text = br#"{"cardId":7}"#;
-        let mut reader = CardReader::default();
-        let read = |reader: &mut CardReader| {
-            reader.read(&mut Cursor::new(text, 0), &mut Drift::default()).map(|seen| seen.card)
-        };
-        let first = read(&mut reader);
-        for number in 0..1_000 {
-            reader.remember(template(1_000 + number, MAX_CARD_BYTES));
-            let again = read(&mut reader);
-            assert!(matches!((&first, &again), (Ok(one), Ok(same)) if Arc::ptr_eq(one, same)));
-        }
-    }
-
-    #[test]
-    fn few_spellings_of_a_card_are_kept_the_last_ones() {
-        let mut reader = CardReader::default();
-        for bytes in 1..=10 {
-            reader.remember(template(7, bytes));
-        }
-        let kept: Vec<_> = reader.recent[&7].iter().map(|template| template.bytes.len()).collect();
-        assert_eq!(kept, [7, 8, 9, 10]);
-        assert_eq!(reader.recent_bytes, memory(&reader.recent));
+    fn twins_are_kept_once_unless_a_slot_is_in_the_way() {
+        let data = format!(r#"{{"a":"{}"}}"#, "x".repeat(MIN_TWIN));
+        let text = format!(r#"{{"cardData":{data},"cardId":7,"staticCardData":{data},"tier":1}}"#);
+        let at = |part: &str| text.find(part).unwrap_or(0);
+        let kept = |slots| Template::new(text.as_bytes(), slots, &SeenCard::default()).bytes.len();
+        let second = at(r#""staticCardData""#) + r#""staticCardData":"#.len();
+        assert_eq!(kept(Vec::new()), text.len() - data.len() - r#",""#.len());
+        assert_eq!(kept(vec![(second, second + data.len(), Slot::Other)]), text.len());
+        let tier = at("1}");
+        let behind = kept(vec![(tier, tier + 1, Slot::Other)]);
+        assert_eq!(behind, text.len() - data.len() - r#",""#.len());
     }
 }

@@ -83,6 +83,13 @@ fn key_order_white_space_and_escapes_change_nothing() {
     assert_eq!(values(only(&object(&reversed))), plain);
     assert_eq!(values(only(&spaced(&auction(2)))), plain);
     assert_eq!(values(only(&spaced(&with(auction(2), "card", spaced(&card(13_522_975)))))), plain);
+    for turn in 0..auction(2).len() {
+        let mut turned = auction(2);
+        turned.rotate_left(turn);
+        assert_eq!(values(only(&object(&turned))), plain);
+        turned.swap(0, 1);
+        assert_eq!(values(only(&spaced(&turned))), plain);
+    }
     let escaped = String::from_utf8(object(&auction(2))).unwrap();
     let escaped =
         escaped.replace("auctionId", r"\u0061\u0075ctionId").replace("card\"", r#"c\u0061rd""#);

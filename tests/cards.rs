@@ -7,9 +7,10 @@ mod pages;
 
 use std::collections::{BTreeSet, HashMap};
 
-use m26::batch::Batch;
+use m26::batch::{Batch, Page};
 use pages::{
-    Members, PER_COPY, auction, card, object, page, read, read_with, reader, spaced, with, without,
+    Members, NOW, PER_COPY, auction, card, object, page, read, read_with, reader, spaced, with,
+    without,
 };
 
 fn of(card: impl AsRef<[u8]>) -> Vec<u8> {
@@ -123,8 +124,28 @@ fn a_card_is_sent_until_its_batch_is_confirmed() {
     assert_eq!(again.cards(), first.cards());
     reader.known().confirm(&first.new_cards);
     assert!(read_with(&mut reader, &body).new_cards.is_empty());
+    let mut respelled = card(13_522_975);
+    respelled.reverse();
+    let batch = read_with(&mut reader, &of(object(&respelled)));
+    assert_eq!(batch.rows[0].card_version, first.rows[0].card_version);
+    assert!(batch.new_cards.is_empty());
     let other = of(object(&with(card(13_522_975), "tier", "5")));
     assert_eq!(read_with(&mut reader, &other).new_cards.len(), 1);
+}
+
+#[test]
+fn a_card_of_rows_taken_back_is_sent_with_the_first_row_that_stays() {
+    let of_card = |id, posted: i64| {
+        let listed = with(auction(id), "postingTime", posted.to_string());
+        object(&with(listed, "card", object(&card(id))))
+    };
+    let good = page(&[of_card(8, NOW - 100), of_card(7, NOW - 100)]);
+    let stale = page(&[of_card(7, NOW - 31 * 86_400), of_card(9, NOW - 31 * 86_400)]);
+    let cut = &good[..good.len() - 1];
+    let pages = [&stale[..], cut, &good].map(|body| Page { body, platform: "ps5", fetched_at: 0 });
+    let batch = reader().normalize(&pages);
+    let sent: Vec<_> = batch.new_cards.iter().map(|new| (new.card.card_id, new.row)).collect();
+    assert_eq!((batch.rows.len(), sent), (2, vec![(8, 0), (7, 1)]));
 }
 
 #[test]
@@ -160,6 +181,33 @@ fn one_flipped_bit_is_never_the_known_cards_definition() {
             let as_known = batch.rows.iter().any(|row| row.card_version == known);
             let repaired = plain[at] == b' ' && flipped[at] < 0x20; // to a space again
             assert!(!as_known || of_the_copy[at] || repaired, "byte {at}, bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn a_byte_more_or_less_is_read_like_a_first_card() {
+    let plain = object(&card(7));
+    let mut reader = reader();
+    read_with(&mut reader, &of(&plain));
+    for at in 0..plain.len() {
+        for middle in [&b""[..], &[plain[at]; 2], b"0", b" ,", b"}", b"\"", b"\\u0000"] {
+            let changed = of([&plain[..at], middle, &plain[at + 1..]].concat());
+            assert_same(&read_with(&mut reader, &changed), &read(&changed));
+        }
+    }
+}
+
+#[test]
+fn members_of_the_copy_of_any_length_are_read_from_a_known_card() {
+    let mut reader = reader();
+    read_with(&mut reader, &of(object(&card(7))));
+    let values =
+        ["0", "-1", "12", "1.5", "1e2", "01", "null", "\"\"", "\"0\"", "\"\\ud83d\"", "[0,{}]"];
+    for name in PER_COPY {
+        for value in values {
+            let copy = of(object(&with(card(7), name, value)));
+            assert_same(&read_with(&mut reader, &copy), &read(&copy));
         }
     }
 }

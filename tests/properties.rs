@@ -6,9 +6,6 @@ mod checks;
 use checks::pages::{auction, object, page, plus};
 use proptest::prelude::*;
 
-/// Miri, which looks for undefined behaviour, is a thousand times slower.
-const CASES: u32 = if cfg!(miri) { 4 } else { 1_500 };
-
 /// Pieces of JSON, and of what almost is.
 const PIECES: [&str; 48] = [
     "{",
@@ -94,7 +91,7 @@ fn pages() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_page_of_anything_gives_whole_rows_and_placed_rejects(page in pages()) {

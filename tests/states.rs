@@ -126,7 +126,7 @@ fn statuses_without_end_are_forgotten_with_all_else() {
     let mut states = States::new(100);
     commit(&mut states, [1]);
     for number in 0..5_000 {
-        accept(&mut states, &[AuctionRow { status: format!("odd {number}"), ..seen(2) }]);
+        accept(&mut states, &[AuctionRow { status: format!("odd {number}").into(), ..seen(2) }]);
         if states.unheld(&[seen(1)]).len() == 1 {
             assert!(number > 4_000);
             return;
@@ -166,7 +166,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<AuctionRow>>> {
             let row = AuctionRow {
                 page: i32::try_from(page).unwrap_or(0),
                 platform: if pc { "pc" } else { "ps5" }.into(),
-                status: status.to_owned(),
+                status: status.to_owned().into(),
                 bids,
                 current_bid: 300 * (bid + 1),
                 buyout_price,

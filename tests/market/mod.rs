@@ -61,7 +61,7 @@ pub fn bid(row: &AuctionRow, current_bid: i64) -> AuctionRow {
 
 /// The same with another status; what is over has no time left.
 pub fn said(row: &AuctionRow, status: &str) -> AuctionRow {
-    AuctionRow { status: status.into(), expires_at: row.observed_at, ..row.clone() }
+    AuctionRow { status: status.to_owned().into(), expires_at: row.observed_at, ..row.clone() }
 }
 
 /// Each row on a page of its own.
@@ -212,7 +212,7 @@ pub fn state_of(row: &AuctionRow, confidence: Option<f32>) -> Learned {
     Learned {
         platform: row.platform.to_string(),
         auction_id: row.auction_id,
-        status: row.status.clone(),
+        status: row.status.to_string(),
         buyout_price: row.buyout_price,
         current_bid: row.current_bid,
         next_bid: row.next_bid,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use m26_fuzz::pages::{auction, card, object, page, plus, spaced, with};
+use m26_fuzz::shown;
 
 const REPLIES: [&str; 7] = [
     r#"{"error":{"component":1,"errorcode":1073807360,"errorname":"ERR_SYSTEM"}}"#,
@@ -42,6 +43,10 @@ fn main() -> std::io::Result<()> {
     for target in ["normalize", "peek", "sanitize"] {
         write(&corpus, target, &pages)?;
     }
+    let mut other = shown(5, 7);
+    other.truncate(other.len() - 1);
+    pages.push(page(&[shown(4, 7), [&other[..], b",\"\\u006ee\":[{}]}"].concat(), shown(6, 8)]));
+    write(&corpus, "warm", &pages)?;
     write(&corpus, "parse", &VALUES.map(|value| value.as_bytes().to_vec()))?;
     let scripts = (0..32_u8).map(|n| vec![n, n.wrapping_mul(37), n % 5, n, n * 3]);
     write(&corpus, "cards", &scripts.collect::<Vec<_>>())
