@@ -1,13 +1,16 @@
 //! Auction-house replies in, PostgreSQL binary COPY buffers out.
 //!
 //! # Layout
-//! - [`parse`], [`text`]: a cursor over JSON bytes that checks everything it passes and builds
-//!   nothing; strings without their escapes.
+//! - [`parse`], [`text`], [`number`]: a cursor over JSON bytes that checks everything it passes and
+//!   builds nothing; strings without their escapes; `scan`: many bytes at a time.
 //! - [`skip`]: where a broken value ends.
 //! - [`sanitize`]: the one repair that is allowed, control bytes inside strings.
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
-//! - [`canon`], [`card`]: a card's definition and its identity by content.
+//! - [`canon`]: the one form of a value; `shape`: what its objects looked like before, `output`:
+//!   where it is put together.
+//! - [`card`]: a card's definition and its identity by content; `role`, `facts`: what its members
+//!   are for, and the columns made of them.
 //! - [`template`]: known cards, recognised by their bytes.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
 //! - [`schema`], [`pgtype`], [`copy`]: the column table and the binary COPY encoding it drives.
@@ -26,13 +29,19 @@ pub mod copy;
 pub mod drift;
 pub mod envelope;
 pub mod error;
+mod facts;
 pub mod normalize;
+pub mod number;
+mod output;
 pub mod parse;
 pub mod peek;
 pub mod pgtype;
 pub mod record;
+mod role;
 pub mod sanitize;
+mod scan;
 pub mod schema;
+mod shape;
 pub mod skip;
 pub mod template;
 pub mod text;

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::card::{Card, CardRules, Place, SeenCard, learn};
+use crate::card::{Card, CardRules, Learner, Place, SeenCard};
 use crate::drift::Drift;
 use crate::error::Fault;
 use crate::parse::Cursor;
@@ -32,7 +32,7 @@ struct Template {
 /// Reads cards; remembers the spellings it has checked.
 #[derive(Debug, Default)]
 pub struct CardReader {
-    rules: CardRules,
+    learner: Learner,
     recent: HashMap<i64, Vec<Arc<Template>>>,
     older: HashMap<i64, Vec<Arc<Template>>>,
     recent_bytes: usize,
@@ -42,7 +42,7 @@ impl CardReader {
     /// A reader that knows no card yet.
     #[must_use]
     pub fn new(rules: CardRules) -> Self {
-        Self { rules, ..Self::default() }
+        Self { learner: Learner::new(rules), ..Self::default() }
     }
 
     /// Read the card object at `cursor`.
@@ -55,7 +55,7 @@ impl CardReader {
             return Ok(seen);
         }
         let start = cursor.at();
-        let (seen, slots) = learn(cursor, &self.rules, drift)?;
+        let (seen, slots) = self.learner.learn(cursor, drift).map_err(|fault| *fault)?;
         let bytes = cursor.bytes()[start..cursor.at()].into();
         self.remember(Arc::new(Template { bytes, slots, card: Arc::clone(&seen.card) }));
         Ok(seen)
