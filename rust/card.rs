@@ -3,21 +3,20 @@
 //! Invariant: a version is a hash of the definition's canonical form; the members of the physical
 //! copy are no part of it, every other member is. A second attribute block counts if it differs.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
-
-use crate::canon::Json;
+use crate::canon::Canon;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
+use crate::facts::Facts;
 use crate::parse::{Cursor, Kind};
+use crate::role::{ACQUIRED_AT, CARD_MEMBERS, INSTANCE_ID, Part, Roles, Scope};
+use crate::shape::{ROOT, Step};
+use crate::text::Text;
 
 /// Longest card that is read; real ones are 12 KB.
 pub const MAX_CARD_BYTES: usize = 1 << 20;
-const INSTANCE_ID: &str = "cardInstanceId";
-const ACQUIRED_AT: &str = "acquisitionTimestamp";
 
 /// A card version: what `m26.card` stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +81,16 @@ pub(crate) enum Slot {
     Other,
 }
 
+impl Slot {
+    fn of(index: u32) -> Self {
+        match index {
+            0 => Self::InstanceId,
+            1 => Self::AcquiredAt,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// First byte and end of a slot, from the card's first byte on.
 pub(crate) type Place = (usize, usize, Slot);
 
@@ -115,206 +124,117 @@ impl SeenCard {
     }
 }
 
-/// Read the card at `cursor` in full: check it, separate the copy from the definition, hash the
-/// definition. Returns the places of the copy's members too.
-///
-/// # Errors
-/// The first thing that makes it unusable.
-pub(crate) fn learn(
-    cursor: &mut Cursor<'_>,
-    rules: &CardRules,
-    drift: &mut Drift,
-) -> Result<(SeenCard, Vec<Place>), Fault> {
-    let start = cursor.at();
-    let mut slots = Vec::new();
-    let mut names = HashSet::new();
-    let mut members: Vec<(Cow<'_, str>, Json<'_>)> = Vec::new();
-    let mut seen = SeenCard::default();
-    cursor.object(|cursor, key| {
-        let key = key.decode();
-        if !CARD_MEMBERS.contains(&&*key) {
-            drift.note(&format!("card.{key}"), DriftKind::NewField, b"");
+/// Reads cards that were not seen before.
+#[derive(Debug)]
+pub(crate) struct Learner {
+    canon: Canon,
+    positions: BTreeMap<i64, String>,
+    /// Which members of the copy this card has, by index.
+    copies: Vec<bool>,
+}
+
+impl Default for Learner {
+    fn default() -> Self {
+        Self::new(CardRules::default())
+    }
+}
+
+impl Learner {
+    pub(crate) fn new(rules: CardRules) -> Self {
+        let canon = Canon::new(Roles::new(&rules));
+        let copies = vec![false; canon.roles.copies()];
+        Self { canon, positions: rules.positions, copies }
+    }
+
+    /// Read the card at `cursor` in full: check it, separate the copy from the definition, hash the
+    /// definition. Returns the places of the copy's members too.
+    ///
+    /// # Errors
+    /// The first thing that makes it unusable.
+    pub(crate) fn learn(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        drift: &mut Drift,
+    ) -> Result<(SeenCard, Vec<Place>), Box<Fault>> {
+        let (wire, start) = (cursor.bytes(), cursor.at());
+        if cursor.byte() != Some(b'{') {
+            return Err(Fault::new(Reason::Malformed, start).into());
         }
-        let slot = match &*key {
-            INSTANCE_ID => Slot::InstanceId,
-            ACQUIRED_AT => Slot::AcquiredAt,
-            name if rules.per_copy.contains(name) => Slot::Other,
-            _ => {
-                members.push((key, Json::read(cursor, start + MAX_CARD_BYTES)?));
-                return Ok(());
+        let limit = start + MAX_CARD_BYTES;
+        let canon = &mut self.canon;
+        canon.begin(cursor, limit)?;
+        self.copies.fill(false);
+        let mut seen = SeenCard::default();
+        let mut slots = Vec::with_capacity(self.copies.len());
+        let mut known = 0_u64;
+        let mut data = None;
+        let mut twin = None;
+        let mut open = canon.open(start, ROOT, Step::Object)?;
+        cursor.enter()?; // for members of the copy, which are read by the cursor
+        while canon.member(wire, &mut open)? {
+            let role = canon.role(&open);
+            if let Some(index) = role.known {
+                known |= 1 << index;
+            } else {
+                let (key, _) = Text::read(wire, open.key)?;
+                drift.note(&format!("card.{}", key.decode()), DriftKind::NewField, b"");
             }
-        };
-        let from = cursor.at();
-        seen.read_slot(slot, cursor)?;
-        slots.push((from - start, cursor.at() - start, slot));
-        if !names.insert(key) {
-            return Err(Fault::new(Reason::DuplicateKey, from));
+            match role.part {
+                Part::Copy(index) => {
+                    cursor.jump(open.at);
+                    cursor.skip_space();
+                    let from = cursor.at();
+                    let slot = Slot::of(index);
+                    seen.read_slot(slot, cursor)?;
+                    slots.push((from - start, cursor.at() - start, slot));
+                    if std::mem::replace(&mut self.copies[index as usize], true) {
+                        return Err(Fault::new(Reason::DuplicateKey, from).into());
+                    }
+                    open.at = cursor.at();
+                }
+                Part::Twin => match data.and_then(|(_, data)| twin_end(wire, open.at, data)) {
+                    Some(end) if end <= limit => {
+                        open.at = end;
+                        canon.leave_out(&open);
+                    }
+                    _ => twin = Some((canon.take(wire, &mut open)?, open.last)),
+                },
+                Part::Definition => {
+                    let from = open.at;
+                    let value = canon.take(wire, &mut open)?;
+                    if role.inside == Scope::Data {
+                        data = Some((value, &wire[from..open.at]));
+                    }
+                }
+            }
         }
-        Ok(())
-    })?;
-    let definition = Json::object(members).map_err(|reason| Fault::new(reason, start))?;
-    for member in CARD_MEMBERS {
-        if definition.get(member).is_none() && !names.contains(member) {
-            drift.note(&format!("card.{member}"), DriftKind::MissingField, b"");
+        let order = canon.close(open)?;
+        cursor.jump(open.at);
+        cursor.leave();
+        for (index, member) in CARD_MEMBERS.iter().enumerate() {
+            if known & 1 << index == 0 {
+                drift.note(&format!("card.{member}"), DriftKind::MissingField, b"");
+            }
         }
-    }
-    seen.note_unusable(&slots, drift);
-    let card = define(definition, rules, drift, start)?;
-    (seen.card_id, seen.version) = (card.card_id, card.version);
-    seen.definition = Some(Arc::new(card));
-    Ok((seen, slots))
-}
-
-fn define(
-    definition: Json<'_>,
-    rules: &CardRules,
-    drift: &mut Drift,
-    at: usize,
-) -> Result<Card, Fault> {
-    let definition = without_twin(definition);
-    let attributes = definition.canonical();
-    let fault = |reason| Fault::of_field(reason, at, "cardId");
-    let card_id = definition.get("cardId").ok_or_else(|| fault(Reason::Missing))?;
-    let card_id = card_id.integer().ok_or_else(|| fault(Reason::WrongType))?;
-    if card_id <= 0 {
-        return Err(fault(Reason::OutOfRange));
-    }
-    let mut facts = Facts { definition: &definition, drift };
-    let player = ["cardData", "value"];
-    let first = facts.text(&["firstName"]);
-    let second = facts.text(&["secondName"]);
-    let full = [first, second].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let full = full.trim();
-    let position = facts.small(&[player[0], player[1], "position"]);
-    Ok(Card {
-        card_id,
-        version: xxh3_64(&attributes).cast_signed(),
-        name: if full.is_empty() { facts.text(&["condensedName"]) } else { Some(full.to_owned()) },
-        position: position.map(|number| {
-            let named = rules.positions.get(&i64::from(number));
-            named.cloned().unwrap_or_else(|| number.to_string())
-        }),
-        overall: facts.small(&[player[0], player[1], "overallRating"]),
-        tier: facts.small(&["tier"]),
-        program_id: facts.small(&["program", "programId"]),
-        program: facts.text(&["program", "programName"]),
-        team_id: facts.small(&["teamId"]),
-        kind: facts.text(&["type"]).map(|kind| kind.trim_start_matches("CARDTYPE_").to_lowercase()),
-        discard_value: facts.integer(&["discardValue"]),
-        discard_currency: facts.small(&["discardBankCurrencyId"]),
-        attributes,
-    })
-}
-
-fn integer(json: &Json<'_>) -> Option<i64> {
-    json.integer()
-}
-
-/// The definition with `staticCardData` left out where it says the same as `cardData`.
-fn without_twin(mut definition: Json<'_>) -> Json<'_> {
-    let twins = match (definition.get("cardData"), definition.get("staticCardData")) {
-        (Some(data), Some(twin)) => data.canonical() == twin.canonical(),
-        _ => false,
-    };
-    if let (true, Json::Object(members)) = (twins, &mut definition) {
-        members.retain(|(key, _)| key != "staticCardData");
-    }
-    definition
-}
-
-/// Reads the columns of a card; what is there but unusable is null and noted.
-struct Facts<'a, 'b> {
-    definition: &'a Json<'a>,
-    drift: &'b mut Drift,
-}
-
-impl Facts<'_, '_> {
-    fn take<T>(&mut self, path: &[&str], read: fn(&Json<'_>) -> Option<T>) -> Option<T> {
-        let found = path.iter().try_fold(self.definition, |json, key| json.get(key))?;
-        let value = read(found);
-        if value.is_none() && !matches!(found, Json::Null) {
-            let path = format!("card.{}", path.join("."));
-            self.drift.note(&path, DriftKind::Unusable, &found.canonical());
+        seen.note_unusable(&slots, drift);
+        if let (Some((data, _)), Some((value, node))) = (data, twin)
+            && canon.bytes(wire, data) == canon.bytes(wire, value)
+        {
+            canon.take_out(&open, node);
         }
-        value
-    }
-
-    fn text(&mut self, path: &[&str]) -> Option<String> {
-        self.take(path, |json| json.text().map(str::to_owned)).filter(|text| !text.is_empty())
-    }
-
-    fn integer(&mut self, path: &[&str]) -> Option<i64> {
-        self.take(path, integer)
-    }
-
-    fn small(&mut self, path: &[&str]) -> Option<i32> {
-        self.take(path, |json| i32::try_from(json.integer()?).ok())
+        let definition = canon.write_object(wire, open, order);
+        let attributes = canon.bytes(wire, definition).to_vec();
+        let facts = Facts::new(wire, canon.facts(), drift);
+        let card = facts.card(attributes, start, &self.positions)?;
+        (seen.card_id, seen.version) = (card.card_id, card.version);
+        seen.definition = Some(Arc::new(card));
+        Ok((seen, slots))
     }
 }
 
-/// Members that every known card has; others, and missing ones, are drift.
-const CARD_MEMBERS: [&str; 63] = [
-    "activeCapBlazeId",
-    "acquisitionDescription",
-    "cardAssetType",
-    "activePlayerAbility",
-    "acquisitionMethod",
-    "acquisitionTimestamp",
-    "activeSynergyBoostList",
-    "acquisitionDateString",
-    "medianListingPrice",
-    "discardBankCurrencyId",
-    "basePostTradeFee",
-    "basePostAuctionFee",
-    "cardBindMessage",
-    "isBound",
-    "cardBindRuleId",
-    "cardOwnerBlazeId",
-    "cardArtId",
-    "cardInstanceId",
-    "cornerImage",
-    "condensedName",
-    "cardState",
-    "synergyList",
-    "cardValue",
-    "cardData",
-    "depthChartRank",
-    "description",
-    "discardValue",
-    "equipCard",
-    "isExpired",
-    "frontDescription",
-    "isAuctionable",
-    "isSynergyCardbackVisible",
-    "isCollectable",
-    "cardId",
-    "isLimitedEdition",
-    "isQuestCard",
-    "isPowerupConsumable",
-    "isUpgradable",
-    "isTradeable",
-    "isLocked",
-    "isWildcardEligible",
-    "isLightMode",
-    "longDescription",
-    "limitedEditionAvailable",
-    "limitedEditionCount",
-    "maxListingPrice",
-    "mainImage",
-    "minListingPrice",
-    "firstName",
-    "secondName",
-    "passivePlayerAbilities",
-    "program",
-    "teamRatingDataList",
-    "revealVideo",
-    "slotAbilityIdList",
-    "sequenceNumber",
-    "stars",
-    "staticCardData",
-    "tier",
-    "teamId",
-    "type",
-    "uIDataList",
-    "upgradeTierId",
-];
+/// Where the value at `at` ends if it is the object `data` over again: it was checked there, at the
+/// same depth. Of other values nothing follows from their bytes: `1` is the beginning of `12` too.
+fn twin_end(wire: &[u8], at: usize, data: &[u8]) -> Option<usize> {
+    let same = data.starts_with(b"{") && wire[at..].starts_with(data);
+    same.then_some(at + data.len())
+}

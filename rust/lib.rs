@@ -1,13 +1,16 @@
 //! Auction-house replies in, PostgreSQL binary COPY buffers out.
 //!
 //! # Layout
-//! - [`parse`], [`text`]: a cursor over JSON bytes that checks everything it passes and builds
-//!   nothing; strings without their escapes.
+//! - [`parse`], [`text`], [`number`]: a cursor over JSON bytes that checks everything it passes and
+//!   builds nothing; strings without their escapes; `scan`: many bytes at a time.
 //! - [`skip`]: where a broken value ends.
 //! - [`sanitize`]: the one repair that is allowed, control bytes inside strings.
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
-//! - [`canon`], [`card`]: a card's definition and its identity by content.
+//! - [`canon`]: the one form of a value; `shape`: what its objects looked like before, `output`:
+//!   where it is put together.
+//! - [`card`]: a card's definition and its identity by content; `role`, `facts`: what its members
+//!   are for, and the columns made of them.
 //! - `template`, [`reader`]: a card recognised by its bytes; the cards read so far.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
 //! - [`schema`], [`pgtype`], [`copy`]: the column tables and the binary COPY encoding they drive.
@@ -31,16 +34,22 @@ pub mod delta;
 pub mod drift;
 pub mod envelope;
 pub mod error;
+mod facts;
 mod index;
 pub mod known;
 pub mod normalize;
+pub mod number;
+mod output;
 pub mod parse;
 pub mod peek;
 pub mod pgtype;
 pub mod reader;
 pub mod record;
+mod role;
 pub mod sanitize;
+mod scan;
 pub mod schema;
+mod shape;
 pub mod skip;
 pub mod state;
 mod template;

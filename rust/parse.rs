@@ -1,18 +1,15 @@
 //! A cursor over JSON bytes.
 //!
 //! Invariant: whatever the cursor has passed is valid JSON in valid UTF-8, without NUL, lone
-//! surrogates or numbers that PostgreSQL could not keep. This file is the seam for a faster walk: its
-//! callers know spans and faults, nothing of how bytes are read.
+//! surrogates or numbers that PostgreSQL could not keep. Its callers know spans and faults, nothing of
+//! how bytes are read.
 
 use crate::error::{Fault, Reason};
-use crate::text::Text;
+use crate::number::{self, Number};
+use crate::text::{self, Text};
 
 /// Deepest nesting that is followed; real replies use 12.
 pub const MAX_DEPTH: u32 = 64;
-/// Longest number that is no integer, and its largest exponent: well inside of what PostgreSQL's
-/// numeric holds, which keeps `1e-20000` as written and refuses it although it rounds to zero.
-const MAX_FLOAT_BYTES: usize = 1000;
-const MAX_EXPONENT: u16 = 400;
 
 /// What kind of value comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +26,6 @@ pub enum Kind {
     Bool,
     /// `null`
     Null,
-}
-
-/// A checked number.
-#[derive(Clone, Copy, Debug)]
-pub struct Number<'a> {
-    /// As written.
-    pub text: &'a str,
-    /// Its value if it is written as an integer; always within 64 bits.
-    pub integer: Option<i64>,
 }
 
 /// A position in JSON bytes.
@@ -78,7 +66,7 @@ impl<'a> Cursor<'a> {
         Err(Fault::new(reason, self.at))
     }
 
-    fn byte(&self) -> Option<u8> {
+    pub(crate) fn byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
@@ -88,7 +76,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn eat(&mut self, byte: u8) -> Checked<()> {
+    pub(crate) fn eat(&mut self, byte: u8) -> Checked<()> {
         self.skip_space();
         if self.byte() == Some(byte) {
             self.at += 1;
@@ -125,10 +113,10 @@ impl<'a> Cursor<'a> {
         match kind {
             Kind::Object => self.object(|cursor, _| cursor.value().map(drop))?,
             Kind::Array => self.array(|cursor| cursor.value().map(drop))?,
-            Kind::String => drop(self.string()?),
-            Kind::Number => drop(self.number()?),
+            Kind::String => drop(self.pass_string()?),
+            Kind::Number => self.pass_number()?,
             Kind::Bool => drop(self.boolean()?),
-            Kind::Null => self.literal(b"null")?,
+            Kind::Null => self.null()?,
         }
         Ok(&self.bytes[from..self.at])
     }
@@ -213,6 +201,17 @@ impl<'a> Cursor<'a> {
         if self.depth > MAX_DEPTH { self.fault(Reason::TooDeep) } else { Ok(()) }
     }
 
+    /// Brackets that are open.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// Pass a closing bracket.
+    pub(crate) fn leave(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+    }
+
     /// Run `each` and restore the depth it had, so that a fault inside does not count as nesting.
     pub(crate) fn isolated<T>(&mut self, each: impl FnOnce(&mut Self) -> T) -> T {
         let depth = self.depth;
@@ -229,61 +228,17 @@ impl<'a> Cursor<'a> {
         if self.byte() != Some(b'"') {
             return self.fault(Reason::Malformed);
         }
-        self.at += 1;
-        let from = self.at;
-        let mut escaped = false;
-        loop {
-            match self.byte() {
-                None => return self.fault(Reason::Malformed),
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(0..=0x1f) => return self.fault(Reason::ControlByte),
-                Some(_) => self.at += 1,
-            }
-        }
-        let slice = &self.bytes[from..self.at];
-        let raw = std::str::from_utf8(slice)
-            .map_err(|error| Fault::new(Reason::BadUtf8, from + error.valid_up_to()))?;
-        self.at += 1;
-        Ok(Text::new(raw, escaped))
+        let (text, end) = Text::read(self.bytes, self.at)?;
+        self.at = end;
+        Ok(text)
     }
 
-    fn escape(&mut self) -> Checked<()> {
-        match self.bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 2;
-                Ok(())
-            }
-            Some(b'u') => match self.unit(self.at) {
-                Some(0) => self.fault(Reason::Nul),
-                Some(0xd800..=0xdbff) => match self.unit(self.at + 6) {
-                    Some(0xdc00..=0xdfff) => {
-                        self.at += 12;
-                        Ok(())
-                    }
-                    _ => self.fault(Reason::LoneSurrogate),
-                },
-                Some(0xdc00..=0xdfff) => self.fault(Reason::LoneSurrogate),
-                Some(_) => {
-                    self.at += 6;
-                    Ok(())
-                }
-                None => self.fault(Reason::Malformed),
-            },
-            _ => self.fault(Reason::Malformed),
-        }
-    }
-
-    /// The UTF-16 unit of a `\uXXXX` at `at`.
-    fn unit(&self, at: usize) -> Option<u16> {
-        let digits = self.bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0_u16, |unit, &digit| {
-            let digit = char::from(digit).to_digit(16)?;
-            Some(unit << 4 | u16::try_from(digit).ok()?)
-        })
+    /// Pass the string whose opening quote stands here; whether there are escapes in it.
+    #[inline]
+    pub(crate) fn pass_string(&mut self) -> Checked<bool> {
+        let (end, escaped) = text::pass(self.bytes, self.at)?;
+        self.at = end;
+        Ok(escaped)
     }
 
     /// Pass a number.
@@ -291,60 +246,16 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// Not a number, or one outside 64-bit integers and finite floats.
     pub fn number(&mut self) -> Checked<Number<'a>> {
-        let from = self.at;
-        if self.byte() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.byte() {
-            Some(b'0') => self.at += 1,
-            Some(b'1'..=b'9') => self.digits(),
-            _ => return self.fault(Reason::Malformed),
-        }
-        let mut integral = true;
-        if self.byte() == Some(b'.') {
-            integral = false;
-            self.at += 1;
-            self.some_digits()?;
-        }
-        let mut exponent = "0";
-        if matches!(self.byte(), Some(b'e' | b'E')) {
-            integral = false;
-            self.at += 1;
-            let digits = self.at;
-            if matches!(self.byte(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.some_digits()?;
-            exponent = self.ascii(digits)?;
-        }
-        let text = self.ascii(from)?;
-        let out_of_range = Fault::new(Reason::NumberRange, from);
-        if integral {
-            let integer = text.parse().map_err(|_| out_of_range)?;
-            return Ok(Number { text, integer: Some(integer) });
-        }
-        let small = exponent.parse::<i16>().is_ok_and(|e| e.unsigned_abs() <= MAX_EXPONENT);
-        let finite = text.parse::<f64>().is_ok_and(f64::is_finite);
-        let kept = small && finite && text.len() <= MAX_FLOAT_BYTES;
-        if kept { Ok(Number { text, integer: None }) } else { Err(out_of_range) }
+        let number = Number::read(self.bytes, self.at)?;
+        self.at += number.text.len();
+        Ok(number)
     }
 
-    /// What was passed since `from`: digits, signs, points.
-    fn ascii(&self, from: usize) -> Checked<&'a str> {
-        std::str::from_utf8(&self.bytes[from..self.at])
-            .map_err(|_| Fault::new(Reason::BadUtf8, from))
-    }
-
-    fn digits(&mut self) {
-        while matches!(self.byte(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-    }
-
-    fn some_digits(&mut self) -> Checked<()> {
-        let from = self.at;
-        self.digits();
-        if self.at == from { self.fault(Reason::Malformed) } else { Ok(()) }
+    /// Pass a number of which only the end matters.
+    #[inline]
+    pub(crate) fn pass_number(&mut self) -> Checked<()> {
+        (self.at, _) = number::pass(self.bytes, self.at)?;
+        Ok(())
     }
 
     /// Pass an integer in its usual form: up to 18 digits, no sign. None, with nothing passed, if
@@ -384,6 +295,10 @@ impl<'a> Cursor<'a> {
         let value = self.byte() == Some(b't');
         self.literal(if value { b"true" } else { b"false" })?;
         Ok(value)
+    }
+
+    pub(crate) fn null(&mut self) -> Checked<()> {
+        self.literal(b"null")
     }
 
     fn literal(&mut self, word: &[u8]) -> Checked<()> {

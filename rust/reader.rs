@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::card::{CardRules, SeenCard, learn};
+use crate::card::{CardRules, Learner, SeenCard};
 use crate::drift::Drift;
 use crate::error::Fault;
 use crate::known::CardKeys;
@@ -36,7 +36,7 @@ struct Spellings {
 /// Reads cards; remembers the spellings it has checked.
 #[derive(Debug)]
 pub struct CardReader {
-    rules: CardRules,
+    learner: Learner,
     recent: HashMap<i64, Spellings>,
     older: HashMap<i64, Spellings>,
     recent_bytes: usize,
@@ -54,7 +54,7 @@ impl CardReader {
     #[must_use]
     pub fn new(rules: CardRules) -> Self {
         Self {
-            rules,
+            learner: Learner::new(rules),
             recent: HashMap::new(),
             older: HashMap::new(),
             recent_bytes: 0,
@@ -84,7 +84,7 @@ impl CardReader {
             }
         }
         let start = cursor.at();
-        let (seen, slots) = learn(cursor, &self.rules, drift)?;
+        let (seen, slots) = self.learner.learn(cursor, drift).map_err(|fault| *fault)?;
         self.unsettled.insert(seen.card_id);
         self.remember(Template::new(&cursor.bytes()[start..cursor.at()], slots, &seen));
         Ok(seen)

@@ -7,7 +7,7 @@
 pub mod pages;
 
 use m26::batch::Batch;
-use m26::canon::Json;
+use m26::canon::Canon;
 use m26::error::Reason;
 use m26::parse::Cursor;
 use m26::record::{AuctionRow, NewCard};
@@ -81,18 +81,20 @@ pub fn peek(body: &[u8]) {
 /// alone refuses, PostgreSQL could not keep.
 pub fn parse(text: &[u8]) {
     let mut cursor = Cursor::new(text, 0);
-    let read = Json::read(&mut cursor, usize::MAX).and_then(|json| cursor.end().map(|()| json));
+    let mut canon = Canon::default();
+    let read = canon.read(&mut cursor, usize::MAX).and_then(|json| cursor.end().map(|()| json));
     let mut passing = Cursor::new(text, 0);
     let passed = passing.value().map(drop).and_then(|()| passing.end());
     let theirs = serde_json::from_slice::<Value>(text);
     match read {
-        Ok(json) => {
+        Ok(canonical) => {
             assert!(passed.is_ok());
             let theirs = theirs.expect("serde_json accepts what the cursor accepts");
-            let canonical = json.canonical();
             assert!(means_the_same(&theirs, &serde_json::from_slice(&canonical).unwrap()));
-            let again = Json::read(&mut Cursor::new(&canonical, 0), usize::MAX).unwrap();
-            assert_eq!(again.canonical(), canonical);
+            for text in [text, &canonical] {
+                let again = canon.read(&mut Cursor::new(text, 0), usize::MAX).unwrap();
+                assert_eq!(again, canonical);
+            }
         }
         Err(fault) => {
             assert!(fault.at <= text.len());
