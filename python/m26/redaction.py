@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from threading import Lock
 from urllib.parse import quote
 
@@ -64,19 +65,17 @@ class _Known:
                     self._whole.discard(form)
                     self._count(form, -1)
 
-    def mask(self, text: str) -> str:
-        """`text` without any of them."""
-        parts: list[str] = []
-        done = at = 0
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where any of them stand in `text`."""
+        at = 0
         while at <= len(text) - _SHORTEST:
             for length in self._lengths.get(text[at : at + _SHORTEST], ()):
                 if text[at : at + length] in self._whole:
-                    parts += (text[done:at], MASK)
-                    done = at = at + length
+                    yield at, at + length
+                    at += length
                     break
             else:
                 at += 1
-        return "".join((*parts, text[done:])) if parts else text
 
     def _count(self, form: str, change: int) -> None:
         counts = Counter(self._lengths.get(form[:_SHORTEST], {}))
@@ -112,10 +111,18 @@ def register_secret(value: str, *, rotates: bool = False) -> None:
 
 def redact(text: str) -> str:
     """`text` with registered secrets and anything of a secret's form masked."""
-    text = _known.mask(text)
+    spans = [*_known.spans(text)]
     for form in _SECRET_TEXT:
-        text = form.sub(rf"\1{MASK}", text)
-    return text
+        spans += [(found.end(1), found.end()) for found in form.finditer(text)]
+    if not spans:
+        return text
+    parts: list[str] = []
+    done = 0
+    for start, end in sorted(spans):  # of one that begins in another, the rest is masked, too
+        if start >= done:
+            parts += (text[done:start], MASK)
+        done = max(done, end)
+    return "".join((*parts, text[done:]))
 
 
 def clean(value: object, key: str = "") -> object:

@@ -85,6 +85,13 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
     assert redact(text) == text
 
 
+def test_a_known_secret_inside_of_another_leaves_nothing_of_it() -> None:
+    token = "eyJhbGciOiJDQU5B-OTHER.eyJzdWIiOiJDQU5BUlkifQ.CANARY-rest"
+    register_secret(token[:40])
+    assert redact(f"token {token} refused") == f"token {MASK} refused"
+    assert redact(token) == MASK
+
+
 def test_a_registered_secret_is_masked_wherever_it_is_and_url_encoded_too() -> None:
     register_secret("CANARY/+=x")
     assert redact("a CANARY/+=x b CANARY%2F%2B%3Dx") == f"a {MASK} b {MASK}"
