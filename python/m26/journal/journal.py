@@ -150,7 +150,7 @@ class Journal:
             self._view = View((*segments[:-1], grown), pos + 1)
             return pos
 
-    def read(self, pos: int, *, max_records: int = 64, max_bytes: int = 32 * _MIB) -> list[Record]:
+    def read(self, pos: int, *, max_records: int = 64, max_bytes: int = 8 * _MIB) -> list[Record]:
         """Records from `pos` on, in order and without holes; empty when caught up.
 
         Args:

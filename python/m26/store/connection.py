@@ -79,6 +79,7 @@ async def connect(dsn: str, *, statement_cache: bool = True) -> Pool[Any]:
             timeout=10,
             statement_cache_size=100 if statement_cache else 0,
             max_inactive_connection_lifetime=60,
+            reset=_nothing_to_reset,
         )
         return await pool
     except (ValueError, asyncpg.ClientConfigurationError) as error:
@@ -87,6 +88,10 @@ async def connect(dsn: str, *, statement_cache: bool = True) -> Pool[Any]:
             hint="It looks like postgresql://user@host:5432/database, "
             "or postgresql:///database?host=/socket/folder.",
         ) from None
+
+
+async def _nothing_to_reset(_: object) -> None:
+    """Sessions hold no state of ours: settings and stages end with their transaction."""
 
 
 async def within(

@@ -13,6 +13,8 @@ from m26.errors import StorageError
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+_LONGEST = 86_400
+"""Seconds that a migration, or waiting for another process's, may take: tables can be large."""
 _LOCK = 0x6D3236  # "m26": one migrator at a time per database
 _LEDGER = """
 CREATE SCHEMA IF NOT EXISTS m26;
@@ -48,7 +50,7 @@ async def migrate(connection: PoolConnectionProxy[Any]) -> list[str]:
             database was migrated by a newer m26.
     """
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=_LONGEST)
         await connection.execute(_LEDGER)
         applied = {
             row["name"]: row["checksum"]
@@ -65,7 +67,7 @@ async def migrate(connection: PoolConnectionProxy[Any]) -> list[str]:
         for migration in ours:
             checksum = applied.get(migration.name)
             if checksum is None:
-                await connection.execute(migration.sql)
+                await connection.execute(migration.sql, timeout=_LONGEST)
                 await connection.execute(
                     "INSERT INTO m26.schema_migration (name, checksum) VALUES ($1, $2)",
                     migration.name,

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-# A batch touches thousands of rows of maybe millions: always by index. Left to itself the planner
-# reads all of `auction` for every batch until the table has some hundred thousand rows.
-SESSION = """
-SELECT set_config('lock_timeout', '20s', true),
-    set_config('idle_in_transaction_session_timeout', '60s', true),
-    set_config('timezone', 'UTC', true),
-    set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true)"""
-"""Settings of the transaction that stores a batch."""
-
-# Whoever wrote this row last is the last who stored a batch, whether or not it had an event.
-LOCK_HEAD = "SELECT seq, xmin::text AS writer FROM m26.stream_head FOR UPDATE"
+# The settings first: a batch touches thousands of rows of maybe millions, always by index. Left to
+# itself the planner reads all of `auction` for every batch until it has some hundred thousand.
+# Then the lock. Whoever wrote this row last is the last who stored a batch, with an event or not.
+# Then the cursor: $1 part, $2 where it must stand, $3 where it shall. A part without a row stands
+# at 0; `pos` is NULL when the cursor is elsewhere.
+OPEN = """
+WITH settings AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '20s', true),
+        set_config('idle_in_transaction_session_timeout', '60s', true),
+        set_config('timezone', 'UTC', true),
+        set_config('enable_seqscan', 'off', true),
+        set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true)
+), head AS MATERIALIZED (
+    SELECT h.seq, h.xmin::text AS writer FROM m26.stream_head AS h, settings FOR UPDATE OF h
+), moved AS (
+    INSERT INTO m26.ingest_cursor AS c (part, pos)
+    SELECT $1, $3::bigint FROM head
+    WHERE $2::bigint = 0 OR EXISTS (SELECT FROM m26.ingest_cursor WHERE part = $1)
+    ON CONFLICT (part) DO UPDATE SET pos = excluded.pos WHERE c.pos = $2
+    RETURNING pos
+)
+SELECT seq, writer, (SELECT pos FROM moved) AS pos FROM head"""
 MOVE_HEAD = "UPDATE m26.stream_head SET seq = $1 RETURNING seq, xmin::text AS writer"
-
-# $1 part, $2 where its cursor must stand, $3 where it shall. A part without a row stands at 0.
-MOVE_CURSOR = """
-INSERT INTO m26.ingest_cursor AS c (part, pos)
-SELECT $1, $3::bigint
-WHERE $2::bigint = 0 OR EXISTS (SELECT FROM m26.ingest_cursor WHERE part = $1)
-ON CONFLICT (part) DO UPDATE SET pos = excluded.pos WHERE c.pos = $2
-RETURNING pos"""
 CURSOR = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
 
 # $1 platforms, $2 auction ids, $3 the oldest observation of the batch: only a sighting newer than

@@ -115,11 +115,7 @@ class Transaction:
         connection, rows = self._connection, self._batch.counts["auctions"]
         stored = Stored(pos=self._prepared.end, pages=len(self._pages), rows=rows)
         async with connection.transaction():
-            await connection.execute(sql.SESSION)
-            self.head = await self._head(sql.LOCK_HEAD)
-            if self.head != self._known.head:
-                self._known.forget()
-            await self._move_cursor()
+            await self._open()
             stored.seq = self.head.seq
             if rows:
                 self.partition = await partitions.ensure(
@@ -132,19 +128,21 @@ class Transaction:
             records = self._prepared.records
             pages = [record.page for record in records if record.page is not None]
             await sweeps.write(connection, pages, stored.sweeps)
-            self.head = await self._head(sql.MOVE_HEAD, stored.seq)
+            ((seq, writer),) = await connection.fetch(sql.MOVE_HEAD, stored.seq)
+            self.head = Head(seq, writer)
         return stored
 
-    async def _head(self, statement: str, *arguments: int) -> Head:
-        ((seq, writer),) = await self._connection.fetch(statement, *arguments)
-        return Head(seq, writer)
-
-    async def _move_cursor(self) -> None:
+    async def _open(self) -> None:
+        """Lock the stream head, see whether what is known still holds, and move the cursor."""
         given = self._prepared
         place = (given.part, given.begin, given.end)
-        if await self._connection.fetchval(sql.MOVE_CURSOR, *place) is None:
+        ((seq, writer, moved),) = await self._connection.fetch(sql.OPEN, *place)
+        if moved is None:
             pos = await self._connection.fetchval(sql.CURSOR, given.part)
             raise CursorMovedError(int(pos or 0))
+        self.head = Head(seq, writer)
+        if self.head != self._known.head:
+            self._known.forget()
 
     async def _insert_cards(self) -> None:
         """Insert the card versions that are not in the table."""
