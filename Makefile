@@ -8,9 +8,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(PYTHON_FUZZ) $(RUST_FUZZ)
+PYTHON_FUZZ := classify har mitm rows
+RUST_FUZZ := cards normalize parse peek sanitize scan warm
 RUST_SOURCES := $(shell find rust -name '*.rs' -not -path 'rust/fuzz/*')
 
-.PHONY: help setup run test test-rust test-python lint format bench bench-smoke soak fuzz docs image lock clean
+.PHONY: help setup run test test-rust test-python lint format bench bench-smoke soak fuzz miri asan instructions docs image lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -46,6 +49,7 @@ format: setup ## rewrite sources in the house style
 
 bench: setup ## all benchmarks; writes docs/BENCHMARKS.md
 	$(BIN)/python -m benches
+	cargo bench --locked --quiet --bench core
 
 bench-smoke: setup ## each benchmark once, and the ratio gates
 	$(BIN)/python -m benches --smoke
@@ -53,17 +57,34 @@ bench-smoke: setup ## each benchmark once, and the ratio gates
 soak: setup ## long fault and soak runs (an hour or so)
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
-fuzz: setup ## each fuzz target for FUZZ_SECONDS
-	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
-	@rustup toolchain list 2>/dev/null | grep -q nightly || { \
-	  echo "make fuzz needs a nightly toolchain: rustup toolchain install nightly" >&2; exit 1; }
-	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	@cargo +nightly run --quiet --manifest-path rust/fuzz/Cargo.toml --example seeds rust/fuzz/corpus
-	@for target in $$(cargo +nightly fuzz list --fuzz-dir rust/fuzz); do \
+instructions: $(VENV)/.tools ## gate on instruction counts of the core; ACCEPT=1 takes new ones
+	@cargo bench --locked --quiet --bench instructions -- $(if $(ACCEPT),--accept)
+
+fuzz: $(if $(filter $(PYTHON_FUZZ),$(FUZZ_TARGETS)),setup) $(if $(filter $(RUST_FUZZ),$(FUZZ_TARGETS)),$(VENV)/.nightly) ## FUZZ_TARGETS, each for FUZZ_SECONDS
+	@unknown="$(filter-out $(PYTHON_FUZZ) $(RUST_FUZZ),$(FUZZ_TARGETS))"; \
+	  [ -z "$$unknown" ] || { \
+	  echo "no such target: $$unknown; there are: $(PYTHON_FUZZ) $(RUST_FUZZ)" >&2; exit 1; }
+	@for target in $(filter $(PYTHON_FUZZ),$(FUZZ_TARGETS)); do \
+	  $(BIN)/python -m tests.fuzz $$target --seconds $(FUZZ_SECONDS); \
+	done
+	@rust="$(filter $(RUST_FUZZ),$(FUZZ_TARGETS))"; [ -n "$$rust" ] || exit 0; \
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz; \
+	cargo +nightly run --quiet --manifest-path rust/fuzz/Cargo.toml --example seeds rust/fuzz/corpus; \
+	for target in $$rust; do \
 	  echo "== $$target"; \
 	  cargo +nightly fuzz run --fuzz-dir rust/fuzz $$target -- -dict=rust/fuzz/json.dict \
 	    -max_len=16384 -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024; \
 	done
+
+# Miri is some thousand times slower: the tests of unsafe code, and some that read and encode a batch.
+miri: $(VENV)/.nightly ## Rust tests under Miri, which finds undefined behaviour
+	@rustup component add --toolchain nightly miri rust-src
+	cargo +nightly miri test --locked --lib scan::
+	cargo +nightly miri test --locked --test copy --test delta --test sanitize
+
+asan: $(VENV)/.nightly ## the Rust suite with AddressSanitizer
+	RUSTFLAGS=-Zsanitizer=address cargo +nightly test --locked --tests \
+	  --target $$(rustc -vV | sed -n 's/^host: //p') --target-dir target/asan
 
 docs: setup ## check that the documentation's commands and claims hold
 	$(BIN)/python -m pytest tests/docs
@@ -99,6 +120,14 @@ $(VENV)/.tools:
 	  echo "cargo is missing. Install Rust 1.90 or newer with rustup (https://rustup.rs), then run this again." >&2; \
 	  exit 1; }
 	@mkdir -p $(VENV) && touch $@
+
+# What fuzzers, Miri and sanitizers need beside that.
+$(VENV)/.nightly: $(VENV)/.tools
+	@command -v rustup >/dev/null || { \
+	  echo "rustup is missing: this target needs a nightly toolchain, which rustup installs (https://rustup.rs)." >&2; \
+	  exit 1; }
+	@rustup toolchain list | grep -q ^nightly || rustup toolchain install --profile minimal nightly
+	@touch $@
 
 $(VENV)/.installed: requirements/dev.txt | $(VENV)/.tools
 	$(PYTHON) -m venv $(VENV)

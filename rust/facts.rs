@@ -64,7 +64,7 @@ impl<'a, 'd> Facts<'a, 'd> {
             team_id: self.small(Fact::TeamId),
             kind: self
                 .text(Fact::Kind)
-                .map(|kind| kind.trim_start_matches("CARDTYPE_").to_lowercase()),
+                .map(|kind| kind.strip_prefix("CARDTYPE_").unwrap_or(&kind).to_lowercase()),
             discard_value: self.take(Fact::DiscardValue, integer),
             discard_currency: self.small(Fact::DiscardCurrency),
             attributes,

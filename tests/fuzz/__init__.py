@@ -1,4 +1,4 @@
-"""Fuzzing of what reads other people's bytes in Python: mutated replies and captures.
+"""Fuzzing of what reads other people's bytes: mutated replies and captures, pages beside orjson.
 
-``python -m tests.fuzz TARGET --seconds 60 --seed 7``; the Rust core has its own in ``rust/fuzz``.
+``python -m tests.fuzz TARGET --seconds 60 --seed 7``; the Rust core has more in ``rust/fuzz``.
 """

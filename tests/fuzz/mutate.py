@@ -1,4 +1,4 @@
-"""Seeds in, inputs that resemble them out: bytes changed at random, or members of their trees."""
+"""Seeds in, inputs that resemble them out: bytes changed at random, or parts of their trees."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ _VALUES: list[Any] = [
 _NAMES = ["error", "captchaUrl", "uiErrorCode", "details", "success", "code", "text", "encoding"]
 _NAMES += ["log", "entries", "request", "response", "version", "content", "headers", "x"]
 Tree = Any
+Change = Callable[[random.Random, bytes, bytes], bytes]
+"""Makes another input of one and, where it wants, of parts of a second one."""
 
 
 class Mutator:
     """Makes inputs of seeds. The same seed of the lot makes the same inputs."""
 
-    def __init__(self, rng: random.Random, seeds: Sequence[bytes]) -> None:
+    def __init__(self, rng: random.Random, seeds: Sequence[bytes], change: Change) -> None:
         self._rng = rng
         self._seeds = list(seeds)
+        self._change = change
 
     def keep(self, data: bytes) -> None:
         """Take an input that led to something new among the seeds."""
@@ -42,11 +45,13 @@ class Mutator:
         """Another input."""
         rng = self._rng
         data = rng.choice(self._seeds)
-        if rng.random() < 0.5:
-            data = self._in_tree(data)
-        for _ in range(rng.choice([0, 1, 1, 2, 4, 8])):
+        steps = (1, 1, 2, 4, 8)
+        if whole := rng.random() < 0.7:
+            data = self._change(rng, data, rng.choice(self._seeds))
+            steps = (0, 0, 0, 0, 0, 1, 3)
+        for _ in range(rng.choice(steps)):
             data = rng.choice(_CHANGES)(rng, data)
-        if rng.random() < 0.2:
+        if not whole and rng.random() < 0.2:
             data = self._splice(data, rng.choice(self._seeds))
         if rng.random() < 0.002:  # what takes more than linear time shows on large inputs
             start = rng.randrange(len(data) + 1)
@@ -58,20 +63,20 @@ class Mutator:
         rng = self._rng
         return one[: rng.randrange(len(one) + 1)] + two[rng.randrange(len(two) + 1) :]
 
-    def _in_tree(self, data: bytes) -> bytes:
-        """Change members of the document, so that its grammar stays whole."""
-        found = _parsed(data)
-        if found is None:
-            return data
-        head, tree, write = found
-        other = _parsed(self._rng.choice(self._seeds))
-        donor = other[1] if other else tree
-        for _ in range(self._rng.choice([1, 1, 2, 5])):
-            tree = _graft(self._rng, tree, donor)
-        try:
-            return head + write(tree)
-        except (ValueError, TypeError, RecursionError):  # no longer what its form can write
-            return data
+
+def in_tree(rng: random.Random, data: bytes, donor: bytes) -> bytes:
+    """Change members of the document, so that its grammar stays whole."""
+    found = _parsed(data)
+    if found is None:
+        return data
+    head, tree, write = found
+    other = _parsed(donor)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        tree = _graft(rng, tree, other[1] if other else tree)
+    try:
+        return head + write(tree)
+    except (ValueError, TypeError, RecursionError):  # no longer what its form can write
+        return data
 
 
 def _parsed(data: bytes) -> tuple[bytes, Tree, Callable[[Tree], bytes]] | None:

@@ -58,7 +58,7 @@ def fuzz(
     Raises:
         FoundError: a rule was broken.
     """
-    mutator = Mutator(random.Random(seed), target.seeds())
+    mutator = Mutator(random.Random(seed), target.seeds(), target.change)
     seen: dict[object, None] = {}
     inputs, slowest, before = 0, 0.0, _peak()
     end = time.monotonic() + seconds

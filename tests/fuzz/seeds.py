@@ -10,6 +10,9 @@ from urllib.parse import urlencode
 import orjson
 from tests import wire
 from tests.captures import flow, har, har_entry, login_entry, process_entry, tnetstring, token_entry
+from tests.fuzz.rows import SEPARATOR
+
+from m26.sim.cards import Deck, auction_json
 
 _CODES = {"ERR_SYSTEM": 1_073_807_360, "AUTH_ERR_EXPIRED_TOKEN": 917_505, "DUPLICATE_LOGIN": 1}
 _WRONG = "The Server Information was not found for game x resolved as x"
@@ -103,3 +106,51 @@ def flows() -> list[bytes]:
     page = flow(wire.body(wire.auction(7)), version=12)
     brotli = flow(b"\x0b\x02\x80", headers=[("content-encoding", "br")])
     return [token + login + page, other + page, brotli + flow(None), flow(b"{}"), token + login]
+
+
+def pages() -> list[bytes]:
+    """Inputs of several pages that show cards again: small cards, and some of the real shape."""
+    copies = [_shown(number, card_id) for number, card_id in enumerate((7, 7, 8, 7, 8, 9), 1)]
+    other = _shown(7, 7, cardState=3, isBound=True, overallRating=99)
+    full = [_full(number, card) for number, card in enumerate((0, 0, 1), 1)]
+    shapes = [
+        [wire.body(*copies[:3]), wire.body(*copies[3:]), wire.body(other, copies[0])],
+        [wire.body(copies[0]), wire.body(copies[1], copies[2])],
+        [wire.body(*copies), wire.body(uiErrorCode=2), wire.body()],
+        [_body_of(full[0]), _body_of(full[1], full[2])],
+        [_body_of(full[0])],
+    ]
+    odd = [[wire.body(copies[0]), reply] for reply in replies() if reply.endswith(b"}")]
+    return [SEPARATOR.join(shape) for shape in [*shapes * 4, *odd]]
+
+
+def _shown(number: int, card_id: int, **fields: Any) -> dict[str, Any]:
+    """An auction of a card with members of the copy and what else may be in a definition."""
+    members = {
+        "cardState": "CARDSTATE_INAUCTION",
+        "isBound": False,
+        "acquisitionDateString": "08/15/2026",
+        "synergyList": [{"id": -31, "weight": 1.5}, [True, None]],
+        "description": "a\\b \u00e9 \U0001f600 \n",
+        "condensedName": "D. Sanders",
+    }
+    return wire.auction(number, card=wire.card(card_id, instance=number, **(members | fields)))
+
+
+def _full(number: int, card: int) -> bytes:
+    return auction_json(
+        Deck(26, 2).card(card),
+        auction_id=number,
+        instance_id=4_000_000_000 + number,
+        acquired=(wire.T0 - 90_000) * 1_000_000,
+        buyout=0,
+        current_bid=100,
+        next_bid=100,
+        bids=0,
+        posted=wire.T0 - 8_000,
+        seconds_remaining=3_600,
+    )
+
+
+def _body_of(*items: bytes) -> bytes:
+    return wire.body().replace(b'"details":[]', b'"details":[' + b",".join(items) + b"]")

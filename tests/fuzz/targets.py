@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz import seeds
+from tests.fuzz import rows, seeds
+from tests.fuzz.mutate import Change, in_tree
 
 from m26._native import Peek, peek
 from m26.auth.captures import read_credentials
@@ -36,6 +37,7 @@ class Target:
     """Raises AssertionError, or anything else that it must not, on a bug; what it returns tells
     kinds of outcomes apart."""
     seeds: Callable[[], Sequence[bytes]]
+    change: Change = in_tree
 
 
 def _reply(data: bytes) -> Reply:
@@ -161,4 +163,5 @@ TARGETS = {
     "classify": Target(_classify, lambda: [b"\0\0\0" + body for body in seeds.replies()]),
     "har": Target(_capture, seeds.hars),
     "mitm": Target(_flows, seeds.flows),
+    "rows": Target(rows.run, seeds.pages, rows.changed),
 }

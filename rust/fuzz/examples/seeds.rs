@@ -47,6 +47,8 @@ fn main() -> std::io::Result<()> {
     other.truncate(other.len() - 1);
     pages.push(page(&[shown(4, 7), [&other[..], b",\"\\u006ee\":[{}]}"].concat(), shown(6, 8)]));
     write(&corpus, "warm", &pages)?;
+    let runs = VALUES.map(|value| [b" ", value.as_bytes(), value.as_bytes()].concat());
+    write(&corpus, "scan", &runs)?;
     write(&corpus, "parse", &VALUES.map(|value| value.as_bytes().to_vec()))?;
     let scripts = (0..32_u8).map(|n| vec![n, n.wrapping_mul(37), n % 5, n, n * 3]);
     write(&corpus, "cards", &scripts.collect::<Vec<_>>())
