@@ -3,116 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
 import anyio
-import orjson
-import pytest
 from anyio.from_thread import BlockingPortal
-from benches import fields, figures
+from benches import figures
 from benches.figures import Figure, quantile
-from benches.pages import KNOWN_CARDS, PER_PAGE, RULES, Market, page
+from benches.live import Line, line
+from benches.pages import KNOWN_CARDS, PER_PAGE, Market, page
 from pytest_benchmark.fixture import BenchmarkFixture
-from redis.asyncio import Redis
 
-from m26.collect.keep import Keeper
-from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
-from m26.journal import Journal
-from m26.metrics import Metrics
-from m26.normalize import Normalizer
-from m26.publish.client import connect
-from m26.publish.relay import STREAM, Relay
-from m26.status import Status
-from m26.store.database import opened
-from m26.store.drain import Drain
-from m26.wake import Wake
 
 T = TypeVar("T")
 
 PAGES_PER_SECOND = 10
-_PATIENCE = 60.0
-"""Seconds without a new event after which a run has failed."""
-_numbers = count(1)
-
-
-@dataclass(slots=True)
-class Reader:
-    """A consumer of the stream: when it saw how many events."""
-
-    redis: Redis
-    seen: list[tuple[int, float]] = field(default_factory=list)
-    """(auction id, monotonic seconds) of each event, in order."""
-    last: str = "0-0"
-
-    async def read(self, events: int) -> None:
-        """Return when `events` have come since the beginning."""
-        while len(self.seen) < events:
-            with anyio.fail_after(_PATIENCE):
-                answer = await self.redis.xread({STREAM: self.last}, count=1_000, block=1_000)
-            now = time.monotonic()
-            for _, entries in answer:
-                self.seen += [(orjson.loads(e["data"])["auction_id"], now) for _, e in entries]
-                self.last = entries[-1][0]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The stages of a run from a received page on, without what asks the upstream."""
-
-    keeper: Keeper
-    reader: Reader
-
-
-@asynccontextmanager
-async def line(folder: Path, dsn: str, redis_url: str) -> AsyncIterator[Line]:
-    """The stages as `m26.app` connects them, running."""
-    status, metrics = Status(), Metrics()
-    journaled, committed = Wake(), Wake()
-    async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(opened(dsn))
-        await store.migrate()
-        journal = Journal.open(folder, keep_bytes=2 << 30)
-        stack.callback(journal.close)
-        redis, consumer = connect(redis_url), connect(redis_url, timeout=_PATIENCE)
-        stack.push_async_callback(redis.aclose)
-        stack.push_async_callback(consumer.aclose)
-        await redis.flushall()
-        drain = Drain(
-            journal,
-            store,
-            normalizer=lambda: Normalizer(RULES),
-            wake=journaled,
-            committed=committed.set,
-            status=status,
-            metrics=metrics,
-        )
-        await drain.open()
-        relay = Relay(
-            redis, store, maxlen=10_000_000, wake=committed, status=status, metrics=metrics
-        )
-        keeper = Keeper(
-            journal, blocked=lambda: drain.blocked, wake=journaled, status=status, metrics=metrics
-        )
-        group = await stack.enter_async_context(anyio.create_task_group())
-        group.start_soon(drain.run)
-        group.start_soon(relay.run)
-        yield Line(keeper, Reader(consumer))
-        group.cancel_scope.cancel()
-
-
-@pytest.fixture
-def database(portal: BlockingPortal, postgres: Postgres) -> Iterator[str]:
-    name = f"live_{next(_numbers)}"
-    portal.call(fields.execute, postgres.dsn, f"CREATE DATABASE {name}")
-    yield postgres.dsn_of(name)
-    portal.call(fields.execute, postgres.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def paced(place: Line, bodies: Sequence[bytes]) -> list[float]:
@@ -173,15 +81,23 @@ def test_latency_from_reply_to_stream(
         run, paced, folder=tmp_path / "journal", dsn=database, redis_url=valkey.url, pages=pages
     )
     seconds = benchmark.pedantic(portal.call, args=(work,), rounds=1)
+    pace = f"{PAGES_PER_SECOND} pages a second"
     what = "reply received to its last event in the stream"
     figures.note(
         benchmark,
-        title=f"Latency at {PAGES_PER_SECOND} pages a second",
+        title=f"Latency at {pace}",
         note=f"{pages} pages of {PER_PAGE} fresh auctions: journaled, committed, published and "
         "read by a consumer in the same process.",
         figures=[
             Figure(f"{what}, median", 1e3 * quantile(seconds, 0.5), "ms"),
-            Figure(f"{what}, p99", 1e3 * quantile(seconds, 0.99), "ms", at_most=200),
+            Figure(
+                f"{what}, p99",
+                1e3 * quantile(seconds, 0.99),
+                "ms",
+                at_most=200,
+                id="P4",
+                against=pace,
+            ),
         ],
     )
 
@@ -201,6 +117,7 @@ def test_sustained_rate_from_reply_to_stream(
     rate = pages * PER_PAGE / benchmark.pedantic(portal.call, args=(work,), rounds=1)
     figures.note(
         benchmark,
+        part="P4",
         title="Sustained rate, end to end",
         note=f"{pages} pages of {PER_PAGE} fresh auctions as fast as the journal takes them, until "
         "the consumer has read the last event; one process for all of it.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 
 from m26.models import Page, Record
@@ -27,6 +27,7 @@ COMMAND = "Mobile_SearchAuctions"
 START = 1_790_000_000
 """Server time of the first page, seconds since 1970."""
 _LIFE = 86_400
+_STEP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Market:
     ones behind them are each drawn once, for batches that show new cards.
     """
 
-    def __init__(self, *, seed: int = SEED, unseen: int = 0) -> None:
+    def __init__(self, *, seed: int = SEED, unseen: int = 0, first_id: int = 1) -> None:
         self._deck = Deck(seed, KNOWN_CARDS + unseen)
         self._rng = lots("bench", seed)
-        self._ids = count(1)
+        self._ids = count(first_id)
         self._unseen = iter(range(KNOWN_CARDS, KNOWN_CARDS + unseen))
 
     def lots(self, number: int, *, at: int, new_cards: int = 0) -> list[Lot]:
@@ -63,6 +64,11 @@ class Market:
         cards += [self._popular() for _ in range(number - new_cards)]
         self._rng.shuffle(cards)
         return [self._lot(card, at) for card in cards]
+
+    def bid(self, lots: Sequence[Lot], *, share: float) -> list[Lot]:
+        """`lots` a while later: `share` of them, drawn anew, have got one more bid."""
+        bidden = set(self._rng.sample(range(len(lots)), round(len(lots) * share)))
+        return [_with_bid(lot) if place in bidden else lot for place, lot in enumerate(lots)]
 
     def catalogue(self, *, at: int = START) -> list[bytes]:
         """Pages that show every known card once."""
@@ -114,16 +120,28 @@ class Market:
         )
 
 
-def records(bodies: Iterable[bytes], *, start: int = 0, fetched_at: int = 0) -> list[Record]:
+def _with_bid(lot: Lot) -> Lot:
+    return replace(lot, current_bid=lot.next_bid, next_bid=lot.next_bid + _STEP, bids=lot.bids + 1)
+
+
+def records(bodies: Iterable[bytes], *, start: int = 0) -> list[Record]:
     """`bodies` as the journal gives them out, from position `start` on."""
-    return [Record(start + i, page(body, fetched_at)) for i, body in enumerate(bodies)]
+    return [Record(start + i, page(body)) for i, body in enumerate(bodies)]
 
 
-def page(body: bytes, fetched_at: int = 0) -> Page:
+def stream(bodies: Sequence[bytes], *, start: int = 0) -> list[list[Record]]:
+    """`bodies` in the batches that are committed one after the other."""
+    return [
+        records(bodies[begin : begin + BATCH], start=start + begin)
+        for begin in range(0, len(bodies), BATCH)
+    ]
+
+
+def page(body: bytes, fetched_at: int = 0, *, platform: str = PLATFORM) -> Page:
     """One reply as the collector hands it on; `fetched_at` in microseconds."""
     return Page(
-        account="bench",
-        platform=PLATFORM,
+        account=f"bench on {platform}",
+        platform=platform,
         command=COMMAND,
         query='{"filters":[],"itemName":""}',
         status=200,

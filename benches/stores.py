@@ -1,27 +1,29 @@
-"""How others store the same pages: reply bodies in, one committed transaction out.
+"""How others store the same pages: streams of batches in, a committed transaction for each out.
 
-All but the usual way stage rows by COPY and run the product's own merge, so that only the path up
-to the staged rows differs. Peers keep their connection and leave out what costs ours a round trip
-(savepoints, sweeps, the pool's reset): what they are spared is theirs.
+All but the usual way stage rows by COPY and merge them by the same SQL (`merge.py`), so that only
+the path up to the staged rows differs. Peers keep their connection and leave out what costs ours a
+round trip (new partitions, sweeps, the pool's reset): what they are spared is theirs.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 import pgpq
 import pyarrow as pa
+from anyio.to_thread import run_sync
+from benches import merge
 from benches.pages import PLATFORM
 from benches.peers import SECOND, STATUS, TYPED, Cards, Reader
 
 from m26 import _native
 from m26.models import Record
-from m26.store import merge, partitions
-from m26.store.load import SESSION
 
+PART = "bench"
 COLUMNS = [name for name, _ in _native.AUCTION_COLUMNS]
 _PG_EPOCH = 946_684_800 * SECOND
 _CHUNK = 50
@@ -56,49 +58,74 @@ def by_records(reader: Reader) -> Way:
 
 def by_arrow(cards: Cards) -> Way:
     """Typed structs of msgspec as Arrow columns, encoded by pgpq."""
-    return Way(lambda pages: _encode(_columns(pages, cards)), _copy)
+    return Way(lambda pages: _encode(_columns(pages, cards)), _copy_stage)
 
 
 def by_buffer() -> Way:
-    """Buffers that were made beforehand: what no reader can beat."""
-    return Way(lambda given: given, _copy)
+    """Buffers that were made beforehand: what no reader in front of this merge can beat."""
+    return Way(list, _copy_stage)
+
+
+class Tally(NamedTuple):
+    """Auctions of a stream, by what became of them."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
 
 
 class Merged:
-    """The product's merge behind some way of staging."""
+    """The merge behind some way of staging.
 
-    def __init__(self, connection: Connection, way: Way) -> None:
+    Args:
+        connection: of its own.
+        way: up to the stage.
+        part: whose cursor moves.
+    """
+
+    def __init__(self, connection: Connection, way: Way, *, part: str = PART) -> None:
         self._connection = connection
         self._way = way
+        self._part = part
 
-    async def store(self, records: Sequence[Record], given: Any = None) -> tuple[int, int]:
-        """Commit `records`; auctions new and unchanged.
+    async def store(self, batches: Sequence[Sequence[Record]]) -> Tally:
+        """Commit one batch after the other."""
+        return total([await self.commit(batch, self._read(batch)) for batch in batches])
 
-        Args:
-            records: consecutive ones of the part ``bench``.
-            given: what the way reads, in place of the records' bodies.
-        """
+    async def store_overlapped(self, batches: Sequence[Sequence[Record]]) -> Tally:
+        """The same, each batch read in a thread while the one before it is committed."""
+        tallies, read = [], await run_sync(self._read, batches[0])
+        for batch, following in zip(batches, [*batches[1:], ()], strict=True):
+            ahead = asyncio.create_task(run_sync(self._read, following))
+            tallies.append(await self.commit(batch, read))
+            read = await ahead
+        return total(tallies)
+
+    async def store_read(self, batches: Sequence[tuple[Sequence[Record], Any]]) -> Tally:
+        """Commit batches whose reading was done beforehand."""
+        return total([await self.commit(batch, read) for batch, read in batches])
+
+    async def commit(self, records: Sequence[Record], read: Any) -> Tally:
+        """One transaction: what `read` holds, of consecutive records."""
         connection = self._connection
         begin, positions = records[0].pos, [record.pos for record in records]
-        staged = self._way.read(bodies(records) if given is None else given)
         async with connection.transaction():
-            await connection.execute(SESSION)
-            seq = await connection.fetchval("SELECT seq FROM m26.stream_head FOR UPDATE")
-            end = begin + len(records)
-            moved = await connection.fetchval(_MOVE_CURSOR, "bench", begin, end)
-            assert moved == end
-            await partitions.ensure(connection, seq + 100 * len(records))
+            await connection.execute(merge.SESSION)
+            seq = await lock(connection, self._part, begin, begin + len(records))
             await connection.execute(merge.CREATE_STAGES)
-            await self._way.stage(connection, staged)
+            await self._way.stage(connection, read)
             if await connection.fetchval(merge.MAY_BE_LATE):
                 await connection.execute(merge.FOLD_SIGHTINGS)
-            rows = await connection.fetch(merge.MERGE, seq, "bench", positions)
+            rows = await connection.fetch(merge.MERGE, seq, self._part, positions)
             if any(row["closed"] for row in rows):
                 await connection.execute(merge.CLOSE_AUCTIONS, seq)
             seq += sum(row["events"] for row in rows)
-            await connection.execute("UPDATE m26.stream_head SET seq = $1", seq)
+            await connection.execute(MOVE_HEAD, seq)
         new, changed, seen = (sum(row[name] for row in rows) for name in ("new", "changed", "seen"))
-        return new, seen - new - changed
+        return Tally(new, changed, seen - new - changed)
+
+    def _read(self, records: Sequence[Record]) -> Any:
+        return self._way.read(bodies(records))
 
 
 class Usual:
@@ -108,13 +135,28 @@ class Usual:
         self._connection = connection
         self._reader = reader
 
-    async def store(self, records: Sequence[Record]) -> int:
-        """Commit `records`; the number of rows."""
+    async def store(self, batches: Sequence[Sequence[Record]]) -> int:
+        """Commit one batch after the other; the number of rows."""
+        return sum([await self._commit(batch) for batch in batches])
+
+    async def _commit(self, records: Sequence[Record]) -> int:
         upserts = [row[2:] for row in self._reader(bodies(records)).auctions]
         async with self._connection.transaction():
             for begin in range(0, len(upserts), _CHUNK):
                 await self._connection.executemany(_UPSERT, upserts[begin : begin + _CHUNK])
         return len(upserts)
+
+
+async def lock(connection: Connection, part: str, begin: int, end: int) -> int:
+    """Begin a batch as the product does: the stream head locked, the cursor moved; the head."""
+    seq: int = await connection.fetchval("SELECT seq FROM m26.stream_head FOR UPDATE")
+    assert await connection.fetchval(_MOVE_CURSOR, part, begin, end) == end
+    return seq
+
+
+def total(tallies: Sequence[Tally]) -> Tally:
+    """All of them together."""
+    return Tally(*map(sum, zip(*tallies, strict=True)))
 
 
 async def connected(dsn: str) -> Connection:
@@ -135,6 +177,7 @@ def bodies(records: Sequence[Record]) -> list[bytes]:
     return [record.page.body for record in records if record.page is not None]
 
 
+MOVE_HEAD = "UPDATE m26.stream_head SET seq = $1"
 _MOVE_CURSOR = """
 INSERT INTO m26.ingest_cursor AS c (part, pos) VALUES ($1, $3)
 ON CONFLICT (part) DO UPDATE SET pos = $3 WHERE c.pos = $2 RETURNING pos"""
@@ -159,15 +202,20 @@ def _encode(batch: pa.RecordBatch) -> bytes:
     return encoder.write_header() + encoder.write_batch(batch) + encoder.finish()
 
 
+async def copy(connection: Connection, table: str, buffer: Any, *, schema: str = "m26") -> None:
+    """COPY a buffer into a table, in messages as large as the product's."""
+    source = _slices(buffer)
+    await connection.copy_to_table(table, schema_name=schema, source=source, format="binary")
+
+
 async def _slices(buffer: Any) -> AsyncIterator[memoryview]:
     view = memoryview(buffer)
     for begin in range(0, len(view), _SLICE):
         yield view[begin : begin + _SLICE]
 
 
-async def _copy(connection: Connection, buffer: Any) -> None:
-    table, source = merge.AUCTION_STAGE, _slices(buffer)
-    await connection.copy_to_table(table, schema_name="pg_temp", source=source, format="binary")
+async def _copy_stage(connection: Connection, buffer: Any) -> None:
+    await copy(connection, merge.AUCTION_STAGE, buffer, schema="pg_temp")
 
 
 def _columns(pages: Sequence[bytes], cards: Cards) -> pa.RecordBatch:

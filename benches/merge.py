@@ -1,0 +1,225 @@
+"""The peers' way to store a batch: staged rows in; events, current state and sightings out by SQL.
+
+It comes to the same rows as the product's own way, which derives them before they leave the
+process: tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from m26 import _native
+
+
+def _staging(name: str, columns: Iterable[tuple[str, str]]) -> str:
+    fields = ", ".join(f'"{column}" {pg_type}' for column, pg_type in columns)
+    return f"CREATE TEMP TABLE IF NOT EXISTS {name} ({fields}) ON COMMIT DELETE ROWS"
+
+
+# A batch touches thousands of rows of maybe millions: always by index. Left to itself the planner
+# reads all of `auction` for every batch until the table has some hundred thousand rows.
+SESSION = """
+SELECT set_config('lock_timeout', '20s', true),
+    set_config('idle_in_transaction_session_timeout', '60s', true),
+    set_config('timezone', 'UTC', true),
+    set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)"""
+"""Settings of the transaction that stores a batch."""
+
+AUCTION_STAGE = "m26_stage_auction"
+CARD_STAGE = "m26_stage_card"
+CREATE_STAGES = ";".join(
+    (
+        _staging(AUCTION_STAGE, _native.AUCTION_COLUMNS),
+        _staging(CARD_STAGE, _native.CARD_COLUMNS),
+    )
+)
+
+# Whether an observation of this batch may be older than one that so far is only a sighting.
+MAY_BE_LATE = """
+SELECT EXISTS (
+    SELECT FROM m26.sighting AS g
+    JOIN (
+        SELECT platform, min(observed_at) AS oldest
+        FROM pg_temp.m26_stage_auction GROUP BY platform
+    ) AS s ON s.platform = g.platform AND s.oldest < g.observed_at
+)"""
+
+FOLD_SIGHTINGS = """
+WITH taken AS (DELETE FROM m26.sighting RETURNING platform, observed_at, auction_ids),
+newest AS (
+    SELECT platform, auction_id, max(observed_at) AS seen
+    FROM taken, unnest(auction_ids) AS auction_id
+    GROUP BY platform, auction_id
+)
+UPDATE m26.auction AS a SET last_seen = n.seen
+FROM newest AS n
+WHERE a.platform = n.platform AND a.auction_id = n.auction_id AND a.last_seen < n.seen"""
+
+INSERT_CARDS = """
+INSERT INTO m26.card SELECT * FROM pg_temp.m26_stage_card ON CONFLICT DO NOTHING"""
+
+# More versions of one card than this in a day: something of the physical copy slipped into the
+# definition.
+MANY_VERSIONS = """
+SELECT v.card_id, count(*) AS versions
+FROM (SELECT DISTINCT card_id FROM pg_temp.m26_stage_card) AS c
+JOIN m26.card AS v ON v.card_id = c.card_id
+WHERE v.first_seen > (SELECT max(first_seen) - interval '1 day' FROM pg_temp.m26_stage_card)
+GROUP BY v.card_id HAVING count(*) > 5"""
+
+# $1 stream head, $2 part, $3 journal position of each page of the batch.
+#
+# An auction's states stand in journal order (page, item). `was` is its committed row; the state
+# before an observation is the one before it in this batch, or the committed one.
+MERGE = """
+WITH staged AS (
+    SELECT *,
+        page::bigint << 32 | item AS place,
+        ROW(status, buyout_price, current_bid, next_bid, bids)::m26.auction_state AS state,
+        CASE WHEN status = 'active' AND expires_at > observed_at
+            THEN (extract(epoch FROM expires_at) * 1000000)::bigint END AS running_until,
+        CASE status
+            WHEN 'ended' THEN CASE
+                WHEN bids > 0 THEN 'sold'
+                WHEN buyout_price IS NULL THEN 'expired'
+                ELSE 'unknown'
+            END
+            WHEN 'expired' THEN 'expired'
+            WHEN 'cancelled' THEN 'cancelled'
+        END AS said
+    FROM pg_temp.m26_stage_auction
+), placed AS (
+    SELECT s.*,
+        CASE WHEN w.auction_id IS NOT NULL THEN
+            ROW(w.status, w.buyout_price, w.current_bid, w.next_bid, w.bids)::m26.auction_state
+        END AS was_state,
+        w.card_version AS was_version,
+        w.expires_at AS was_expires_at,
+        w.start_price AS was_start_price,
+        w.confidence AS was_confidence,
+        CASE WHEN said = 'unknown' THEN 0 WHEN said IS NOT NULL THEN 1 END::real AS certainty,
+        greatest(w.observed_at, w.last_seen, max(s.observed_at) OVER earlier) AS newest
+    FROM staged AS s
+    LEFT JOIN m26.auction AS w ON w.platform = s.platform AND w.auction_id = s.auction_id
+    WINDOW earlier AS (
+        PARTITION BY s.platform, s.auction_id ORDER BY s.place
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+), steps AS (
+    SELECT *,
+        CASE WHEN row_number() OVER own = 1 THEN was_state ELSE lag(state) OVER own END AS before,
+        lead(place) OVER own IS NULL AS is_last,
+        first_value(observed_at) OVER own AS first_seen,
+        greatest(was_confidence, max(certainty) OVER (
+            own ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS certain_before,
+        coalesce(
+            (max(ARRAY[place, start_price]) FILTER (WHERE start_price IS NOT NULL) OVER own)[2],
+            was_start_price) AS known_start_price,
+        coalesce(
+            to_timestamp(
+                (max(ARRAY[place, running_until])
+                    FILTER (WHERE running_until IS NOT NULL) OVER own)[2] / 1000000.0),
+            was_expires_at, first_value(expires_at) OVER own) AS ends_at
+    FROM placed
+    WHERE newest IS NULL OR observed_at >= newest
+    WINDOW own AS (PARTITION BY platform, auction_id ORDER BY place)
+), told AS (
+    SELECT *,
+        CASE
+            WHEN certainty > coalesce(certain_before, -1) THEN 'closed'
+            WHEN (before).status IS NULL THEN 'listed'
+            WHEN state IS NOT DISTINCT FROM before THEN NULL
+            WHEN (state).status = (before).status
+                AND (state).buyout_price IS NOT DISTINCT FROM (before).buyout_price
+                AND ((state).bids > (before).bids OR (state).current_bid > (before).current_bid)
+                THEN 'bid'
+            ELSE 'changed'
+        END AS kind
+    FROM steps
+), event AS (
+    SELECT *,
+        $1::bigint + row_number() OVER (ORDER BY place) AS seq,
+        kind = 'closed' AS closes,
+        kind = 'closed' AND said = 'sold' AS sells
+    FROM told WHERE kind IS NOT NULL
+), written_events AS (
+    INSERT INTO m26.auction_event (
+        seq, kind, platform, auction_id, card_id, card_version, card_instance_id, observed_at,
+        posted_at, expires_at, status, start_price, buyout_price, current_bid, next_bid, bids,
+        median_price, min_price, max_price, outcome, outcome_via, evidence, confidence, final_price)
+    SELECT
+        seq, kind, platform, auction_id, card_id, card_version, card_instance_id, observed_at,
+        posted_at, ends_at, status, known_start_price, buyout_price, current_bid, next_bid, bids,
+        median_price, min_price, max_price,
+        CASE WHEN closes THEN said END,
+        CASE WHEN sells THEN CASE WHEN current_bid >= buyout_price THEN 'buyout' ELSE 'bid' END END,
+        CASE WHEN closes THEN 'status' END,
+        CASE WHEN closes THEN certainty END,
+        CASE WHEN sells THEN current_bid END
+    FROM event ORDER BY seq
+), written_auctions AS (
+    INSERT INTO m26.auction AS a (
+        platform, auction_id, card_id, card_version, card_instance_id, acquired_at, posted_at,
+        expires_at, status, start_price, buyout_price, current_bid, next_bid, bids, median_price,
+        min_price, max_price, first_seen, last_seen, observed_at)
+    SELECT
+        platform, auction_id, card_id, card_version, card_instance_id, acquired_at, posted_at,
+        ends_at, status, known_start_price, buyout_price, current_bid, next_bid, bids, median_price,
+        min_price, max_price,
+        first_seen, observed_at, observed_at
+    FROM told
+    WHERE is_last AND (
+        (platform, auction_id) IN (SELECT platform, auction_id FROM event)
+        OR card_version <> was_version
+        OR abs(extract(epoch FROM ends_at - was_expires_at)) > 5)
+    ORDER BY platform, auction_id
+    ON CONFLICT (platform, auction_id) DO UPDATE SET
+        card_id = excluded.card_id,
+        card_version = excluded.card_version,
+        card_instance_id = excluded.card_instance_id,
+        acquired_at = excluded.acquired_at,
+        posted_at = excluded.posted_at,
+        expires_at = excluded.expires_at,
+        status = excluded.status,
+        start_price = excluded.start_price,
+        buyout_price = excluded.buyout_price,
+        current_bid = excluded.current_bid,
+        next_bid = excluded.next_bid,
+        bids = excluded.bids,
+        median_price = excluded.median_price,
+        min_price = excluded.min_price,
+        max_price = excluded.max_price,
+        last_seen = excluded.last_seen,
+        observed_at = excluded.observed_at
+), written_sightings AS (
+    INSERT INTO m26.sighting (part, pos, platform, observed_at, auction_ids)
+    SELECT $2, ($3::bigint[])[page + 1], platform, max(observed_at), array_agg(auction_id)
+    FROM steps GROUP BY page, platform
+)
+SELECT
+    page,
+    count(*) AS seen,
+    count(*) FILTER (WHERE (before).status IS NULL) AS new,
+    count(kind) FILTER (WHERE (before).status IS NOT NULL) AS changed,
+    count(*) FILTER (WHERE kind = 'listed') AS listed,
+    count(*) FILTER (WHERE kind = 'bid') AS bid,
+    count(*) FILTER (WHERE kind = 'closed') AS closed,
+    count(kind) AS events
+FROM told GROUP BY page ORDER BY page"""
+
+# The outcomes that this batch's events ($1 < seq) gave, onto the current state.
+CLOSE_AUCTIONS = """
+UPDATE m26.auction AS a SET
+    outcome = e.outcome,
+    outcome_via = e.outcome_via,
+    evidence = e.evidence,
+    confidence = e.confidence,
+    final_price = e.final_price,
+    closed_at = least(e.observed_at, e.expires_at)
+FROM (
+    SELECT DISTINCT ON (platform, auction_id) *
+    FROM m26.auction_event WHERE seq > $1 AND kind = 'closed'
+    ORDER BY platform, auction_id, seq DESC
+) AS e
+WHERE a.platform = e.platform AND a.auction_id = e.auction_id"""
