@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,11 @@ import asyncpg
 import pytest
 from tests.wire import T0, auction, body, page
 
+from m26 import Batch
 from m26.batches import Normalizer
 from m26.journal import Journal
 from m26.metrics import Metrics
+from m26.models import Page
 from m26.status import State, Status
 from m26.store.database import opened
 from m26.store.drain import Drain
@@ -49,8 +51,23 @@ class Draining:
                 await anyio.sleep(0.01)
 
 
+class Watched(Normalizer):
+    """Says how many pages it has read in each batch."""
+
+    def __init__(self) -> None:
+        super().__init__(RULES)
+        self.batches: list[int] = []
+
+    async def normalize(self, pages: Sequence[Page]) -> Batch:
+        batch = await super().normalize(pages)
+        self.batches.append(len(pages))
+        return batch
+
+
 @asynccontextmanager
-async def draining(dsn: str, folder: Path) -> AsyncIterator[Draining]:
+async def draining(
+    dsn: str, folder: Path, *, normalizer: Callable[[], Normalizer] = lambda: Normalizer(RULES)
+) -> AsyncIterator[Draining]:
     status, metrics, wake = Status(), Metrics(), Wake()
     journal = Journal.open(folder, keep_bytes=1 << 30, reserve_bytes=0)
     async with opened(dsn) as store:
@@ -58,7 +75,7 @@ async def draining(dsn: str, folder: Path) -> AsyncIterator[Draining]:
         drain = Drain(
             journal,
             store,
-            normalizer=lambda: Normalizer(RULES),
+            normalizer=normalizer,
             wake=wake,
             committed=lambda: None,
             status=status,
@@ -83,6 +100,38 @@ async def test_what_is_journaled_is_stored_and_counted(database: str, tmp_path: 
         assert made.metrics.value("m26_events_total", kind="listed") == 3
         assert made.drain.backlog == 0
         assert made.status.current.state is State.COLLECTING
+
+
+async def test_the_next_batch_is_read_while_one_is_stored(database: str, tmp_path: Path) -> None:
+    watched = Watched()
+    async with draining(database, tmp_path, normalizer=lambda: watched) as made:
+        async with made.database.transaction():  # somebody else stores: ours waits
+            await made.database.execute("SELECT FROM m26.stream_head FOR UPDATE")
+            made.append(*range(1, 71))
+            await made.until(lambda: watched.batches == [64, 6])
+            assert made.drain.pos == 0
+        await made.until(lambda: made.drain.pos == 70)
+
+        assert await made.count() == 70
+        assert watched.batches == [64, 6]
+
+
+async def test_what_was_read_ahead_is_dropped_when_the_cursor_has_moved(
+    database: str, tmp_path: Path
+) -> None:
+    watched = Watched()
+    async with draining(database, tmp_path, normalizer=lambda: watched) as made:
+        async with made.database.transaction():
+            await made.database.execute("SELECT FROM m26.stream_head FOR UPDATE")
+            made.append(*range(1, 71))
+            await made.until(lambda: watched.batches == [64, 6])
+            await made.database.execute(
+                "INSERT INTO m26.ingest_cursor (part, pos) VALUES ($1, 5)", made.journal.id
+            )
+        await made.until(lambda: made.drain.pos == 70)
+
+        assert await made.count() == 65
+        assert watched.batches[2:] == [64, 1]
 
 
 async def test_a_new_process_goes_on_where_the_last_one_was(database: str, tmp_path: Path) -> None:
