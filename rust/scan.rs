@@ -4,13 +4,14 @@
 //! for the same bytes, and neither reads outside of the slice: bytes are loaded from array
 //! chunks, which are as long as what is loaded.
 //!
-//! SSE2 makes reading a new card 6 % faster than words of 64 bits do. AVX2 would add 2 %, and be a
+//! `--cfg m26_portable` leaves the wide form out, to measure and test without it. SSE2 makes reading
+//! a new card 6 % faster than words of 64 bits do. AVX2 would add 2 %, and be a
 //! call each time, behind a question about the processor.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(m26_portable)))]
 pub(crate) use wide::{has_literal, string_run};
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(m26_portable))))]
 pub(crate) use portable::{has_literal, string_run};
 
 /// A literal no longer than this is compared in one step where as many bytes can be read.
@@ -42,6 +43,7 @@ pub(crate) fn digits_in(word: u64) -> usize {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[cfg_attr(m26_portable, allow(dead_code))]
 #[allow(unsafe_code)] // intrinsics; SSE2 is a feature that the target always has
 mod wide {
     use std::arch::x86_64::{
