@@ -90,14 +90,24 @@ fn identity(cursor: &mut Cursor<'_>) -> Result<(Option<i64>, Option<i64>), Fault
     }
     cursor.object(|cursor, key| {
         let key = key.decode();
-        if cursor.kind()? == Kind::Number && (key == "auctionId" || key == "postingTime") {
-            let target = if key == "auctionId" { &mut id } else { &mut posted };
-            *target = cursor.number()?.integer;
-            return Ok(());
+        match cursor.kind()? {
+            Kind::Number if key == "auctionId" => id = cursor.number()?.integer,
+            Kind::Number if key == "postingTime" => posted = cursor.number()?.integer,
+            // a card: nothing in it says what the reply is
+            Kind::Object => pass_structure(cursor)?,
+            _ => drop(cursor.value()?),
         }
-        cursor.value().map(drop)
+        Ok(())
     })?;
     Ok((id, posted))
+}
+
+/// Pass a value by its brackets and quotes. Where these do not match up, it is no value.
+fn pass_structure(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    let from = cursor.at();
+    let to = skip_structure(cursor.bytes(), from);
+    cursor.jump(to.ok_or(Fault::new(Reason::Malformed, from))?);
+    Ok(())
 }
 
 /// The gateway's XML error: `<error><errorcode>…</errorcode><errormessage>…</errormessage></error>`.

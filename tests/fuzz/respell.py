@@ -189,7 +189,9 @@ def _rename(rng: random.Random, text: bytes, found: Sequence[Node], _: bytes) ->
     if not named:
         return text
     node = _one(rng, named)
-    end = node.begin + 1 + text[node.begin + 1 :].index(b'"')
+    end = text.find(b'"', node.begin + 1)
+    if end < 0:  # no name: white space before a last value
+        return text
     return text[: node.begin + 1] + rng.choice(_NAMES) + text[end:]
 
 
