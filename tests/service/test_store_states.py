@@ -154,3 +154,18 @@ async def test_an_outcome_stays_when_a_later_batch_only_moves_the_state(place: P
     assert (row["outcome"], row["outcome_via"], row["final_price"]) == ("sold", "bid", 900)
     assert (row["status"], row["bids"]) == ("active", 3)
     assert await place.kinds() == [(7, "closed"), (7, "changed")]
+
+
+async def test_a_changed_row_that_is_refused_costs_only_itself(place: Place, seed: int) -> None:
+    bad = 1 + seed % 40
+    loader = place.process()
+    await loader.store("j", records(body(*(auction(n) for n in range(1, 41)))))
+    await place.connection.execute("ALTER TABLE m26.auction ADD CHECK (buyout_price <> 666)")
+    changed = [auction(n, buyoutPrice=666 if n == bad else 4000) for n in range(1, 41)]
+    stored = await loader.store("j", records(body(*changed, at=T0 + 5), start=1))
+
+    assert (stored.changed, stored.rejects) == (39, {"auction_refused": 1})
+    prices = await place.connection.fetch("SELECT auction_id, buyout_price FROM m26.auction")
+    assert {row["auction_id"]: row["buyout_price"] for row in prices} == {
+        n: 5000 if n == bad else 4000 for n in range(1, 41)
+    }

@@ -64,10 +64,10 @@ WHERE v.card_id = ANY ($1::bigint[]) AND v.first_seen > (
 GROUP BY v.card_id HAVING count(*) > 5"""
 
 STAGE = "m26_stage_auction"
-# Emptied each time: of a batch that is halved, an earlier half may still stand in it.
-PREPARE_STAGE = f"""
-CREATE TEMP TABLE IF NOT EXISTS {STAGE} (LIKE m26.auction) ON COMMIT DELETE ROWS;
-TRUNCATE pg_temp.{STAGE}"""
+CREATE_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS {STAGE} (LIKE m26.auction) ON COMMIT DELETE ROWS"
+# Of a batch that is halved, an earlier half may still stand in it. Not for every batch: this gives
+# the table a new file and its catalog rows a dead version each.
+EMPTY_STAGE = f"TRUNCATE pg_temp.{STAGE}"
 
 # An outcome stays what it was unless this batch gave one.
 REWRITE_AUCTIONS = """

@@ -231,7 +231,9 @@ class Transaction:
         await self._copy("auction_event", _native.EVENT_COLUMNS, delta.events)
         await self._copy("auction", _native.AUCTION_ROW_COLUMNS, delta.listed)
         if delta.rewritten.rows:
-            await self._connection.execute(sql.PREPARE_STAGE)
+            await self._connection.execute(sql.CREATE_STAGE)
+            if self._careful:
+                await self._connection.execute(sql.EMPTY_STAGE)
             await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
             await self._connection.execute(sql.REWRITE_AUCTIONS)
         await self._copy("sighting", _native.SIGHTING_COLUMNS, delta.sightings)
