@@ -28,13 +28,7 @@ SELECT set_config('lock_timeout', '20s', true),
 """Settings of the transaction that stores a batch."""
 
 AUCTION_STAGE = "m26_stage_auction"
-CARD_STAGE = "m26_stage_card"
-CREATE_STAGES = ";".join(
-    (
-        _staging(AUCTION_STAGE, _native.AUCTION_COLUMNS),
-        _staging(CARD_STAGE, _native.CARD_COLUMNS),
-    )
-)
+CREATE_STAGE = _staging(AUCTION_STAGE, _native.AUCTION_COLUMNS)
 
 # Whether an observation of this batch may be older than one that so far is only a sighting.
 MAY_BE_LATE = """
@@ -45,29 +39,6 @@ SELECT EXISTS (
         FROM pg_temp.m26_stage_auction GROUP BY platform
     ) AS s ON s.platform = g.platform AND s.oldest < g.observed_at
 )"""
-
-FOLD_SIGHTINGS = """
-WITH taken AS (DELETE FROM m26.sighting RETURNING platform, observed_at, auction_ids),
-newest AS (
-    SELECT platform, auction_id, max(observed_at) AS seen
-    FROM taken, unnest(auction_ids) AS auction_id
-    GROUP BY platform, auction_id
-)
-UPDATE m26.auction AS a SET last_seen = n.seen
-FROM newest AS n
-WHERE a.platform = n.platform AND a.auction_id = n.auction_id AND a.last_seen < n.seen"""
-
-INSERT_CARDS = """
-INSERT INTO m26.card SELECT * FROM pg_temp.m26_stage_card ON CONFLICT DO NOTHING"""
-
-# More versions of one card than this in a day: something of the physical copy slipped into the
-# definition.
-MANY_VERSIONS = """
-SELECT v.card_id, count(*) AS versions
-FROM (SELECT DISTINCT card_id FROM pg_temp.m26_stage_card) AS c
-JOIN m26.card AS v ON v.card_id = c.card_id
-WHERE v.first_seen > (SELECT max(first_seen) - interval '1 day' FROM pg_temp.m26_stage_card)
-GROUP BY v.card_id HAVING count(*) > 5"""
 
 # $1 stream head, $2 part, $3 journal position of each page of the batch.
 #

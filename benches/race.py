@@ -132,15 +132,19 @@ def _measured(bar: Against, race: Race, seconds: Mapping[str, Sequence[float]]) 
     )
 
 
-def _timed(contender: Contender, given: Any) -> float:
-    prepared = contender.prepare(given)
+def timed(work: Callable[[Any], Any], given: Any) -> tuple[float, Any]:
+    """Seconds of `work`, and its result: after a full collection, and with the collector off."""
     gc.collect()
     gc.disable()  # for all alike; it is the peers that make an object for each value
     try:
         started = time.perf_counter()
-        result = contender.run(prepared)
-        seconds = time.perf_counter() - started
+        result = work(given)
+        return time.perf_counter() - started, result
     finally:
         gc.enable()
+
+
+def _timed(contender: Contender, given: Any) -> float:
+    seconds, result = timed(contender.run, contender.prepare(given))
     contender.check(given, result)
     return seconds

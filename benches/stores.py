@@ -22,6 +22,7 @@ from benches.peers import SECOND, STATUS, TYPED, Cards, Reader
 
 from m26 import _native
 from m26.models import Record
+from m26.store import statements
 
 PART = "bench"
 COLUMNS = [name for name, _ in _native.AUCTION_COLUMNS]
@@ -112,10 +113,10 @@ class Merged:
         async with connection.transaction():
             await connection.execute(merge.SESSION)
             seq = await lock(connection, self._part, begin, begin + len(records))
-            await connection.execute(merge.CREATE_STAGES)
+            await connection.execute(merge.CREATE_STAGE)
             await self._way.stage(connection, read)
             if await connection.fetchval(merge.MAY_BE_LATE):
-                await connection.execute(merge.FOLD_SIGHTINGS)
+                await connection.execute(statements.FOLD_SIGHTINGS)
             rows = await connection.fetch(merge.MERGE, seq, self._part, positions)
             if any(row["closed"] for row in rows):
                 await connection.execute(merge.CLOSE_AUCTIONS, seq)

@@ -6,19 +6,17 @@ own scanning needs SSE2 alone; what AVX2 brings on other machines is in libc's `
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import orjson
 from benches import ours, peers
 from benches.pages import START, Market
 from benches.peers import Cards
+from benches.race import timed
 
 ROUNDS = 9
 _HIDDEN = "glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-MOVBE"
@@ -46,22 +44,11 @@ def _race() -> list[float]:
     found = []
     for number in range(ROUNDS):
         pages = market.batch(at=START + number)
-        own, made = _timed(lambda pages=pages: ours.encoded(reader, pages))
-        theirs, rows = _timed(lambda pages=pages: peer(pages))
+        own, made = timed(partial(ours.encoded, reader), pages)
+        theirs, rows = timed(peer, pages)
         assert made.batch.rows() == rows.auctions
         found.append(theirs / own)
     return found
-
-
-def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    gc.collect()
-    gc.disable()
-    try:
-        started = time.perf_counter()
-        result = work()
-        return time.perf_counter() - started, result
-    finally:
-        gc.enable()
 
 
 if __name__ == "__main__":
