@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`parse`], [`text`], [`number`]: a cursor over JSON bytes that checks everything it passes and
 //!   builds nothing; strings without their escapes; `scan`: many bytes at a time.
-//! - [`skip`]: where a broken value ends.
+//! - [`skip`]: where a value ends, unchecked.
 //! - [`sanitize`]: the one repair that is allowed, control bytes inside strings.
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.

@@ -1,10 +1,10 @@
-//! Where a broken value ends, by brackets and quotes alone.
+//! Where a value ends, by brackets and quotes alone.
 //!
 //! Invariant: nothing that is passed here is ever stored; linear in time, no recursion.
 
 /// Where the value that begins at `from` ends, by brackets and quotes alone; None when they do not
-/// match up or nothing stands there. Nothing inside is checked: for finding the end of an item that
-/// is already rejected.
+/// match up or nothing stands there. Nothing inside is checked: for an item that is already
+/// rejected, or one of which nothing is taken.
 #[must_use]
 pub fn skip_structure(bytes: &[u8], from: usize) -> Option<usize> {
     let mut open = Vec::new();
