@@ -12,7 +12,7 @@ from anyio.from_thread import BlockingPortal
 from benches import figures
 from benches.figures import Figure, quantile
 from pytest_benchmark.fixture import BenchmarkFixture
-from tests.gateway import NOW, PAYLOAD, Desk, bundle, credentials, desk, stored, ticket
+from tests.support.gateway import NOW, PAYLOAD, Desk, bundle, credentials, desk, stored, ticket
 
 from m26.auth.credentials import Use
 from m26.auth.entry import Entry

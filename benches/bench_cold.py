@@ -9,8 +9,8 @@ from statistics import median
 from benches import figures
 from benches.figures import Figure
 from pytest_benchmark.fixture import BenchmarkFixture
-from tests import product
-from tests.product import Home
+from tests.support import product
+from tests.support.product import Home
 
 
 def test_a_cold_run_stores_soon(benchmark: BenchmarkFixture, tmp_path: Path, smoke: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from tests import servers
+from tests.support import servers
 
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey

@@ -6,8 +6,8 @@ import re
 
 import asyncpg
 import pytest
-from tests import wire
 from tests.docs.pages import DOCS, ROOT, blocks, quoted, rows, section
+from tests.support import wire
 
 from m26.batches import Normalizer
 from m26.store.database import opened

@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
-from tests import product
 from tests.oracle import leaks, trial
-from tests.simulator import Simulator, simulator
+from tests.support import product
+from tests.support.simulator import Simulator, simulator
 
 _LOG = {"log__level": "debug", "log__format": "console"}
 """JSON lines are searched by the other oracle tests."""

@@ -12,8 +12,8 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
-from tests import product, wire
-from tests.product import Home
+from tests.support import product, wire
+from tests.support.product import Home
 
 from m26.sim.cards import Deck, auction_json
 

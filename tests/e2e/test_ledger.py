@@ -10,12 +10,12 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests import product
 from tests.oracle import reading, trial
 from tests.oracle.rules import SECOND
 from tests.oracle.verdict import judge_market
-from tests.product import Run
-from tests.simulator import Simulator, simulator
+from tests.support import product
+from tests.support.product import Run
+from tests.support.simulator import Simulator, simulator
 
 
 @dataclass(frozen=True, slots=True)

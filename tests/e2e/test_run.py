@@ -11,9 +11,9 @@ from pathlib import Path
 import asyncpg
 import orjson
 import pytest
-from tests import product
 from tests.oracle import trial
-from tests.product import LIVELY, Home, Run
+from tests.support import product
+from tests.support.product import LIVELY, Home, Run
 
 from m26.journal import segment
 

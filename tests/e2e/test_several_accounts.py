@@ -12,10 +12,10 @@ from pathlib import Path
 import asyncpg
 import orjson
 import pytest
-from tests import product
 from tests.oracle import trial
-from tests.product import Home
-from tests.simulator import Simulator, simulator
+from tests.support import product
+from tests.support.product import Home
+from tests.support.simulator import Simulator, simulator
 
 ACCOUNTS = {"one": "ps5", "two": "xbsx", "three": "sim", "four": "ps5"}
 BUDGET = {"budget__per_day": 345_600, "budget__per_minute": 300, "budget__burst": 10}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests import product, servers
 from tests.faults.world import Server, World
 from tests.oracle import reading
-from tests.simulator import Simulator, simulator
+from tests.support import product, servers
+from tests.support.simulator import Simulator, simulator
 
 from m26.embedded import postgres, valkey
 from m26.embedded.postgres import Postgres

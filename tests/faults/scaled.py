@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import anyio
-from tests.worldclock import WorldClock
+from tests.support.worldclock import WorldClock
 
 from m26 import app, log, upkeep
 from m26.auth.vault import Vault

@@ -16,13 +16,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from tests import product
 from tests.oracle import leaks, reading, trial, verdict
 from tests.oracle.reading import History
 from tests.oracle.rules import Seen
 from tests.oracle.verdict import Verdict
-from tests.simulator import Simulator, simulator, until
-from tests.worldclock import WorldClock
+from tests.support import product
+from tests.support.simulator import Simulator, simulator, until
+from tests.support.worldclock import WorldClock
 
 _SPEED = 300.0
 _ACCOUNTS = {"one": "ps5", "two": "xbsx", "three": "pc", "four": "ps5"}

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests import wire
-from tests.captures import reply
-from tests.proxy import Faults, Proxy
+from tests.support import wire
+from tests.support.captures import reply
+from tests.support.proxy import Faults, Proxy
 
 from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from tests.faults.failures import LOOK_ALIKES, ROWS, Fault, Row
 from tests.faults.virtual import Asked, Trial, Trials, simulated
-from tests.simulator import Simulator
-from tests.worldclock import WorldClock
+from tests.support.simulator import Simulator
+from tests.support.worldclock import WorldClock
 
 from m26 import app, config
 from m26.errors import first_told

@@ -12,10 +12,10 @@ from typing import Self
 
 import anyio
 import pytest
-from tests.bareserver import answering, self_signed, serving
 from tests.faults.virtual import Trial, Trials, simulated
-from tests.simulator import Simulator
-from tests.worldclock import WorldClock
+from tests.support.bareserver import answering, self_signed, serving
+from tests.support.simulator import Simulator
+from tests.support.worldclock import WorldClock
 
 from m26.auth.vault import FILE, Vault
 from m26.runfile import read_stop

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests import product
 from tests.oracle import trial
-from tests.simulator import simulator
+from tests.support import product
+from tests.support.simulator import simulator
 
 _MARKET = ("--size", "250", "--scale", "1440", "--activity", "1.3", "--linger", "20")
 _PATIENCE = 2.0

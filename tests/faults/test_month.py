@@ -15,9 +15,9 @@ import orjson
 import pytest
 import structlog
 from structlog.testing import capture_logs
-from tests import servers
-from tests.simulator import Simulator, simulator
-from tests.worldclock import WorldClock
+from tests.support import servers
+from tests.support.simulator import Simulator, simulator
+from tests.support.worldclock import WorldClock
 
 from m26 import app, config, upkeep
 from m26.auth.captures import import_capture

@@ -12,8 +12,8 @@ import redis
 from anyio.from_thread import BlockingPortal
 from tests.faults.world import World
 from tests.oracle import trial
-from tests.product import Run
-from tests.proxy import Faults, Proxy
+from tests.support.product import Run
+from tests.support.proxy import Faults, Proxy
 
 _TOLD = 5.0
 """Seconds within which the operator hears of a fault."""

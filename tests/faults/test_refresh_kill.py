@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.faults import renewers
 from tests.faults.renewers import LOSES_THE_PAIR, POINTS
-from tests.simulator import Client, Simulator, simulator
+from tests.support.simulator import Client, Simulator, simulator
 
 from m26.auth.credentials import Credentials, Tokens
 from m26.auth.vault import Vault

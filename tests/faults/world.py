@@ -12,8 +12,8 @@ from typing import Generic, TypeVar
 
 from tests.oracle import trial
 from tests.oracle.reading import History
-from tests.product import Home
-from tests.simulator import Simulator
+from tests.support.product import Home
+from tests.support.simulator import Simulator
 
 from m26.embedded import supervise
 from m26.embedded.postgres import Postgres

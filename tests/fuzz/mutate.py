@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
-from tests.captures import tnetstring
+from tests.support.captures import tnetstring
 
 MAX_BYTES = 64 * 1024
 _LARGE_BYTES = 512 * 1024

@@ -21,11 +21,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests import wire
 from tests.fuzz.cards import RULES
 from tests.fuzz.reader import Reader, Reading, RefusedError, parsed, read_item, repaired
 from tests.fuzz.respell import respelled
 from tests.fuzz.spelled import canonical, spelled
+from tests.support import wire
 
 import m26
 from m26._native import AUCTION_COLUMNS, CARD_COLUMNS, Batch, Normalizer

@@ -8,9 +8,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from tests import wire
-from tests.captures import flow, har, har_entry, login_entry, process_entry, tnetstring, token_entry
 from tests.fuzz.rows import SEPARATOR
+from tests.support import wire
+from tests.support.captures import (
+    flow,
+    har,
+    har_entry,
+    login_entry,
+    process_entry,
+    tnetstring,
+    token_entry,
+)
 
 from m26.sim.cards import Deck, auction_json
 

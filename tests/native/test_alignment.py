@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.wire import auction, body
+from tests.support.wire import auction, body
 
 from m26 import _native
 

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from tests.wire import T0, auction, body
+from tests.support.wire import T0, auction, body
 
 from m26 import _native
 from m26._native import Batch

@@ -6,7 +6,7 @@ import gc
 import io
 
 import pytest
-from tests.wire import auction, body, card
+from tests.support.wire import auction, body, card
 
 from m26 import _native
 from m26._native import Batch, CopyBuffer

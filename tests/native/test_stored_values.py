@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tests.native.test_golden_copy import staged
-from tests.wire import auction, body, card
+from tests.support.wire import auction, body, card
 
 from m26 import _native
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
 import pytest
-from tests.wire import T0
+from tests.support.wire import T0
 
 from m26 import _native
 from m26._native import Batch, Normalizer

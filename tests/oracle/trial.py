@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.oracle import leaks, reading
 from tests.oracle.reading import History
 from tests.oracle.verdict import Verdict, judge_history, judge_stream
-from tests.product import Home
+from tests.support.product import Home
 
 from m26.embedded import postgres, valkey
 

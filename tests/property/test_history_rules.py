@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests import servers, wire
 from tests.oracle import reading
 from tests.oracle.rules import SECOND, Seen, fold
 from tests.oracle.verdict import judge_history
+from tests.support import servers, wire
 
 from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres

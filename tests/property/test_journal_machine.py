@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.journals import make_page
+from tests.support.journals import make_page
 
 from m26.journal import Journal
 from m26.journal.files import Files

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.wire import T0, auction, body, card
+from tests.support.wire import T0, auction, body, card
 
 from m26 import _native
 from m26._native import AUCTION_COLUMNS, CARD_COLUMNS, Batch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from tests.wire import T0
+from tests.support.wire import T0
 
 from m26 import _native
 from m26._native import Batch, Normalizer

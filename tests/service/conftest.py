@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.simulator import Client, Simulator, simulator
-from tests.worldclock import START, WorldClock
+from tests.support.simulator import Client, Simulator, simulator
+from tests.support.worldclock import START, WorldClock
 
 
 @pytest.fixture(scope="module")

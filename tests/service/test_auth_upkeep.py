@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from tests.product import LIVELY, Home, client_of, home
-from tests.simulator import Simulator, simulator
+from tests.support.product import LIVELY, Home, client_of, home
+from tests.support.simulator import Simulator, simulator
 
 from m26.auth.credentials import Credentials
 from m26.auth.vault import Vault

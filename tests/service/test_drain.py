@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import asyncpg
 import pytest
-from tests.wire import T0, auction, body, page
+from tests.support.wire import T0, auction, body, page
 
 from m26 import Batch
 from m26.batches import Normalizer

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.servers import until
+from tests.support.servers import until
 
 from m26.embedded import binaries, postgres, supervise
 from m26.embedded.folders import private_folder

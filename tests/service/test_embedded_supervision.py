@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 import redis
-from tests.servers import until
+from tests.support.servers import until
 
 from m26.embedded import supervise, valkey
 from m26.embedded.lock import Lock

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests import servers
+from tests.support import servers
 
 from m26._native import (
     AUCTION_COLUMNS,

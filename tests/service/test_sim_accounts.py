@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
-from tests.simulator import Client, Simulator, simulator
+from tests.support.simulator import Client, Simulator, simulator
 
 ACCOUNTS = {"demo": "sim", "alice": "ps5", "bob": "xbsx", "carl": "pc"}
 BROWSER = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator import Client, Simulator
+from tests.support.simulator import Client, Simulator
 
 from m26.sim.catalogue import FAULTS
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.simulator import Client, simulator
-from tests.worldclock import START, WorldClock
+from tests.support.simulator import Client, simulator
+from tests.support.worldclock import START, WorldClock
 
 DAY = 86_400
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator import Client, Simulator, simulator
-from tests.worldclock import START, WorldClock
+from tests.support.simulator import Client, Simulator, simulator
+from tests.support.worldclock import START, WorldClock
 
 _BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.simulator import Client, Simulator, simulator
+from tests.support.simulator import Client, Simulator, simulator
 
 
 @pytest.fixture(scope="module")

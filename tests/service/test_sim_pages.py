@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from tests.simulator import Client, Simulator
+from tests.support.simulator import Client, Simulator
 
 from m26.sim.pages import POISON
 

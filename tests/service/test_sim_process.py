@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.simulator import Client, simulator, until
+from tests.support.simulator import Client, simulator, until
 
 SMALL = ("--size", "30")
 

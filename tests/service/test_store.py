@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.wire import T0, auction, body, card, page, records
+from tests.support.wire import T0, auction, body, card, page, records
 
 from m26.batches import Normalizer
 from m26.models import BROKEN, SWEEP_END, Record

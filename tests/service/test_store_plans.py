@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import anyio
 import asyncpg
 import pytest
-from tests.wire import T0, auction, body, records
+from tests.support.wire import T0, auction, body, records
 
 from m26.batches import Normalizer
 from m26.store.database import opened

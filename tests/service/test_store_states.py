@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.wire import T0, auction, body, card, records
+from tests.support.wire import T0, auction, body, card, records
 
 from m26.batches import Normalizer
 from m26.store.database import Store, opened

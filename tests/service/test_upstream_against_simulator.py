@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 import structlog
-from tests.simulator import Simulator, simulator
+from tests.support.simulator import Simulator, simulator
 
 from m26 import _native, log
 from m26.auth.cache import TicketCache

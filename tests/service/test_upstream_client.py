@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import structlog
 from structlog.testing import capture_logs
-from tests.bareserver import Behave, answering, client, search, serving
+from tests.support.bareserver import Behave, answering, client, search, serving
 
 from m26.errors import TransportError
 from m26.upstream.replies import classify_transport

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
-from tests.gateway import credentials, stored, ticket
+from tests.support.gateway import credentials, stored, ticket
 
 from m26.auth.cache import TicketCache
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.bareserver import SIM, answering, client, search, self_signed, serving
+from tests.support.bareserver import SIM, answering, client, search, self_signed, serving
 
 from m26.errors import ConfigError
 from m26.upstream.client import GatewayClient, tls_context

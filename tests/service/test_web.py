@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
-from tests.observing import Watched
+from tests.support.observing import Watched
 
 from m26.config import Web
 from m26.errors import ConfigError

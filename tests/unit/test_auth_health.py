@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.gateway import NOW, bundle, credentials, tokens
+from tests.support.gateway import NOW, bundle, credentials, tokens
 
 from m26.auth.credentials import Use
 from m26.auth.health import bundle_lines, forecast, lines

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.gateway import bundle, credentials, desk, tokens
+from tests.support.gateway import bundle, credentials, desk, tokens
 
 from m26.auth.credentials import Bundle, Credentials
 from m26.auth.pool import Pool

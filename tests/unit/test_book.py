@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.virtual import Clock
+from tests.support.virtual import Clock
 
 from m26.collect.book import Book
 from m26.collect.budget import Budget

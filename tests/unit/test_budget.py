@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.virtual import Clock
+from tests.support.virtual import Clock
 
 from m26.collect.budget import Budget, Outlook
 from m26.collect.standing import Standing

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import orjson
 import pytest
-from tests.captures import COMMAND, flow, har, har_entry, reply, tnetstring
+from tests.support.captures import COMMAND, flow, har, har_entry, reply, tnetstring
 
 from m26.auth.captures import Found, import_capture, read_credentials
 from m26.auth.vault import Vault

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.captures import BEGAN, SESSION, entry, login_entry, process_entry, token_entry
-from tests.gateway import bundle, credentials, har, stored, tokens
+from tests.support.captures import BEGAN, SESSION, entry, login_entry, process_entry, token_entry
+from tests.support.gateway import bundle, credentials, har, stored, tokens
 
 from m26.auth.captures import Found, import_capture, read_credentials
 from m26.auth.credentials import Credentials

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.captures import flow, har, har_entry, reply, tnetstring
+from tests.support.captures import flow, har, har_entry, reply, tnetstring
 from tests.unit.test_captures import both, save
 
 from m26.auth.captures import import_capture, read_credentials

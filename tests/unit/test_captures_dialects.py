@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 import pytest
-from tests.captures import har_entry, reply
+from tests.support.captures import har_entry, reply
 
 from m26.auth.captures import read_credentials
 from m26.offline import read_captures

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.captures import BEGAN, flow, login_entry, process_entry, token_entry
-from tests.gateway import har, tokens
+from tests.support.captures import BEGAN, flow, login_entry, process_entry, token_entry
+from tests.support.gateway import har, tokens
 
 from m26.auth.captures import Imported, import_capture, read_credentials
 from m26.auth.credentials import Credentials

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tests.captures import flow, har_entry, reply
+from tests.support.captures import flow, har_entry, reply
 
 from m26.captures.exchange import MAX_EXCHANGE_BYTES
 from m26.captures.har import read_har

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.fernet import Fernet
-from tests.gateway import NOW, bundle, credentials, stored, tokens
+from tests.support.gateway import NOW, bundle, credentials, stored, tokens
 
 from m26.auth.credentials import Use
 from m26.auth.vault import Vault

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests.observing import Watched
+from tests.support.observing import Watched
 
 from m26.runfile import Stop, announced, read_stop, write_stop
 from m26.status import State

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.servers import until
+from tests.support.servers import until
 
 from m26.embedded import binaries
 from m26.embedded.account import Account, account

@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from tests.gateway import (
+from tests.support.gateway import (
     NOW,
     PAYLOAD,
     Upstream,

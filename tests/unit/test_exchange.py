@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.virtual import Clock
-from tests.wire import T0, auction, body
+from tests.support.virtual import Clock
+from tests.support.wire import T0, auction, body
 
 from m26.collect.book import Book
 from m26.collect.exchange import Exchange

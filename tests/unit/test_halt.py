@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.virtual import Clock
+from tests.support.virtual import Clock
 
 from m26.collect.halt import Halt, StoppedError
 from m26.errors import StorageError

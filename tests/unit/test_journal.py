@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.journals import make_page, open_journal, read_all
+from tests.support.journals import make_page, open_journal, read_all
 
 from m26.errors import HomeLockedError, StorageError
 from m26.journal import Journal, read_segment, segment_paths

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 import zstandard
-from tests.journals import make_page, open_journal, read_all
+from tests.support.journals import make_page, open_journal, read_all
 
 from m26.errors import StorageError
 from m26.journal import read_segment, segment_paths

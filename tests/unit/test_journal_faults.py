@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.journals import BadSync, SmallDisk, make_page, open_journal, read_all
+from tests.support.journals import BadSync, SmallDisk, make_page, open_journal, read_all
 
 from m26.errors import StorageError
 from m26.journal import Journal, segment_paths
@@ -142,7 +142,7 @@ def test_a_folder_that_is_a_file_is_a_clear_error(tmp_path: Path) -> None:
 _WRITER = """
 import sys
 from pathlib import Path
-from tests.journals import make_page, open_journal
+from tests.support.journals import make_page, open_journal
 
 journal = open_journal(Path(sys.argv[1]), segment_bytes=3000)
 while True:

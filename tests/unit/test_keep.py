@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.journals import SmallDisk, make_page
+from tests.support.journals import SmallDisk, make_page
 
 from m26.collect.keep import Keeper
 from m26.errors import StorageError

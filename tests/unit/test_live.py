@@ -19,7 +19,7 @@ import pytest
 import structlog
 from rich.console import Console
 from structlog.testing import capture_logs
-from tests.observing import Watched
+from tests.support.observing import Watched
 
 from m26.cli.figures import figures, summary
 from m26.cli.live import LiveView, log_progress
@@ -34,7 +34,7 @@ import anyio, structlog, sys
 from m26 import config, log
 from m26.cli.live import LiveView
 from m26.status import State
-from tests.observing import Watched
+from tests.support.observing import Watched
 
 async def main():
     log.configure(color=config.color_allowed())

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
-from tests.gateway import (
+from tests.support.gateway import (
     NOW,
     Upstream,
     bundle,

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 import zstandard
-from tests.captures import REFUSAL, har, har_entry, reply
+from tests.support.captures import REFUSAL, har, har_entry, reply
 
 from m26.cli import run_command
 from m26.offline.convert import COLUMNS

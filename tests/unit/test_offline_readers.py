@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 import zstandard
-from tests.captures import REFUSAL, flow, har, har_entry, reply, tnetstring
-from tests.journals import make_page, open_journal
+from tests.support.captures import REFUSAL, flow, har, har_entry, reply, tnetstring
+from tests.support.journals import make_page, open_journal
 
 from m26._native import MAX_PAGE_BYTES
 from m26.errors import ShapeError, UsageError

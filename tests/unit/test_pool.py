@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.gateway import NOW, bundle, credentials, ticket
+from tests.support.gateway import NOW, bundle, credentials, ticket
 
 from m26.auth.credentials import Bundle, Use
 from m26.auth.pool import Pool

@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from tests.bareserver import Server, answering, serving
-from tests.gateway import NOW, Upstream, bundle, credentials, har, stored, ticket, tokens
+from tests.support.bareserver import Server, answering, serving
+from tests.support.gateway import NOW, Upstream, bundle, credentials, har, stored, ticket, tokens
 from tests.unit.test_captures_auth import BEGAN, login_entry, process_entry, token_entry
 
 from m26.auth.credentials import Credentials

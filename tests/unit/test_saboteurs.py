@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests import servers
-from tests.journals import make_page
 from tests.oracle import leaks, reading
 from tests.oracle.durability import Watched
 from tests.oracle.reading import History, Row
 from tests.oracle.rules import Event, Seen
 from tests.oracle.verdict import judge_history, judge_stream
-from tests.wire import page
+from tests.support import servers
+from tests.support.journals import make_page
+from tests.support.wire import page
 
 from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres

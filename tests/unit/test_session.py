@@ -10,7 +10,7 @@ import anyio
 import httpx
 import orjson
 import pytest
-from tests.gateway import (
+from tests.support.gateway import (
     NOW,
     PAYLOAD,
     Upstream,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.gateway import NOW, PAYLOAD, desk, ticket
+from tests.support.gateway import NOW, PAYLOAD, desk, ticket
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 import structlog
 from structlog.testing import capture_logs
-from tests.observing import Watched
+from tests.support.observing import Watched
 
 from m26.announce import announce
 from m26.snapshot import Account, Figures, Observer

@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from tests.observing import Clock
+from tests.support.observing import Clock
 
 from m26.status import State, Status
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from tests.gateway import NOW, PAYLOAD, Desk, bundle, credentials, desk, info, ticket
+from tests.support.gateway import NOW, PAYLOAD, Desk, bundle, credentials, desk, info, ticket
 
 from m26.auth.credentials import Bundle, Use
 from m26.upstream.profile import Profile

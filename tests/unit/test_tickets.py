@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.gateway import (
+from tests.support.gateway import (
     NOW,
     Upstream,
     blaze_error,

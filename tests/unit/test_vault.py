@@ -12,7 +12,7 @@ import anyio
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
-from tests.gateway import bundle, credentials, stored, tokens
+from tests.support.gateway import bundle, credentials, stored, tokens
 
 from m26 import config
 from m26.auth.credentials import Credentials

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
-from tests.gateway import credentials, stored
+from tests.support.gateway import credentials, stored
 
 from m26 import config
 from m26.auth.vault import Vault

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import orjson
-from tests.simulator import Simulator
+from tests.support.simulator import Simulator
 
 from m26.embedded.postgres import Postgres
 
