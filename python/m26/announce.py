@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
+from m26.clock import iso
 from m26.metrics import Metrics
-from m26.runfile import iso
 from m26.status import Condition, State, Status
 
 

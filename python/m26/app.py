@@ -16,7 +16,7 @@ import anyio
 import structlog
 from anyio.to_thread import run_sync
 
-from m26 import runfile, servers, snapshot
+from m26 import servers, snapshot
 from m26.accounts import Upstream, upstream
 from m26.announce import announce
 from m26.auth.cache import TicketCache
@@ -31,8 +31,9 @@ from m26.config import Loaded, Settings
 from m26.ending import Ending
 from m26.errors import StorageError
 from m26.health import serve_health
+from m26.home import runfile
+from m26.home.lock import HomeLock
 from m26.journal import Journal
-from m26.lock import HomeLock
 from m26.metrics import Metrics
 from m26.publish.client import connect as connect_redis
 from m26.publish.relay import Relay

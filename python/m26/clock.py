@@ -1,13 +1,18 @@
-"""Time as the asking side sees it: what the clock says, and waiting until it says more."""
+"""Time: what the asking side's clock says, waiting until it says more, and how it is written."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-import anyio
+
+async def _sleep(seconds: float) -> None:
+    import anyio  # who only reads and writes times needs no event loop
+
+    await anyio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +21,18 @@ class Clock:
 
     time: Callable[[], float] = time.time
     """Unix seconds."""
-    sleep: Callable[[float], Awaitable[Any]] = anyio.sleep
+    sleep: Callable[[float], Awaitable[Any]] = _sleep
     """Waits that many of its seconds."""
     speed: float = 1.0
     """How much faster than the machine's it runs: deadlines on the network are divided by it."""
+
+
+def iso(seconds: float) -> str:
+    """Unix seconds as ``2026-08-15T20:57:15Z``, with milliseconds only where they are not zero."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00").removesuffix(".000") + "Z"
+
+
+def unix(text: str) -> float:
+    """The inverse of `iso`."""
+    return datetime.fromisoformat(text).timestamp()

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from m26.clock import iso
 from m26.metrics import Metrics
-from m26.runfile import iso
 from m26.status import Condition, State, Status
 from m26.views import (
     AccountView,

@@ -86,14 +86,15 @@ def test_every_file_that_the_code_puts_into_the_home_stands_there() -> None:
     told = " ".join(cells[0] for cells in table("Files of the home"))
     root = Path(config.__file__).parent
     for path, pattern in {
-        "runfile.py": r'^(?:RUN|STOP) = "(.+)"$',
+        "home/runfile.py": r'^RUN = "(.+)"$',
+        "home/stops.py": r'^STOP = "(.+)"$',
         "auth/vault.py": r'^FILE: Final = "(.+)"$',
         "auth/keys.py": r'^KEY_FILE: Final = "(.+)"$',
         "upstream/profile.py": r'^_OVERLAY = "(.+)"$',
         "app.py": r'settings\.home / "(\w+)"',
         "collectors.py": r'settings\.home / "(\w+)"',
         "simulator.py": r'home / "(\w+)"',
-        "lock.py": r'home / "(\w+)"',
+        "home/lock.py": r'home / "(\w+)"',
         "embedded/postgres.py": r'home\.resolve\(\) / "(\w+)"',
         "embedded/valkey.py": r'home\.resolve\(\) / "(\w+)"',
     }.items():

@@ -15,7 +15,7 @@ from tests.support.worldclock import WorldClock
 
 from m26 import app, config
 from m26.errors import first_told
-from m26.runfile import read_stop
+from m26.home.stops import read_stop
 from m26.upstream.rules import RULES
 from m26.upstream.verdicts import RefusedError
 

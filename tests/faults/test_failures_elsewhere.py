@@ -18,7 +18,7 @@ from tests.support.simulator import Simulator
 from tests.support.worldclock import WorldClock
 
 from m26.auth.vault import FILE, Vault
-from m26.runfile import read_stop
+from m26.home.stops import read_stop
 
 pytestmark = pytest.mark.anyio
 _NAMES = [f"a{number}" for number in range(10)]

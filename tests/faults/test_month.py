@@ -23,7 +23,7 @@ from m26 import app, config, upkeep
 from m26.auth.captures import import_capture
 from m26.auth.health import forecast
 from m26.auth.vault import Vault
-from m26.runfile import Stop, read_stop
+from m26.home.stops import Stop, read_stop
 from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio

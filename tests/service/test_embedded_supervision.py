@@ -16,8 +16,8 @@ import redis
 from tests.support.servers import until
 
 from m26.embedded import supervise, valkey
-from m26.embedded.lock import Lock
 from m26.errors import StorageError
+from m26.home.lock import Lock
 
 pytestmark = pytest.mark.anyio
 

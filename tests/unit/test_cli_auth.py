@@ -14,7 +14,7 @@ from tests.support.gateway import NOW, bundle, credentials, stored, tokens
 
 from m26.auth.credentials import Use
 from m26.auth.vault import Vault
-from m26.runfile import Stop, write_stop
+from m26.home.stops import Stop, write_stop
 
 Command = Callable[..., Any]
 COMMANDS = ["import", "login", "status", "rebuild", "forget", "rekey", "addon"]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from m26.lock import HomeLock
-from m26.runfile import Stop, announced, write_stop
+from m26.home.lock import HomeLock
+from m26.home.runfile import announced
+from m26.home.stops import Stop, write_stop
 
 Command = Callable[..., Any]
 

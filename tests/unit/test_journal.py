@@ -10,8 +10,8 @@ import pytest
 from tests.support.journals import make_page, open_journal, read_all
 
 from m26.errors import HomeLockedError, StorageError
+from m26.home.lock import HomeLock
 from m26.journal import Journal, read_segment, segment_paths
-from m26.lock import HomeLock
 from m26.models import SWEEP_END, Page
 
 

@@ -10,22 +10,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from m26.clock import iso, unix
 from m26.errors import StorageError
+from m26.home.files import write_private
+from m26.home.runfile import RUN, announced, read_run
+from m26.home.stops import STOP, Stop, clear_stop, read_stop, read_stops, write_stop
 from m26.redaction import MASK
-from m26.runfile import (
-    RUN,
-    STOP,
-    Stop,
-    announced,
-    clear_stop,
-    iso,
-    read_run,
-    read_stop,
-    read_stops,
-    unix,
-    write_private,
-    write_stop,
-)
 
 CAPTCHA = Stop(
     reason="captcha",
@@ -54,7 +44,7 @@ def test_the_file_goes_when_the_block_fails(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_not_taken_for_a_running_one(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from m26.runfile import announced\n"
+        "import sys, time; from pathlib import Path; from m26.home.runfile import announced\n"
         "with announced(Path(sys.argv[1]), url='http://127.0.0.1:1'):\n"
         "    print('up', flush=True); time.sleep(60)"
     )

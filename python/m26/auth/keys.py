@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from m26 import config
 from m26.errors import ConfigError
-from m26.private import UnsafeFileError, read_private, replace_private
+from m26.home.files import UnsafeFileError, read_private, replace_private
 from m26.redaction import register_secret
 
 KEY_FILE: Final = "vault.key"

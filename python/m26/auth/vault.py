@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -18,13 +17,13 @@ from m26 import config
 from m26.auth.credentials import Credentials, dump
 from m26.auth.keys import Keys
 from m26.errors import AuthError, ConfigError, StorageError
-from m26.private import UnsafeFileError, read_private, replace_private
+from m26.home.files import UnsafeFileError, read_private, replace_private
+from m26.home.lock import open_lock, take, turn
 
 FILE: Final = "vault.bin"
 _VERSION = 1
 _ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _POLL = 0.02
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Vault:
@@ -178,19 +177,15 @@ class Vault:
     ) -> AsyncIterator[None]:
         try:
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._home / name, _LOCK_FLAGS, 0o600)
+            descriptor = open_lock(self._home / name)
         except OSError as error:
             raise self._cannot_write(error) from None
         try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if on_wait is not None:
-                        on_wait()
-                        on_wait = None
-                    await anyio.sleep(_POLL)
+            while not take(descriptor):
+                if on_wait is not None:
+                    on_wait()
+                    on_wait = None
+                await anyio.sleep(_POLL)
             yield
         finally:
             os.close(descriptor)
@@ -199,12 +194,8 @@ class Vault:
     def _writing(self) -> Iterator[None]:
         try:
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._home / ".vault.lock", _LOCK_FLAGS, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with turn(self._home / ".vault.lock"):
                 yield
-            finally:
-                os.close(descriptor)
         except OSError as error:
             raise self._cannot_write(error) from None
 

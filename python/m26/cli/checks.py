@@ -19,7 +19,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from m26.cli.output import size
 from m26.errors import ConfigError
-from m26.runfile import read_run, read_stops
+from m26.home.runfile import read_run
+from m26.home.stops import read_stops
 
 if TYPE_CHECKING:
     from m26.config import Loaded, Settings
@@ -123,7 +124,7 @@ def other_copy(loaded: Loaded) -> Check:
         return Check("collector", "ok", f"runs: pid {run.pid}, {run.url}")
     lock = loaded.settings.home / "lock"
     if lock.exists():
-        from m26.lock import HomeLock
+        from m26.home.lock import HomeLock
 
         HomeLock.acquire(loaded.settings.home).release()  # raises with the holder's pid
     return Check("collector", "ok", "does not run")

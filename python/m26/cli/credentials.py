@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from m26.cli.options import Options
 from m26.cli.output import console, duration, table
-from m26.runfile import iso, read_stops, unix
+from m26.clock import iso, unix
+from m26.home.stops import read_stops
 
 if TYPE_CHECKING:
     from pathlib import Path

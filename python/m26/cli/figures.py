@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from m26.cli.output import Rows, duration, size, text
-from m26.runfile import unix
+from m26.clock import unix
 from m26.views import ConditionView, ServerView, Snapshot
 
 _PASSING = ("budget left", "account", "lag", "running")

@@ -15,7 +15,7 @@ def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
     from m26.accounts import load_profile, profile_name
     from m26.auth.vault import Vault
     from m26.collect.sweep import SEARCH
-    from m26.runfile import read_stops
+    from m26.home.stops import read_stops
     from m26.store.migrate import shipped
 
     settings = loaded.settings

@@ -10,7 +10,9 @@ import orjson
 from m26.cli.figures import facts, figures
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows
-from m26.runfile import Run, Stop, iso, read_run, read_stops
+from m26.clock import iso
+from m26.home.runfile import Run, read_run
+from m26.home.stops import Stop, read_stops
 from m26.views import Snapshot
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows
 from m26.cli.status import stop_rows, stop_views
-from m26.runfile import clear_stop, read_run, read_stops
+from m26.home.runfile import read_run
+from m26.home.stops import clear_stop, read_stops
 
 
 def resume(*, options: Options = Options()) -> int:

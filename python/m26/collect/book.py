@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +14,10 @@ import orjson
 import structlog
 
 from m26.errors import StorageError
-from m26.runfile import write_private
+from m26.home.files import write_private
+from m26.home.lock import open_lock, take
 
 _log = structlog.get_logger()
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 DAY, MINUTE = 86_400.0, 60.0
 _CELL = 20
@@ -121,14 +120,14 @@ class Book:
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self._lock, _LOCK_FLAGS, 0o600)
+            lock = open_lock(self._lock)
         except OSError as error:
             raise StorageError(
                 f"cannot use {self._path.parent}: {error.strerror}",
                 hint="Check the disk's free space and the permissions of this folder.",
             ) from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            take(lock, wait=True)
             entries, remark = self._entries(_read(self._path))
             if remark:
                 _log.warning(remark, path=str(self._path))

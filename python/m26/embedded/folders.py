@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import stat
@@ -10,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from m26.errors import StorageError
+from m26.home.lock import take
 
 _SOCKET_PATH_BYTES = 107
 _LONGEST_NAME = len("/.s.PGSQL.5432.lock")
@@ -46,7 +46,7 @@ def socket_folder(folder: Path) -> Path:
         usual.mkdir(mode=0o700, exist_ok=True)
         return usual
     with (folder / "socket-folder").open("a+") as note:
-        fcntl.flock(note, fcntl.LOCK_EX)  # two commands starting at once agree on one
+        take(note.fileno(), wait=True)  # two commands starting at once agree on one
         note.seek(0)
         remembered = Path(note.read() or usual)
         if not _private(remembered, folder):

@@ -24,9 +24,9 @@ import anyio
 import structlog
 
 from m26.embedded.account import UserArguments
-from m26.embedded.lock import Lock
 from m26.embedded.process import POLL_SECONDS, Process, find
 from m26.errors import M26Error, StorageError
+from m26.home.lock import Lock
 
 _BACKOFF_SECONDS = (0.1, 30.0)
 _LOG_BYTES = 8 * 2**20

@@ -1,10 +1,15 @@
-"""Files only their owner may read: checked before they are read, replaced in one step."""
+"""Files of a home that only their owner may read: checked when read, replaced in one step."""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
+from typing import Any
+
+import orjson
+
+from m26.errors import StorageError
 
 _OTHERS = 0o077
 _OTHERS_OF_CREDENTIAL = 0o027
@@ -84,3 +89,32 @@ def replace_private(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """`replace_private`, told as this project tells of disks.
+
+    Raises:
+        StorageError: the disk or the folder does not allow it; the old file is untouched.
+    """
+    try:
+        replace_private(path, data)
+    except OSError as error:
+        raise cannot("write", path, error) from None
+
+
+def cannot(do: str, path: Path, error: OSError) -> StorageError:
+    """The disk's or the folder's refusal to let us `do` something with `path`."""
+    return StorageError(
+        f"cannot {do} {path}: {error.strerror}",
+        hint="Check the disk's free space and the permissions of this folder.",
+    )
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object that another process of the home wrote; empty where there is none."""
+    try:
+        document = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

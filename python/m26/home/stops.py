@@ -1,36 +1,26 @@
-"""What a home's collector tells other commands through two files: ``run.json``, ``stop.json``."""
+"""``stop.json``: the STOPs that hold in a home, until `m26 resume`.
+
+They survive restarts, and every process of the home keeps to them.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from m26.errors import StorageError
-from m26.private import replace_private
+from m26.clock import iso, unix
+from m26.home.files import cannot, read_object, write_private
+from m26.home.lock import take
 from m26.redaction import redact
 
-RUN = "run.json"
 STOP = "stop.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """The collector that serves a home now."""
-
-    pid: int
-    url: str
-    """Base address of its HTTP endpoints, without a slash at the end."""
-    started_at: float
-    """Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,38 +47,6 @@ class Stop:
         """The advice, with the command that lifts the STOP."""
         lifts = "m26 resume" in self.advice
         return self.advice if lifts else f"{self.advice} Then run: m26 resume".strip()
-
-
-@contextlib.contextmanager
-def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -> Iterator[Run]:
-    """Keep ``run.json`` of this process in `home` for as long as the block lasts."""
-    run = Run(pid=os.getpid(), url=url.rstrip("/"), started_at=clock())
-    document = {
-        "pid": run.pid,
-        "url": run.url,
-        "started_at": iso(run.started_at),
-        "birth": _birth(run.pid),
-    }
-    write_private(home / RUN, orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    try:
-        yield run
-    finally:
-        (home / RUN).unlink(missing_ok=True)
-
-
-def read_run(home: Path) -> Run | None:
-    """The running collector; None when there is none, though a killed one may have left its file.
-
-    A process id that now belongs to another process is recognised by its time of birth.
-    """
-    document = _read(home / RUN)
-    try:
-        pid, birth = int(document["pid"]), document["birth"]
-        run = Run(pid=pid, url=str(document["url"]), started_at=unix(document["started_at"]))
-    except (KeyError, TypeError, ValueError):
-        return None
-    alive = _birth(pid)
-    return run if alive is not None and alive == birth else None
 
 
 def write_stop(home: Path, stop: Stop) -> None:
@@ -120,7 +78,7 @@ def read_stops(home: Path) -> tuple[Stop, ...]:
         return ()
     except OSError:
         written_at = time.time()
-    first = _read(path)
+    first = read_object(path)
     others = first.get("others", [])
     documents = [first, *(others if isinstance(others, list) else [others])]
     return tuple(_stop(each, path, written_at) for each in documents)
@@ -145,7 +103,7 @@ def clear_stop(home: Path, shown: Iterable[Stop] | None = None) -> None:
         try:
             (home / STOP).unlink(missing_ok=True)
         except OSError as error:
-            raise _cannot("remove", home / STOP, error) from None
+            raise cannot("remove", home / STOP, error) from None
 
 
 def _write(home: Path, stops: Iterable[Stop]) -> None:
@@ -192,67 +150,9 @@ def _turn(home: Path) -> Iterator[None]:
     try:
         folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise _cannot("use", home, error) from None
+        raise cannot("use", home, error) from None
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        take(folder, wait=True)
         yield
     finally:
         os.close(folder)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """`replace_private`, told as this project tells of disks.
-
-    Raises:
-        StorageError: the disk or the folder does not allow it; the old file is untouched.
-    """
-    try:
-        replace_private(path, data)
-    except OSError as error:
-        raise _cannot("write", path, error) from None
-
-
-def _cannot(do: str, path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"cannot {do} {path}: {error.strerror}",
-        hint="Check the disk's free space and the permissions of this folder.",
-    )
-
-
-def iso(seconds: float) -> str:
-    """Unix seconds as ``2026-08-15T20:57:15Z``, with milliseconds only where they are not zero."""
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00").removesuffix(".000") + "Z"
-
-
-def unix(text: str) -> float:
-    """The inverse of `iso`."""
-    return datetime.fromisoformat(text).timestamp()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _birth(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot, 0 where the system does not say, None if dead.
-
-    The number tells one user of a process id from the next.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return None
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return None
-        except OSError:
-            return 0
-        return 0
-    return None if fields[0] in "ZX" else int(fields[19])

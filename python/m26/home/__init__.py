@@ -1,0 +1,1 @@
+"""What processes of one home share through files."""
