@@ -16,9 +16,10 @@ import anyio
 import structlog
 from anyio.to_thread import run_sync
 
-from m26 import servers, snapshot
+from m26 import servers
+from m26.status import snapshot
 from m26.accounts import Upstream, upstream
-from m26.announce import announce
+from m26.status.announce import announce
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
 from m26.batches import Normalizer
@@ -34,14 +35,14 @@ from m26.health import serve_health
 from m26.home import runfile
 from m26.home.lock import HomeLock
 from m26.journal import Journal
-from m26.metrics import Metrics
+from m26.status.metrics import Metrics
 from m26.publish.client import connect as connect_redis
 from m26.publish.relay import Relay
-from m26.status import State, Status
+from m26.status.conditions import State, Status
 from m26.store.database import Store
 from m26.store.drain import Drain
 from m26.upstream.profile import Paging
-from m26.views import Snapshot
+from m26.status.views import Snapshot
 from m26.wake import Wake
 from m26.web import guard
 

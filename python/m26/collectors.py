@@ -19,9 +19,9 @@ from m26.collect.keep import Keeper
 from m26.collect.reaction import Reaction
 from m26.collect.standing import Standing
 from m26.config import Settings
-from m26.metrics import Metrics
-from m26.snapshot import Figures
-from m26.status import State, Status
+from m26.status.metrics import Metrics
+from m26.status.snapshot import Figures
+from m26.status.conditions import State, Status
 from m26.upstream.client import DEADLINE, GatewayClient
 
 

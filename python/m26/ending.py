@@ -10,7 +10,7 @@ import structlog
 from m26.errors import M26Error, StorageError, first_told
 from m26.publish.client import OUTAGES as REDIS_OUTAGES
 from m26.publish.relay import Relay
-from m26.status import State, Status
+from m26.status.conditions import State, Status
 from m26.store.drain import Drain
 
 _log = structlog.get_logger()

@@ -14,7 +14,7 @@ from m26.config import Settings
 from m26.embedded import postgres, valkey
 from m26.errors import StorageError
 from m26.redaction import register_secret
-from m26.snapshot import Server
+from m26.status.snapshot import Server
 from m26.store.database import Store, connect
 
 _PATIENCE = 30.0

@@ -23,7 +23,7 @@ from m26.collect.standing import Standing
 from m26.config import Settings
 from m26.errors import AuthError, M26Error, TransportError, UpstreamError, UsageError
 from m26.home.stops import read_stops
-from m26.status import Status
+from m26.status.conditions import Status
 from m26.upstream.client import DEADLINE, GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.replies import classify_transport

@@ -11,7 +11,7 @@ from tests.support.observing import Watched
 
 from m26.config import Web
 from m26.errors import ConfigError
-from m26.status import State
+from m26.status.conditions import State
 from m26.web.app import create_app
 from m26.web.guard import allowed_hosts, check_binding
 

@@ -13,7 +13,7 @@ from tests.support.observing import Watched
 
 from m26.home.runfile import announced
 from m26.home.stops import Stop, read_stop, write_stop
-from m26.status import State
+from m26.status.conditions import State
 from m26.web.app import create_app
 from m26.web.server import serve
 

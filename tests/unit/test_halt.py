@@ -11,7 +11,7 @@ from tests.support.virtual import Clock
 from m26.collect.halt import Halt, StoppedError
 from m26.errors import StorageError
 from m26.home.stops import STOP, Stop, clear_stop, read_stop, read_stops, write_stop
-from m26.status import State, Status
+from m26.status.conditions import State, Status
 from m26.upstream.rules import RULES
 
 pytestmark = pytest.mark.anyio

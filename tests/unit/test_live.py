@@ -25,15 +25,15 @@ from m26.cli.figures import figures, summary
 from m26.cli.live import LiveView, log_progress
 from m26.cli.output import print_rows
 from m26.errors import StorageError
-from m26.status import State
-from m26.views import Snapshot
+from m26.status.conditions import State
+from m26.status.views import Snapshot
 
 ESCAPE = "\x1b"
 RUN = """
 import anyio, structlog, sys
 from m26 import config, log
 from m26.cli.live import LiveView
-from m26.status import State
+from m26.status.conditions import State
 from tests.support.observing import Watched
 
 async def main():

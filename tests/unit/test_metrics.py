@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from m26.metrics import Metrics
+from m26.status.metrics import Metrics
 
 CONTRACT = {
     "m26_requests_total": "counter",

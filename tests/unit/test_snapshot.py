@@ -10,10 +10,10 @@ import structlog
 from structlog.testing import capture_logs
 from tests.support.observing import Watched
 
-from m26.announce import announce
-from m26.snapshot import Account, Figures, Observer
-from m26.status import State
-from m26.views import Snapshot
+from m26.status.announce import announce
+from m26.status.snapshot import Account, Figures, Observer
+from m26.status.conditions import State
+from m26.status.views import Snapshot
 from m26.web.openapi import document
 
 STARTING = "starting: servers, schema and journal are being opened"

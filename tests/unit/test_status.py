@@ -5,7 +5,7 @@ import itertools
 import pytest
 from tests.support.observing import Clock
 
-from m26.status import State, Status
+from m26.status.conditions import State, Status
 
 
 @pytest.fixture

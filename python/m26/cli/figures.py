@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from m26.cli.output import Rows, duration, size, text
 from m26.clock import unix
-from m26.views import ConditionView, ServerView, Snapshot
+from m26.status.views import ConditionView, ServerView, Snapshot
 
 _PASSING = ("budget left", "account", "lag", "running")
 """Rows that say nothing once the run is over."""

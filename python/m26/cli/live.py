@@ -16,7 +16,7 @@ from rich.live import Live
 
 from m26.cli.figures import banner, figures, summary
 from m26.cli.output import Rows, console, dump_json, grid
-from m26.views import Snapshot
+from m26.status.views import Snapshot
 
 
 class LiveView:

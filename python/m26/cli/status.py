@@ -13,7 +13,7 @@ from m26.cli.output import dump_json, print_rows
 from m26.clock import iso
 from m26.home.runfile import Run, read_run
 from m26.home.stops import Stop, read_stops
-from m26.views import Snapshot
+from m26.status.views import Snapshot
 
 if TYPE_CHECKING:
     from m26.config import Loaded

@@ -16,7 +16,7 @@ from m26.collect.halt import StoppedError
 from m26.collect.reaction import Reaction
 from m26.errors import TransportError
 from m26.models import BROKEN, Page
-from m26.status import State
+from m26.status.conditions import State
 from m26.upstream.profile import Command
 from m26.upstream.replies import Reply, classify, classify_transport
 from m26.upstream.verdicts import (

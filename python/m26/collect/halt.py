@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 
 from m26.errors import StorageError
 from m26.home.stops import STOP, Stop, read_stops, write_stop
-from m26.status import State, Status
+from m26.status.conditions import State, Status
 from m26.upstream.rules import RULES
 from m26.upstream.verdicts import RefusedError, Verdict
 

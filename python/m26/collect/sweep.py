@@ -8,7 +8,7 @@ import orjson
 
 from m26.collect.exchange import Exchange
 from m26.models import SWEEP_END, Page
-from m26.status import State
+from m26.status.conditions import State
 from m26.upstream.profile import Paging
 
 SEARCH = '{"filters":[],"itemName":""}'

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from m26.metrics import CONTENT_TYPE, Metrics
-from m26.views import Snapshot
+from m26.status.metrics import CONTENT_TYPE, Metrics
+from m26.status.views import Snapshot
 from m26.web.guard import Guard
 from m26.web.openapi import document
 from m26.web.problem import HANDLERS, problem
