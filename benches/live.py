@@ -19,10 +19,10 @@ from redis.asyncio import Redis
 from m26.batches import Normalizer
 from m26.collect.keep import Keeper
 from m26.journal import Journal
-from m26.status.metrics import Metrics
 from m26.publish.client import connect
 from m26.publish.relay import STREAM, Relay
 from m26.status.conditions import Status
+from m26.status.metrics import Metrics
 from m26.store.database import Store, opened
 from m26.store.drain import Drain
 from m26.wake import Wake

@@ -17,15 +17,12 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26 import servers
-from m26.status import snapshot
 from m26.accounts import Upstream, upstream
-from m26.status.announce import announce
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
 from m26.batches import Normalizer
 from m26.clock import Clock
 from m26.collect import sweep
-from m26.collect.halt import Halt
 from m26.collect.keep import Keeper
 from m26.collectors import Collector, collector, gauge
 from m26.config import Loaded, Settings
@@ -35,14 +32,17 @@ from m26.health import serve_health
 from m26.home import runfile
 from m26.home.lock import HomeLock
 from m26.journal import Journal
-from m26.status.metrics import Metrics
+from m26.limits.halt import Halt
 from m26.publish.client import connect as connect_redis
 from m26.publish.relay import Relay
+from m26.status import snapshot
+from m26.status.announce import announce
 from m26.status.conditions import State, Status
+from m26.status.metrics import Metrics
+from m26.status.views import Snapshot
 from m26.store.database import Store
 from m26.store.drain import Drain
 from m26.upstream.profile import Paging
-from m26.status.views import Snapshot
 from m26.wake import Wake
 from m26.web import guard
 

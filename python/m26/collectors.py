@@ -12,16 +12,16 @@ from m26.auth.cache import TicketCache
 from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.clock import Clock
-from m26.collect.budget import Budget
 from m26.collect.exchange import Exchange
-from m26.collect.halt import Halt
 from m26.collect.keep import Keeper
 from m26.collect.reaction import Reaction
-from m26.collect.standing import Standing
 from m26.config import Settings
+from m26.limits.budget import Budget
+from m26.limits.halt import Halt
+from m26.limits.standing import Standing
+from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
 from m26.status.snapshot import Figures
-from m26.status.conditions import State, Status
 from m26.upstream.client import DEADLINE, GatewayClient
 
 

@@ -9,9 +9,9 @@ from functools import partial
 from anyio.abc import TaskStatus
 
 from m26.config import Web
+from m26.status.conditions import State
 from m26.status.metrics import Metrics
 from m26.status.snapshot import Observer
-from m26.status.conditions import State
 from m26.web import guard
 from m26.web.app import create_app
 from m26.web.server import serve

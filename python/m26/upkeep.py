@@ -17,12 +17,12 @@ from m26.auth.login import Login, exchange
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
 from m26.auth.vault import Vault
 from m26.clock import Clock, iso
-from m26.collect.budget import Budget
-from m26.collect.halt import Halt, StoppedError
-from m26.collect.standing import Standing
 from m26.config import Settings
 from m26.errors import AuthError, M26Error, TransportError, UpstreamError, UsageError
 from m26.home.stops import read_stops
+from m26.limits.budget import Budget
+from m26.limits.halt import Halt, StoppedError
+from m26.limits.standing import Standing
 from m26.status.conditions import Status
 from m26.upstream.client import DEADLINE, GatewayClient
 from m26.upstream.profile import Profile

@@ -10,8 +10,8 @@ from starlette.routing import Route
 from tests.docs.pages import DOCS, quoted, rows, section
 
 from m26 import config, errors
-from m26.status.metrics import Metrics
 from m26.status.conditions import State
+from m26.status.metrics import Metrics
 from m26.web.app import create_app
 
 PAGE = DOCS / "OPERATIONS.md"

@@ -13,11 +13,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from m26.errors import ConfigError, StorageError
-from m26.status.metrics import Metrics
 from m26.publish.client import connect
 from m26.publish.follow import follow
 from m26.publish.relay import DATABASE, STREAM, Relay
 from m26.status.conditions import Status
+from m26.status.metrics import Metrics
 from m26.wake import Wake
 
 pytestmark = pytest.mark.anyio

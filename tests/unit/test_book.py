@@ -11,10 +11,10 @@ import orjson
 import pytest
 from tests.support.virtual import Clock
 
-from m26.collect.book import Book
-from m26.collect.budget import Budget
-from m26.collect.standing import Standing
 from m26.errors import StorageError
+from m26.limits.book import Book
+from m26.limits.budget import Budget
+from m26.limits.standing import Standing
 from m26.upstream.profile import BudgetLimits
 from m26.upstream.rules import RULES
 

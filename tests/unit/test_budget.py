@@ -12,8 +12,8 @@ import anyio
 import pytest
 from tests.support.virtual import Clock
 
-from m26.collect.budget import Budget, Outlook
-from m26.collect.standing import Standing
+from m26.limits.budget import Budget, Outlook
+from m26.limits.standing import Standing
 from m26.upstream.profile import BudgetLimits
 from m26.upstream.rules import RULES
 
@@ -174,7 +174,7 @@ async def test_login_limits_hold_between_budgets(tmp_path: Path) -> None:
 async def test_two_processes_never_get_more_than_one_would(tmp_path: Path) -> None:
     code = (
         "import sys, anyio, pathlib\n"
-        "from m26.collect.budget import Budget\n"
+        "from m26.limits.budget import Budget\n"
         "from m26.upstream.profile import BudgetLimits\n"
         "async def main():\n"
         "    limits = BudgetLimits(per_day=864_000, per_minute=600, burst=20)\n"

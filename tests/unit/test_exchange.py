@@ -11,16 +11,16 @@ import pytest
 from tests.support.virtual import Clock
 from tests.support.wire import T0, auction, body
 
-from m26.collect.book import Book
 from m26.collect.exchange import Exchange
-from m26.collect.halt import Halt, StoppedError
 from m26.collect.reaction import Reaction
-from m26.collect.standing import Standing
 from m26.collect.sweep import collect, sweep
 from m26.home.stops import Stop, clear_stop, read_stop
-from m26.status.metrics import Metrics
+from m26.limits.book import Book
+from m26.limits.halt import Halt, StoppedError
+from m26.limits.standing import Standing
 from m26.models import BROKEN, SWEEP_END, Page
 from m26.status.conditions import Condition, State, Status
+from m26.status.metrics import Metrics
 from m26.upstream.profile import Paging, Profile
 from m26.upstream.replies import Reply
 from m26.upstream.rules import RULES

@@ -8,9 +8,9 @@ import anyio
 import pytest
 from tests.support.virtual import Clock
 
-from m26.collect.halt import Halt, StoppedError
 from m26.errors import StorageError
 from m26.home.stops import STOP, Stop, clear_stop, read_stop, read_stops, write_stop
+from m26.limits.halt import Halt, StoppedError
 from m26.status.conditions import State, Status
 from m26.upstream.rules import RULES
 

@@ -12,8 +12,8 @@ from m26.collect.keep import Keeper
 from m26.errors import StorageError
 from m26.journal import Journal
 from m26.journal.files import Files
-from m26.status.metrics import Metrics
 from m26.status.conditions import State, Status
+from m26.status.metrics import Metrics
 from m26.wake import Wake
 
 pytestmark = pytest.mark.anyio

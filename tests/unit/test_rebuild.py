@@ -16,11 +16,11 @@ from m26.auth.login import Login, address, prepare
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild, without
 from m26.auth.vault import Vault
 from m26.clock import Clock
-from m26.collect.book import Book, Pause
 from m26.config import Settings
 from m26.config import Upstream as Upstreams
 from m26.errors import AuthError, UpstreamError, UsageError
 from m26.home.stops import Stop, read_stops, write_stop
+from m26.limits.book import Book, Pause
 from m26.upkeep import Upkeep, log_in, rebuild_home
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile

@@ -25,7 +25,6 @@ from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 from m26.journal import Journal
-from m26.status.metrics import Metrics
 from m26.models import Record
 from m26.publish.client import connect
 from m26.publish.relay import Relay
@@ -35,6 +34,7 @@ from m26.sim.ledger import Ledger
 from m26.sim.market import Market, Tempo
 from m26.sim.records import Request
 from m26.status.conditions import Status
+from m26.status.metrics import Metrics
 from m26.store.database import opened
 from m26.upstream.profile import Profile
 from m26.wake import Wake

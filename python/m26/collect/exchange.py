@@ -12,9 +12,9 @@ from anyio.to_thread import run_sync
 
 from m26 import _native
 from m26._native import Peek
-from m26.collect.halt import StoppedError
 from m26.collect.reaction import Reaction
 from m26.errors import TransportError
+from m26.limits.halt import StoppedError
 from m26.models import BROKEN, Page
 from m26.status.conditions import State
 from m26.upstream.profile import Command

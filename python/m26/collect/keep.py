@@ -11,9 +11,9 @@ from anyio.to_thread import run_sync
 
 from m26.errors import StorageError
 from m26.journal import Journal
-from m26.status.metrics import Metrics
 from m26.models import Page
 from m26.status.conditions import State, Status
+from m26.status.metrics import Metrics
 from m26.wake import Wake
 
 _log = structlog.get_logger()

@@ -12,11 +12,11 @@ import anyio
 import structlog
 from anyio.to_thread import run_sync
 
-from m26.collect.halt import Halt, StoppedError
-from m26.collect.standing import Standing
 from m26.errors import TransportError
-from m26.status.metrics import Metrics
+from m26.limits.halt import Halt, StoppedError
+from m26.limits.standing import Standing
 from m26.status.conditions import State, Status
+from m26.status.metrics import Metrics
 from m26.upstream.replies import Reply, classify_transport
 from m26.upstream.verdicts import Action, RefusedError, Step, UnavailableError, Verdict
 

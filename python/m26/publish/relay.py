@@ -9,9 +9,9 @@ import structlog
 from redis.asyncio import Redis
 
 from m26.errors import StorageError
-from m26.status.metrics import Metrics
 from m26.publish.client import OUTAGES, plain
 from m26.status.conditions import State, Status
+from m26.status.metrics import Metrics
 from m26.wake import Wake
 
 _log = structlog.get_logger()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from m26.clock import iso
-from m26.status.metrics import Metrics
 from m26.status.conditions import Condition, State, Status
+from m26.status.metrics import Metrics
 
 
 def announce(status: Status, metrics: Metrics) -> None:

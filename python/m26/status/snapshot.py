@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from m26.clock import iso
-from m26.status.metrics import Metrics
 from m26.status.conditions import Condition, State, Status
+from m26.status.metrics import Metrics
 from m26.status.views import (
     AccountView,
     CommitView,

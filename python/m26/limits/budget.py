@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import anyio
 from anyio.to_thread import run_sync
 
-from m26.collect.book import DAY, MINUTE, Book, Entries, Pause
+from m26.limits.book import DAY, MINUTE, Book, Entries, Pause
 from m26.upstream.profile import BudgetLimits
 
 # Rules of the gateway's login call: at most so many within so many seconds.

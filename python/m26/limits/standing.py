@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from anyio.to_thread import run_sync
 
-from m26.collect.book import Book, Entries, Pause
+from m26.limits.book import Book, Entries, Pause
 from m26.upstream.verdicts import Action, Escalation, Step, Verdict
 
 
