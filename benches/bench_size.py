@@ -17,7 +17,7 @@ from benches.pages import BATCH, PER_PAGE, RULES, START, Lot, Market, page, reco
 from benches.stores import PART
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from m26.batches import Normalizer
+from m26.normalizer import Normalizer
 from m26.store.database import Store, opened
 
 AUCTIONS = BATCH * PER_PAGE

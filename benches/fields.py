@@ -17,9 +17,9 @@ from benches.peers import Cards
 from benches.race import Contender
 from benches.stores import PART, Merged, Tally, bodies
 
-from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
 from m26.models import Record
+from m26.normalizer import Normalizer
 from m26.store.database import opened
 from m26.store.load import Loader
 

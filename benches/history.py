@@ -9,8 +9,8 @@ from benches import databases, ours
 from benches.pages import PLATFORM, RULES, START, Market, records
 from benches.stores import PART
 
-from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
+from m26.normalizer import Normalizer
 from m26.store import partitions
 from m26.store.database import opened
 

@@ -16,9 +16,9 @@ import orjson
 from benches.pages import RULES
 from redis.asyncio import Redis
 
-from m26.batches import Normalizer
 from m26.collect.keep import Keeper
 from m26.journal import Journal
+from m26.normalizer import Normalizer
 from m26.publish.client import connect
 from m26.publish.relay import STREAM, Relay
 from m26.status.conditions import Status

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from benches.pages import PLATFORM, RULES, page
 
 from m26 import _native
-from m26.batches import Normalizer
+from m26.normalizer import Normalizer
 
 
 class Encoded(NamedTuple):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from m26._native import Batch, CopyBuffer, Peek, peek
-    from m26.batches import normalize
     from m26.errors import (
         AuthError,
         ConfigError,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from m26.models import Page
+    from m26.normalizer import normalize
     from m26.offline import read_captures
 
 __all__ = [
@@ -48,7 +48,7 @@ _ELSEWHERE = {
     "CopyBuffer": "m26._native",
     "Page": "m26.models",
     "Peek": "m26._native",
-    "normalize": "m26.batches",
+    "normalize": "m26.normalizer",
     "peek": "m26._native",
     "read_captures": "m26.offline",
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from m26 import simulator
-from m26.auth.captures import import_capture
+from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
 from m26.config import Settings
 from m26.errors import AuthError, ConfigError

@@ -20,7 +20,6 @@ from m26 import servers
 from m26.accounts import Upstream, upstream
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
-from m26.batches import Normalizer
 from m26.clock import Clock
 from m26.collect import sweep
 from m26.collect.keep import Keeper
@@ -33,6 +32,7 @@ from m26.home import runfile
 from m26.home.lock import HomeLock
 from m26.journal import Journal
 from m26.limits.halt import Halt
+from m26.normalizer import Normalizer
 from m26.publish.client import connect as connect_redis
 from m26.publish.relay import Relay
 from m26.status import snapshot

@@ -9,7 +9,7 @@ import pytest
 from tests.docs.pages import DOCS, ROOT, blocks, quoted, rows, section
 from tests.support import wire
 
-from m26.batches import Normalizer
+from m26.normalizer import Normalizer
 from m26.store.database import opened
 from m26.upstream.profile import Profile
 

@@ -10,8 +10,8 @@ from tests.support import wire
 from tests.support.captures import reply
 from tests.support.proxy import Faults, Proxy
 
-from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
+from m26.normalizer import Normalizer
 from m26.store.connection import OUTAGES
 from m26.store.database import opened
 from m26.upstream.profile import Profile

@@ -20,8 +20,8 @@ from tests.support.simulator import Simulator, simulator
 from tests.support.worldclock import WorldClock
 
 from m26 import app, config, upkeep
-from m26.auth.captures import import_capture
-from m26.auth.health import forecast
+from m26.auth.intake import import_capture
+from m26.auth.report import forecast
 from m26.auth.vault import Vault
 from m26.home.stops import Stop, read_stop
 from m26.upstream.profile import Profile

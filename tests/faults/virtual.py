@@ -20,7 +20,7 @@ from tests.support.simulator import Simulator, simulator
 from tests.support.worldclock import WorldClock
 
 from m26 import app, config
-from m26.auth.captures import import_capture
+from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.journal import segment

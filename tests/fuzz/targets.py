@@ -13,7 +13,7 @@ from tests.fuzz import rows, seeds
 from tests.fuzz.mutate import Change, in_tree
 
 from m26._native import Peek, peek
-from m26.auth.captures import read_credentials
+from m26.auth.intake import read_credentials
 from m26.captures.exchange import MAX_EXCHANGE_BYTES
 from m26.captures.har import is_har
 from m26.captures.mitm import is_flow_file

@@ -14,9 +14,9 @@ from tests.oracle.rules import SECOND, Seen, fold
 from tests.oracle.verdict import judge_history
 from tests.support import servers, wire
 
-from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
 from m26.models import Record
+from m26.normalizer import Normalizer
 from m26.store.database import Store, opened
 from m26.store.load import Loader
 from m26.upstream.profile import Profile

@@ -14,9 +14,9 @@ import pytest
 from tests.support.wire import T0, auction, body, page
 
 from m26 import Batch
-from m26.batches import Normalizer
 from m26.journal import Journal
 from m26.models import Page
+from m26.normalizer import Normalizer
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
 from m26.store.database import opened

@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 from tests.support.wire import T0, auction, body, card, page, records
 
-from m26.batches import Normalizer
 from m26.models import BROKEN, SWEEP_END, Record
+from m26.normalizer import Normalizer
 from m26.store.database import opened
 from m26.store.load import Loader
 from m26.store.transaction import CursorMovedError

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from tests.support.wire import T0, auction, body, records
 
-from m26.batches import Normalizer
+from m26.normalizer import Normalizer
 from m26.store.database import opened
 from m26.upstream.profile import Profile
 

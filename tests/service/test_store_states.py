@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tests.support.wire import T0, auction, body, card, records
 
-from m26.batches import Normalizer
+from m26.normalizer import Normalizer
 from m26.store.database import Store, opened
 from m26.store.load import Loader
 from m26.upstream.profile import Profile

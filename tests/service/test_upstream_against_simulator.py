@@ -16,7 +16,7 @@ from tests.support.simulator import Simulator, simulator
 
 from m26 import _native, log
 from m26.auth.cache import TicketCache
-from m26.auth.captures import import_capture
+from m26.auth.intake import import_capture
 from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.cli import run_command

@@ -7,7 +7,7 @@ import pytest
 from tests.support.gateway import NOW, bundle, credentials, tokens
 
 from m26.auth.credentials import Use
-from m26.auth.health import bundle_lines, forecast, lines
+from m26.auth.report import bundle_lines, forecast, lines
 from m26.upstream.profile import Profile, Signing
 from m26.upstream.secret import Secret
 

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from tests.support.captures import COMMAND, flow, har, har_entry, reply, tnetstring
 
-from m26.auth.captures import Found, import_capture, read_credentials
+from m26.auth.intake import Found, import_capture, read_credentials
 from m26.auth.vault import Vault
 from m26.captures.har import read_har
 from m26.cli import run_command

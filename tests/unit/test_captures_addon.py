@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 import m26
-from m26.auth.captures import read_credentials
+from m26.auth.intake import read_credentials
 from m26.offline import read_captures
 
 ADDON = Path(m26.__file__).with_name("captures") / "addon.py"

@@ -8,8 +8,8 @@ import pytest
 from tests.support.captures import BEGAN, SESSION, entry, login_entry, process_entry, token_entry
 from tests.support.gateway import bundle, credentials, har, stored, tokens
 
-from m26.auth.captures import Found, import_capture, read_credentials
 from m26.auth.credentials import Credentials
+from m26.auth.intake import Found, import_capture, read_credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
 

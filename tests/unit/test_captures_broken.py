@@ -8,7 +8,7 @@ import pytest
 from tests.support.captures import flow, har, har_entry, reply, tnetstring
 from tests.unit.test_captures import both, save
 
-from m26.auth.captures import import_capture, read_credentials
+from m26.auth.intake import import_capture, read_credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, ShapeError, UsageError
 from m26.offline import read_captures

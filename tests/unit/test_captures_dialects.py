@@ -14,7 +14,7 @@ import orjson
 import pytest
 from tests.support.captures import har_entry, reply
 
-from m26.auth.captures import read_credentials
+from m26.auth.intake import read_credentials
 from m26.offline import read_captures
 
 SECRET = "CANARY+S/=="

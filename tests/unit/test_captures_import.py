@@ -11,8 +11,8 @@ import pytest
 from tests.support.captures import BEGAN, flow, login_entry, process_entry, token_entry
 from tests.support.gateway import har, tokens
 
-from m26.auth.captures import Imported, import_capture, read_credentials
 from m26.auth.credentials import Credentials
+from m26.auth.intake import Imported, import_capture, read_credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
 from m26.redaction import redact

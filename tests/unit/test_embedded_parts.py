@@ -11,9 +11,9 @@ import pytest
 from tests.support.servers import until
 
 from m26.embedded import binaries
-from m26.embedded.account import Account, account
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import Process, find
+from m26.embedded.user import Account, account
 from m26.embedded.valkey import Valkey
 from m26.errors import ConfigError, StorageError
 from m26.home.lock import Lock

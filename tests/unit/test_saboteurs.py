@@ -21,11 +21,11 @@ from tests.support import servers
 from tests.support.journals import make_page
 from tests.support.wire import page
 
-from m26.batches import Normalizer
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 from m26.journal import Journal
 from m26.models import Record
+from m26.normalizer import Normalizer
 from m26.publish.client import connect
 from m26.publish.relay import Relay
 from m26.sim import replies

@@ -10,9 +10,9 @@ from pathlib import Path
 import structlog
 from anyio import to_thread
 
-from m26.auth.captures import import_capture
 from m26.auth.credentials import Credentials
-from m26.auth.health import Forecast, bundle_state, forecast
+from m26.auth.intake import import_capture
+from m26.auth.report import Forecast, bundle_state, forecast
 from m26.auth.tokens import refresh
 from m26.auth.vault import Vault, check_name
 from m26.errors import AuthError, ConfigError, M26Error, TransportError, UsageError

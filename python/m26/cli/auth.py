@@ -15,7 +15,7 @@ from m26.cli.options import Options
 from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
-    from m26.auth.captures import Found, Imported
+    from m26.auth.intake import Found, Imported
 
 
 _GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
@@ -45,7 +45,7 @@ def import_(
         platform: ps5, xbsx, pc, ps4 or xone; read from the capture when not given.
         options: options of every command.
     """
-    from m26.auth.captures import import_capture
+    from m26.auth.intake import import_capture
     from m26.errors import UsageError
     from m26.upkeep import profile_of
 

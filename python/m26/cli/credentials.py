@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from m26.auth.credentials import Credentials
-    from m26.auth.health import Line
+    from m26.auth.report import Line
     from m26.auth.vault import Vault
     from m26.config import Settings
     from m26.upstream.profile import Profile
@@ -37,16 +37,15 @@ def opened(options: Options) -> tuple[Settings, Vault, Profile]:
 
 def document(name: str, held: Credentials, chosen: Profile) -> dict[str, Any]:
     """An account as JSON shows it; the tables are made of it too."""
-    from m26.auth import health
     from m26.upkeep import profile_of
 
     now, profile = time.time(), profile_of(held.platform, chosen)
     return {
         "account": name,
         "platform": held.platform,
-        "credentials": [_line(line) for line in health.lines(held, profile, now=now)],
-        "bundles": [asdict(line) for line in health.bundle_lines(held, now=now)],
-        "forecast": asdict(health.forecast(held, profile, now=now)),
+        "credentials": [_line(line) for line in report.lines(held, profile, now=now)],
+        "bundles": [asdict(line) for line in report.bundle_lines(held, now=now)],
+        "forecast": asdict(report.forecast(held, profile, now=now)),
     }
 
 

@@ -81,7 +81,7 @@ async def replay(
 
 
 async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
-    from m26.batches import Normalizer
+    from m26.normalizer import Normalizer
     from m26.store import connection as connections
     from m26.store.transaction import CursorMovedError
 

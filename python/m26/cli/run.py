@@ -47,7 +47,7 @@ async def run(
     seconds = None if for_ is None else _seconds(for_)
     loaded = options.load()
     if dry_run:
-        from m26.cli.plan import show_plan
+        from m26.cli.dry_run import show_plan
 
         show_plan(loaded, account=account, as_json=options.json)
         return 0

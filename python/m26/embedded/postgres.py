@@ -15,10 +15,10 @@ from urllib.parse import quote
 import anyio
 
 from m26.embedded import supervise
-from m26.embedded.account import NAMESPACE, Account, account
 from m26.embedded.binaries import postgres_folder
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import program_of
+from m26.embedded.user import NAMESPACE, Account, account
 from m26.errors import StorageError
 
 NAME = "m26"

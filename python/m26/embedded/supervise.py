@@ -23,8 +23,8 @@ from pathlib import Path
 import anyio
 import structlog
 
-from m26.embedded.account import UserArguments
 from m26.embedded.process import POLL_SECONDS, Process, find
+from m26.embedded.user import UserArguments
 from m26.errors import M26Error, StorageError
 from m26.home.lock import Lock
 

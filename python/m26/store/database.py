@@ -14,7 +14,7 @@ from m26.store.load import HELD, Loader
 if TYPE_CHECKING:
     from asyncpg.pool import Pool
 
-    from m26.batches import Normalizer
+    from m26.normalizer import Normalizer
 
 
 class Store:

@@ -10,9 +10,9 @@ import structlog
 from anyio import CancelScope
 from anyio.to_thread import run_sync
 
-from m26.batches import Normalizer
 from m26.journal import Journal
 from m26.models import Record
+from m26.normalizer import Normalizer
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
 from m26.store import connection as connections

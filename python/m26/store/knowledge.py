@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from m26._native import States
-from m26.batches import Normalizer
+from m26.normalizer import Normalizer
 
 
 class Head(NamedTuple):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from m26 import _native
-from m26.batches import Normalizer
 from m26.models import Record
+from m26.normalizer import Normalizer
 from m26.store.connection import is_data, within
 from m26.store.knowledge import Knowledge
 from m26.store.rejects import may_list_auctions

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
-from m26.auth.found import Found, read_credentials
+from m26.auth.extract import Found, read_credentials
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
 from m26.upstream.profile import Profile
