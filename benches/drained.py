@@ -16,7 +16,7 @@ import orjson
 from benches.live import drain_of, journal_in
 from benches.usage import peak_memory
 
-import m26.app  # noqa: F401 - what a run has loaded counts, too
+import m26.app.run  # noqa: F401 - what a run has loaded counts, too
 from m26.store.database import opened
 from m26.wake import Wake
 

@@ -1,4 +1,4 @@
-"""The live path as `m26.app` connects it: received pages in, a Redis stream out.
+"""The live path as `m26.app.run` connects it: received pages in, a Redis stream out.
 
 Real journal, drain, relay, PostgreSQL and Valkey; nothing asks the upstream.
 """

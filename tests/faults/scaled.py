@@ -12,20 +12,22 @@ from pathlib import Path
 import anyio
 from tests.support.worldclock import WorldClock
 
-from m26 import app, log, upkeep
+from m26 import log
+from m26.app import upkeep
+from m26.app.run import running
 from m26.auth.vault import Vault
 from m26.cli.output import dump_json
 from m26.clock import Clock
 from m26.config import Loaded, load
 
 
-async def run(loaded: Loaded, clock: Clock) -> None:
+async def collect(loaded: Loaded, clock: Clock) -> None:
     """Collect until asked to end."""
-    async with app.running(loaded, clock=clock) as running:
+    async with running(loaded, clock=clock) as run:
         with anyio.open_signal_receiver(signal.SIGTERM) as signals:
             async for _ in signals:
                 break
-        await running.finish()
+        await run.finish()
 
 
 async def rebuild(loaded: Loaded, clock: Clock) -> None:
@@ -39,5 +41,5 @@ async def rebuild(loaded: Loaded, clock: Clock) -> None:
 if __name__ == "__main__":
     loaded = load()
     log.configure(level=loaded.settings.log.level, fmt=loaded.settings.log.format)
-    job = {"run": run, "rebuild": rebuild}[sys.argv[1]]
+    job = {"run": collect, "rebuild": rebuild}[sys.argv[1]]
     anyio.run(job, loaded, WorldClock(Path(sys.argv[2])).clock(deadlines=4))

@@ -13,7 +13,8 @@ from tests.faults.virtual import Asked, Trial, Trials, simulated
 from tests.support.simulator import Simulator
 from tests.support.worldclock import WorldClock
 
-from m26 import app, config
+from m26 import config
+from m26.app.run import running
 from m26.errors import first_told
 from m26.home.stops import read_stop
 from m26.upstream.rules import RULES
@@ -186,7 +187,7 @@ async def _survives(made: Trial, row: Row) -> None:
     before = made.last()
     loaded = config.load(made.settings)
     with pytest.raises(BaseExceptionGroup) as caught:
-        async with app.running(loaded, end_on_stop=True):
+        async with running(loaded, end_on_stop=True):
             await anyio.sleep(5)
     told = first_told(caught.value)
     assert isinstance(told, RefusedError)

@@ -19,7 +19,9 @@ from tests.support import servers
 from tests.support.simulator import Simulator, simulator
 from tests.support.worldclock import WorldClock
 
-from m26 import app, config, upkeep
+from m26 import config
+from m26.app import upkeep
+from m26.app.run import running
 from m26.auth.intake import import_capture
 from m26.auth.report import forecast
 from m26.auth.vault import Vault
@@ -158,7 +160,7 @@ async def month(
             made = Month(
                 clock, sim, vault, Profile.load(str(path)), loaded.settings, clock.time(), logs
             )
-            async with app.running(loaded, clock=clock.clock()):
+            async with running(loaded, clock=clock.clock()):
                 yield made
 
 

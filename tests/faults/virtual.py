@@ -19,7 +19,8 @@ from tests.support import servers
 from tests.support.simulator import Simulator, simulator
 from tests.support.worldclock import WorldClock
 
-from m26 import app, config
+from m26 import config
+from m26.app.run import Run, running
 from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
 from m26.clock import Clock
@@ -67,7 +68,7 @@ class Trial:
     dsn: str
     settings: dict[str, object]
     """As its run was given them."""
-    run: app.Run
+    run: Run
     logs: list[dict[str, Any]]
     told: list[Told] = field(default_factory=list)
     held: bool = False
@@ -224,7 +225,7 @@ async def trial(
     with capture_logs() as logs:
         made = Trial(account, sim, world, home, dsn, settings, run=None, logs=logs)  # type: ignore[arg-type,list-item]
         clock = Clock(time=world.time, sleep=made.sleep, speed=SPEED)
-        async with app.running(config.load(settings), clock=clock) as run:
+        async with running(config.load(settings), clock=clock) as run:
             made.run = run
             if warm:
                 await made.until(lambda: run.snapshot()["requests"].get("ok", 0) >= 2)

@@ -11,6 +11,7 @@ from tests.support.bareserver import Server, answering, serving
 from tests.support.gateway import NOW, Upstream, bundle, credentials, har, stored, ticket, tokens
 from tests.unit.test_captures_auth import BEGAN, login_entry, process_entry, token_entry
 
+from m26.app.upkeep import Upkeep, log_in, rebuild_home
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, address, prepare
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild, without
@@ -21,7 +22,6 @@ from m26.config import Upstream as Upstreams
 from m26.errors import AuthError, UpstreamError, UsageError
 from m26.home.stops import Stop, read_stops, write_stop
 from m26.limits.book import Book, Pause
-from m26.upkeep import Upkeep, log_in, rebuild_home
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret

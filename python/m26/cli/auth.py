@@ -45,9 +45,9 @@ def import_(
         platform: ps5, xbsx, pc, ps4 or xone; read from the capture when not given.
         options: options of every command.
     """
+    from m26.app.upkeep import profile_of
     from m26.auth.intake import import_capture
     from m26.errors import UsageError
-    from m26.upkeep import profile_of
 
     if not files:
         raise UsageError("no capture was given", hint="m26 auth import capture.har")
@@ -119,7 +119,7 @@ def addon(*, options: Options = Options()) -> None:
     """
     from importlib.resources import files
 
-    from m26.upkeep import CAPTURES
+    from m26.app.upkeep import CAPTURES
 
     folder = options.load().settings.home / CAPTURES
     path = files("m26") / "captures" / "addon.py"

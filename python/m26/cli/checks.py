@@ -214,7 +214,7 @@ async def schema(loaded: Loaded, *, reachable: bool) -> Check:
         return Check("schema", "warn", "not looked at: PostgreSQL cannot be used")
     if loaded.settings.postgres.dsn is None and not _embedded_runs(loaded.settings):
         return Check("schema", "ok", "the embedded PostgreSQL does not run now; not looked at")
-    from m26.app import database
+    from m26.app.servers import database
 
     async with database(loaded) as store:
         migrations: list[dict[str, Any]] = await store.migration_status()

@@ -28,7 +28,7 @@ _FEW = 10
 
 def opened(options: Options) -> tuple[Settings, Vault, Profile]:
     """Settings, the home's vault, and the profile of real accounts."""
-    from m26.accounts import chosen_profile
+    from m26.app.accounts import chosen_profile
     from m26.auth.vault import Vault
 
     settings = options.load().settings
@@ -37,7 +37,8 @@ def opened(options: Options) -> tuple[Settings, Vault, Profile]:
 
 def document(name: str, held: Credentials, chosen: Profile) -> dict[str, Any]:
     """An account as JSON shows it; the tables are made of it too."""
-    from m26.upkeep import profile_of
+    from m26.app.upkeep import profile_of
+    from m26.auth import report
 
     now, profile = time.time(), profile_of(held.platform, chosen)
     return {

@@ -30,7 +30,7 @@ async def migrate(*, options: Options = Options()) -> int:
     Args:
         options: options of every command.
     """
-    from m26.app import database
+    from m26.app.servers import database
 
     async with database(options.load()) as store:
         await print_migrate(store, as_json=options.json)
@@ -45,7 +45,7 @@ async def status(*, options: Options = Options()) -> int:
     Args:
         options: options of every command.
     """
-    from m26.app import database
+    from m26.app.servers import database
 
     async with database(options.load()) as store:
         await print_status(store, as_json=options.json)

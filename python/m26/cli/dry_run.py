@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
     """Print profile, accounts, pace, query and servers. Opens no socket and writes nothing."""
-    from m26.accounts import load_profile, profile_name
+    from m26.app.accounts import load_profile, profile_name
     from m26.auth.vault import Vault
     from m26.collect.sweep import SEARCH
     from m26.home.stops import read_stops

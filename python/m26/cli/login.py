@@ -48,9 +48,9 @@ def login(
         print_url: only print the address to open.
         options: options of every command.
     """
+    from m26.app.upkeep import check_room, log_in, profile_of
     from m26.auth.login import address, prepare, read_redirect
     from m26.clock import Clock
-    from m26.upkeep import check_room, log_in, profile_of
 
     settings, vault, chosen = opened(options)
     known = vault.read(account).platform if account in vault.accounts() else None

@@ -14,7 +14,7 @@ from m26.cli.options import Options
 from m26.cli.output import dump_json, table
 
 if TYPE_CHECKING:
-    from m26.upkeep import Upkeep
+    from m26.app.upkeep import Upkeep
 
 _USAGE, _AUTH = 2, 4
 
@@ -44,8 +44,8 @@ def rebuild(
         renew: renew tokens now, or not at all; default: when they are older than a day.
         options: options of every command.
     """
+    from m26.app.upkeep import rebuild_home
     from m26.auth.vault import Vault
-    from m26.upkeep import rebuild_home
 
     settings = options.load().settings
     vault = Vault.open(settings.home, settings.vault)

@@ -40,7 +40,7 @@ async def ls(
         reason: only those with this reason code.
         options: options of every command.
     """
-    from m26.app import database
+    from m26.app.servers import database
 
     async with database(options.load()) as store:
         await print_list(store, limit=limit, reason=reason, as_json=options.json)
@@ -63,7 +63,7 @@ async def show(
         raw: write its bytes to stdout, exactly as they came, and nothing else.
         options: options of every command.
     """
-    from m26.app import database
+    from m26.app.servers import database
 
     async with database(options.load()) as store:
         await print_one(store, id, raw=raw, as_json=options.json)

@@ -55,8 +55,8 @@ async def replay(
         platform: ps5, xbsx, pc, ps4 or xone, in place of what the captures say.
         options: options of every command.
     """
-    from m26.accounts import chosen_profile
-    from m26.app import database
+    from m26.app.accounts import chosen_profile
+    from m26.app.servers import database
 
     loaded = options.load({"platform": platform})
     settings = loaded.settings

@@ -61,7 +61,7 @@ async def run(
 async def _run(
     loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
 ) -> int:
-    from m26.app import running
+    from m26.app.run import running
     from m26.cli.live import LiveView
 
     code = 0

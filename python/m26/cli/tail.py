@@ -33,7 +33,7 @@ async def tail(
     """
     from contextlib import aclosing
 
-    from m26 import servers
+    from m26.app import servers
     from m26.publish.client import connect
     from m26.publish.follow import follow
 

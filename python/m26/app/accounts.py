@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from m26 import simulator
+from m26.app import simulator
 from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
 from m26.config import Settings

@@ -16,18 +16,18 @@ import anyio
 import structlog
 from anyio.to_thread import run_sync
 
-from m26 import servers
-from m26.accounts import Upstream, upstream
+from m26.app import servers
+from m26.app.accounts import Upstream, upstream
+from m26.app.collectors import Collector, collector, gauge
+from m26.app.ending import Ending
+from m26.app.endpoints import serve_health
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.collect import sweep
 from m26.collect.keep import Keeper
-from m26.collectors import Collector, collector, gauge
 from m26.config import Loaded, Settings
-from m26.ending import Ending
 from m26.errors import StorageError
-from m26.health import serve_health
 from m26.home import runfile
 from m26.home.lock import HomeLock
 from m26.journal import Journal
@@ -49,16 +49,6 @@ from m26.web import guard
 _log = structlog.get_logger()
 _FOLD_EVERY = 600.0
 _GAUGES_EVERY = 1.0
-
-
-@asynccontextmanager
-async def database(loaded: Loaded) -> AsyncIterator[Store]:
-    """The store of a home, for commands that only ask; starts the embedded server if need be."""
-    async with (
-        servers.database_server(loaded.settings) as server,
-        servers.store(server.url) as store,
-    ):
-        yield store
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from m26.config import Settings
+from m26.config import Loaded, Settings
 from m26.embedded import postgres, valkey
 from m26.errors import StorageError
 from m26.redaction import register_secret
@@ -81,6 +81,16 @@ async def store(dsn: str) -> AsyncIterator[Store]:
         yield opened
     finally:
         opened.close()
+
+
+@asynccontextmanager
+async def database(loaded: Loaded) -> AsyncIterator[Store]:
+    """The store of a home, for commands that only ask; starts the embedded server if need be."""
+    async with (
+        database_server(loaded.settings) as server,
+        store(server.url) as opened,
+    ):
+        yield opened
 
 
 async def _connected(dsn: str) -> Store:

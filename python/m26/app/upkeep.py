@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from anyio.to_thread import run_sync
 
-from m26.accounts import SIMULATED, budget_limits, chosen_profile, load_profile
+from m26.app.accounts import SIMULATED, budget_limits, chosen_profile, load_profile
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, exchange
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from m26.accounts import Account, Upstream
+from m26.app.accounts import Account, Upstream
 from m26.auth.cache import TicketCache
 from m26.auth.session import Session
 from m26.auth.vault import Vault

@@ -1,0 +1,1 @@
+"""What puts the stages together: for a run, for the care of credentials, for one question."""
