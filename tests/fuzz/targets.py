@@ -58,7 +58,7 @@ def _classify(data: bytes) -> object:
     seen = peek(reply.body)
     reasons = []
     for call in ("command", "login", "token"):
-        verdict = classify(reply, seen, call=call)
+        verdict = classify(reply.head, seen, call=call)
         assert verdict.action is Action.OK or verdict.reason in RULES
         assert verdict.action is not Action.OK or _is_market(reply, seen)
         reasons.append(verdict.reason)

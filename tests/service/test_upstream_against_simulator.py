@@ -52,7 +52,7 @@ class Account:
 
     async def search(self) -> Verdict:
         reply = await self.session.request("search", PAYLOAD, params={"offset": "0", "count": "9"})
-        verdict = classify(reply, _native.peek(reply.body))
+        verdict = classify(reply.head, _native.peek(reply.body))
         await self.session.judged(verdict)
         return verdict
 

@@ -113,7 +113,7 @@ ROWS: list[tuple[int, Facts, str, Action]] = [
 def test_each_row_of_the_failure_table_has_its_reason_and_action(
     status: int, seen: Facts, reason: str, action: Action
 ) -> None:
-    judged = classify(reply(status), seen)
+    judged = classify(reply(status).head, seen)
     assert (judged.reason, judged.action) == (reason, action)
     assert judged.reason in RULES
 
@@ -163,7 +163,7 @@ CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTime
 def test_bodies_as_the_rust_core_sees_them_are_judged_alike(
     status: int, content: bytes, reason: str
 ) -> None:
-    assert classify(reply(status), _native.peek(content)).reason == reason
+    assert classify(reply(status).head, _native.peek(content)).reason == reason
 
 
 def test_every_rule_says_what_happened_and_what_to_do() -> None:
@@ -182,19 +182,19 @@ def test_every_rule_says_what_happened_and_what_to_do() -> None:
 def test_the_market_is_judged_by_the_servers_clock() -> None:
     posted = NOW - 40 * 86_400
     seen = peek(count=1, newest_posted=posted, response_time=(posted + 60) * 1_000_000)
-    assert classify(reply(), seen).reason == "ok"
+    assert classify(reply().head, seen).reason == "ok"
 
 
 def test_system_error_at_login_is_a_limit_with_longer_waits() -> None:
-    judged = classify(reply(), error("ERR_SYSTEM"), call="login")
+    judged = classify(reply().head, error("ERR_SYSTEM"), call="login")
     assert judged.reason == "login_limited"
     assert (judged.delays, judged.pause) == ((4, 8, 12, 16), 600)
 
 
 def test_retry_after_is_obeyed_to_the_second() -> None:
-    judged = classify(reply(429, retry_after=37), peek("html"))
+    judged = classify(reply(429, retry_after=37).head, peek("html"))
     assert (judged.pause, judged.longer, judged.slow_down) == (37, (), 3_600)
-    assert classify(reply(429, retry_after=0), peek("html")).pause == 1
+    assert classify(reply(429, retry_after=0).head, peek("html")).pause == 1
 
 
 @pytest.mark.parametrize(
@@ -202,29 +202,29 @@ def test_retry_after_is_obeyed_to_the_second() -> None:
     [(0.0, 1), (90_000.0, 86_400), (315_360_000.0, 86_400), (float("inf"), 86_400)],
 )
 def test_an_absurd_retry_after_is_cut_and_told(asked: float, waits: float) -> None:
-    judged = classify(reply(429, retry_after=asked), peek("html"))
+    judged = classify(reply(429, retry_after=asked).head, peek("html"))
     assert judged.pause == waits
     assert f"asked to wait {asked:.0f} s" in judged.message
     assert ("asks again after 24 h" in judged.message) is (asked > 86_400)
 
 
 def test_maintenance_with_a_retry_after_is_waited_out_as_asked() -> None:
-    short = classify(reply(503, retry_after=20), peek("html"))
+    short = classify(reply(503, retry_after=20).head, peek("html"))
     assert (short.action, short.delays) == (Action.RETRY, (20, 20, 20, 40, 80, 160, 300))
-    long = classify(reply(503, retry_after=1_800), peek("html"))
+    long = classify(reply(503, retry_after=1_800).head, peek("html"))
     assert (long.action, long.reason) == (Action.PAUSE, "maintenance")
     assert {long.step(taken).seconds for taken in range(8)} == {1_800}
-    assert classify(reply(503), peek("html")).delays == RULES["maintenance"].delays
+    assert classify(reply(503).head, peek("html")).delays == RULES["maintenance"].delays
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 426, 480, 500, 503])
 def test_xml_that_nobody_asked_for_is_kept(status: int) -> None:
-    assert classify(reply(status), peek("xml", error_text="said")).quarantine
+    assert classify(reply(status).head, peek("xml", error_text="said")).quarantine
 
 
 @pytest.mark.parametrize("status", [401, 429])
 def test_xml_of_every_day_is_not_kept(status: int) -> None:
-    assert not classify(reply(status), peek("xml", error_text="said")).quarantine
+    assert not classify(reply(status).head, peek("xml", error_text="said")).quarantine
 
 
 STOPS = {
@@ -266,20 +266,20 @@ def test_no_setting_switches_a_rule_off() -> None:
 
 def test_the_captcha_url_and_the_wrong_game_are_named() -> None:
     seen = peek(captcha="captchaGuid=x", captcha_url="https://example.invalid/captcha")
-    assert "https://example.invalid/captcha" in classify(reply(), seen).message
-    judged = classify(reply(404), peek("xml", error_text=WRONG_GAME))
+    assert "https://example.invalid/captcha" in classify(reply().head, seen).message
+    judged = classify(reply(404).head, peek("xml", error_text=WRONG_GAME))
     assert "madden-2026-ps5-gen5" in judged.message
 
 
 def test_what_the_upstream_says_is_shown_short_and_on_one_line() -> None:
-    judged = classify(reply(), error("ERR_NEW", error_text="a\n\tb " + "x" * 5_000))
+    judged = classify(reply().head, error("ERR_NEW", error_text="a\n\tb " + "x" * 5_000))
     assert "a b" in judged.message
     assert len(judged.message) < 300
 
 
 def test_a_session_key_that_comes_back_in_an_error_is_masked() -> None:
     text = "no route for /wal/mca/Process/CANARYSESSIONKEY"
-    judged = classify(reply(), error("ERR_NEW", error_text=text))
+    judged = classify(reply().head, error("ERR_NEW", error_text=text))
     assert "CANARYSESSIONKEY" not in judged.message
 
 

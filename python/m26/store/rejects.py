@@ -11,7 +11,7 @@ import orjson
 
 from m26._native import peek
 from m26.models import BROKEN, SWEEP_END, Page, Record
-from m26.upstream.replies import Reply, classify
+from m26.upstream.replies import Head, classify
 from m26.upstream.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
@@ -70,14 +70,7 @@ def of_record(record: Record) -> Iterator[Reject]:
 
 
 def _judged(page: Page) -> Verdict:
-    reply = Reply(
-        status=page.status or _OK,
-        content_type=page.content_type,
-        body=page.body,
-        fetched_at=page.fetched_at,
-        seconds=0.0,
-    )
-    return classify(reply, peek(page.body))
+    return classify(Head(page.status or _OK, page.fetched_at), peek(page.body))
 
 
 async def write(

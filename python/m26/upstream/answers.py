@@ -74,7 +74,7 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
     if granted is not None and refresh:
         access, life = granted
         return TokenAnswer(access, Secret(refresh), life)
-    judged = classify(reply, facts(reply.body), call="token")
+    judged = classify(reply.head, facts(reply.body), call="token")
     if judged.action is Action.NEW_TOKEN:  # a 401 here means the client, not a token
         return verdict("client_rejected", f"HTTP {reply.status}")
     if judged.reason in ("unknown_shape", "soft_ban", "empty_reply", "malformed", "maintenance"):
@@ -98,7 +98,7 @@ def read_login(reply: Reply) -> LoginAnswer | Verdict:
         key = _text(info.get("sessionKey"))
         if key:
             return LoginAnswer(Secret(key), whole(info.get("blazeId")))
-    judged = classify(reply, facts(reply.body), call="login")
+    judged = classify(reply.head, facts(reply.body), call="login")
     if judged.reason in ("unknown_shape", "not_success"):
         return verdict("login_unreadable")
     return replace(judged, quarantine=False)  # its bytes may hold secrets: never kept

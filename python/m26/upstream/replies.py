@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from m26.errors import TransportError
 from m26.upstream.rules import OK, RULES, verdict
 from m26.upstream.verdicts import Action, Verdict
 
-__all__ = ["Action", "Peek", "Reply", "Verdict", "classify", "classify_transport"]
+__all__ = ["Action", "Head", "Peek", "Reply", "Verdict", "classify", "classify_transport"]
 
 _BLAZE = {
     "ERR_TIMEOUT": "transient",
@@ -59,6 +59,16 @@ _LONGEST_WAIT = 86_400.0
 _LONG = 60.0
 
 
+class Head(NamedTuple):
+    """What HTTP says of a reply, as far as it is judged by that; a journal record has it, too."""
+
+    status: int
+    fetched_at: int
+    """Our clock at the last byte, microseconds."""
+    retry_after: float | None = None
+    """Seconds that the server asks us to wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """One fully received reply. Its body may hold secrets when it answers a token or login call."""
@@ -73,6 +83,11 @@ class Reply:
     """Request sent to last byte received."""
     retry_after: float | None = None
     """Seconds that the server asks us to wait."""
+
+    @property
+    def head(self) -> Head:
+        """What it is judged by, beside its body."""
+        return Head(self.status, self.fetched_at, self.retry_after)
 
     def __repr__(self) -> str:
         return f"Reply(status={self.status}, {len(self.body)} bytes, {self.content_type!r})"
@@ -108,24 +123,24 @@ class Peek(Protocol):
 
 
 def classify(
-    reply: Reply, peek: Peek, *, call: Literal["command", "login", "token"] = "command"
+    head: Head, peek: Peek, *, call: Literal["command", "login", "token"] = "command"
 ) -> Verdict:
     """Judge one reply by the failure table. Pure: what came before is `Escalation`'s business.
 
     The body decides before the status does, and names decide before numbers: the upstream wraps
     errors in HTTP 200, and its numbers were derived, not seen.
     """
-    judged = _judge(reply, peek, call)
+    judged = _judge(head, peek, call)
     if peek.kind == "xml" and judged.reason not in _PLAIN:
         return replace(judged, quarantine=True)  # nobody asked for XML: worth a look
     return judged
 
 
-def _judge(reply: Reply, peek: Peek, call: str) -> Verdict:
-    if peek.captcha is not None or reply.status in _CAPTCHA:
+def _judge(head: Head, peek: Peek, call: str) -> Verdict:
+    if peek.captcha is not None or head.status in _CAPTCHA:
         return verdict("captcha", peek.captcha_url or peek.captcha)
-    if reply.status == _TOO_MANY:  # no body can soften it
-        return _rate_limited(reply, peek)
+    if head.status == _TOO_MANY:  # no body can soften it
+        return _rate_limited(head, peek)
     name = (peek.error_name or "").strip().upper() or _BLAZE_NUMBER.get(peek.error_code or 0, "")
     reason = _BLAZE.get(name) or ("transient" if name.startswith("ERR_DB_") else None)
     if reason is not None:
@@ -133,9 +148,9 @@ def _judge(reply: Reply, peek: Peek, call: str) -> Verdict:
         return verdict("login_limited" if login_system else reason, _said(name, peek.error_text))
     if name:
         return verdict("unknown_error", _said(name, peek.error_text))
-    status = _effective_status(reply, peek)
+    status = _effective_status(head, peek)
     judge = _BY_STATUS.get(status) or (_by_kind if status == _OK else _unexpected)
-    return judge(reply, peek)
+    return judge(head, peek)
 
 
 def classify_transport(error: TransportError) -> Verdict:
@@ -144,11 +159,11 @@ def classify_transport(error: TransportError) -> Verdict:
     return verdict(reason if reason in RULES else "cut", error.message)
 
 
-def _by_kind(reply: Reply, peek: Peek) -> Verdict:
+def _by_kind(head: Head, peek: Peek) -> Verdict:
     if peek.success is False:
         return verdict("not_success", peek.error_text)
     if peek.kind == "search":
-        return _search(reply, peek)
+        return _search(head, peek)
     if peek.kind == "error":
         return verdict("unknown_error", _said(f"number {peek.error_code}", peek.error_text))
     reasons = {
@@ -160,36 +175,36 @@ def _by_kind(reply: Reply, peek: Peek) -> Verdict:
     return verdict(reasons.get(peek.kind, "malformed"), peek.error_text)
 
 
-def _search(reply: Reply, peek: Peek) -> Verdict:
+def _search(head: Head, peek: Peek) -> Verdict:
     if peek.ui_error_code and not peek.count:  # an error dressed as an empty market
         return verdict("ui_error", _said(f"uiErrorCode {peek.ui_error_code}", peek.error_text))
     # By the server's clock where it tells it: a wrong clock of ours must not stop the collection.
-    now = (peek.response_time or reply.fetched_at) / 1e6
+    now = (peek.response_time or head.fetched_at) / 1e6
     if peek.newest_posted is not None and peek.count and now - peek.newest_posted > _STALE_AFTER:
         return verdict("stale_market")
     return OK
 
 
-def _effective_status(reply: Reply, peek: Peek) -> int:
+def _effective_status(head: Head, peek: Peek) -> int:
     """The HTTP status, or the one that an XML or JSON body claims inside a 200."""
     claimed = peek.error_code
-    if reply.status == _OK and claimed in _HTTP_ERRORS and not peek.error_name:
+    if head.status == _OK and claimed in _HTTP_ERRORS and not peek.error_name:
         return claimed or _OK
-    return reply.status
+    return head.status
 
 
-def _rate_limited(reply: Reply, _peek: Peek) -> Verdict:
-    if reply.retry_after is None:
+def _rate_limited(head: Head, _peek: Peek) -> Verdict:
+    if head.retry_after is None:
         return RULES["rate_limited"]
-    wait, said = _asked_to_wait(reply.retry_after)
+    wait, said = _asked_to_wait(head.retry_after)
     return verdict("rate_limited", said, pause=wait, longer=())
 
 
-def _maintenance(reply: Reply, peek: Peek) -> Verdict:
-    detail = _said(f"HTTP {reply.status}", peek.error_text)
-    if reply.retry_after is None:
+def _maintenance(head: Head, peek: Peek) -> Verdict:
+    detail = _said(f"HTTP {head.status}", peek.error_text)
+    if head.retry_after is None:
         return verdict("maintenance", detail)
-    wait, said = _asked_to_wait(reply.retry_after)
+    wait, said = _asked_to_wait(head.retry_after)
     delays = tuple(max(wait, delay) for delay in RULES["maintenance"].delays)
     if wait < _LONG:
         return verdict("maintenance", _said(detail, said), delays=delays)
@@ -206,39 +221,39 @@ def _asked_to_wait(retry_after: float) -> tuple[float, str]:
     return wait, f"asked to wait {retry_after:.0f} s{capped}"
 
 
-def _unauthorized(_reply: Reply, peek: Peek) -> Verdict:
+def _unauthorized(_head: Head, peek: Peek) -> Verdict:
     about_session = "session" in (peek.error_text or "").lower()
     return verdict("session_rejected" if about_session else "token_rejected", peek.error_text)
 
 
-def _forbidden(reply: Reply, peek: Peek) -> Verdict:
+def _forbidden(head: Head, peek: Peek) -> Verdict:
     from_edge = peek.kind in ("html", "empty")
-    return RULES["edge_blocked"] if from_edge else _unexpected(reply, peek)
+    return RULES["edge_blocked"] if from_edge else _unexpected(head, peek)
 
 
-def _not_found(reply: Reply, peek: Peek) -> Verdict:
+def _not_found(head: Head, peek: Peek) -> Verdict:
     game = _WRONG_PRODUCT.search(peek.error_text or "")
-    return verdict("wrong_product", game[1]) if game else _unexpected(reply, peek)
+    return verdict("wrong_product", game[1]) if game else _unexpected(head, peek)
 
 
-def _server_error(reply: Reply, peek: Peek) -> Verdict:
+def _server_error(head: Head, peek: Peek) -> Verdict:
     # A 500 that gives no reason is a temporary ban in EA's other games; one that does is a fault.
     silent = peek.kind in ("empty", "json", "error") and not peek.error_text
-    return verdict("soft_ban", "HTTP 500") if silent else _maintenance(reply, peek)
+    return verdict("soft_ban", "HTTP 500") if silent else _maintenance(head, peek)
 
 
-def _unexpected(reply: Reply, peek: Peek) -> Verdict:
-    return verdict("unexpected_status", _said(f"HTTP {reply.status}", peek.error_text))
+def _unexpected(head: Head, peek: Peek) -> Verdict:
+    return verdict("unexpected_status", _said(f"HTTP {head.status}", peek.error_text))
 
 
-def _always(reason: str) -> Callable[[Reply, Peek], Verdict]:
-    def judge(reply: Reply, peek: Peek) -> Verdict:
-        return verdict(reason, _said(f"HTTP {reply.status}", peek.error_text))
+def _always(reason: str) -> Callable[[Head, Peek], Verdict]:
+    def judge(head: Head, peek: Peek) -> Verdict:
+        return verdict(reason, _said(f"HTTP {head.status}", peek.error_text))
 
     return judge
 
 
-_BY_STATUS: dict[int, Callable[[Reply, Peek], Verdict]] = {
+_BY_STATUS: dict[int, Callable[[Head, Peek], Verdict]] = {
     401: _unauthorized,
     403: _forbidden,
     404: _not_found,
