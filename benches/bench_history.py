@@ -23,6 +23,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from m26.embedded.postgres import Postgres
 from m26.models import Record
 from m26.store.database import opened
+from m26.store.load import Loader
 from m26.store.transaction import Stored
 
 AUCTIONS = BATCH * PER_PAGE
@@ -65,7 +66,7 @@ def places(
             dsn, pos = portal.call(make)
             opening = portal.wrap_async_context_manager(opened(dsn))
             normalizer = portal.call(ours.loading, market.catalogue())
-            loader = stack.enter_context(opening).loader(normalizer)
+            loader = Loader(stack.enter_context(opening), normalizer)
             store = partial(portal.call, loader.store, PART)
             entered.append(Place(f"at {auctions:,} auctions", dsn, store, pos))
         os.sync()

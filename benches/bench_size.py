@@ -19,6 +19,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from m26.normalizer import Normalizer
 from m26.store.database import Store, opened
+from m26.store.load import Loader
 
 AUCTIONS = BATCH * PER_PAGE
 FOLDED_EVERY = 600
@@ -39,7 +40,7 @@ async def grown(dsn: str, *, steps: int) -> tuple[dict[str, int], int, int]:
     market = Market()
     async with opened(dsn) as store:
         await store.migrate()
-        loader = store.loader(Normalizer(RULES))
+        loader = Loader(store, Normalizer(RULES))
         pos = rewritten = auctions = 0
         listed: list[list[Lot]] = []
         for step in range(steps + 3):

@@ -84,7 +84,7 @@ class Base:
     async def _fill(self) -> None:
         async with opened(self.server.dsn_of(BASE)) as store:
             await store.migrate()
-            loader, pos = store.loader(Normalizer(RULES)), 0
+            loader, pos = Loader(store, Normalizer(RULES)), 0
             batches = (self.market.batch(at=START + number) for number in range(HISTORY))
             for bodies_of_batch in (self.catalogue, *batches):
                 pos = (await loader.store(PART, records(bodies_of_batch, start=pos))).pos
@@ -111,7 +111,7 @@ class Field:
         opening = self.base.portal.wrap_async_context_manager(opened(self._database(label)))
         store = self.stack.enter_context(opening)
         normalizer = call(ours.loading, self.base.catalogue)
-        run = partial(call, as_drained, store.loader(normalizer))
+        run = partial(call, as_drained, Loader(store, normalizer))
 
         def check_fresh(given: Round, tally: Tally) -> None:
             assert tally == Tally(new=_auctions(given.fresh))

@@ -13,6 +13,7 @@ from m26.embedded.postgres import Postgres
 from m26.normalizer import Normalizer
 from m26.store import partitions
 from m26.store.database import opened
+from m26.store.load import Loader
 
 ALIVE = 200_000
 """Auctions that have not ended, the newest ones."""
@@ -64,7 +65,7 @@ async def made(server: Postgres, name: str, *, auctions: int) -> tuple[str, int]
     catalogue = market.catalogue(at=START)
     async with opened(dsn) as store:
         await store.migrate()
-        loader = store.loader(Normalizer(RULES))
+        loader = Loader(store, Normalizer(RULES))
         stored = await loader.store(PART, records(catalogue))
     versions = ours.versions(catalogue)
     head = stored.seq + auctions

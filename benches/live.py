@@ -21,8 +21,7 @@ from m26.journal import Journal
 from m26.normalizer import Normalizer
 from m26.publish.client import connect
 from m26.publish.relay import STREAM, Relay
-from m26.status.conditions import Status
-from m26.status.metrics import Metrics
+from m26.status.telemetry import Telemetry
 from m26.store.database import Store, opened
 from m26.store.drain import Drain
 from m26.wake import Wake
@@ -68,7 +67,7 @@ class Line:
 @asynccontextmanager
 async def line(folder: Path, dsn: str, redis_url: str) -> AsyncIterator[Line]:
     """The stages, running."""
-    status, metrics = Status(), Metrics()
+    telemetry = Telemetry()
     journaled, committed = Wake(), Wake()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(dsn))
@@ -80,12 +79,8 @@ async def line(folder: Path, dsn: str, redis_url: str) -> AsyncIterator[Line]:
         await redis.flushall()
         drain = drain_of(journal, store, wake=journaled, committed=committed.set)
         await drain.open()
-        relay = Relay(
-            redis, store, maxlen=10_000_000, wake=committed, status=status, metrics=metrics
-        )
-        keeper = Keeper(
-            journal, blocked=lambda: drain.blocked, wake=journaled, status=status, metrics=metrics
-        )
+        relay = Relay(redis, store, maxlen=10_000_000, wake=committed, telemetry=telemetry)
+        keeper = Keeper(journal, blocked=lambda: drain.blocked, wake=journaled, telemetry=telemetry)
         group = await stack.enter_async_context(anyio.create_task_group())
         group.start_soon(drain.run)
         group.start_soon(relay.run)
@@ -106,6 +101,5 @@ def drain_of(journal: Journal, store: Store, *, wake: Wake, committed: Callable[
         normalizer=lambda: Normalizer(RULES),
         wake=wake,
         committed=committed,
-        status=Status(),
-        metrics=Metrics(),
+        telemetry=Telemetry(),
     )

@@ -11,6 +11,7 @@ from tests.support import wire
 
 from m26.normalizer import Normalizer
 from m26.store.database import opened
+from m26.store.load import Loader
 from m26.upstream.profile import Profile
 
 PAGE = DOCS / "DATA.md"
@@ -35,7 +36,7 @@ async def fill(dsn: str) -> None:
     )
     async with opened(dsn) as store:
         await store.migrate()
-        loader = store.loader(Normalizer(Profile.load("madden26").card))
+        loader = Loader(store, Normalizer(Profile.load("madden26").card))
         await loader.store("file:test", wire.records(*bodies, sweep=wire.T0 * 1_000_000))
 
 

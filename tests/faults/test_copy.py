@@ -14,6 +14,7 @@ from m26.embedded.postgres import Postgres
 from m26.normalizer import Normalizer
 from m26.store.connection import OUTAGES
 from m26.store.database import opened
+from m26.store.load import Loader
 from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,7 @@ async def test_it_is_noticed_at_once_and_the_next_attempt_stores_all(
         opened(database.replace(str(target), str(tmp_path))) as store,
     ):
         await store.migrate()
-        loader = store.loader(Normalizer(Profile.load("sim").card))
+        loader = Loader(store, Normalizer(Profile.load("sim").card))
         faults.block_at = _COPY
         started = time.monotonic()
         with pytest.raises(OUTAGES):

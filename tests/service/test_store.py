@@ -28,7 +28,7 @@ async def loading(dsn: str) -> AsyncIterator[tuple[Loader, asyncpg.Connection[An
         await store.migrate()
         connection = await asyncpg.connect(dsn)
         try:
-            yield store.loader(Normalizer(RULES)), connection
+            yield Loader(store, Normalizer(RULES)), connection
         finally:
             await connection.close()
 
@@ -85,7 +85,7 @@ async def test_an_unchanged_observation_is_only_a_sighting_that_moves_last_seen(
 ) -> None:
     async with opened(database) as store:
         await store.migrate()
-        loader = store.loader(Normalizer(RULES))
+        loader = Loader(store, Normalizer(RULES))
         await loader.store("j", records(body(auction(7))))
         await loader.store(
             "j", records(body(auction(7, secondsRemaining=3540), at=T0 + 60), start=1)
@@ -106,7 +106,7 @@ async def test_an_observation_older_than_the_newest_sighting_is_late(
 ) -> None:
     async with opened(database) as store:
         await store.migrate()
-        loader = store.loader(Normalizer(RULES))
+        loader = Loader(store, Normalizer(RULES))
         await loader.store("j", records(body(auction(7))))
         await loader.store("j", records(body(auction(7), at=T0 + 60), start=1))
         if folded:
@@ -189,7 +189,7 @@ async def test_two_writers_at_once_double_nothing_and_lose_nothing(database: str
 
     async def drain(dsn: str) -> None:
         async with opened(dsn) as store:
-            loader = store.loader(Normalizer(RULES))
+            loader = Loader(store, Normalizer(RULES))
             pos = 0
             while pos < len(pages):
                 try:
@@ -297,7 +297,7 @@ async def test_a_sweep_counts_its_pages_and_is_closed_by_its_marker(database: st
 async def test_event_json_is_the_contract_to_the_letter(database: str) -> None:
     async with opened(database) as store:
         await store.migrate()
-        loader = store.loader(Normalizer(RULES))
+        loader = Loader(store, Normalizer(RULES))
         await loader.store("j", records(body(auction(7, buyoutPrice=0), at=T0 + 0.25)))
         ((seq, data),) = await store.events(0, 10)
 

@@ -11,6 +11,7 @@ from tests.support.wire import T0, auction, body, records
 
 from m26.normalizer import Normalizer
 from m26.store.database import opened
+from m26.store.load import Loader
 from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio
@@ -21,7 +22,7 @@ SCANS = "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relid = 'm26.a
 async def store(dsn: str, pages: Sequence[bytes], *, start: int) -> None:
     async with opened(dsn) as opening:
         await opening.migrate()
-        loader = opening.loader(Normalizer(RULES))
+        loader = Loader(opening, Normalizer(RULES))
         await loader.store("j", records(*pages, start=start))
 
 

@@ -29,7 +29,7 @@ class Place:
 
     def process(self) -> Loader:
         """The loader of a process that has just started."""
-        return self.store.loader(Normalizer(RULES))
+        return Loader(self.store, Normalizer(RULES))
 
     async def kinds(self) -> list[tuple[int, str]]:
         """Auction and kind of each event, in order."""

@@ -83,12 +83,13 @@ async def replay(
 async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
     from m26.normalizer import Normalizer
     from m26.store import connection as connections
+    from m26.store.load import Loader
     from m26.store.transaction import CursorMovedError
 
     part = f"file:{await run_sync(_digest, file)}"
     result = Replayed(file=file.name, part=part)
     done = result.already = await store.cursor(part)
-    loader = store.loader(Normalizer(profile.card))
+    loader = Loader(store, Normalizer(profile.card))
     records = _records(file, profile, platform)
     while batch := await run_sync(lambda: list(islice(records, _BATCH))):
         result.pages += len(batch)

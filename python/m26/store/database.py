@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any
 from m26.errors import StorageError
 from m26.store import connection as connections
 from m26.store import migrate, statements
-from m26.store.load import HELD, Loader
 
 if TYPE_CHECKING:
-    from asyncpg.pool import Pool
-
-    from m26.normalizer import Normalizer
+    from asyncpg.pool import Pool, PoolAcquireContext
 
 
 class Store:
@@ -121,15 +118,9 @@ class Store:
         )
         return [dict(row) for row in rows]
 
-    def loader(self, normalizer: Normalizer, *, deadline: float = 60, held: int = HELD) -> Loader:
-        """The writer of batches.
-
-        Args:
-            normalizer: knows the cards that are stored.
-            deadline: longest time for one batch, seconds.
-            held: auctions whose state is kept in memory, at least; twice as many at most.
-        """
-        return Loader(lambda: self._pool, normalizer, deadline=deadline, held=held)
+    def acquire(self, *, timeout: float) -> PoolAcquireContext[Any]:
+        """A connection of its own, for the block; who uses it sees the driver's errors."""
+        return self._pool.acquire(timeout=timeout)
 
 
 @contextmanager

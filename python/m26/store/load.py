@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
 import asyncpg
 
@@ -12,29 +11,34 @@ from m26 import _native
 from m26.models import Record
 from m26.normalizer import Normalizer
 from m26.store.connection import is_data, within
+from m26.store.database import Store
 from m26.store.knowledge import Knowledge
 from m26.store.rejects import may_list_auctions
 from m26.store.transaction import Prepared, Stored, Transaction
-
-if TYPE_CHECKING:
-    from asyncpg.pool import Pool
 
 HELD = 250_000
 """Auctions whose state is kept in memory: more than are alive at once."""
 
 
 class Loader:
-    """Writes batches of one process. `prepare` may run beside `commit`; neither beside itself."""
+    """Writes batches of one process. `prepare` may run beside `commit`; neither beside itself.
+
+    Args:
+        store: the database.
+        normalizer: knows the cards that are stored.
+        deadline: longest time for one batch, seconds.
+        held: auctions whose state is kept in memory, at least; twice as many at most.
+    """
 
     def __init__(
         self,
-        pool: Callable[[], Pool[Any]],
+        store: Store,
         normalizer: Normalizer,
         *,
         deadline: float = 60,
         held: int = HELD,
     ) -> None:
-        self._pool = pool
+        self._store = store
         self._normalizer = normalizer
         self._deadline = deadline
         self._known = Knowledge(normalizer, _native.States(capacity=held))
@@ -70,7 +74,7 @@ class Loader:
     async def _attempt(self, prepared: Prepared, *, careful: bool) -> Stored:
         known = self._known
         try:
-            async with self._pool().acquire(timeout=self._deadline) as connection:
+            async with self._store.acquire(timeout=self._deadline) as connection:
                 transaction = Transaction(connection, known, prepared, careful=careful)
                 stored = await within(self._deadline, connection, transaction.run())
         except BaseException:
