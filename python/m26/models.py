@@ -11,6 +11,14 @@ BROKEN = "m26.broken"
 is worth a look; its query says why: ``{"reason": …, "message": …}``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account that is collected for."""
+
+    name: str
+    platform: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """One fully received Process reply, with everything that its journal record carries."""

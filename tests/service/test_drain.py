@@ -19,6 +19,7 @@ from m26.models import Page
 from m26.normalizer import Normalizer
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
+from m26.status.telemetry import Telemetry
 from m26.store.database import opened
 from m26.store.drain import Drain
 from m26.upstream.profile import Profile
@@ -78,8 +79,7 @@ async def draining(
             normalizer=normalizer,
             wake=wake,
             committed=lambda: None,
-            status=status,
-            metrics=metrics,
+            telemetry=Telemetry(status, metrics),
         )
         await drain.open()
         connection = await asyncpg.connect(dsn)

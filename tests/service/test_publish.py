@@ -16,8 +16,7 @@ from m26.errors import ConfigError, StorageError
 from m26.publish.client import connect
 from m26.publish.follow import follow
 from m26.publish.relay import DATABASE, STREAM, Relay
-from m26.status.conditions import Status
-from m26.status.metrics import Metrics
+from m26.status.telemetry import Telemetry
 from m26.wake import Wake
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +48,7 @@ class Events:
 
 
 def relay(redis: Redis, history: Events, *, maxlen: int = 1_000_000) -> Relay:
-    return Relay(redis, history, maxlen=maxlen, wake=Wake(), status=Status(), metrics=Metrics())
+    return Relay(redis, history, maxlen=maxlen, wake=Wake(), telemetry=Telemetry())
 
 
 @asynccontextmanager
@@ -163,11 +162,12 @@ async def test_a_full_redis_refuses_a_chunk_as_a_whole(redis_url: str) -> None:
 
 
 async def test_redis_away_is_told_and_publishing_catches_up(redis_url: str) -> None:
-    history, status = Events(10), Status()
+    history, telemetry = Events(10), Telemetry()
+    status = telemetry.status
     async with client(redis_url) as redis:
-        made = Relay(redis, history, maxlen=1000, wake=Wake(), status=status, metrics=Metrics())
+        made = Relay(redis, history, maxlen=1000, wake=Wake(), telemetry=telemetry)
         broken = connect("unix:///nowhere/valkey.sock", timeout=0.2)
-        away = Relay(broken, history, maxlen=1000, wake=Wake(), status=status, metrics=Metrics())
+        away = Relay(broken, history, maxlen=1000, wake=Wake(), telemetry=telemetry)
         with pytest.raises((OSError, RedisConnectionError)):
             await away.catch_up()
         with anyio.move_on_after(0.5):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from m26.models import Account
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
-from m26.status.snapshot import Account, Facts, Observer, Server
+from m26.status.snapshot import Facts, Observer, Server
 
 
 class Clock:

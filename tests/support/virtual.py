@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import anyio
 
+from m26 import clock
+
 
 class Clock:
     """Unix seconds, and a sleep that returns at once with the clock moved."""
@@ -13,6 +15,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+    def clock(self) -> clock.Clock:
+        """It, as what asks is given it."""
+        return clock.Clock(time=self, sleep=self.sleep)
 
     async def sleep(self, seconds: float) -> None:
         assert seconds >= 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from m26.home.stops import Stop, clear_stop, read_stop
 from m26.limits.book import Book
 from m26.limits.halt import Halt, StoppedError
 from m26.limits.standing import Standing
-from m26.models import BROKEN, SWEEP_END, Page
+from m26.models import BROKEN, SWEEP_END, Account, Page
 from m26.status.conditions import Condition, State, Status
-from m26.status.metrics import Metrics
+from m26.status.telemetry import Telemetry
 from m26.upstream.profile import Paging, Profile
 from m26.upstream.replies import Reply
 from m26.upstream.rules import RULES
@@ -136,6 +136,8 @@ def bench(tmp_path: Path) -> Make:
         journal: list[Page] = []
         slowed: list[float] = []
         session, status = Scripted(list(script)), Status(clock=clock)
+        telemetry = Telemetry(status)
+        times = clock.clock()
         standing = Standing(Book(tmp_path / "main.json", clock=clock), clock=clock)
         halt = Stops(tmp_path, status, session.notes)
 
@@ -152,13 +154,18 @@ def bench(tmp_path: Path) -> Make:
             standing=standing,
             halt=halt,
             slow_down=slowed.append,
-            status=status,
-            metrics=Metrics(),
-            sleep=clock.sleep,
-            clock=clock,
+            telemetry=telemetry,
+            clock=times,
         )
         exchange = Exchange(
-            platform="ps5", commands=COMMANDS, journal=keep, may_ask=room, reaction=reaction
+            account=Account("main", "ps5"),
+            session=session,
+            commands=COMMANDS,
+            journal=keep,
+            may_ask=room,
+            reaction=reaction,
+            telemetry=telemetry,
+            clock=times,
         )
         return Bench(exchange, session, journal, clock, status, halt.stops, slowed, standing)
 
@@ -327,7 +334,7 @@ async def killed(made: Bench, *, after: float = 0.0) -> None:
         made.clock.now += after
         raise KilledError
 
-    made.exchange.reaction.sleep = sleep
+    made.exchange.reaction.clock = replace(made.exchange.reaction.clock, sleep=sleep)
     with pytest.raises(KilledError):
         await ask(made)
 
@@ -473,7 +480,7 @@ async def test_a_wrong_clock_is_told_once_and_taken_back(bench: Make) -> None:
         "clock_skew: our clock is over 30 s behind the server's"
     ]
     assert seen[-1] == ""
-    assert made.exchange.reaction.metrics.value("m26_clock_skew_seconds") == 1
+    assert made.exchange.telemetry.metrics.value("m26_clock_skew_seconds") == 1
 
 
 async def test_an_error_nobody_foresaw_is_not_swallowed(bench: Make) -> None:

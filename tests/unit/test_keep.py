@@ -13,7 +13,7 @@ from m26.errors import StorageError
 from m26.journal import Journal
 from m26.journal.files import Files
 from m26.status.conditions import State, Status
-from m26.status.metrics import Metrics
+from m26.status.telemetry import Telemetry
 from m26.wake import Wake
 
 pytestmark = pytest.mark.anyio
@@ -31,9 +31,8 @@ class FailingSync(Files):
 
 
 def keeper(journal: Journal, status: Status, wake: Wake, *, blocked: str = "") -> Keeper:
-    return Keeper(
-        journal, blocked=lambda: blocked, wake=wake, status=status, metrics=Metrics(), poll=0.01
-    )
+    telemetry = Telemetry(status)
+    return Keeper(journal, blocked=lambda: blocked, wake=wake, telemetry=telemetry, poll=0.01)
 
 
 def opened(folder: Path, files: Files, *, reserve: int = 0) -> Journal:

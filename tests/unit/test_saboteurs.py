@@ -33,9 +33,9 @@ from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
 from m26.sim.market import Market, Tempo
 from m26.sim.records import Request
-from m26.status.conditions import Status
-from m26.status.metrics import Metrics
+from m26.status.telemetry import Telemetry
 from m26.store.database import opened
+from m26.store.load import Loader
 from m26.upstream.profile import Profile
 from m26.wake import Wake
 
@@ -104,10 +104,10 @@ def _served(path: Path) -> Iterator[Record]:
 async def _stored(dsn: str, redis_url: str, records: list[Record]) -> History:
     async with opened(dsn) as store, aclosing(connect(redis_url)) as redis:
         await store.migrate()
-        loader = store.loader(Normalizer(Profile.load("sim").card))
+        loader = Loader(store, Normalizer(Profile.load("sim").card))
         for start in range(0, len(records), 7):
             await loader.store("journal", records[start : start + 7])
-        relay = Relay(redis, store, maxlen=10**6, wake=Wake(), status=Status(), metrics=Metrics())
+        relay = Relay(redis, store, maxlen=10**6, wake=Wake(), telemetry=Telemetry())
         await relay.catch_up()
         return await reading.history(dsn, redis_url)
 

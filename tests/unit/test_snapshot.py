@@ -10,9 +10,10 @@ import structlog
 from structlog.testing import capture_logs
 from tests.support.observing import Watched
 
+from m26.models import Account
 from m26.status.announce import announce
 from m26.status.conditions import State
-from m26.status.snapshot import Account, Figures, Observer
+from m26.status.snapshot import Figures, Observer
 from m26.status.views import Snapshot
 from m26.web.openapi import document
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +10,11 @@ from pathlib import Path
 from m26.app import simulator
 from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
+from m26.clock import Clock
 from m26.config import Settings
 from m26.errors import AuthError, ConfigError
+from m26.limits.budget import Budget
+from m26.models import Account
 from m26.upstream.profile import BudgetLimits, Profile
 
 SIMULATED = "sim"
@@ -20,16 +23,8 @@ _DEFAULT = "madden26"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One account to collect for."""
-
-    name: str
-    platform: str
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """Everything about the other side that was settled at the start."""
+class Assignment:
+    """Whom a run collects for, and where: settled at its start."""
 
     profile: Profile
     accounts: tuple[Account, ...]
@@ -37,14 +32,28 @@ class Upstream:
     base_url: str | None
     is_simulator: bool = False
 
-    def budget(self, settings: Settings) -> BudgetLimits:
-        """The profile's limits under the operator's."""
-        return budget_limits(self.profile, settings)
-
 
 def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
     """The profile's limits under the operator's."""
     return replace(profile.budget, **settings.budget.model_dump(exclude_none=True))
+
+
+def budget_of(
+    account: str,
+    profile: Profile,
+    settings: Settings,
+    *,
+    clock: Clock,
+    on_wait: Callable[[str, float], None],
+) -> Budget:
+    """The budget of an account, which all processes of the home share; `on_wait` as in `Budget`."""
+    return Budget(
+        settings.home / "budget" / f"{account}.json",
+        budget_limits(profile, settings),
+        clock=clock.time,
+        sleep=clock.sleep,
+        on_wait=on_wait,
+    )
 
 
 def profile_name(settings: Settings, vault: Vault) -> str:
@@ -78,9 +87,9 @@ def chosen_profile(settings: Settings) -> Profile:
 
 
 @asynccontextmanager
-async def upstream(
+async def assignment(
     settings: Settings, vault: Vault, *, only: str | None = None
-) -> AsyncIterator[Upstream]:
+) -> AsyncIterator[Assignment]:
     """Settle profile and accounts; run the simulator if that is what they come to.
 
     Args:
@@ -97,12 +106,12 @@ async def upstream(
     oauth_url, base_url = settings.upstream.oauth_url, settings.upstream.base_url
     simulated = profile.name == SIMULATED and base_url is None
     if not simulated:
-        yield Upstream(profile, _accounts(settings, vault, profile, only), oauth_url, base_url)
+        yield Assignment(profile, _accounts(settings, vault, profile, only), oauth_url, base_url)
         return
     async with simulator.running(settings.home) as running:
         import_capture(vault, running.capture, account=SIMULATED, platform=SIMULATED)
         account = Account(SIMULATED, SIMULATED)
-        yield Upstream(profile, (account,), running.url, running.url, is_simulator=True)
+        yield Assignment(profile, (account,), running.url, running.url, is_simulator=True)
 
 
 def _accounts(

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from m26.app.accounts import Account, Upstream
+import anyio
+
+from m26.app.accounts import Assignment, budget_of
+from m26.app.process import Process, beside
 from m26.auth.cache import TicketCache
 from m26.auth.session import Session
 from m26.auth.vault import Vault
-from m26.clock import Clock
+from m26.collect import sweep
 from m26.collect.exchange import Exchange
 from m26.collect.keep import Keeper
 from m26.collect.reaction import Reaction
-from m26.config import Settings
 from m26.limits.budget import Budget
 from m26.limits.halt import Halt
 from m26.limits.standing import Standing
+from m26.models import Account
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
 from m26.status.snapshot import Figures
 from m26.upstream.client import DEADLINE, GatewayClient
+from m26.upstream.profile import Paging
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +59,73 @@ class Collector:
 
 
 @asynccontextmanager
-async def collector(
-    account: Account,
+async def collecting(
+    process: Process,
+    assigned: Assignment,
+    vault: Vault,
+    cache: TicketCache,
+    keeper: Keeper,
     *,
-    up: Upstream,
-    settings: Settings,
+    end_on_stop: bool,
+) -> AsyncIterator[tuple[Collector, ...]]:
+    """A collector for each account, ready to ask; STOPs are told of as long as they are.
+
+    Raises:
+        AuthError: the vault cannot be used.
+        StorageError: a budget cannot be read.
+    """
+    halt = Halt(
+        process.settings.home,
+        process.telemetry.status,
+        ends=end_on_stop,
+        accounts=(each.name for each in assigned.accounts),
+        clock=process.clock.time,
+    )
+    async with AsyncExitStack() as stack:
+        made = [
+            await stack.enter_async_context(
+                _collector(each, process, assigned, vault, cache, keeper, halt)
+            )
+            for each in assigned.accounts
+        ]
+        await stack.enter_async_context(beside(halt.watch))
+        yield tuple(made)
+
+
+async def ask(collectors: Sequence[Collector], paging: Paging) -> None:
+    """Sweep the market for all accounts. Ends only by cancellation, or by the first failure."""
+    async with anyio.create_task_group() as group:
+        for each in collectors:
+            group.start_soon(sweep.collect, each.exchange, paging)
+
+
+@asynccontextmanager
+async def _collector(
+    account: Account,
+    process: Process,
+    assigned: Assignment,
     vault: Vault,
     cache: TicketCache,
     keeper: Keeper,
     halt: Halt,
-    status: Status,
-    metrics: Metrics,
-    clock: Clock,
 ) -> AsyncIterator[Collector]:
     """Everything that asks for one account; its budget is written down at the end."""
-    budget = Budget(
-        settings.home / "budget" / f"{account.name}.json",
-        up.budget(settings),
-        clock=clock.time,
-        sleep=clock.sleep,
-        on_wait=partial(_waiting, status, account.name),
-    )
+    clock, telemetry, profile = process.clock, process.telemetry, assigned.profile
     async with AsyncExitStack() as stack:
+        budget = budget_of(
+            account.name,
+            profile,
+            process.settings,
+            clock=clock,
+            on_wait=partial(_waiting, telemetry.status, account.name),
+        )
         stack.push_async_callback(budget.close)
         client = await stack.enter_async_context(
             GatewayClient(
-                profile=up.profile,
+                profile=profile,
                 platform=account.platform,
-                oauth_url=up.oauth_url,
-                base_url=up.base_url,
+                oauth_url=assigned.oauth_url,
+                base_url=assigned.base_url,
                 deadline=DEADLINE / clock.speed,
                 clock=clock.time,
             )
@@ -92,12 +134,12 @@ async def collector(
             account=account.name,
             vault=vault,
             client=client,
-            profile=up.profile,
+            profile=profile,
             cache=cache,
             spend=halt.guarded(account.name, budget.spend),
             clock=clock.time,
-            on_strategy=partial(_strategy, status, account.name),
-            on_login=lambda outcome: metrics.requests.labels("login", outcome).inc(),
+            on_strategy=partial(_strategy, telemetry.status, account.name),
+            on_login=partial(telemetry.metrics.count_request, "login"),
         )
         stack.push_async_callback(session.aclose)
         reaction = Reaction(
@@ -106,17 +148,18 @@ async def collector(
             standing=Standing(budget.book, clock=clock.time),
             halt=halt,
             slow_down=budget.slow_down,
-            status=status,
-            metrics=metrics,
-            sleep=clock.sleep,
-            clock=clock.time,
+            telemetry=telemetry,
+            clock=clock,
         )
         exchange = Exchange(
-            platform=account.platform,
-            commands=up.profile.commands,
+            account=account,
+            session=session,
+            commands=profile.commands,
             journal=keeper.keep,
             may_ask=keeper.room,
             reaction=reaction,
+            telemetry=telemetry,
+            clock=clock,
         )
         yield Collector(account, exchange, session, budget)
 

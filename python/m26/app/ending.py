@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import anyio
 import structlog
@@ -18,24 +19,44 @@ _DRAIN = 30.0
 """Seconds for storing what was received."""
 
 
-class Ending:
-    """The order in which a run ends: asking, storing, publishing, then everything else."""
+@asynccontextmanager
+async def ending(
+    asking: Callable[[], Awaitable[None]], *, drain: Drain, relay: Relay, status: Status
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Ask until the block ends or asking fails; then store and publish what was received.
+
+    The value ends asking, storing and publishing while the block goes on.
+    """
+    end = _Ending(drain, relay, status)
+    async with anyio.create_task_group() as group:
+        try:
+            with end.block:
+                group.start_soon(end.ask, asking)
+                yield end.finish
+        finally:
+            with anyio.CancelScope(shield=True):
+                await end.finish()
+    if end.failure is not None:
+        raise end.failure
+
+
+class _Ending:
+    """The order in which a run ends."""
 
     def __init__(self, drain: Drain, relay: Relay, status: Status) -> None:
         self._drain, self._relay, self._status = drain, relay, status
-        self._asking = anyio.CancelScope()
-        self._asked, self._stored = anyio.Event(), anyio.Event()
+        self._asking, self._asked = anyio.CancelScope(), anyio.Event()
         self._finished = False
-        self.whole = anyio.CancelScope()
-        """The block that uses the run."""
+        self.block = anyio.CancelScope()
+        """What uses the run."""
         self.failure: Exception | None = None
         """Why asking ended by itself, be it a bug; raised when what came is stored."""
 
-    async def ask(self, collecting: Callable[[], Awaitable[None]]) -> None:
-        """Collect until `finish`, or until a failure ends the run."""
+    async def ask(self, asking: Callable[[], Awaitable[None]]) -> None:
+        """Ask until `finish`, or until a failure ends the run."""
         try:
             with self._asking:
-                await collecting()
+                await asking()
         except* Exception as group:  # noqa: BLE001 - it is raised when what came is stored
             # One account's failure ends all of them: none may go silent beside the others.
             self.failure = group if group.subgroup(M26Error) is None else first_told(group)
@@ -43,14 +64,7 @@ class Ending:
             self._asked.set()
         if self.failure is not None:
             await self.finish()
-            self.whole.cancel()
-
-    async def store(self) -> None:
-        """Store until `finish` and the journal's end."""
-        try:
-            await self._drain.run()
-        finally:
-            self._stored.set()
+            self.block.cancel()
 
     async def finish(self) -> None:
         """End asking, then storing, then publishing."""
@@ -66,17 +80,21 @@ class Ending:
         )
         with anyio.move_on_after(_DRAIN):
             await self._asked.wait()  # a reply that has come may still be on its way to the disk
-        self._drain.finish()
-        await _drained(self._stored, self._relay, self._drain)
+        await _drained(self._drain)
+        await _published(self._relay)
 
 
-async def _drained(stored: anyio.Event, relay: Relay, drain: Drain) -> None:
+async def _drained(drain: Drain) -> None:
+    drain.finish()
     with anyio.move_on_after(_DRAIN):
-        await stored.wait()
+        await drain.ended.wait()
     if drain.backlog:
         _log.warning(
             "run.backlog", records=drain.backlog, advice="They are in the journal; run m26 again."
         )
+
+
+async def _published(relay: Relay) -> None:
     with anyio.move_on_after(5):
         try:
             await relay.catch_up()

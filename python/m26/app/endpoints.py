@@ -3,50 +3,82 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
-from anyio.abc import TaskStatus
+import anyio
 
-from m26.config import Web
+from m26.app.accounts import Assignment, budget_limits
+from m26.app.collectors import Collector
+from m26.app.process import Process
+from m26.app.servers import Servers
+from m26.config import Settings
+from m26.home.runfile import announced
 from m26.status.conditions import State
-from m26.status.metrics import Metrics
-from m26.status.snapshot import Observer
+from m26.status.snapshot import Facts, Observer
+from m26.store.drain import Drain
 from m26.web import guard
 from m26.web.app import create_app
 from m26.web.server import serve
 
 
-async def serve_health(
-    web: Web,
-    observer: Observer,
-    metrics: Metrics,
+@asynccontextmanager
+async def serving(
+    process: Process,
+    assigned: Assignment,
+    used: Servers,
+    drain: Drain,
+    collectors: Sequence[Collector],
     *,
-    stored_at: Callable[[], float],
-    due: float,
-    task_status: TaskStatus[str],
-) -> None:
-    """Serve until cancelled; starts with the base URL.
-
-    Args:
-        web: host, port and token.
-        observer: what is shown.
-        metrics: what is scraped.
-        stored_at: monotonic time of the last commit; 0 before the first.
-        due: seconds after which another commit should have come.
-        task_status: told the URL.
+    database_version: str,
+) -> AsyncIterator[Observer]:
+    """Show how the run is, over HTTP and to the other commands of the home.
 
     Raises:
         ConfigError: the address cannot be listened on.
+        StorageError: ``run.json`` cannot be written.
     """
+    settings, telemetry, clock = process.settings, process.telemetry, process.clock
+    observer = Observer(
+        metrics=telemetry.metrics,
+        status=telemetry.status,
+        facts=_facts(settings, assigned, used, database_version),
+        backlog=lambda: drain.backlog,
+        figures=lambda: (each.figures() for each in collectors),
+        now=clock.time,
+    )
+    per_day = budget_limits(assigned.profile, settings).per_day
+    due = 30 + 3 * 86_400 / per_day / clock.speed
+    web = settings.web
     app = create_app(
-        metrics=metrics,
+        metrics=telemetry.metrics,
         snapshot=observer.snapshot,
-        ready=partial(_not_ready, observer, stored_at, due),
+        ready=partial(_not_ready, observer, lambda: drain.stored_at, due),
         token=web.token.get_secret_value() if web.token else None,
         hosts=guard.allowed_hosts(web),
     )
-    await serve(app, host=web.host, port=web.port, task_status=task_status)
+    async with anyio.create_task_group() as group:
+        url = await group.start(partial(serve, app, host=web.host, port=web.port))
+        try:
+            observer.served_at(url)
+            with announced(settings.home, url=url):
+                yield observer
+        finally:
+            group.cancel_scope.cancel()
+
+
+def _facts(settings: Settings, assigned: Assignment, used: Servers, version: str) -> Facts:
+    return Facts(
+        simulator=assigned.is_simulator,
+        profile=assigned.profile.name,
+        accounts=assigned.accounts,
+        home=settings.home,
+        database=replace(used.postgres.shown, version=version),
+        redis=used.redis.shown,
+        url="",
+    )
 
 
 def _not_ready(observer: Observer, stored_at: Callable[[], float], due: float) -> list[str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 import anyio
@@ -14,6 +15,7 @@ from m26.config import Loaded, Settings
 from m26.embedded import postgres, valkey
 from m26.errors import StorageError
 from m26.redaction import register_secret
+from m26.status.conditions import State, Status
 from m26.status.snapshot import Server
 from m26.store.database import Store, connect
 
@@ -66,6 +68,36 @@ async def redis_server(settings: Settings, *, report: Report = _nobody) -> Async
         return
     async with valkey.running(settings.home, report=report) as server:
         yield Address(server.url, Server(embedded=True, where=str(server.socket)))
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What a run stores to and publishes by."""
+
+    postgres: Address
+    redis: Address
+
+
+@asynccontextmanager
+async def both(settings: Settings, status: Status) -> AsyncIterator[Servers]:
+    """PostgreSQL and Redis; `status` is told while an embedded one is away.
+
+    Raises:
+        StorageError, ConfigError: an embedded one does not start.
+    """
+    async with (
+        database_server(settings, report=partial(_away, status, "postgres")) as postgres_server,
+        redis_server(settings, report=partial(_away, status, "redis")) as valkey_server,
+    ):
+        yield Servers(postgres_server, valkey_server)
+
+
+def _away(status: Status, source: str, reason: str) -> None:
+    if reason:
+        advice = "The embedded server is being restarted; its log is in the home."
+        status.report(source, State.COLLECTING, reason=f"{source}_away: {reason}", advice=advice)
+    else:
+        status.report(source, State.COLLECTING)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from anyio.to_thread import run_sync
 
-from m26.app.accounts import SIMULATED, budget_limits, chosen_profile, load_profile
+from m26.app.accounts import SIMULATED, budget_of, chosen_profile, load_profile
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, exchange
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
@@ -94,7 +94,7 @@ async def asking(
     settings: Settings, *, account: str, platform: str, profile: Profile, clock: Clock
 ) -> AsyncIterator[Desk]:
     """A connection of an account, with its budget and what holds it back."""
-    budget = _budget(settings, account, profile, clock)
+    budget = _budget(account, profile, settings, clock)
     async with GatewayClient(
         profile=profile,
         platform=platform,
@@ -117,7 +117,7 @@ def check_room(settings: Settings, login: Login, clock: Clock) -> None:
         UpstreamError: the account's budget has no room for it for a long time.
     """
     profile = profile_of(login.platform, chosen_profile(settings))
-    full = _full(_budget(settings, login.account, profile, clock), clock)
+    full = _full(_budget(login.account, profile, settings, clock), clock)
     if full is not None:
         raise UpstreamError(f"not now: {full}", hint="See: m26 status. Log in after that.")
 
@@ -234,14 +234,8 @@ async def _rebuild(
         )
 
 
-def _budget(settings: Settings, account: str, profile: Profile, clock: Clock) -> Budget:
-    return Budget(
-        settings.home / "budget" / f"{account}.json",
-        budget_limits(profile, settings),
-        clock=clock.time,
-        sleep=clock.sleep,
-        on_wait=partial(_waiting, account),
-    )
+def _budget(account: str, profile: Profile, settings: Settings, clock: Clock) -> Budget:
+    return budget_of(account, profile, settings, clock=clock, on_wait=partial(_waiting, account))
 
 
 def _full(budget: Budget, clock: Clock) -> str | None:

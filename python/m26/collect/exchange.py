@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -12,11 +12,13 @@ from anyio.to_thread import run_sync
 
 from m26 import _native
 from m26._native import Peek
-from m26.collect.reaction import Reaction
+from m26.clock import Clock
+from m26.collect.reaction import Reaction, Session
 from m26.errors import TransportError
 from m26.limits.halt import StoppedError
-from m26.models import BROKEN, Page
+from m26.models import BROKEN, Account, Page
 from m26.status.conditions import State
+from m26.status.telemetry import Telemetry
 from m26.upstream.profile import Command
 from m26.upstream.replies import Reply, classify, classify_transport
 from m26.upstream.verdicts import (
@@ -46,7 +48,8 @@ class Answer:
 class Exchange:
     """Requests of one account, one in flight at a time."""
 
-    platform: str
+    account: Account
+    session: Session
     commands: Mapping[str, Command]
     """The profile's: key to wire name."""
     journal: Callable[[Page], Awaitable[Any]]
@@ -54,13 +57,10 @@ class Exchange:
     may_ask: Callable[[], Awaitable[None]]
     """Returns when received data can be kept; waits while the disk is full or the like."""
     reaction: Reaction
-    skewed: bool = False
+    telemetry: Telemetry
+    clock: Clock = field(default_factory=Clock)
+    _skewed: bool = field(default=False, init=False)
     """Our clock was found to be wrong."""
-
-    @property
-    def account(self) -> str:
-        """Whose requests these are."""
-        return self.reaction.account
 
     async def ask(
         self,
@@ -80,13 +80,13 @@ class Exchange:
             params: URL parameters.
             sweep: start of the sweep that this belongs to, microseconds; 0 for none.
         """
-        wire, reaction, session = self.commands[command].name, self.reaction, self.reaction.session
+        wire, count = self.commands[command].name, self.telemetry.metrics.count_request
         troubled = False
         while True:
-            troubled |= await reaction.clear()
+            troubled |= await self.reaction.clear()
             await self.may_ask()
             try:
-                reply = await session.request(command, payload, params=params)
+                reply = await self.session.request(command, payload, params=params)
             except StoppedError:  # a STOP came while the request waited for its slot
                 continue
             except TransportError as error:
@@ -99,20 +99,20 @@ class Exchange:
                 page = self._page(wire, reply, query, sweep)
                 await self.journal(page)
                 peek = await run_sync(_native.peek, reply.body)
-                verdict = classify(reply, peek)
+                verdict = classify(reply.head, peek)
                 self._observe(reply, peek)
-                await session.judged(verdict)
+                await self.session.judged(verdict)
                 if verdict.action is Action.OK:
-                    reaction.count(wire, "ok")
-                    await reaction.succeeded()
+                    count(wire, "ok")
+                    await self.reaction.succeeded()
                     return Answer(page, peek, troubled)
-            reaction.count(wire, verdict.reason)
-            troubled |= await reaction.to(verdict)
+            count(wire, verdict.reason)
+            troubled |= await self.reaction.to(verdict)
 
     def _page(self, command: str, reply: Reply, query: str, sweep: int) -> Page:
         return Page(
-            account=self.account,
-            platform=self.platform,
+            account=self.account.name,
+            platform=self.account.platform,
             command=command,
             query=query,
             status=reply.status,
@@ -125,32 +125,32 @@ class Exchange:
     def _broken(self, error: TransportError, verdict: Verdict) -> Page:
         why = {"reason": verdict.reason, "message": verdict.message}
         return Page(
-            account=self.account,
-            platform=self.platform,
+            account=self.account.name,
+            platform=self.account.platform,
             command=BROKEN,
             query=orjson.dumps(why).decode(),
             status=0,
             content_type="application/octet-stream",
-            fetched_at=int(self.reaction.clock() * 1e6),
+            fetched_at=int(self.clock.time() * 1e6),
             body=error.part if isinstance(error, BrokenTransferError) else b"",
         )
 
     def _observe(self, reply: Reply, peek: Peek) -> None:
-        metrics = self.reaction.metrics
+        status, metrics = self.telemetry.status, self.telemetry.metrics
         metrics.request_seconds.observe(reply.seconds)
         if peek.response_time is None:
             return
-        self.reaction.session.observe_server_time(peek.response_time, fetched_at=reply.fetched_at)
+        self.session.observe_server_time(peek.response_time, fetched_at=reply.fetched_at)
         skew = (peek.response_time - reply.fetched_at) / 1e6
         metrics.clock_skew.set(skew)
-        if (abs(skew) > _SKEW) is self.skewed:
+        if (abs(skew) > _SKEW) is self._skewed:
             return
-        self.skewed = not self.skewed
+        self._skewed = not self._skewed
         side = "behind" if skew > 0 else "ahead of"
         why = f"clock_skew: our clock is over {_SKEW:.0f} s {side} the server's"
         advice = "Correct this machine's clock, e.g. by NTP. Until then the server's time is used."
-        if self.skewed:
+        if self._skewed:
             _log.warning("clock.skewed", seconds=round(skew, 1), advice=advice)
-            self.reaction.status.report("clock", State.COLLECTING, reason=why, advice=advice)
+            status.report("clock", State.COLLECTING, reason=why, advice=advice)
         else:
-            self.reaction.status.report("clock", State.COLLECTING)
+            status.report("clock", State.COLLECTING)

@@ -12,8 +12,8 @@ from anyio.to_thread import run_sync
 from m26.errors import StorageError
 from m26.journal import Journal
 from m26.models import Page
-from m26.status.conditions import State, Status
-from m26.status.metrics import Metrics
+from m26.status.conditions import State
+from m26.status.telemetry import Telemetry
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -29,8 +29,7 @@ class Keeper:
         journal: takes the pages.
         blocked: why nothing can be stored at present; empty when it can.
         wake: nudged when a page is durable.
-        status: told why no request leaves.
-        metrics: gets the journal's size and delay.
+        telemetry: told why no request leaves, and the journal's size and delay.
         poll: seconds between two looks at a full disk.
     """
 
@@ -40,15 +39,13 @@ class Keeper:
         *,
         blocked: Callable[[], str],
         wake: Wake,
-        status: Status,
-        metrics: Metrics,
+        telemetry: Telemetry,
         poll: float = POLL,
     ) -> None:
         self._journal = journal
         self._blocked = blocked
         self._wake = wake
-        self._status = status
-        self._metrics = metrics
+        self._status, self._metrics = telemetry.status, telemetry.metrics
         self._poll = poll
 
     async def room(self) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
-import anyio
 import structlog
 from anyio.to_thread import run_sync
 
+from m26.clock import Clock
 from m26.errors import TransportError
 from m26.limits.halt import Halt, StoppedError
 from m26.limits.standing import Standing
-from m26.status.conditions import State, Status
-from m26.status.metrics import Metrics
+from m26.status.conditions import State
+from m26.status.telemetry import Telemetry
 from m26.upstream.replies import Reply, classify_transport
 from m26.upstream.verdicts import Action, RefusedError, Step, UnavailableError, Verdict
 
@@ -50,10 +49,8 @@ class Reaction:
     halt: Halt
     slow_down: Callable[[float], object]
     """Halves the rate for so many seconds; called in a thread."""
-    status: Status
-    metrics: Metrics
-    sleep: Callable[[float], Awaitable[Any]] = anyio.sleep
-    clock: Callable[[], float] = time.time
+    telemetry: Telemetry
+    clock: Clock = field(default_factory=Clock)
 
     async def clear(self) -> bool:
         """Return when neither a STOP nor a pause holds; True when one did.
@@ -72,7 +69,7 @@ class Reaction:
                     advice=pause.advice,
                     until=pause.until,
                 )
-                await self.sleep(min(_LOOK, max(0.001, pause.until - self.clock())))
+                await self.clock.sleep(min(_LOOK, max(0.001, pause.until - self.clock.time())))
             else:
                 return waited
             waited = True
@@ -89,10 +86,6 @@ class Reaction:
             StoppedError: it is a STOP, and it ends this process.
         """
         return await self._act(await self.standing.step(verdict), verdict)
-
-    def count(self, command: str, outcome: str) -> None:
-        """Count one request."""
-        self.metrics.requests.labels(command, outcome).inc()
 
     async def _act(self, step: Step, verdict: Verdict) -> bool:
         _log.warning(
@@ -128,9 +121,9 @@ class Reaction:
             State.BACKING_OFF,
             reason=f"{verdict.reason}: {verdict.message}",
             advice=verdict.advice,
-            until=self.clock() + seconds,
+            until=self.clock.time() + seconds,
         )
-        await self.sleep(seconds)
+        await self.clock.sleep(seconds)
 
     async def _renew(self, action: Action, verdict: Verdict) -> bool:
         """Renew, until it is done: the command is not sent again with what was rejected."""
@@ -151,7 +144,7 @@ class Reaction:
             else:
                 await self.standing.done(verdict)
                 return troubled
-            self.count("login", failure.reason)
+            self.telemetry.metrics.count_request("login", failure.reason)
             if failure.action in _RENEWALS:  # a new session that is none: no third login
                 await self.standing.done(failure)
             troubled |= await self._act(await self.standing.step(failure), failure)
@@ -160,4 +153,4 @@ class Reaction:
         self, state: State, *, reason: str = "", advice: str = "", until: float | None = None
     ) -> None:
         source = f"account:{self.account}"
-        self.status.report(source, state, reason=reason, advice=advice, until=until)
+        self.telemetry.status.report(source, state, reason=reason, advice=advice, until=until)

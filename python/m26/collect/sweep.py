@@ -40,7 +40,7 @@ async def sweep(exchange: Exchange, paging: Paging) -> Sweep:
     Returns:
         What came of it. It is complete only if no page was cut, repeated or held up by a pause.
     """
-    facts = Sweep(started_at=int(exchange.reaction.clock() * _MICROS))
+    facts = Sweep(started_at=int(exchange.clock.time() * _MICROS))
     troubled, digest = False, None
     while not facts.why:
         payload, params, query = _request(paging, facts.auctions)
@@ -70,15 +70,15 @@ async def sweep(exchange: Exchange, paging: Paging) -> Sweep:
         facts.why += ", after a pause"
     if facts.truncated:
         facts.why += ", truncated by the server"
-    facts.finished_at = int(exchange.reaction.clock() * _MICROS)
+    facts.finished_at = int(exchange.clock.time() * _MICROS)
     await exchange.journal(_marker(exchange, facts))
     return facts
 
 
 async def collect(exchange: Exchange, paging: Paging) -> None:
     """Sweep for ever; the budget paces the requests. Ends only by cancellation."""
-    empty, report = 0, exchange.reaction.status.report
-    source = f"market:{exchange.account}"
+    empty, report = 0, exchange.telemetry.status.report
+    source = f"market:{exchange.account.name}"
     while True:
         facts = await sweep(exchange, paging)
         empty = 0 if facts.auctions else empty + 1
@@ -106,8 +106,8 @@ def _request(paging: Paging, offset: int) -> tuple[str, dict[str, str] | None, s
 
 def _marker(exchange: Exchange, facts: Sweep) -> Page:
     return Page(
-        account=exchange.account,
-        platform=exchange.platform,
+        account=exchange.account.name,
+        platform=exchange.account.platform,
         command=SWEEP_END,
         query=SEARCH,
         status=0,

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from m26.errors import StorageError
 from m26.publish.client import OUTAGES, plain
-from m26.status.conditions import State, Status
-from m26.status.metrics import Metrics
+from m26.status.conditions import State
+from m26.status.telemetry import Telemetry
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -67,15 +67,13 @@ class Relay:
         *,
         maxlen: int,
         wake: Wake,
-        status: Status,
-        metrics: Metrics,
+        telemetry: Telemetry,
     ) -> None:
         self._redis = redis
         self._history = history
         self._maxlen = maxlen
         self._wake = wake
-        self._status = status
-        self._metrics = metrics
+        self._status, self._metrics = telemetry.status, telemetry.metrics
         self._script = redis.register_script(_APPEND)
         self._behind_since: float | None = None
 

@@ -74,6 +74,10 @@ class Metrics:
         for stage in ("journal", "store", "publish"):
             self.lag_seconds.labels(stage)
 
+    def count_request(self, command: str, outcome: str) -> None:
+        """One gateway request, by its wire name and ``ok`` or the reason of the failure table."""
+        self.requests.labels(command, outcome).inc()
+
     def value(self, name: str, **labels: str) -> float:
         """Current value of one sample, 0 when it was never touched."""
         return self.registry.get_sample_value(name, labels) or 0.0

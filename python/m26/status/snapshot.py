@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from m26.clock import iso
+from m26.models import Account
 from m26.status.conditions import Condition, State, Status
 from m26.status.metrics import Metrics
 from m26.status.views import (
@@ -29,14 +30,6 @@ from m26.status.views import (
 
 _WINDOW = 60.0
 _STEP = 0.25
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """One account that is collected for."""
-
-    name: str
-    platform: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

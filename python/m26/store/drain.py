@@ -6,17 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+import anyio
 import structlog
-from anyio import CancelScope
 from anyio.to_thread import run_sync
 
 from m26.journal import Journal
 from m26.models import Record
 from m26.normalizer import Normalizer
-from m26.status.conditions import State, Status
+from m26.status.conditions import State
 from m26.status.metrics import Metrics
+from m26.status.telemetry import Telemetry
 from m26.store import connection as connections
 from m26.store.database import Store
+from m26.store.load import Loader
 from m26.store.transaction import CursorMovedError, Prepared, Stored
 from m26.wake import Wake
 
@@ -46,23 +48,23 @@ class Drain:
         normalizer: Callable[[], Normalizer],
         wake: Wake,
         committed: Callable[[], None],
-        status: Status,
-        metrics: Metrics,
+        telemetry: Telemetry,
     ) -> None:
         self._journal = journal
         self._store = store
         self._make_normalizer = normalizer
         self._wake = wake
         self._committed = committed
-        self._status = status
-        self._metrics = metrics
-        self._loader = store.loader(normalizer())
+        self._status, self._metrics = telemetry.status, telemetry.metrics
+        self._loader = Loader(store, normalizer())
         self.pos = 0
         """Records that are committed."""
         self.stored_at = 0.0
         """When the last batch was committed, monotonic seconds; 0 before the first."""
         self.blocked = ""
         """Why nothing can be stored until the operator acts; empty when storing works."""
+        self.ended = anyio.Event()
+        """`run` has returned."""
         self._finish = False
         self._ready: Prepared | None = None
         """Read and not committed yet: tried again after an outage."""
@@ -106,6 +108,7 @@ class Drain:
             await self._run()
         finally:
             await self._forget_ahead()
+            self.ended.set()
 
     async def _run(self) -> None:
         wait = 0.1
@@ -164,7 +167,7 @@ class Drain:
         if self._ahead is not None:
             ahead, self._ahead = self._ahead, None
             ahead.cancel()
-            with CancelScope(shield=True):
+            with anyio.CancelScope(shield=True):
                 await asyncio.wait({ahead})
 
     def _silent(self) -> None:
@@ -185,7 +188,7 @@ class Drain:
         await self._forget_ahead()  # what was read may leave out cards that it took for stored
         if pos < self.pos:
             # a database that was set back: no card is known to be in it
-            self._loader = self._store.loader(self._make_normalizer())
+            self._loader = Loader(self._store, self._make_normalizer())
         self.pos = pos
 
     async def _outage(self, error: Exception) -> None:

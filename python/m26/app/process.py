@@ -1,0 +1,36 @@
+"""What each stage of one process is given, and how it does its work beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from m26.clock import Clock
+from m26.config import Settings
+from m26.status.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What all stages of a run share."""
+
+    settings: Settings
+    clock: Clock
+    """Of everything that asks."""
+    telemetry: Telemetry
+
+
+@asynccontextmanager
+async def beside(*tasks: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run `tasks` beside the block, which ends them; one that fails ends the block."""
+    async with anyio.create_task_group() as group:
+        for task in tasks:
+            group.start_soon(task)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
