@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -14,6 +15,7 @@ from typing import Any
 import anyio
 import httpx
 
+from m26.auth.entry import Entry
 from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.upstream.client import GatewayClient
@@ -95,8 +97,7 @@ class Wire(httpx.AsyncHTTPTransport):
 def session(home: Path, client: GatewayClient) -> Session:
     """The account's session as a new process of the home has it; requests cost nothing."""
     return Session(
-        account="main",
-        vault=Vault.open(home),
+        entry=Entry(Vault.open(home), "main", clock=time.time),
         client=client,
         profile=Profile.load("sim"),
         spend=_free,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from tests.support.simulator import Simulator, simulator
 
 from m26 import _native, log
 from m26.auth.cache import TicketCache
+from m26.auth.entry import Entry
 from m26.auth.intake import import_capture
 from m26.auth.session import Session
 from m26.auth.vault import Vault
@@ -80,7 +82,11 @@ async def account(
         profile=profile, platform="sim", oauth_url=sim.url, base_url=sim.url
     ) as client:
         session = Session(
-            account="main", vault=vault, client=client, profile=profile, cache=cache, spend=spend
+            entry=Entry(vault, "main", clock=time.time),
+            client=client,
+            profile=profile,
+            cache=cache,
+            spend=spend,
         )
         yield Account(session, vault, spent)
 

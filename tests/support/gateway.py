@@ -12,6 +12,7 @@ import httpx
 import orjson
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
+from m26.auth.entry import Entry
 from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.upstream.client import GatewayClient
@@ -169,8 +170,7 @@ def desk(
 
     client = GatewayClient(profile=profile, platform="sim", transport=upstream.transport())
     session = Session(
-        account=account,
-        vault=vault,
+        entry=Entry(vault, account, clock=lambda: now[0]),
         client=client,
         profile=profile,
         spend=spend,

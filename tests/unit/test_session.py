@@ -25,6 +25,7 @@ from tests.support.gateway import (
     tokens,
 )
 
+from m26.auth.entry import Entry
 from m26.auth.vault import Vault
 from m26.errors import AuthError, ConfigError, M26Error, TransportError
 from m26.upstream.profile import Profile
@@ -262,13 +263,7 @@ async def test_an_unknown_account_or_command_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no command 'buy'"):
         await at.session.request("buy", "{}")
     with pytest.raises(AuthError, match="no account 'other'"):
-        type(at.session)(
-            account="other",
-            vault=at.vault,
-            client=at.session._client,
-            profile=SIM,
-            spend=at.session._spend,
-        )
+        Entry(at.vault, "other", clock=time.time)
 
 
 async def test_every_call_takes_one_slot_before_it_leaves(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import anyio
 from m26.app.accounts import Assignment, budget_of
 from m26.app.process import Process, beside
 from m26.auth.cache import TicketCache
+from m26.auth.entry import Entry
 from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.collect import sweep
@@ -131,8 +132,7 @@ async def _collector(
             )
         )
         session = Session(
-            account=account.name,
-            vault=vault,
+            entry=Entry(vault, account.name, clock=clock.time),
             client=client,
             profile=profile,
             cache=cache,

@@ -126,7 +126,7 @@ async def import_all(
     return tuple(done)
 
 
-async def rebuild(
+async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how it is told
     account: str,
     files: Iterable[Path],
     *,

@@ -18,7 +18,6 @@ from m26.auth.credentials import Ticket, Tokens
 from m26.auth.entry import Entry
 from m26.auth.signer import Signer, unheard
 from m26.auth.tokens import renew
-from m26.auth.vault import Vault
 from m26.errors import ConfigError, M26Error, TransportError
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
@@ -43,8 +42,7 @@ class Session:
     several processes one renews, and the others take over what it got. `aclose` it at the end.
 
     Args:
-        account: its name in the vault.
-        vault: holds the credentials; read afresh before each renewal.
+        entry: the account's credentials; read afresh before each renewal.
         client: the account's connection.
         profile: commands, signing constants, client id and secret where the vault has none.
         cache: shares the ticket with other hosts; None leaves it to the vault.
@@ -55,16 +53,12 @@ class Session:
             text when signing works again.
         on_login: told the outcome of a login that goes unseen otherwise: ``ok``, or the reason why
             its access token is dead.
-
-    Raises:
-        AuthError: the vault has no such account or cannot be used.
     """
 
     def __init__(
         self,
         *,
-        account: str,
-        vault: Vault,
+        entry: Entry,
         client: GatewayClient,
         profile: Profile,
         cache: TicketCache | None = None,
@@ -79,7 +73,7 @@ class Session:
         self._spend = spend
         self._clock = clock
         self._on_login = on_login
-        self._entry = Entry(vault, account, clock=clock)
+        self._entry = entry
         self._refresh = partial(
             renew, self._entry, client=client, profile=profile, spend=spend, clock=clock
         )

@@ -14,7 +14,7 @@ from m26.errors import UsageError
 _Flag = Parameter(negative="")
 
 
-def sim(
+def sim(  # noqa: PLR0913 - each is an option of the command
     *,
     port: int = 0,
     folder: Path | None = None,

@@ -68,7 +68,7 @@ class Deck:
         return bisect.bisect(self._cumulative, rng.random() * self._cumulative[-1])
 
 
-def auction_json(
+def auction_json(  # noqa: PLR0913 - each is a member on the wire
     card: Card,
     *,
     auction_id: int,

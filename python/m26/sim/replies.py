@@ -64,7 +64,7 @@ def json(document: object, **more: Any) -> Reply:  # noqa: ANN401 - fields of Re
     return Reply(body=orjson.dumps(document), **more)
 
 
-def auctions(
+def auctions(  # noqa: PLR0913 - each is a member on the wire
     command: str,
     details: Iterable[bytes],
     *,
