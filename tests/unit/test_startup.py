@@ -63,6 +63,16 @@ def test_commands_that_set_up_no_logging_import_nothing_that_logs(tmp_path: Path
     assert rows.stat().st_size
 
 
+def test_who_only_asks_the_database_loads_nothing_of_a_run(tmp_path: Path) -> None:
+    modules = loaded_by_command("db", "status", "--home", str(tmp_path / "home"))
+
+    assert modules.isdisjoint({"httpx", "redis", "starlette", "uvicorn"})
+    ours = {name for name in modules if name.split(".")[0] == "m26"}
+    stages = {name.split(".")[1] for name in ours if "." in name}
+    assert stages.isdisjoint({"auth", "collect", "limits", "upstream", "web", "publish", "sim"})
+    assert len(ours) <= 45, sorted(ours)
+
+
 def test_the_library_imports_a_name_when_it_is_asked_for() -> None:
     modules = loaded("import m26")
     assert {name for name in modules if name.startswith("m26")} == {"m26"}

@@ -93,6 +93,15 @@ def test_files_stay_readable_in_one_sitting() -> None:
         assert path.stem not in {"utils", "helpers", "common", "base", "manager"}, path
 
 
+def test_what_puts_the_stages_together_reads_in_one_screen() -> None:
+    for path in PYTHON:
+        if path.parent.name == "app":
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    lines = (node.end_lineno or 0) - node.lineno + 1
+                    assert lines <= 60, f"{path}: {node.name} has {lines} lines"
+
+
 def test_no_error_is_swallowed_without_a_word() -> None:
     for path in PYTHON:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

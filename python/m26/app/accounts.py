@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +10,8 @@ from pathlib import Path
 from m26.app import simulator
 from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
-from m26.clock import Clock
 from m26.config import Settings
 from m26.errors import AuthError, ConfigError
-from m26.limits.budget import Budget
 from m26.models import Account
 from m26.upstream.profile import BudgetLimits, Profile
 
@@ -36,24 +34,6 @@ class Assignment:
 def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
     """The profile's limits under the operator's."""
     return replace(profile.budget, **settings.budget.model_dump(exclude_none=True))
-
-
-def budget_of(
-    account: str,
-    profile: Profile,
-    settings: Settings,
-    *,
-    clock: Clock,
-    on_wait: Callable[[str, float], None],
-) -> Budget:
-    """The budget of an account, which all processes of the home share; `on_wait` as in `Budget`."""
-    return Budget(
-        settings.home / "budget" / f"{account}.json",
-        budget_limits(profile, settings),
-        clock=clock.time,
-        sleep=clock.sleep,
-        on_wait=on_wait,
-    )
 
 
 def profile_name(settings: Settings, vault: Vault) -> str:

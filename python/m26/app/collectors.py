@@ -9,7 +9,8 @@ from functools import partial
 
 import anyio
 
-from m26.app.accounts import Assignment, budget_of
+from m26.app.accounts import Assignment
+from m26.app.outgoing import budget_of, gateway
 from m26.app.process import Process, beside
 from m26.auth.cache import TicketCache
 from m26.auth.entry import Entry
@@ -26,7 +27,6 @@ from m26.models import Account
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
 from m26.status.snapshot import Figures
-from m26.upstream.client import DEADLINE, GatewayClient
 from m26.upstream.profile import Paging
 
 
@@ -122,13 +122,12 @@ async def _collector(
         )
         stack.push_async_callback(budget.close)
         client = await stack.enter_async_context(
-            GatewayClient(
-                profile=profile,
-                platform=account.platform,
+            gateway(
+                profile,
+                account.platform,
                 oauth_url=assigned.oauth_url,
                 base_url=assigned.base_url,
-                deadline=DEADLINE / clock.speed,
-                clock=clock.time,
+                clock=clock,
             )
         )
         session = Session(

@@ -11,7 +11,8 @@ from pathlib import Path
 import structlog
 from anyio.to_thread import run_sync
 
-from m26.app.accounts import SIMULATED, budget_of, chosen_profile, load_profile
+from m26.app.accounts import SIMULATED, chosen_profile, load_profile
+from m26.app.outgoing import budget_of, gateway
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, exchange
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
@@ -24,7 +25,7 @@ from m26.limits.budget import Budget
 from m26.limits.halt import Halt, StoppedError
 from m26.limits.standing import Standing
 from m26.status.conditions import Status
-from m26.upstream.client import DEADLINE, GatewayClient
+from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.replies import classify_transport
 from m26.upstream.secret import Secret
@@ -95,13 +96,9 @@ async def asking(
 ) -> AsyncIterator[Desk]:
     """A connection of an account, with its budget and what holds it back."""
     budget = _budget(account, profile, settings, clock)
-    async with GatewayClient(
-        profile=profile,
-        platform=platform,
-        oauth_url=settings.upstream.oauth_url,
-        base_url=settings.upstream.base_url,
-        deadline=DEADLINE / clock.speed,
-        clock=clock.time,
+    given = settings.upstream
+    async with gateway(
+        profile, platform, oauth_url=given.oauth_url, base_url=given.base_url, clock=clock
     ) as client:
         halt = Halt(settings.home, Status(clock=clock.time), ends=True, clock=clock.time)
         try:
