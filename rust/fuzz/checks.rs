@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
-#[path = "../../tests/pages/mod.rs"]
+#[path = "../tests/pages/mod.rs"]
 pub mod pages;
 
 use m26::batch::Batch;

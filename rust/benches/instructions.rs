@@ -88,7 +88,7 @@ fn gate(accept: bool) -> Outcome<ExitCode> {
         let counts: Map<_, _> = counts.iter().map(|(n, c)| ((*n).to_owned(), json!(c))).collect();
         let document = json!({ "instructions": counts, "measured_with": measured_with });
         fs::write(ACCEPTED, format!("{document:#}\n"))?;
-        println!("accepted: benches/instructions.json is written");
+        println!("accepted: rust/benches/instructions.json is written");
         return Ok(ExitCode::SUCCESS);
     }
     if accepted["measured_with"] != measured_with {

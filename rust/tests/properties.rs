@@ -1,6 +1,6 @@
 //! The checks of the fuzz targets, for a few seconds in every test run.
 
-#[path = "../rust/fuzz/checks.rs"]
+#[path = "../fuzz/checks.rs"]
 mod checks;
 
 use checks::pages::{auction, object, page, plus};

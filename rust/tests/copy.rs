@@ -25,15 +25,18 @@ fn golden_batch() -> Batch {
         per_copy: ["cardInstanceId", "acquisitionTimestamp"].map(str::to_owned).into(),
         positions: [(14, "MLB".to_owned())].into(),
     };
-    let body = include_bytes!("golden/page.json");
+    let body = include_bytes!("../../tests/golden/page.json");
     Normalizer::new(rules).normalize(&[Page { body, platform: "ps5", fetched_at: 0 }])
 }
 
 #[test]
 fn rows_and_cards_are_the_golden_bytes() {
     let batch = golden_batch();
-    assert_eq!(batch.auctions().bytes(), golden(include_str!("golden/auctions.copy.hex")));
-    assert_eq!(batch.cards().bytes(), golden(include_str!("golden/cards.copy.hex")));
+    assert_eq!(
+        batch.auctions().bytes(),
+        golden(include_str!("../../tests/golden/auctions.copy.hex"))
+    );
+    assert_eq!(batch.cards().bytes(), golden(include_str!("../../tests/golden/cards.copy.hex")));
 }
 
 #[test]
