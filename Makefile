@@ -79,7 +79,7 @@ fuzz: $(if $(filter $(PYTHON_FUZZ),$(FUZZ_TARGETS)),setup) $(if $(filter $(RUST_
 # Miri is some thousand times slower: the tests of unsafe code, and some that read and encode a batch.
 miri: $(VENV)/.nightly ## Rust tests under Miri, which finds undefined behaviour
 	@rustup component add --toolchain nightly miri rust-src
-	cargo +nightly miri test --locked --lib scan::
+	cargo +nightly miri test --locked --lib json::scan::
 	cargo +nightly miri test --locked --test copy --test delta --test sanitize
 
 asan: $(VENV)/.nightly ## the Rust suite with AddressSanitizer

@@ -11,13 +11,13 @@ use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, form, walk};
 use crate::error::{Fault, Reason};
+use crate::json::parse::Cursor;
+use crate::json::sanitize::sanitize;
+use crate::json::skip::skip_structure;
 use crate::known::{CardKeys, KnownCards, key};
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
-use crate::parse::Cursor;
 use crate::reader::CardReader;
 use crate::record::{AuctionRow, CARD_BYTES, NewCard};
-use crate::sanitize::sanitize;
-use crate::skip::skip_structure;
 use crate::wire::WireAuction;
 
 /// Larger pages are rejected unread: 100 real auctions are 1.2 MB.

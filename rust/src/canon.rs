@@ -12,11 +12,11 @@
 mod object;
 
 use crate::error::{Fault, Reason};
-use crate::output::{Output, Span};
-use crate::parse::{Cursor, MAX_DEPTH};
+use crate::json::output::{Output, Span};
+use crate::json::parse::{Cursor, MAX_DEPTH};
+use crate::json::text::{Text, write_canonical};
 use crate::role::{FACTS, Roles};
 use crate::shape::{Node, ROOT, Shapes, Step};
-use crate::text::{Text, write_canonical};
 
 /// Memory of shapes that is kept; those of real cards take about 40 KB.
 pub const MAX_SHAPE_BYTES: usize = 1 << 20;

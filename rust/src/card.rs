@@ -10,10 +10,10 @@ use crate::canon::Canon;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::facts::Facts;
-use crate::parse::{Cursor, Kind};
+use crate::json::parse::{Cursor, Kind};
+use crate::json::text::Text;
 use crate::role::{ACQUIRED_AT, CARD_MEMBERS, INSTANCE_ID, Part, Roles, Scope};
 use crate::shape::{ROOT, Step};
-use crate::text::Text;
 
 /// Longest card that is read; real ones are 12 KB.
 pub const MAX_CARD_BYTES: usize = 1 << 20;

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Fault, Reason};
-use crate::parse::{Cursor, Kind};
+use crate::json::parse::{Cursor, Kind};
 
 /// More items in a page than this is not a page of auctions.
 pub const MAX_ITEMS: usize = 10_000;

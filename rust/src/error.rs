@@ -22,7 +22,7 @@ pub enum Reason {
     NoTime,
     /// Not JSON by the grammar.
     Malformed,
-    /// Nested deeper than [`crate::parse::MAX_DEPTH`].
+    /// Nested deeper than [`crate::json::parse::MAX_DEPTH`].
     TooDeep,
     /// A control byte stands inside a string (repaired once, see `sanitize`).
     ControlByte,

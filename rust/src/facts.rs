@@ -11,7 +11,7 @@ use crate::canon::Canon;
 use crate::card::Card;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
-use crate::parse::{Cursor, Kind};
+use crate::json::parse::{Cursor, Kind};
 use crate::role::{FACTS, Fact};
 
 /// Reads facts where a walk has found them.

@@ -1,14 +1,10 @@
 //! Auction-house replies in, PostgreSQL binary COPY buffers out.
 //!
 //! # Layout
-//! - [`parse`], [`text`], [`number`]: a cursor over JSON bytes that checks everything it passes and
-//!   builds nothing; strings without their escapes; `scan`: many bytes at a time.
-//! - [`skip`]: where a value ends, unchecked.
-//! - [`sanitize`]: the one repair that is allowed, control bytes inside strings.
+//! - [`json`]: JSON bytes, whatever they are about: a cursor over them, their canonical spelling.
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
-//! - [`canon`]: the one form of a value; `shape`: what its objects looked like before, `output`:
-//!   where it is put together.
+//! - [`canon`]: the one form of a value; `shape`: what its objects looked like before.
 //! - [`card`]: a card's definition and its identity by content; `role`, `facts`: what its members
 //!   are for, and the columns made of them.
 //! - `template`, [`reader`]: a card recognised by its bytes; the cards read so far.
@@ -36,24 +32,18 @@ pub mod envelope;
 pub mod error;
 mod facts;
 mod index;
+pub mod json;
 pub mod known;
 pub mod normalize;
-pub mod number;
-mod output;
-pub mod parse;
 pub mod peek;
 pub mod pgtype;
 pub mod reader;
 pub mod record;
 mod role;
-pub mod sanitize;
-mod scan;
 pub mod schema;
 mod shape;
-pub mod skip;
 pub mod state;
 mod template;
-pub mod text;
 pub mod wire;
 
 #[cfg(feature = "python")]

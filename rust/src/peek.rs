@@ -7,9 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::batch::MAX_PAGE_BYTES;
 use crate::envelope::{Envelope, Form, form, walk};
 use crate::error::{Fault, Reason};
-use crate::parse::{Cursor, Kind};
-use crate::sanitize::sanitize;
-use crate::skip::skip_structure;
+use crate::json::parse::{Cursor, Kind};
+use crate::json::sanitize::sanitize;
+use crate::json::skip::skip_structure;
 
 /// What a reply is and what it says about itself.
 #[derive(Clone, Debug, Default)]

@@ -8,9 +8,9 @@
 //! of `a`, which has two followers. Node 0 stands for the outermost value.
 
 use crate::error::Reason;
+use crate::json::scan::{LITERAL, has_literal};
+use crate::json::text::Text;
 use crate::role::{Role, Scope};
-use crate::scan::{LITERAL, has_literal};
-use crate::text::Text;
 
 /// A node, by its number.
 pub(crate) type Node = u32;
@@ -191,7 +191,7 @@ impl Shapes {
         let (mut canonical, mut key_length) = (literal + 1, end - literal - 1);
         if key.is_escaped() {
             canonical = end;
-            crate::text::write_canonical(&decoded, &mut self.text);
+            crate::json::text::write_canonical(&decoded, &mut self.text);
             self.text.push(b':');
             key_length = self.text.len() - end;
         }

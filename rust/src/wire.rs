@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use crate::card::SeenCard;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
+use crate::json::parse::{Cursor, Kind};
 use crate::known::CardKeys;
-use crate::parse::{Cursor, Kind};
 use crate::reader::CardReader;
 
 /// An auction's own members; None where the member is missing or null.

@@ -4,8 +4,8 @@
 
 use m26::canon::Canon;
 use m26::error::Reason::{self, *};
-use m26::parse::{Cursor, Kind, MAX_DEPTH};
-use m26::skip::skip_structure;
+use m26::json::parse::{Cursor, Kind, MAX_DEPTH};
+use m26::json::skip::skip_structure;
 
 fn passed(text: &[u8]) -> Result<(), (Reason, usize)> {
     let mut cursor = Cursor::new(text, 0);

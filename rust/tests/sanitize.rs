@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use m26::sanitize::sanitize;
+use m26::json::sanitize::sanitize;
 
 #[test]
 fn control_bytes_inside_strings_become_spaces_and_nothing_else_changes() {

@@ -6,7 +6,7 @@ mod pages;
 
 use m26::canon::{Canon, MAX_SHAPE_BYTES};
 use m26::error::Reason::{self, *};
-use m26::parse::Cursor;
+use m26::json::parse::Cursor;
 use pages::{Members, auction, card, object, page, read, read_with, reader, with};
 
 fn canonical(canon: &mut Canon, text: &[u8]) -> Result<String, (Reason, usize)> {

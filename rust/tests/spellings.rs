@@ -11,7 +11,7 @@ use std::fmt::Write;
 use m26::batch::Normalizer;
 use m26::canon::Canon;
 use m26::error::Reason::{self, DuplicateKey};
-use m26::parse::Cursor;
+use m26::json::parse::Cursor;
 use pages::{Members, PER_COPY, auction, card, object, page, read, read_with, reader, with};
 use proptest::prelude::*;
 use serde_json::Value;

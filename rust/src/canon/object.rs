@@ -4,8 +4,8 @@
 //! reading it in full; both ways leave the same behind.
 
 use super::{Canon, Checked, Form, Item, Mark, fault};
-use crate::output::Span;
-use crate::parse::Cursor;
+use crate::json::output::Span;
+use crate::json::parse::Cursor;
 use crate::role::{Role, Scope};
 use crate::shape::{EMPTY, Node, Order, Step};
 

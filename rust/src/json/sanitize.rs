@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::skip::skip_string;
+use crate::json::skip::skip_string;
 
 /// `page` with each control byte inside a string replaced by a space; borrowed when there is none.
 #[must_use]

@@ -5,8 +5,8 @@
 //! how bytes are read.
 
 use crate::error::{Fault, Reason};
-use crate::number::{self, Number};
-use crate::text::{self, Text};
+use crate::json::number::{self, Number};
+use crate::json::text::{self, Text};
 
 /// Deepest nesting that is followed; real replies use 12.
 pub const MAX_DEPTH: u32 = 64;
@@ -57,7 +57,7 @@ impl<'a> Cursor<'a> {
         self.bytes
     }
 
-    /// Go on at byte `at` (a place this cursor, or [`crate::skip::skip_structure`], has come to).
+    /// Go on at byte `at` (a place this cursor, or [`crate::json::skip::skip_structure`], has come to).
     pub(crate) fn jump(&mut self, at: usize) {
         self.at = at;
     }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Fault, Reason};
-use crate::scan::string_run;
+use crate::json::scan::string_run;
 
 /// A checked string as it stands between its quotes.
 #[derive(Clone, Copy, Debug)]

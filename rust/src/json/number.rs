@@ -4,7 +4,7 @@
 //! numeric keeps as written.
 
 use crate::error::{Fault, Reason};
-use crate::scan::{digits_end, digits_in};
+use crate::json::scan::{digits_end, digits_in};
 
 /// Longest number that is no integer, and its largest exponent: well inside of what PostgreSQL's
 /// numeric holds, which keeps `1e-20000` as written and refuses it although it rounds to zero.
