@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::card::{Card, CardRules};
+use crate::card::Card;
 use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, form, walk};
@@ -18,6 +18,7 @@ use crate::known::{CardKeys, KnownCards, key};
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
 use crate::reader::CardReader;
 use crate::record::{AuctionRow, CARD_BYTES, NewCard};
+use crate::role::CardRules;
 use crate::wire::WireAuction;
 
 /// Larger pages are rejected unread: 100 real auctions are 1.2 MB.

@@ -3,7 +3,7 @@
 //! Invariant: a version is a hash of the definition's canonical form; the members of the physical
 //! copy are no part of it, every other member is. A second attribute block counts if it differs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::canon::Canon;
@@ -12,7 +12,7 @@ use crate::error::{Fault, Reason};
 use crate::facts::Facts;
 use crate::json::parse::{Cursor, Kind};
 use crate::json::text::Text;
-use crate::role::{ACQUIRED_AT, CARD_MEMBERS, INSTANCE_ID, Part, Roles, Scope};
+use crate::role::{ACQUIRED_AT, CARD_MEMBERS, CardRules, INSTANCE_ID, Part, Roles, Scope};
 use crate::shape::{ROOT, Step};
 
 /// Longest card that is read; real ones are 12 KB.
@@ -62,15 +62,6 @@ pub struct SeenCard {
     pub instance_id: Option<i64>,
     /// `acquisitionTimestamp`, microseconds.
     pub acquired_at: Option<i64>,
-}
-
-/// What of cards differs by game year: data of the profile.
-#[derive(Clone, Debug, Default)]
-pub struct CardRules {
-    /// Members of the physical copy: no part of the definition.
-    pub per_copy: HashSet<String>,
-    /// Names of position numbers.
-    pub positions: BTreeMap<i64, String>,
 }
 
 /// Which member of the copy stands in a slot.

@@ -5,7 +5,7 @@
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
 //! - [`canon`]: the one form of a value; `shape`: what its objects looked like before.
-//! - [`card`]: a card's definition and its identity by content; `role`, `facts`: what its members
+//! - [`card`]: a card's definition and its identity by content; [`role`], `facts`: what its members
 //!   are for, and the columns made of them.
 //! - `template`, [`reader`]: a card recognised by its bytes; the cards read so far.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
@@ -39,7 +39,7 @@ pub mod peek;
 pub mod pgtype;
 pub mod reader;
 pub mod record;
-mod role;
+pub mod role;
 pub mod schema;
 mod shape;
 pub mod state;

@@ -15,11 +15,11 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{IntoPyObjectExt, ffi};
 
 use crate::batch::{self, Page};
-use crate::card::CardRules;
 use crate::copy::CopyStream;
 use crate::known::{KnownCards, key};
 use crate::pgtype::Value;
 use crate::record::{AuctionRow, CARD_BYTES};
+use crate::role::CardRules;
 use crate::schema::{Column, Row};
 
 mod peek;

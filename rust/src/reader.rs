@@ -9,11 +9,12 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::card::{CardRules, Learner, SeenCard};
+use crate::card::{Learner, SeenCard};
 use crate::drift::Drift;
 use crate::error::Fault;
 use crate::json::parse::Cursor;
 use crate::known::CardKeys;
+use crate::role::CardRules;
 use crate::template::Template;
 
 /// Memory of the templates kept in each of two generations; 3,000 cards take about 30 MB.

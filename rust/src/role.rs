@@ -2,7 +2,16 @@
 //!
 //! Invariant: decided by a member's name and place alone, once per shape and not once per card.
 
-use crate::card::CardRules;
+use std::collections::{BTreeMap, HashSet};
+
+/// What of cards differs by game year: data of the profile.
+#[derive(Clone, Debug, Default)]
+pub struct CardRules {
+    /// Members of the physical copy: no part of the definition.
+    pub per_copy: HashSet<String>,
+    /// Names of position numbers.
+    pub positions: BTreeMap<i64, String>,
+}
 
 /// Where a member stands, as far as that matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
