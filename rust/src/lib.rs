@@ -5,8 +5,8 @@
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
 //! - [`canon`]: the one form of a value; `shape`: what its objects looked like before.
-//! - [`card`]: a card's definition and its identity by content; [`role`], `facts`: what its members
-//!   are for, and the columns made of them.
+//! - [`card`]: a card version; [`role`], `facts`: what its members are for, and the columns made of
+//!   them; `learner`: a card read in full, its identity by content.
 //! - `template`, [`reader`]: a card recognised by its bytes; the cards read so far.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
 //! - [`schema`], [`pgtype`], [`copy`]: the column tables and the binary COPY encoding they drive.
@@ -34,6 +34,7 @@ mod facts;
 mod index;
 pub mod json;
 pub mod known;
+mod learner;
 pub mod normalize;
 pub mod peek;
 pub mod pgtype;
