@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::card::Card;
+use crate::card::{Card, CardKeys, key};
 use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, form, walk};
@@ -14,7 +14,7 @@ use crate::error::{Fault, Reason};
 use crate::json::parse::Cursor;
 use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
-use crate::known::{CardKeys, KnownCards, key};
+use crate::known::KnownCards;
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
 use crate::reader::CardReader;
 use crate::record::{AuctionRow, CARD_BYTES, NewCard};

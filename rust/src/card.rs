@@ -3,6 +3,7 @@
 //! Invariant: a version is known by its card's id and a hash of its definition. What of a copy is
 //! there but unusable is null and noted.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::drift::{Drift, DriftKind};
@@ -42,6 +43,15 @@ pub struct Card {
     pub discard_currency: Option<i32>,
     /// The definition, canonical JSON; the second of two equal attribute blocks left out.
     pub attributes: Vec<u8>,
+}
+
+/// Card versions, by card id and version.
+pub type CardKeys = HashSet<(i64, i64)>;
+
+/// What identifies a card version.
+#[must_use]
+pub fn key(card: &Card) -> (i64, i64) {
+    (card.card_id, card.version)
 }
 
 /// One physical copy on offer.

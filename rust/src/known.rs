@@ -3,17 +3,13 @@
 //! Invariant: a card counts as known only after the transaction that wrote or saw it; forgetting
 //! one costs a second sending, never a card. Memory is bounded by [`MAX_KNOWN`].
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::card::Card;
+use crate::card::{CardKeys, key};
 use crate::record::NewCard;
 
 /// Card versions remembered as committed, some 40 MB; a real year has ~10^5.
 pub const MAX_KNOWN: usize = 1 << 20;
-
-/// Card versions, by card id and version.
-pub type CardKeys = HashSet<(i64, i64)>;
 
 /// The known versions. Shared: a batch is committed while the next one is read, and that goes on
 /// with the versions that were known when it began.
@@ -52,10 +48,4 @@ impl KnownCards {
     fn lock(&self) -> MutexGuard<'_, Arc<CardKeys>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What identifies a card version.
-#[must_use]
-pub fn key(card: &Card) -> (i64, i64) {
-    (card.card_id, card.version)
 }

@@ -9,11 +9,10 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::card::SeenCard;
+use crate::card::{CardKeys, SeenCard};
 use crate::drift::Drift;
 use crate::error::Fault;
 use crate::json::parse::Cursor;
-use crate::known::CardKeys;
 use crate::learner::Learner;
 use crate::role::CardRules;
 use crate::template::Template;

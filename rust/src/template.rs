@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use crate::card::{Card, Place, SeenCard, Slot};
+use crate::card::{Card, CardKeys, Place, SeenCard, Slot};
 use crate::drift::Drift;
 use crate::json::parse::Cursor;
-use crate::known::CardKeys;
 
 /// A template's memory beside its bytes and its card's: structures, names, places in maps.
 const OVERHEAD: usize = 1 << 10;

@@ -6,11 +6,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::card::SeenCard;
+use crate::card::{CardKeys, SeenCard};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
-use crate::known::CardKeys;
 use crate::reader::CardReader;
 
 /// An auction's own members; None where the member is missing or null.
