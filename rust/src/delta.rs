@@ -59,7 +59,8 @@ pub struct Delta {
     pub sightings: CopyStream,
     /// Counts of each page that has a sighting.
     pub pages: Vec<PageCounts>,
-    pub(crate) touched: Touched,
+    /// The states afterwards, for [`States::accept`] once the streams are sent.
+    pub touched: Touched,
 }
 
 /// Derive what `rows`, consecutive rows of a batch, change; `head` is the last event's number.

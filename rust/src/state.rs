@@ -78,7 +78,7 @@ pub struct Learned {
 
 /// The states after some rows of a batch; their words are numbers of `words`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Touched {
+pub struct Touched {
     pub(crate) words: Vec<Box<str>>,
     pub(crate) states: Vec<State>,
 }
@@ -153,9 +153,8 @@ impl States {
         }
     }
 
-    /// The delta was sent: its states are pending.
-    pub fn accept(&mut self, delta: &crate::delta::Delta) {
-        let touched = &delta.touched;
+    /// The delta that touched these was sent: they are pending.
+    pub fn accept(&mut self, touched: &Touched) {
         let words: Vec<Word> = touched.words.iter().map(|word| self.intern(word)).collect();
         for state in &touched.states {
             let identity =

@@ -17,7 +17,7 @@ fn after(rows: &[&AuctionRow]) -> States {
     let mut states = States::new(100);
     for row in rows {
         let delta = derived(&states, std::slice::from_ref(*row), 0);
-        states.accept(&delta);
+        states.accept(&delta.touched);
         states.commit();
     }
     states

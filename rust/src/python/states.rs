@@ -82,8 +82,8 @@ impl States {
 
     #[pyo3(signature = (delta, /))]
     fn accept(&self, py: Python<'_>, delta: &Bound<'_, Delta>) {
-        let delta = &delta.get().inner;
-        py.detach(|| self.lock().accept(delta));
+        let touched = &delta.get().inner.touched;
+        py.detach(|| self.lock().accept(touched));
     }
 
     fn commit(&self, py: Python<'_>) {
