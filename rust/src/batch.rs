@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::card::{Card, CardKeys, key};
 use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
-use crate::envelope::{Envelope, Form, form, walk};
+use crate::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
 use crate::error::{Fault, Reason};
 use crate::json::parse::Cursor;
 use crate::json::sanitize::sanitize;
@@ -21,8 +21,6 @@ use crate::record::{AuctionRow, CARD_BYTES, NewCard};
 use crate::role::CardRules;
 use crate::wire::WireAuction;
 
-/// Larger pages are rejected unread: 100 real auctions are 1.2 MB.
-pub const MAX_PAGE_BYTES: usize = 16 << 20;
 /// A real auction takes about this much of its page.
 const AUCTION_BYTES: usize = 12_000;
 /// Newest listing older than this (microseconds): the reply is of another year's market.

@@ -8,6 +8,8 @@ use std::collections::HashSet;
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
 
+/// Larger pages are rejected unread: 100 real auctions are 1.2 MB.
+pub const MAX_PAGE_BYTES: usize = 16 << 20;
 /// More items in a page than this is not a page of auctions.
 pub const MAX_ITEMS: usize = 10_000;
 

@@ -4,8 +4,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::batch::MAX_PAGE_BYTES;
-use crate::envelope::{Envelope, Form, form, walk};
+use crate::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
 use crate::json::sanitize::sanitize;

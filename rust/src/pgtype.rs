@@ -101,7 +101,7 @@ fn field8(value: i64) -> [u8; 12] {
 }
 
 fn length(bytes: usize) -> [u8; 4] {
-    // a field is part of one page, and pages are far below 2 GiB (batch::MAX_PAGE_BYTES)
+    // a field is part of one page, and pages are far below 2 GiB (envelope::MAX_PAGE_BYTES)
     i32::try_from(bytes).unwrap_or(i32::MAX).to_be_bytes()
 }
 

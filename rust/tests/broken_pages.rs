@@ -6,8 +6,8 @@ mod pages;
 
 use std::collections::BTreeSet;
 
-use m26::batch::{MAX_PAGE_BYTES, Page};
-use m26::envelope::MAX_ITEMS;
+use m26::batch::Page;
+use m26::envelope::{MAX_ITEMS, MAX_PAGE_BYTES};
 use m26::error::Reason::{self, *};
 use pages::{NOW, auction, ids, object, page, reader, reply, with};
 

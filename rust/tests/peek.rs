@@ -36,7 +36,7 @@ fn each_form_of_a_body_has_a_kind() {
     ] {
         assert_eq!(kind(body), expected, "{body}");
     }
-    assert_eq!(peek(&vec![b'['; m26::batch::MAX_PAGE_BYTES + 1]).kind, "malformed");
+    assert_eq!(peek(&vec![b'['; m26::envelope::MAX_PAGE_BYTES + 1]).kind, "malformed");
     assert_eq!(peek("{\"a\":".repeat(100_000).as_bytes()).kind, "malformed");
     assert_eq!(peek(&reply(&b"1,".repeat(m26::envelope::MAX_ITEMS + 1), "")).kind, "malformed");
 }
