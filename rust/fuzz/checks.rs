@@ -7,7 +7,7 @@
 pub mod pages;
 
 use m26::batch::Batch;
-use m26::canon::Canon;
+use m26::card::canon::Canon;
 use m26::error::Reason;
 use m26::json::parse::Cursor;
 use m26::record::{AuctionRow, NewCard};

@@ -6,7 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::card::{Card, CardKeys, key};
+use crate::card::card::{Card, CardKeys, key};
+use crate::card::reader::CardReader;
+use crate::card::role::CardRules;
 use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
@@ -16,9 +18,7 @@ use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
 use crate::known::KnownCards;
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
-use crate::reader::CardReader;
 use crate::record::{AuctionRow, CARD_BYTES, NewCard};
-use crate::role::CardRules;
 use crate::wire::WireAuction;
 
 /// A real auction takes about this much of its page.

@@ -8,7 +8,7 @@ pub enum Reason {
     /// The reply has no bytes.
     Empty,
     /// The reply is longer than [`crate::envelope::MAX_PAGE_BYTES`], or a card than
-    /// [`crate::card::MAX_CARD_BYTES`].
+    /// [`crate::card::card::MAX_CARD_BYTES`].
     TooLarge,
     /// More items than [`crate::envelope::MAX_ITEMS`] in one page.
     TooMany,

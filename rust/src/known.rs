@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::card::{CardKeys, key};
+use crate::card::card::{CardKeys, key};
 use crate::record::NewCard;
 
 /// Card versions remembered as committed, some 40 MB; a real year has ~10^5.

@@ -4,10 +4,7 @@
 //! - [`json`]: JSON bytes, whatever they are about: a cursor over them, their canonical spelling.
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
-//! - [`canon`]: the one form of a value; `shape`: what its objects looked like before.
-//! - [`card`]: a card version; [`role`], `facts`: what its members are for, and the columns made of
-//!   them; `learner`: a card read in full, its identity by content.
-//! - `template`, [`reader`]: a card recognised by its bytes; the cards read so far.
+//! - [`card`]: cards: their canonical form, their identity by content, those that were read before.
 //! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
 //! - [`schema`], [`pgtype`], [`copy`]: the column tables and the binary COPY encoding they drive.
 //! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
@@ -22,7 +19,6 @@
 //! it comes back as a reject beside the good rows.
 
 pub mod batch;
-pub mod canon;
 pub mod card;
 pub mod copy;
 mod course;
@@ -30,21 +26,15 @@ pub mod delta;
 pub mod drift;
 pub mod envelope;
 pub mod error;
-mod facts;
 mod index;
 pub mod json;
 pub mod known;
-mod learner;
 pub mod normalize;
 pub mod peek;
 pub mod pgtype;
-pub mod reader;
 pub mod record;
-pub mod role;
 pub mod schema;
-mod shape;
 pub mod state;
-mod template;
 pub mod wire;
 
 #[cfg(feature = "python")]

@@ -15,12 +15,12 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{IntoPyObjectExt, ffi};
 
 use crate::batch::{self, Page};
-use crate::card::key;
+use crate::card::card::key;
+use crate::card::role::CardRules;
 use crate::copy::CopyStream;
 use crate::known::KnownCards;
 use crate::pgtype::Value;
 use crate::record::{AuctionRow, CARD_BYTES};
-use crate::role::CardRules;
 use crate::schema::{Column, Row};
 
 mod peek;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::card::Card;
+use crate::card::card::Card;
 
 /// One observation of one auction, in units of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::card::{CardKeys, SeenCard};
+use crate::card::card::{CardKeys, SeenCard};
+use crate::card::reader::CardReader;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
-use crate::reader::CardReader;
 
 /// An auction's own members; None where the member is missing or null.
 #[derive(Clone, Debug, Default)]

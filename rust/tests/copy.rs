@@ -6,9 +6,9 @@
 mod pages;
 
 use m26::batch::{Batch, Normalizer, Page};
+use m26::card::role::CardRules;
 use m26::copy::CopyStream;
 use m26::pgtype::{PgType, Value};
-use m26::role::CardRules;
 use m26::schema::Row;
 use pages::{auction, object, page, read, with};
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-use m26::canon::Canon;
+use m26::card::canon::Canon;
 use m26::error::Reason::{self, *};
 use m26::json::parse::{Cursor, Kind, MAX_DEPTH};
 use m26::json::skip::skip_structure;

@@ -7,7 +7,7 @@ mod pages;
 
 use std::collections::BTreeSet;
 
-use m26::card::MAX_CARD_BYTES;
+use m26::card::card::MAX_CARD_BYTES;
 use m26::error::Reason::{self, *};
 use pages::{Members, NOW, auction, card, ids, object, page, plus, read, rejects, with, without};
 

@@ -4,7 +4,7 @@
 
 mod pages;
 
-use m26::canon::{Canon, MAX_SHAPE_BYTES};
+use m26::card::canon::{Canon, MAX_SHAPE_BYTES};
 use m26::error::Reason::{self, *};
 use m26::json::parse::Cursor;
 use pages::{Members, auction, card, object, page, read, read_with, reader, with};

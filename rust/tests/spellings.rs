@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use m26::batch::Normalizer;
-use m26::canon::Canon;
+use m26::card::canon::Canon;
 use m26::error::Reason::{self, DuplicateKey};
 use m26::json::parse::Cursor;
 use pages::{Members, PER_COPY, auction, card, object, page, read, read_with, reader, with};

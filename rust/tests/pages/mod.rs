@@ -3,7 +3,7 @@
 #![allow(dead_code, clippy::missing_panics_doc)] // each test binary uses its part of this module
 
 use m26::batch::{Batch, Normalizer, Page};
-use m26::role::CardRules;
+use m26::card::role::CardRules;
 
 /// Server time of the replies, seconds.
 pub const NOW: i64 = 1_790_000_000;

@@ -4,10 +4,10 @@
 //! reading it in full; both ways leave the same behind.
 
 use super::{Canon, Checked, Form, Item, Mark, fault};
+use crate::card::role::{Role, Scope};
+use crate::card::shape::{EMPTY, Node, Order, Step};
 use crate::json::output::Span;
 use crate::json::parse::Cursor;
-use crate::role::{Role, Scope};
-use crate::shape::{EMPTY, Node, Order, Step};
 
 /// An object that is being read: locals of its loop, which must stay in registers.
 #[derive(Clone, Copy, Debug)]

@@ -9,13 +9,13 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::card::{CardKeys, SeenCard};
+use crate::card::card::{CardKeys, SeenCard};
+use crate::card::learner::Learner;
+use crate::card::role::CardRules;
+use crate::card::template::Template;
 use crate::drift::Drift;
 use crate::error::Fault;
 use crate::json::parse::Cursor;
-use crate::learner::Learner;
-use crate::role::CardRules;
-use crate::template::Template;
 
 /// Memory of the templates kept in each of two generations; 3,000 cards take about 30 MB.
 pub const MAX_TEMPLATE_BYTES: usize = 64 << 20;
@@ -184,7 +184,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::card::{Card, MAX_CARD_BYTES};
+    use crate::card::card::{Card, MAX_CARD_BYTES};
 
     fn reader() -> CardReader {
         CardReader::new(CardRules::default())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use crate::card::{Card, CardKeys, Place, SeenCard, Slot};
+use crate::card::card::{Card, CardKeys, Place, SeenCard, Slot};
 use crate::drift::Drift;
 use crate::json::parse::Cursor;
 

@@ -11,12 +11,12 @@
 
 mod object;
 
+use crate::card::role::{FACTS, Roles};
+use crate::card::shape::{Node, ROOT, Shapes, Step};
 use crate::error::{Fault, Reason};
 use crate::json::output::{Output, Span};
 use crate::json::parse::{Cursor, MAX_DEPTH};
 use crate::json::text::{Text, write_canonical};
-use crate::role::{FACTS, Roles};
-use crate::shape::{Node, ROOT, Shapes, Step};
 
 /// Memory of shapes that is kept; those of real cards take about 40 KB.
 pub const MAX_SHAPE_BYTES: usize = 1 << 20;
@@ -119,7 +119,7 @@ impl Canon {
         Ok(())
     }
 
-    /// Where the values of the facts begin, by [`crate::role::Fact`].
+    /// Where the values of the facts begin, by [`crate::card::role::Fact`].
     pub(crate) fn facts(&self) -> [Option<usize>; FACTS.len()] {
         self.facts
     }

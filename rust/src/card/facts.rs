@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::canon::Canon;
-use crate::card::Card;
+use crate::card::canon::Canon;
+use crate::card::card::Card;
+use crate::card::role::{FACTS, Fact};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
-use crate::role::{FACTS, Fact};
 
 /// Reads facts where a walk has found them.
 pub(crate) struct Facts<'a, 'd> {

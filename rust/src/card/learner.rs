@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::canon::Canon;
-use crate::card::{MAX_CARD_BYTES, Place, SeenCard, Slot};
+use crate::card::canon::Canon;
+use crate::card::card::{MAX_CARD_BYTES, Place, SeenCard, Slot};
+use crate::card::facts::Facts;
+use crate::card::role::{CARD_MEMBERS, CardRules, Part, Roles, Scope};
+use crate::card::shape::{ROOT, Step};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
-use crate::facts::Facts;
 use crate::json::parse::Cursor;
 use crate::json::text::Text;
-use crate::role::{CARD_MEMBERS, CardRules, Part, Roles, Scope};
-use crate::shape::{ROOT, Step};
 
 /// Reads cards that were not seen before.
 #[derive(Debug)]

@@ -7,10 +7,10 @@
 //! Every node is a member after certain others: `{"a":1,"b":2}` and `{"a":1,"c":2}` share the node
 //! of `a`, which has two followers. Node 0 stands for the outermost value.
 
+use crate::card::role::{Role, Scope};
 use crate::error::Reason;
 use crate::json::scan::{LITERAL, has_literal};
 use crate::json::text::Text;
-use crate::role::{Role, Scope};
 
 /// A node, by its number.
 pub(crate) type Node = u32;

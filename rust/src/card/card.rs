@@ -6,10 +6,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::card::role::{ACQUIRED_AT, INSTANCE_ID};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
-use crate::role::{ACQUIRED_AT, INSTANCE_ID};
 
 /// Longest card that is read; real ones are 12 KB.
 pub const MAX_CARD_BYTES: usize = 1 << 20;
@@ -78,7 +78,7 @@ pub(crate) enum Slot {
 }
 
 impl Slot {
-    /// That of a member of the copy, by its index in [`crate::role::Roles`].
+    /// That of a member of the copy, by its index in [`crate::card::role::Roles`].
     pub(crate) fn of(index: u32) -> Self {
         match index {
             0 => Self::InstanceId,
