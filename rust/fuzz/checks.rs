@@ -10,8 +10,8 @@ use m26::batch::Batch;
 use m26::card::canon::Canon;
 use m26::error::Reason;
 use m26::json::parse::Cursor;
-use m26::record::{AuctionRow, NewCard};
-use m26::schema::Row;
+use m26::rows::record::{AuctionRow, NewCard};
+use m26::rows::schema::Row;
 use serde_json::Value;
 
 /// Whatever a page holds, what comes out of it is whole and says where it comes from.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
 use crate::card::role::CardRules;
-use crate::copy::CopyStream;
 use crate::drift::{Drift, DriftKind};
 use crate::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
 use crate::error::{Fault, Reason};
@@ -18,7 +17,8 @@ use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
 use crate::known::KnownCards;
 use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
-use crate::record::{AuctionRow, CARD_BYTES, NewCard};
+use crate::rows::copy::CopyStream;
+use crate::rows::record::{AuctionRow, CARD_BYTES, NewCard};
 use crate::wire::WireAuction;
 
 /// A real auction takes about this much of its page.

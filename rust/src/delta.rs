@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use crate::copy::{CopyStream, CopyWriter};
 use crate::course::{Course, Meaning, OTHER};
 use crate::index::Index;
-use crate::record::{AuctionRow, EventKind, Sighting};
+use crate::rows::copy::{CopyStream, CopyWriter};
+use crate::rows::record::{AuctionRow, EventKind, Sighting};
 use crate::state::{State, States, Touched, Word};
 
 /// COPY bytes of an event or a row of `m26.auction`, at most but for an odd status.
@@ -49,11 +49,11 @@ pub struct PageCounts {
 /// What some rows of a batch change.
 #[derive(Debug)]
 pub struct Delta {
-    /// COPY stream of [`crate::record::Event`]s.
+    /// COPY stream of [`crate::rows::record::Event`]s.
     pub events: CopyStream,
-    /// COPY stream of [`crate::record::Current`] rows that are new.
+    /// COPY stream of [`crate::rows::record::Current`] rows that are new.
     pub listed: CopyStream,
-    /// COPY stream of [`crate::record::Current`] rows that change; their `first_seen` is not meant.
+    /// COPY stream of [`crate::rows::record::Current`] rows that change; their `first_seen` is not meant.
     pub rewritten: CopyStream,
     /// COPY stream of [`Sighting`]s.
     pub sightings: CopyStream,

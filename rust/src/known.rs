@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::card::card::{CardKeys, key};
-use crate::record::NewCard;
+use crate::rows::record::NewCard;
 
 /// Card versions remembered as committed, some 40 MB; a real year has ~10^5.
 pub const MAX_KNOWN: usize = 1 << 20;

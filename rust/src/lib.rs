@@ -5,8 +5,8 @@
 //! - [`envelope`]: what surrounds the auctions: errors, server time, captcha, truncation.
 //! - [`wire`]: one auction as the gateway spells it.
 //! - [`card`]: cards: their canonical form, their identity by content, those that were read before.
-//! - [`normalize`], [`record`]: wire to record: units, times, checks; the normalized row.
-//! - [`schema`], [`pgtype`], [`copy`]: the column tables and the binary COPY encoding they drive.
+//! - [`normalize`]: wire to record: units, times, checks.
+//! - [`rows`]: the normalized rows, their columns, and the binary COPY encoding they drive.
 //! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
 //! - [`known`]: which cards the database has.
 //! - [`state`], `index`: what the database holds of auctions.
@@ -20,7 +20,6 @@
 
 pub mod batch;
 pub mod card;
-pub mod copy;
 mod course;
 pub mod delta;
 pub mod drift;
@@ -31,9 +30,7 @@ pub mod json;
 pub mod known;
 pub mod normalize;
 pub mod peek;
-pub mod pgtype;
-pub mod record;
-pub mod schema;
+pub mod rows;
 pub mod state;
 pub mod wire;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
-use crate::record::AuctionRow;
+use crate::rows::record::AuctionRow;
 use crate::wire::{Int, WireAuction};
 
 const SECOND: i64 = 1_000_000;

@@ -17,11 +17,11 @@ use pyo3::{IntoPyObjectExt, ffi};
 use crate::batch::{self, Page};
 use crate::card::card::key;
 use crate::card::role::CardRules;
-use crate::copy::CopyStream;
 use crate::known::KnownCards;
-use crate::pgtype::Value;
-use crate::record::{AuctionRow, CARD_BYTES};
-use crate::schema::{Column, Row};
+use crate::rows::copy::CopyStream;
+use crate::rows::pgtype::Value;
+use crate::rows::record::{AuctionRow, CARD_BYTES};
+use crate::rows::schema::{Column, Row};
 
 mod peek;
 mod states;
@@ -46,8 +46,8 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        use crate::record::{AuctionRow, Current, Event, NewCard, Sighting};
-        use crate::schema::{Row, STATE};
+        use crate::rows::record::{AuctionRow, Current, Event, NewCard, Sighting};
+        use crate::rows::schema::{Row, STATE};
 
         module.add("AUCTION_COLUMNS", super::columns(AuctionRow::COLUMNS))?;
         module.add("CARD_COLUMNS", super::columns(NewCard::COLUMNS))?;

@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::index::Index;
-use crate::record::AuctionRow;
+use crate::rows::record::AuctionRow;
 
 /// Distinct platforms and statuses remembered; a real year has some ten.
 const MAX_WORDS: usize = 1 << 12;
@@ -47,7 +47,7 @@ pub(crate) struct State {
     pub(crate) newest: i64,
 }
 
-/// A committed state, read back from the database: [`crate::schema::STATE`].
+/// A committed state, read back from the database: [`crate::rows::schema::STATE`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Learned {
     /// Platform.

@@ -6,7 +6,7 @@ mod pages;
 
 use m26::batch::{Batch, Page};
 use m26::drift::DriftKind;
-use m26::record::AuctionRow;
+use m26::rows::record::AuctionRow;
 use pages::{
     Members, NOW, auction, card, ids, object, page, plus, read, reader, reply, spaced, with,
     without,

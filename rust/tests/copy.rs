@@ -7,9 +7,9 @@ mod pages;
 
 use m26::batch::{Batch, Normalizer, Page};
 use m26::card::role::CardRules;
-use m26::copy::CopyStream;
-use m26::pgtype::{PgType, Value};
-use m26::schema::Row;
+use m26::rows::copy::CopyStream;
+use m26::rows::pgtype::{PgType, Value};
+use m26::rows::schema::Row;
 use pages::{auction, object, page, read, with};
 
 /// The bytes of a golden file: hexadecimal digits after the first word of each line.

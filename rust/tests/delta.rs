@@ -5,7 +5,7 @@
 mod market;
 
 use m26::delta::PageCounts;
-use m26::record::AuctionRow;
+use m26::rows::record::AuctionRow;
 use m26::state::States;
 use market::{
     NOW, PART, SECOND, bid, derived, events, kinds, later, listed, pages, rewritten, said, seen,

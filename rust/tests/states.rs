@@ -2,7 +2,7 @@
 
 mod market;
 
-use m26::record::AuctionRow;
+use m26::rows::record::AuctionRow;
 use m26::state::States;
 use market::{SECOND, Table, bid, derived, events, kinds, later, pages, seen, state_of};
 use proptest::prelude::*;

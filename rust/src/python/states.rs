@@ -6,8 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::{Batch, CopyBuffer};
-use crate::copy::CopyStream;
 use crate::delta::{self, Journal};
+use crate::rows::copy::CopyStream;
 use crate::state::{self, Learned, MAX_CAPACITY};
 
 /// The committed state of auctions, as this process last wrote or read it.

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use m26::copy::CopyStream;
 use m26::delta::{Delta, Journal, derive};
-use m26::pgtype::PgType;
-use m26::record::{AuctionRow, Current, Event, Sighting};
-use m26::schema::{Column, Row};
+use m26::rows::copy::CopyStream;
+use m26::rows::pgtype::PgType;
+use m26::rows::record::{AuctionRow, Current, Event, Sighting};
+use m26::rows::schema::{Column, Row};
 use m26::state::{Learned, States};
 
 /// Server time of the first observations, microseconds.

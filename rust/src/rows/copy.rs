@@ -2,7 +2,7 @@
 //!
 //! Invariant: a buffer is always a whole COPY stream: header, rows, trailer. A slice of it too.
 
-use crate::schema::Row;
+use crate::rows::schema::Row;
 
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0"; // signature, flags, extension length
 const TRAILER: &[u8] = &(-1_i16).to_be_bytes();

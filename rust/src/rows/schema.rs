@@ -3,8 +3,8 @@
 //! Invariant: encoder, offline rows, staging tables and documentation all derive from these
 //! tables; `tests/service/test_schema.py` holds the SQL migrations against them.
 
-use crate::pgtype::{PgType, Value};
-use crate::record::{AuctionRow, Current, Event, NewCard, Sighting};
+use crate::rows::pgtype::{PgType, Value};
+use crate::rows::record::{AuctionRow, Current, Event, NewCard, Sighting};
 
 /// One column of a COPY buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
