@@ -6,9 +6,9 @@ mod shape;
 use std::any::Any;
 use std::hint::black_box;
 
-use m26::delta::{Journal, derive};
+use m26::history::delta::{Journal, derive};
+use m26::history::state::States;
 use m26::peek::peek;
-use m26::state::States;
 use shape::{deck, pages, shown, warm, whole};
 
 /// Auctions of each scenario.

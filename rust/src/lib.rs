@@ -8,9 +8,7 @@
 //! - [`normalize`]: wire to record: units, times, checks.
 //! - [`rows`]: the normalized rows, their columns, and the binary COPY encoding they drive.
 //! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
-//! - [`known`]: which cards the database has.
-//! - [`state`], `index`: what the database holds of auctions.
-//! - [`delta`], `course`: what a batch changes of it; the rules of events and outcomes.
+//! - [`history`]: which cards and states of auctions are committed, and what a batch changes of them.
 //! - [`peek`]: the facts that classification needs of one reply.
 //! - [`drift`], [`error`]: surprises that are stored all the same; faults that are not.
 //! - `python`: the only place that names PyO3.
@@ -20,18 +18,14 @@
 
 pub mod batch;
 pub mod card;
-mod course;
-pub mod delta;
 pub mod drift;
 pub mod envelope;
 pub mod error;
-mod index;
+pub mod history;
 pub mod json;
-pub mod known;
 pub mod normalize;
 pub mod peek;
 pub mod rows;
-pub mod state;
 pub mod wire;
 
 #[cfg(feature = "python")]

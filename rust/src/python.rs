@@ -17,7 +17,7 @@ use pyo3::{IntoPyObjectExt, ffi};
 use crate::batch::{self, Page};
 use crate::card::card::key;
 use crate::card::role::CardRules;
-use crate::known::KnownCards;
+use crate::history::known::KnownCards;
 use crate::rows::copy::CopyStream;
 use crate::rows::pgtype::Value;
 use crate::rows::record::{AuctionRow, CARD_BYTES};

@@ -4,9 +4,9 @@
 
 mod market;
 
-use m26::delta::PageCounts;
+use m26::history::delta::PageCounts;
+use m26::history::state::States;
 use m26::rows::record::AuctionRow;
-use m26::state::States;
 use market::{
     NOW, PART, SECOND, bid, derived, events, kinds, later, listed, pages, rewritten, said, seen,
     sightings, values,
@@ -273,7 +273,7 @@ fn the_row_that_is_written_shows_the_last_observation() {
 fn an_older_observation_changes_nothing() {
     let newest = bid(&later(&seen(7), 60), 300);
     let old = seen(7);
-    let nothing = |delta: &m26::delta::Delta| {
+    let nothing = |delta: &m26::history::delta::Delta| {
         let streams = [&delta.events, &delta.listed, &delta.rewritten, &delta.sightings];
         streams.iter().all(|stream| stream.rows() == 0) && delta.pages.is_empty()
     };

@@ -2,8 +2,8 @@
 
 mod market;
 
+use m26::history::state::States;
 use m26::rows::record::AuctionRow;
-use m26::state::States;
 use market::{SECOND, Table, bid, derived, events, kinds, later, pages, seen, state_of};
 use proptest::prelude::*;
 
@@ -233,7 +233,7 @@ proptest! {
     #[test]
     fn a_batch_may_be_cut_anywhere(batches in batches(), cut in 0..12_usize) {
         let (mut whole, mut cut_up) = (States::new(100), States::new(100));
-        let told = |delta: &m26::delta::Delta| {
+        let told = |delta: &m26::history::delta::Delta| {
             let mut events = events(delta);
             for event in &mut events {
                 event.remove("expires_at"); // of a row that was not written, it is not remembered

@@ -6,9 +6,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::{Batch, CopyBuffer};
-use crate::delta::{self, Journal};
+use crate::history::delta::{self, Journal};
+use crate::history::state::{self, Learned, MAX_CAPACITY};
 use crate::rows::copy::CopyStream;
-use crate::state::{self, Learned, MAX_CAPACITY};
 
 /// The committed state of auctions, as this process last wrote or read it.
 #[pyclass(frozen, module = "m26._native")]

@@ -160,7 +160,7 @@ columns! { s: Sighting<'_> {
     "auction_ids" Int8Array s.auction_ids;
 }}
 
-/// What [`crate::state::States::learn`] takes; `newest` is the later of observed and last seen.
+/// What [`crate::history::state::States::learn`] takes; `newest` is the later of observed and last seen.
 pub const STATE: [Column; 12] = {
     const fn column(name: &'static str, ty: PgType) -> Column {
         Column { name, ty }

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use m26::delta::{Delta, Journal, derive};
+use m26::history::delta::{Delta, Journal, derive};
+use m26::history::state::{Learned, States};
 use m26::rows::copy::CopyStream;
 use m26::rows::pgtype::PgType;
 use m26::rows::record::{AuctionRow, Current, Event, Sighting};
 use m26::rows::schema::{Column, Row};
-use m26::state::{Learned, States};
 
 /// Server time of the first observations, microseconds.
 pub const NOW: i64 = 1_790_000_000_000_000;

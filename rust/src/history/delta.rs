@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use crate::course::{Course, Meaning, OTHER};
-use crate::index::Index;
+use crate::history::course::{Course, Meaning, OTHER};
+use crate::history::index::Index;
+use crate::history::state::{State, States, Touched, Word};
 use crate::rows::copy::{CopyStream, CopyWriter};
 use crate::rows::record::{AuctionRow, EventKind, Sighting};
-use crate::state::{State, States, Touched, Word};
 
 /// COPY bytes of an event or a row of `m26.auction`, at most but for an odd status.
 const ROW_BYTES: usize = 320;

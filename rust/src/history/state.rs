@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::index::Index;
+use crate::history::index::Index;
 use crate::rows::record::AuctionRow;
 
 /// Distinct platforms and statuses remembered; a real year has some ten.

@@ -3,8 +3,8 @@
 //! Invariant: what decides is the state before, which is the one of the observation before in the
 //! batch or the held one; an outcome is only ever replaced by a more certain one.
 
+use crate::history::state::{Identity, NO_CONFIDENCE, NONE, State, Word};
 use crate::rows::record::{AuctionRow, Closing, Current, Event, EventKind, Outcome, Sale};
-use crate::state::{Identity, NO_CONFIDENCE, NONE, State, Word};
 
 /// An end that moved by no more than this (microseconds) is the same: the upstream counts seconds.
 const SAME_END: u64 = 5_000_000;
