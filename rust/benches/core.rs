@@ -9,7 +9,7 @@ use divan::{Bencher, black_box};
 use m26::batch::Batch;
 use m26::history::delta::{Delta, Journal, derive};
 use m26::history::state::States;
-use m26::peek::peek;
+use m26::reply::peek::peek;
 use shape::{PER_PAGE, deck, pages, shown, warm, whole};
 
 fn main() {

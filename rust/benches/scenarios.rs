@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use m26::history::delta::{Journal, derive};
 use m26::history::state::States;
-use m26::peek::peek;
+use m26::reply::peek::peek;
 use shape::{deck, pages, shown, warm, whole};
 
 /// Auctions of each scenario.

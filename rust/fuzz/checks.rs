@@ -56,7 +56,7 @@ pub fn normalize(body: &[u8]) {
 
 /// `peek` says of a page what `normalize` makes of it.
 pub fn peek(body: &[u8]) {
-    let peek = m26::peek::peek(body);
+    let peek = m26::reply::peek::peek(body);
     let batch = pages::read(body);
     match batch.rejects.first().filter(|reject| reject.item.is_none()) {
         None => {

@@ -10,16 +10,16 @@ use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
 use crate::card::role::CardRules;
 use crate::drift::{Drift, DriftKind};
-use crate::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
 use crate::error::{Fault, Reason};
 use crate::history::known::KnownCards;
 use crate::json::parse::Cursor;
 use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
-use crate::normalize::{MAX_SKEW, Place, normalize, plausible};
+use crate::reply::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
+use crate::reply::normalize::{MAX_SKEW, Place, normalize, plausible};
+use crate::reply::wire::WireAuction;
 use crate::rows::copy::CopyStream;
 use crate::rows::record::{AuctionRow, CARD_BYTES, NewCard};
-use crate::wire::WireAuction;
 
 /// A real auction takes about this much of its page.
 const AUCTION_BYTES: usize = 12_000;

@@ -7,10 +7,10 @@ use std::fmt;
 pub enum Reason {
     /// The reply has no bytes.
     Empty,
-    /// The reply is longer than [`crate::envelope::MAX_PAGE_BYTES`], or a card than
+    /// The reply is longer than [`crate::reply::envelope::MAX_PAGE_BYTES`], or a card than
     /// [`crate::card::card::MAX_CARD_BYTES`].
     TooLarge,
-    /// More items than [`crate::envelope::MAX_ITEMS`] in one page.
+    /// More items than [`crate::reply::envelope::MAX_ITEMS`] in one page.
     TooMany,
     /// HTML, XML or something else that is not JSON.
     NotJson,

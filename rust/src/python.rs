@@ -37,7 +37,7 @@ mod _native {
     use super::{Batch, CopyBuffer, Normalizer};
 
     #[pymodule_export]
-    const MAX_PAGE_BYTES: usize = crate::envelope::MAX_PAGE_BYTES;
+    const MAX_PAGE_BYTES: usize = crate::reply::envelope::MAX_PAGE_BYTES;
 
     #[pymodule_export]
     const RELEASE: bool = !cfg!(debug_assertions);

@@ -7,8 +7,8 @@ mod pages;
 use std::collections::BTreeSet;
 
 use m26::batch::Page;
-use m26::envelope::{MAX_ITEMS, MAX_PAGE_BYTES};
 use m26::error::Reason::{self, *};
+use m26::reply::envelope::{MAX_ITEMS, MAX_PAGE_BYTES};
 use pages::{NOW, auction, ids, object, page, reader, reply, with};
 
 type Case = (Reason, Vec<u8>);

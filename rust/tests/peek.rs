@@ -4,7 +4,7 @@
 
 mod pages;
 
-use m26::peek::{Peek, peek};
+use m26::reply::peek::{Peek, peek};
 use pages::{NOW, auction, ids, object, page, read, reply, with};
 
 fn kind(body: &str) -> &'static str {
@@ -36,9 +36,12 @@ fn each_form_of_a_body_has_a_kind() {
     ] {
         assert_eq!(kind(body), expected, "{body}");
     }
-    assert_eq!(peek(&vec![b'['; m26::envelope::MAX_PAGE_BYTES + 1]).kind, "malformed");
+    assert_eq!(peek(&vec![b'['; m26::reply::envelope::MAX_PAGE_BYTES + 1]).kind, "malformed");
     assert_eq!(peek("{\"a\":".repeat(100_000).as_bytes()).kind, "malformed");
-    assert_eq!(peek(&reply(&b"1,".repeat(m26::envelope::MAX_ITEMS + 1), "")).kind, "malformed");
+    assert_eq!(
+        peek(&reply(&b"1,".repeat(m26::reply::envelope::MAX_ITEMS + 1), "")).kind,
+        "malformed"
+    );
 }
 
 #[test]

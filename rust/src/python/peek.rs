@@ -5,7 +5,7 @@ use pyo3::pybacked::PyBackedBytes;
 
 /// What classification needs of one reply.
 #[pyclass(frozen, module = "m26._native")]
-pub(super) struct Peek(crate::peek::Peek);
+pub(super) struct Peek(crate::reply::peek::Peek);
 
 #[pymethods]
 impl Peek {
@@ -68,5 +68,5 @@ impl Peek {
 #[pyo3(signature = (body, /))]
 #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
 pub(super) fn peek(py: Python<'_>, body: PyBackedBytes) -> Peek {
-    Peek(py.detach(|| crate::peek::peek(&body)))
+    Peek(py.detach(|| crate::reply::peek::peek(&body)))
 }

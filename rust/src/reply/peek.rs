@@ -4,11 +4,11 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
 use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
+use crate::reply::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
 
 /// What a reply is and what it says about itself.
 #[derive(Clone, Debug, Default)]

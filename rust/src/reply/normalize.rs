@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
+use crate::reply::wire::{Int, WireAuction};
 use crate::rows::record::AuctionRow;
-use crate::wire::{Int, WireAuction};
 
 const SECOND: i64 = 1_000_000;
 /// 2000-01-01 and 2100-01-01, seconds: outside of them a time is in the wrong unit or a lie.
