@@ -104,7 +104,7 @@ def test_no_error_is_swallowed_without_a_word() -> None:
 def test_pyo3_is_named_in_one_place_only() -> None:
     named = [path for path in RUST if "pyo3" in path.read_text("utf-8")]
     places = {path.relative_to(ROOT / "rust" / "src").parts[0] for path in named}
-    assert places == {"python.rs", "python"}
+    assert places == {"python"}
 
 
 def test_the_makefile_and_ci_name_each_other_only_by_target() -> None:

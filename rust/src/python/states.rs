@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::{Batch, CopyBuffer};
+use super::buffer::CopyBuffer;
+use super::normalizer::Batch;
 use crate::history::delta::{self, Journal};
 use crate::history::state::{self, Learned, MAX_CAPACITY};
 use crate::rows::copy::CopyStream;

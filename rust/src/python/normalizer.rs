@@ -1,19 +1,16 @@
-//! The Python module `m26._native`, and, with its folder, the only place that names PyO3.
-//!
-//! Invariant: bytes and integers cross in, buffers and plain tuples cross out; each entry point
-//! releases the GIL in one visible place; nothing here decides anything.
+//! Pages in, batches out, as Python sees them.
 
 use std::collections::BTreeMap;
-use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
-use pyo3::{IntoPyObjectExt, ffi};
 
+use super::buffer::CopyBuffer;
 use crate::batch::{self, Page};
 use crate::card::card::key;
 use crate::card::role::CardRules;
@@ -21,112 +18,12 @@ use crate::history::known::KnownCards;
 use crate::rows::copy::CopyStream;
 use crate::rows::pgtype::Value;
 use crate::rows::record::{AuctionRow, CARD_BYTES};
-use crate::rows::schema::{Column, Row};
-
-mod peek;
-mod states;
-
-/// Bulk normalization of auction-house replies.
-#[pymodule]
-mod _native {
-    #[pymodule_export]
-    use super::peek::{Peek, peek};
-    #[pymodule_export]
-    use super::states::{Delta, States};
-    #[pymodule_export]
-    use super::{Batch, CopyBuffer, Normalizer};
-
-    #[pymodule_export]
-    const MAX_PAGE_BYTES: usize = crate::reply::envelope::MAX_PAGE_BYTES;
-
-    #[pymodule_export]
-    const RELEASE: bool = !cfg!(debug_assertions);
-
-    use pyo3::prelude::*;
-
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        use crate::rows::record::{AuctionRow, Current, Event, NewCard, Sighting};
-        use crate::rows::schema::{Row, STATE};
-
-        module.add("AUCTION_COLUMNS", super::columns(AuctionRow::COLUMNS))?;
-        module.add("CARD_COLUMNS", super::columns(NewCard::COLUMNS))?;
-        module.add("EVENT_COLUMNS", super::columns(Event::COLUMNS))?;
-        module.add("AUCTION_ROW_COLUMNS", super::columns(Current::COLUMNS))?;
-        module.add("SIGHTING_COLUMNS", super::columns(Sighting::COLUMNS))?;
-        module.add("STATE_COLUMNS", super::columns(&STATE))
-    }
-}
-
-/// Python aligns its objects' memory to this many bytes, whatever is in them.
-const PYTHON_ALIGNMENT: usize = 16;
-const _: () = assert!(
-    align_of::<CopyBuffer>() <= PYTHON_ALIGNMENT
-        && align_of::<Batch>() <= PYTHON_ALIGNMENT
-        && align_of::<Normalizer>() <= PYTHON_ALIGNMENT
-        && align_of::<states::States>() <= PYTHON_ALIGNMENT
-        && align_of::<states::Delta>() <= PYTHON_ALIGNMENT
-        && align_of::<peek::Peek>() <= PYTHON_ALIGNMENT
-);
-
-fn columns(table: &[Column]) -> Vec<(&'static str, &'static str)> {
-    table.iter().map(|column| (column.name, column.ty.name())).collect()
-}
-
-/// PostgreSQL binary COPY bytes, read-only, through the buffer protocol.
-#[pyclass(frozen, module = "m26._native")]
-struct CopyBuffer(CopyStream);
-
-#[pymethods]
-impl CopyBuffer {
-    #[getter]
-    fn rows(&self) -> usize {
-        self.0.rows()
-    }
-
-    #[pyo3(signature = (start, stop, /))]
-    fn slice(&self, start: usize, stop: usize) -> Self {
-        Self(self.0.slice(start, stop))
-    }
-
-    fn __len__(&self) -> usize {
-        self.0.bytes().len()
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<CopyBuffer rows={} bytes={}>", self.0.rows(), self.0.bytes().len())
-    }
-
-    #[allow(clippy::needless_pass_by_value)] // the signature is PyO3's
-    #[allow(unsafe_code)] // exporting memory to Python is unsafe by nature; here and nowhere else
-    unsafe fn __getbuffer__(
-        slf: Bound<'_, Self>,
-        view: *mut ffi::Py_buffer,
-        flags: c_int,
-    ) -> PyResult<()> {
-        let bytes = slf.get().0.bytes();
-        let length = ffi::Py_ssize_t::try_from(bytes.len())?;
-        // SAFETY: `view` comes from the interpreter. `bytes` is owned by a frozen object that
-        // `view` holds a reference to, so it neither moves nor changes while it is exported; the
-        // read-only flag makes PyBuffer_FillInfo refuse writable requests.
-        let result = unsafe {
-            ffi::PyBuffer_FillInfo(
-                view,
-                slf.as_ptr(),
-                bytes.as_ptr().cast_mut().cast(),
-                length,
-                1,
-                flags,
-            )
-        };
-        if result == -1 { Err(PyErr::fetch(slf.py())) } else { Ok(()) }
-    }
-}
+use crate::rows::schema::Row;
 
 /// What a list of pages came to.
 #[pyclass(frozen, module = "m26._native")]
-struct Batch {
-    inner: batch::Batch,
+pub(super) struct Batch {
+    pub(super) inner: batch::Batch,
     auctions: PyOnceLock<Py<CopyBuffer>>,
     cards: PyOnceLock<Py<CopyBuffer>>,
 }
@@ -205,7 +102,7 @@ impl Batch {
 }
 
 impl Batch {
-    fn slice(&self, start: usize, stop: usize) -> PyResult<&[AuctionRow]> {
+    pub(super) fn slice(&self, start: usize, stop: usize) -> PyResult<&[AuctionRow]> {
         self.inner.rows.get(start..stop).ok_or_else(|| PyIndexError::new_err("no such rows"))
     }
 }
@@ -225,7 +122,7 @@ fn tuple<'py>(py: Python<'py>, row: &impl Row) -> PyResult<Bound<'py, PyTuple>> 
 
 /// Reads pages; remembers which cards it has seen and which of them are committed.
 #[pyclass(frozen, module = "m26._native")]
-struct Normalizer {
+pub(super) struct Normalizer {
     /// Boxed: a Python object's memory is aligned to 16 bytes, a searcher in it wants 32.
     reader: Mutex<Box<batch::Normalizer>>,
     /// Beside the reader: a batch is committed while the next one is read.
