@@ -1,6 +1,6 @@
 //! A COPY stream as memory that Python may read and not change.
 //!
-//! Invariant: the one place that hands memory to Python, and so `unsafe`.
+//! Invariant: the only place that hands memory to Python; beside `json::scan` the only one with `unsafe`.
 
 use std::ffi::c_int;
 
@@ -34,7 +34,7 @@ impl CopyBuffer {
     }
 
     #[allow(clippy::needless_pass_by_value)] // the signature is PyO3's
-    #[allow(unsafe_code)] // exporting memory to Python is unsafe by nature; here and nowhere else
+    #[allow(unsafe_code)] // exporting memory to Python is unsafe by nature
     unsafe fn __getbuffer__(
         slf: Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
