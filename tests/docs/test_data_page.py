@@ -93,6 +93,7 @@ def test_every_kind_of_surprise_stands_there() -> None:
 
 
 def test_every_kind_of_event_and_outcome_stands_there() -> None:
-    words = set(re.findall(r'Self::\w+ => "([a-z]+)"', (ROOT / "rust/src/rows/record.rs").read_text()))
+    record = (ROOT / "rust/src/rows/record.rs").read_text()
+    words = set(re.findall(r'Self::\w+ => "([a-z]+)"', record))
     assert {"listed", "bid", "changed", "closed", "sold"} <= words
     assert words <= set(quoted(section(PAGE, "What is an event")))

@@ -15,7 +15,7 @@ import m26
 
 ROOT = Path(__file__).parents[2]
 PYTHON = sorted((ROOT / "python" / "m26").rglob("*.py"))
-RUST = sorted((ROOT / "rust").rglob("*.rs"))
+RUST = sorted(p for p in (ROOT / "rust").rglob("*.rs") if "target" not in p.relative_to(ROOT).parts)
 NETWORK = {"httpx", "asyncpg", "redis", "starlette", "uvicorn"}
 
 
