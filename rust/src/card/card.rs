@@ -1,7 +1,7 @@
 //! A card version, and a copy of it on offer.
 //!
-//! Invariant: a version is known by its card's id and a hash of its definition. What of a copy is
-//! there but unusable is null and noted.
+//! Invariant: a version is known by its card's id and a hash of its definition. A member of the
+//! copy that is there but unusable is null, and noted.
 
 use std::collections::HashSet;
 use std::sync::Arc;
