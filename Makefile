@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(PYTHON_FUZZ) $(RUST_FUZZ)
 PYTHON_FUZZ := classify har mitm rows
 RUST_FUZZ := cards normalize parse peek sanitize scan warm
-RUST_SOURCES := $(shell find rust -name '*.rs' -not -path 'rust/fuzz/*')
+RUST_SOURCES := $(shell find rust/src -name '*.rs')
 
 .PHONY: help setup run test test-rust test-python lint format bench bench-smoke soak fuzz miri asan instructions docs image lock clean
 
@@ -79,7 +79,7 @@ fuzz: $(if $(filter $(PYTHON_FUZZ),$(FUZZ_TARGETS)),setup) $(if $(filter $(RUST_
 # Miri is some thousand times slower: the tests of unsafe code, and some that read and encode a batch.
 miri: $(VENV)/.nightly ## Rust tests under Miri, which finds undefined behaviour
 	@rustup component add --toolchain nightly miri rust-src
-	cargo +nightly miri test --locked --lib scan::
+	cargo +nightly miri test --locked --lib json::scan::
 	cargo +nightly miri test --locked --test copy --test delta --test sanitize
 
 asan: $(VENV)/.nightly ## the Rust suite with AddressSanitizer
@@ -134,7 +134,7 @@ $(VENV)/.installed: requirements/dev.txt | $(VENV)/.tools
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/.built: $(VENV)/.installed Cargo.toml Cargo.lock pyproject.toml $(RUST_SOURCES)
+$(VENV)/.built: $(VENV)/.installed Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml $(RUST_SOURCES)
 	@echo "building the Rust extension (log: $(VENV)/build.log)"
 	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked \
 	  >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log >&2; exit 1; }

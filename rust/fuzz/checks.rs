@@ -3,22 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)]
 
-#[path = "../../tests/pages/mod.rs"]
+#[path = "../tests/pages/mod.rs"]
 pub mod pages;
 
 use m26::batch::Batch;
-use m26::canon::Canon;
+use m26::card::canon::Canon;
 use m26::error::Reason;
-use m26::parse::Cursor;
-use m26::record::{AuctionRow, NewCard};
-use m26::schema::Row;
+use m26::json::parse::Cursor;
+use m26::rows::record::{AuctionRow, NewCard};
+use m26::rows::schema::Row;
 use serde_json::Value;
 
 /// Whatever a page holds, what comes out of it is whole and says where it comes from.
 pub fn normalize(body: &[u8]) {
     let mut reader = pages::reader();
     let batch = pages::read_with(&mut reader, body);
-    let repaired = m26::sanitize::sanitize(body);
+    let repaired = m26::json::sanitize::sanitize(body);
     let whole_page = batch.rejects.iter().find(|reject| reject.item.is_none());
     if whole_page.is_some() {
         assert!(batch.rows.is_empty() && batch.rejects.len() == 1);
@@ -56,7 +56,7 @@ pub fn normalize(body: &[u8]) {
 
 /// `peek` says of a page what `normalize` makes of it.
 pub fn peek(body: &[u8]) {
-    let peek = m26::peek::peek(body);
+    let peek = m26::reply::peek::peek(body);
     let batch = pages::read(body);
     match batch.rejects.first().filter(|reject| reject.item.is_none()) {
         None => {
@@ -156,7 +156,7 @@ pub fn shown(auction: i64, card: i64) -> Vec<u8> {
 
 /// The repair touches control bytes of strings and nothing else.
 pub fn sanitize(page: &[u8]) {
-    let repaired = m26::sanitize::sanitize(page);
+    let repaired = m26::json::sanitize::sanitize(page);
     assert_eq!(repaired.len(), page.len());
     let touched = page.iter().zip(&*repaired).filter(|(before, after)| before != after);
     let mut count = 0;
@@ -165,7 +165,7 @@ pub fn sanitize(page: &[u8]) {
         count += 1;
     }
     assert_eq!(count > 0, matches!(repaired, std::borrow::Cow::Owned(_)));
-    assert_eq!(m26::sanitize::sanitize(&repaired), repaired);
+    assert_eq!(m26::json::sanitize::sanitize(&repaired), repaired);
     if serde_json::from_slice::<Value>(page).is_ok() {
         assert_eq!(count, 0);
     }

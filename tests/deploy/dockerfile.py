@@ -92,7 +92,7 @@ def _python() -> str:
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        ignored = shutil.ignore_patterns("__pycache__", "*.so", "fuzz")
+        ignored = shutil.ignore_patterns("__pycache__", "*.so", "benches", "fuzz", "tests")
         shutil.copytree(source, target, ignore=ignored)
     else:
         shutil.copy(source, target)

@@ -64,12 +64,12 @@ def test_both_pythons_are_the_same_and_rust_is_new_enough() -> None:
     pythons = {tag.split(":")[1].split("-")[0] for tag in images if tag.startswith("python:")}
     assert len(pythons) == 1
     rust = next(tag for tag in images if tag.startswith("rust:")).split(":")[1].split("-")[0]
-    wanted = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["rust-version"]
+    wanted = tomllib.loads((ROOT / "rust/Cargo.toml").read_text())["package"]["rust-version"]
     assert [*map(int, rust.split("."))] >= [*map(int, wanted.split("."))]
 
 
 def test_what_the_image_installs_says_its_version(image: Path) -> None:
-    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    version = tomllib.loads((ROOT / "rust/Cargo.toml").read_text())["package"]["version"]
     done = subprocess.run(
         [image / "opt/m26/bin/m26", "--version"], capture_output=True, text=True, check=True
     )

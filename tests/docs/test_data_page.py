@@ -80,7 +80,7 @@ async def test_every_query_can_be_executed_and_finds_something(database: str) ->
 
 
 def test_every_reason_of_the_quarantine_stands_there() -> None:
-    codes = re.findall(r'Self::\w+ => "([a-z_0-9]+)"', (ROOT / "rust/error.rs").read_text())
+    codes = re.findall(r'Self::\w+ => "([a-z_0-9]+)"', (ROOT / "rust/src/error.rs").read_text())
     for path in (ROOT / "python/m26/store").glob("*.py"):
         codes += re.findall(r'"([a-z]+_(?:refused|damaged))"', path.read_text())
     table = section(PAGE, "reject").split("\n\n| reason", 1)[1]
@@ -88,12 +88,13 @@ def test_every_reason_of_the_quarantine_stands_there() -> None:
 
 
 def test_every_kind_of_surprise_stands_there() -> None:
-    kinds = re.findall(r'Self::\w+ => "([a-z_]+)"', (ROOT / "rust/drift.rs").read_text())
+    kinds = re.findall(r'Self::\w+ => "([a-z_]+)"', (ROOT / "rust/src/drift.rs").read_text())
     assert kinds
     assert {*kinds, "many_versions"} <= set(quoted(section(PAGE, "drift")))
 
 
 def test_every_kind_of_event_and_outcome_stands_there() -> None:
-    words = set(re.findall(r'Self::\w+ => "([a-z]+)"', (ROOT / "rust/record.rs").read_text()))
+    record = (ROOT / "rust/src/rows/record.rs").read_text()
+    words = set(re.findall(r'Self::\w+ => "([a-z]+)"', record))
     assert {"listed", "bid", "changed", "closed", "sold"} <= words
     assert words <= set(quoted(section(PAGE, "What is an event")))

@@ -3,7 +3,7 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../../scan.rs"]
+#[path = "../../src/json/scan.rs"]
 mod scan; // what the crate keeps to itself
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,0 +1,321 @@
+//! Pages to rows, cards, rejects and drift: the crate's main entry.
+//!
+//! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
+//! only itself. Rows stand in page order and, in a page, in the order served.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::card::card::{Card, CardKeys, key};
+use crate::card::reader::CardReader;
+use crate::card::role::CardRules;
+use crate::drift::{Drift, DriftKind};
+use crate::error::{Fault, Reason};
+use crate::history::known::KnownCards;
+use crate::json::parse::Cursor;
+use crate::json::sanitize::sanitize;
+use crate::json::skip::skip_structure;
+use crate::reply::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
+use crate::reply::normalize::{MAX_SKEW, Place, normalize, plausible};
+use crate::reply::wire::WireAuction;
+use crate::rows::copy::CopyStream;
+use crate::rows::record::{AuctionRow, CARD_BYTES, NewCard};
+
+/// A real auction takes about this much of its page.
+const AUCTION_BYTES: usize = 12_000;
+/// Newest listing older than this (microseconds): the reply is of another year's market.
+const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
+
+/// One page to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The reply's bytes.
+    pub body: &'a [u8],
+    /// Platform it was collected for.
+    pub platform: &'a str,
+    /// Our clock when it was received, microseconds; 0 when unknown.
+    pub fetched_at: i64,
+}
+
+/// What was not stored, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Index of the page in the batch.
+    pub page: usize,
+    /// Place of the item in the page; None for the whole page.
+    pub item: Option<usize>,
+    /// First byte.
+    pub from: usize,
+    /// Byte after the last.
+    pub to: usize,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// What a list of pages came to.
+#[derive(Debug)]
+pub struct Batch {
+    /// Number of pages read.
+    pub pages: usize,
+    /// Indexes of the pages that were error replies: no data, no reject.
+    pub refused: Vec<usize>,
+    /// Auction rows.
+    pub rows: Vec<AuctionRow>,
+    /// Card versions that are not known to be committed.
+    pub new_cards: Vec<NewCard>,
+    /// What was not stored.
+    pub rejects: Vec<Reject>,
+    /// What was surprising.
+    pub drift: Drift,
+}
+
+impl Batch {
+    /// COPY stream of the rows.
+    #[must_use]
+    pub fn auctions(&self) -> CopyStream {
+        CopyStream::encode(self.rows.iter(), 256)
+    }
+
+    /// COPY stream of the new cards.
+    #[must_use]
+    pub fn cards(&self) -> CopyStream {
+        CopyStream::encode(self.new_cards.iter(), CARD_BYTES)
+    }
+}
+
+/// Reads pages; remembers cards and each platform's clock skew between batches.
+#[derive(Debug)]
+pub struct Normalizer {
+    cards: CardReader,
+    known: Arc<KnownCards>,
+    platforms: HashMap<String, PlatformState>,
+}
+
+#[derive(Clone, Debug)]
+struct PlatformState {
+    name: Arc<str>,
+    /// Server clock minus ours, from the last reply whose times agree.
+    skew: i64,
+}
+
+/// What is collected while pages are read.
+#[derive(Default)]
+struct Draft {
+    rows: Vec<AuctionRow>,
+    /// Cards that are not known to be committed, with their rows.
+    cards: Vec<(usize, Arc<Card>)>,
+    rejects: Vec<Reject>,
+    drift: Drift,
+    refused: Vec<usize>,
+}
+
+impl Normalizer {
+    /// A normalizer that knows no card yet.
+    #[must_use]
+    pub fn new(rules: CardRules) -> Self {
+        Self { cards: CardReader::new(rules), known: Arc::default(), platforms: HashMap::new() }
+    }
+
+    /// Read all pages.
+    pub fn normalize(&mut self, pages: &[Page<'_>]) -> Batch {
+        let bytes: usize = pages.iter().map(|page| page.body.len()).sum();
+        let rows = Vec::with_capacity(bytes / AUCTION_BYTES);
+        let mut draft = Draft { rows, ..Draft::default() };
+        let committed = self.known.now();
+        self.cards.settle(&committed);
+        for (index, page) in pages.iter().enumerate() {
+            if let Err(fault) = self.read_page(index, page, &committed, &mut draft) {
+                let to = page.body.len();
+                draft.rejects.push(Reject { page: index, item: None, from: 0, to, fault });
+            }
+        }
+        let new_cards = self.new_cards(&draft);
+        Batch {
+            pages: pages.len(),
+            refused: draft.refused,
+            rows: draft.rows,
+            new_cards,
+            rejects: draft.rejects,
+            drift: draft.drift,
+        }
+    }
+
+    /// Which cards the database is known to have.
+    #[must_use]
+    pub fn known(&self) -> Arc<KnownCards> {
+        Arc::clone(&self.known)
+    }
+
+    /// The first of each version, unless it has become known meanwhile.
+    fn new_cards(&self, draft: &Draft) -> Vec<NewCard> {
+        let committed = self.known.now();
+        let mut in_batch = HashSet::new();
+        let mut new = Vec::new();
+        for &(row, ref card) in &draft.cards {
+            if !committed.contains(&key(card)) && in_batch.insert(key(card)) {
+                let first_seen = draft.rows[row].observed_at;
+                new.push(NewCard { card: Arc::clone(card), row, first_seen });
+            }
+        }
+        new
+    }
+
+    fn read_page(
+        &mut self,
+        index: usize,
+        page: &Page<'_>,
+        committed: &CardKeys,
+        draft: &mut Draft,
+    ) -> Result<(), Fault> {
+        if page.body.len() > MAX_PAGE_BYTES {
+            return Err(Fault::new(Reason::TooLarge, MAX_PAGE_BYTES));
+        }
+        let start = match form(page.body) {
+            Form::Json(start) => start,
+            Form::Empty => return Err(Fault::new(Reason::Empty, 0)),
+            Form::Xml | Form::Html | Form::Other => return Err(Fault::new(Reason::NotJson, 0)),
+        };
+        let repaired;
+        let mut items = Items::default();
+        let mut read = self.read_items(page.body, start, committed, &mut items, &mut draft.drift);
+        if items.control_bytes || matches!(read, Err(fault) if fault.reason == Reason::ControlByte)
+        {
+            repaired = sanitize(page.body);
+            items = Items::default();
+            draft.drift.note("page", DriftKind::ControlBytes, b"");
+            read = self.read_items(&repaired, start, committed, &mut items, &mut draft.drift);
+        }
+        let envelope = read?;
+        if !envelope.has_details && !envelope.is_refusal() {
+            return Err(Fault::new(Reason::UnknownShape, 0));
+        }
+        if items.read.is_empty() && items.rejects.is_empty() {
+            draft.refused.extend(envelope.is_refusal().then_some(index));
+            return Ok(());
+        }
+        let (platform, observed_at) = self.observe(page, &envelope, &mut draft.drift)?;
+        finish_page(index, items, &platform, observed_at, draft)
+    }
+
+    fn read_items<'a>(
+        &mut self,
+        body: &'a [u8],
+        start: usize,
+        committed: &CardKeys,
+        items: &mut Items<'a>,
+        drift: &mut Drift,
+    ) -> Result<Envelope, Fault> {
+        walk(body, start, &mut |cursor| {
+            let from = cursor.at();
+            let item = items.count;
+            items.count += 1;
+            let auction = cursor
+                .isolated(|cursor| WireAuction::read(cursor, &mut self.cards, committed, drift));
+            match auction {
+                Ok(auction) => items.read.push((item, from, cursor.at(), auction)),
+                Err(fault) => {
+                    let to = end_of_item(cursor, from).ok_or(fault)?;
+                    items.control_bytes |= fault.reason == Reason::ControlByte;
+                    items.rejects.push((item, from, to, fault));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The platform's shared name and the server time of the page.
+    fn observe(
+        &mut self,
+        page: &Page<'_>,
+        envelope: &Envelope,
+        drift: &mut Drift,
+    ) -> Result<(Arc<str>, i64), Fault> {
+        let state = self
+            .platforms
+            .entry(page.platform.to_owned())
+            .or_insert_with(|| PlatformState { name: page.platform.into(), skew: 0 });
+        let fetched_at = Some(page.fetched_at).filter(|&micros| plausible(micros));
+        let response_time = envelope.response_time.filter(|&micros| plausible(micros));
+        let observed_at = match (response_time, fetched_at) {
+            (Some(server), Some(ours)) if (server - ours).abs() > MAX_SKEW => {
+                drift.note("responseData.responseTime", DriftKind::Clock, b"over 5 min off");
+                ours + state.skew
+            }
+            (Some(server), Some(ours)) => {
+                state.skew = server - ours;
+                server
+            }
+            (Some(server), None) => server,
+            (None, Some(ours)) => {
+                drift.note("responseData.responseTime", DriftKind::MissingField, b"");
+                ours + state.skew
+            }
+            (None, None) => return Err(Fault::new(Reason::NoTime, 0)),
+        };
+        Ok((Arc::clone(&state.name), observed_at))
+    }
+}
+
+/// Normalize the items of a page that is whole, and add them to the draft.
+fn finish_page(
+    index: usize,
+    items: Items<'_>,
+    platform: &Arc<str>,
+    observed_at: i64,
+    draft: &mut Draft,
+) -> Result<(), Fault> {
+    let first = draft.rows.len();
+    let mut cards = Vec::new();
+    let mut rejects = items.rejects;
+    for (item, from, to, mut auction) in items.read {
+        let place = Place {
+            page: number(index),
+            item: number(item),
+            from: u32::try_from(from).unwrap_or(u32::MAX),
+            to: u32::try_from(to).unwrap_or(u32::MAX),
+        };
+        let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
+        match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
+            Ok(row) => {
+                cards.extend(definition.map(|card| (draft.rows.len(), card)));
+                draft.rows.push(row);
+            }
+            Err(fault) => rejects.push((item, from, to, fault)),
+        }
+    }
+    let newest = draft.rows[first..].iter().map(|row| row.posted_at).max();
+    if newest.is_some_and(|posted_at| observed_at - posted_at > MAX_STALE) {
+        draft.rows.truncate(first);
+        return Err(Fault::new(Reason::StaleMarket, 0));
+    }
+    draft.cards.append(&mut cards);
+    rejects.sort_unstable_by_key(|(item, ..)| *item);
+    draft.rejects.extend(rejects.into_iter().map(|(item, from, to, fault)| Reject {
+        page: index,
+        item: Some(item),
+        from,
+        to,
+        fault,
+    }));
+    Ok(())
+}
+
+/// The items of one page, before its envelope is known to be whole.
+#[derive(Default)]
+struct Items<'a> {
+    count: usize,
+    read: Vec<(usize, usize, usize, WireAuction<'a>)>,
+    rejects: Vec<(usize, usize, usize, Fault)>,
+    control_bytes: bool,
+}
+
+/// Move `cursor` behind the item that begins at `from`, by its structure alone.
+fn end_of_item(cursor: &mut Cursor<'_>, from: usize) -> Option<usize> {
+    let to = skip_structure(cursor.bytes(), from)?;
+    cursor.jump(to);
+    Some(to)
+}
+
+fn number(index: usize) -> i32 {
+    i32::try_from(index).unwrap_or(i32::MAX)
+}

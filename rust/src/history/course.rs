@@ -1,0 +1,197 @@
+//! The rules: how an auction's observations become events, its current state and its outcome.
+//!
+//! Invariant: what decides is the state before, which is the one of the observation before in the
+//! batch or the held one; an outcome is only ever replaced by a more certain one.
+
+use crate::history::state::{Identity, NO_CONFIDENCE, NONE, State, Word};
+use crate::rows::record::{AuctionRow, Closing, Current, Event, EventKind, Outcome, Sale};
+
+/// An end that moved by no more than this (microseconds) is the same: the upstream counts seconds.
+const SAME_END: u64 = 5_000_000;
+/// A status of a held state that the row before us does not have.
+pub(crate) const OTHER: Word = Word::MAX;
+
+/// What a status says of the outcome.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Active,
+    Ended,
+    Said(Outcome),
+    Nothing,
+}
+
+impl Meaning {
+    pub(crate) fn of(status: &str) -> Self {
+        match status {
+            "active" => Self::Active,
+            "ended" => Self::Ended,
+            "expired" => Self::Said(Outcome::Expired),
+            "cancelled" => Self::Said(Outcome::Cancelled),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// What a batch has shown of one auction so far.
+pub(crate) struct Course<'s> {
+    pub(crate) auction_id: i64,
+    pub(crate) platform: Word,
+    pub(crate) held: Option<&'s State>,
+    /// Index of its last row that is not late.
+    last: Option<usize>,
+    /// The state it shows.
+    identity: Identity,
+    first_seen: i64,
+    pub(crate) newest: i64,
+    expires_at: i64,
+    start_price: i64,
+    confidence: f32,
+    has_event: bool,
+    closing: Option<Closing>,
+}
+
+impl<'s> Course<'s> {
+    pub(crate) fn new(row: &AuctionRow, platform: Word, held: Option<&'s State>) -> Self {
+        Self {
+            auction_id: row.auction_id,
+            platform,
+            held,
+            last: None,
+            identity: identity(row, OTHER),
+            first_seen: row.observed_at,
+            newest: held.map_or(i64::MIN, |held| held.newest),
+            expires_at: held.map_or(row.expires_at, |held| held.expires_at),
+            start_price: held.map_or(NONE, |held| held.start_price),
+            confidence: held.map_or(NO_CONFIDENCE, |held| held.confidence),
+            has_event: false,
+            closing: None,
+        }
+    }
+
+    /// The state before the next row, whose status is `status`, to the held states `known_as`.
+    pub(crate) fn before(&self, status: Word, known_as: Option<Word>) -> Option<Identity> {
+        if self.last.is_some() {
+            return Some(self.identity);
+        }
+        self.held.map(|held| {
+            let same = known_as == Some(held.identity.status);
+            Identity { status: if same { status } else { OTHER }, ..held.identity }
+        })
+    }
+
+    /// Take in the next row that is not late; the event it makes.
+    pub(crate) fn observe(
+        &mut self,
+        index: usize,
+        row: &AuctionRow,
+        status: Word,
+        before: Option<Identity>,
+        meaning: Meaning,
+    ) -> Option<EventKind> {
+        if meaning == Meaning::Active && row.expires_at > row.observed_at {
+            self.expires_at = row.expires_at;
+        }
+        self.start_price = row.start_price.unwrap_or(self.start_price);
+        self.newest = row.observed_at;
+        self.last = Some(index);
+        self.identity = identity(row, status);
+        let kind = if self.close(row, meaning) {
+            Some(EventKind::Closed)
+        } else {
+            self.identity.event_after(before)
+        };
+        self.has_event |= kind.is_some();
+        kind
+    }
+
+    /// Note what `row` says of the outcome; whether it is more certain than what was known.
+    fn close(&mut self, row: &AuctionRow, meaning: Meaning) -> bool {
+        let outcome = match meaning {
+            Meaning::Active | Meaning::Nothing => return false,
+            Meaning::Said(outcome) => outcome,
+            Meaning::Ended if row.bids > 0 => Outcome::Sold,
+            Meaning::Ended if row.buyout_price.is_none() => Outcome::Expired,
+            Meaning::Ended => Outcome::Unknown,
+        };
+        let confidence = if outcome == Outcome::Unknown { 0.0 } else { 1.0 };
+        if confidence <= self.confidence {
+            return false;
+        }
+        self.confidence = confidence;
+        let is_buyout = row.buyout_price.is_some_and(|price| row.current_bid >= price);
+        let sale = Sale { via: if is_buyout { "buyout" } else { "bid" }, price: row.current_bid };
+        let sale = (outcome == Outcome::Sold).then_some(sale);
+        let closed_at = row.observed_at.min(self.expires_at);
+        self.closing = Some(Closing { outcome, confidence, sale, closed_at });
+        true
+    }
+
+    /// The event that `row`, the last one taken in, makes.
+    pub(crate) fn event<'r>(&self, seq: i64, kind: EventKind, row: &'r AuctionRow) -> Event<'r> {
+        let closing = self.closing.filter(|_| kind == EventKind::Closed);
+        let (expires_at, start_price) = (self.expires_at, money(self.start_price));
+        Event { seq, kind, row, expires_at, start_price, closing }
+    }
+
+    /// Whether the auction's row in the database changes.
+    pub(crate) fn is_written(&self, rows: &[AuctionRow]) -> bool {
+        self.has_event
+            || self.last.zip(self.held).is_some_and(|(last, held)| {
+                rows[last].card_version != held.card_version
+                    || self.expires_at.abs_diff(held.expires_at) > SAME_END
+            })
+    }
+
+    pub(crate) fn current<'r>(&self, rows: &'r [AuctionRow]) -> Option<Current<'r>> {
+        Some(Current {
+            row: &rows[self.last?],
+            expires_at: self.expires_at,
+            start_price: money(self.start_price),
+            first_seen: self.first_seen,
+            closing: self.closing,
+        })
+    }
+
+    /// What the database holds of it afterwards: of a row that is not written, what it held.
+    pub(crate) fn after(&self, rows: &[AuctionRow]) -> Option<State> {
+        let row = &rows[self.last?];
+        let unwritten = self.held.filter(|_| !self.is_written(rows));
+        Some(State {
+            auction_id: self.auction_id,
+            platform: self.platform,
+            confidence: self.confidence,
+            identity: self.identity,
+            card_version: unwritten.map_or(row.card_version, |held| held.card_version),
+            expires_at: unwritten.map_or(self.expires_at, |held| held.expires_at),
+            start_price: unwritten.map_or(self.start_price, |held| held.start_price),
+            newest: self.newest,
+        })
+    }
+}
+
+impl Identity {
+    /// What it is after `before`; None when it is the same.
+    fn event_after(self, before: Option<Self>) -> Option<EventKind> {
+        let Some(before) = before else { return Some(EventKind::Listed) };
+        if self == before {
+            return None;
+        }
+        let same_offer = self.status == before.status && self.buyout_price == before.buyout_price;
+        let grew = self.bids > before.bids || self.current_bid > before.current_bid;
+        Some(if same_offer && grew { EventKind::Bid } else { EventKind::Changed })
+    }
+}
+
+fn identity(row: &AuctionRow, status: Word) -> Identity {
+    Identity {
+        buyout_price: row.buyout_price.unwrap_or(NONE),
+        current_bid: row.current_bid,
+        next_bid: row.next_bid,
+        bids: row.bids,
+        status,
+    }
+}
+
+fn money(price: i64) -> Option<i64> {
+    (price != NONE).then_some(price)
+}

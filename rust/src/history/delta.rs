@@ -1,0 +1,239 @@
+//! What a batch changes: observations and the states before them in, events and rows out.
+//!
+//! Invariant: an auction's observations count in journal order; one that is older than the newest
+//! seen before it changes nothing. The states are only looked at.
+
+use std::collections::HashMap;
+
+use crate::history::course::{Course, Meaning, OTHER};
+use crate::history::index::Index;
+use crate::history::state::{State, States, Touched, Word};
+use crate::rows::copy::{CopyStream, CopyWriter};
+use crate::rows::record::{AuctionRow, EventKind, Sighting};
+
+/// COPY bytes of an event or a row of `m26.auction`, at most but for an odd status.
+const ROW_BYTES: usize = 320;
+/// COPY bytes of a row of `m26.sighting` beside its part and its auctions.
+const PAGE_BYTES: usize = 80;
+
+/// Where a batch stands in the journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Journal<'a> {
+    /// The part.
+    pub part: &'a str,
+    /// Place of each page of the batch in the part.
+    pub positions: &'a [i64],
+}
+
+/// What the observations of one page came to; late ones are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageCounts {
+    /// Index of the page in the batch.
+    pub page: usize,
+    /// Observations.
+    pub seen: usize,
+    /// First observations of auctions.
+    pub new: usize,
+    /// Events of auctions that were known.
+    pub changed: usize,
+    /// Events of kind listed.
+    pub listed: usize,
+    /// Events of kind bid.
+    pub bid: usize,
+    /// Events of kind closed.
+    pub closed: usize,
+    /// Events of any kind.
+    pub events: usize,
+}
+
+/// What some rows of a batch change.
+#[derive(Debug)]
+pub struct Delta {
+    /// COPY stream of [`crate::rows::record::Event`]s.
+    pub events: CopyStream,
+    /// COPY stream of [`crate::rows::record::Current`] rows that are new.
+    pub listed: CopyStream,
+    /// COPY stream of [`crate::rows::record::Current`] rows that change; their `first_seen` is not meant.
+    pub rewritten: CopyStream,
+    /// COPY stream of [`Sighting`]s.
+    pub sightings: CopyStream,
+    /// Counts of each page that has a sighting.
+    pub pages: Vec<PageCounts>,
+    /// The states afterwards, for [`States::accept`] once the streams are sent.
+    pub touched: Touched,
+}
+
+/// Derive what `rows`, consecutive rows of a batch, change; `head` is the last event's number.
+///
+/// # Panics
+/// A page of `rows` has no position.
+#[must_use]
+pub fn derive(from: &States, rows: &[AuctionRow], head: i64, journal: Journal<'_>) -> Delta {
+    let mut words = Words::new(from);
+    // first all states are looked up, then used: so the waits for memory overlap
+    let found: Vec<_> = rows.iter().map(|row| Found::of(row, &mut words)).collect();
+    let unheld = found.iter().filter(|found| found.held.is_none()).count();
+    let mut courses = Courses::new(rows.len());
+    let mut pages = Pages::default();
+    let mut events = CopyWriter::new(unheld, ROW_BYTES);
+    let mut seq = head;
+    for (index, (row, found)) in rows.iter().zip(&found).enumerate() {
+        let course = courses.of(row, found);
+        if row.observed_at < course.newest {
+            continue; // late
+        }
+        let status = words.number(&row.status);
+        let before = course.before(status, words.held(status));
+        let kind = course.observe(index, row, status, before, words.list[status as usize].meaning);
+        pages.count(row, before.is_none(), kind);
+        if let Some(kind) = kind {
+            seq += 1;
+            events.push(&course.event(seq, kind, row));
+        }
+    }
+    let sightings = pages.sightings(journal);
+    let (listed, rewritten) = courses.written(rows);
+    let touched = Touched {
+        states: courses.list.iter().filter_map(|course| course.after(rows)).collect(),
+        words: words.list.iter().map(|word| word.spelling.into()).collect(),
+    };
+    Delta { events: events.finish(), listed, rewritten, sightings, pages: pages.counts, touched }
+}
+
+/// The platforms and statuses of a batch, numbered as they come.
+struct Words<'a> {
+    states: &'a States,
+    list: Vec<Text<'a>>,
+    by_text: HashMap<&'a str, Word>,
+    last: Word,
+}
+
+struct Text<'a> {
+    spelling: &'a str,
+    /// Its number in the states.
+    held: Option<Word>,
+    meaning: Meaning,
+}
+
+impl<'a> Words<'a> {
+    fn new(states: &'a States) -> Self {
+        Self { states, list: Vec::new(), by_text: HashMap::new(), last: 0 }
+    }
+
+    fn number(&mut self, text: &'a str) -> Word {
+        if self.list.get(self.last as usize).is_some_and(|word| word.spelling == text) {
+            return self.last;
+        }
+        self.last = *self.by_text.entry(text).or_insert_with(|| {
+            let held = self.states.word(text);
+            let meaning = Meaning::of(text);
+            self.list.push(Text { spelling: text, held, meaning });
+            Word::try_from(self.list.len() - 1).unwrap_or(OTHER)
+        });
+        self.last
+    }
+
+    fn held(&self, word: Word) -> Option<Word> {
+        self.list[word as usize].held
+    }
+}
+
+/// The held state of the auction that a row shows.
+struct Found<'a> {
+    hash: u32,
+    platform: Word,
+    held: Option<&'a State>,
+}
+
+impl<'a> Found<'a> {
+    fn of(row: &'a AuctionRow, words: &mut Words<'a>) -> Self {
+        let states = words.states;
+        let (hash, platform) = (states.hash(row.auction_id), words.number(&row.platform));
+        let held = words.held(platform).and_then(|word| states.held(hash, word, row.auction_id));
+        Self { hash, platform, held }
+    }
+}
+
+/// The auctions of the rows, in order of their first.
+struct Courses<'s> {
+    index: Index,
+    list: Vec<Course<'s>>,
+}
+
+impl<'s> Courses<'s> {
+    fn new(rows: usize) -> Self {
+        Self { index: Index::with_capacity(rows), list: Vec::with_capacity(rows) }
+    }
+
+    /// The course of the auction that `row` shows.
+    fn of(&mut self, row: &AuctionRow, found: &Found<'s>) -> &mut Course<'s> {
+        let number = self.index.find(found.hash, |number| {
+            let course: &Course<'_> = &self.list[number];
+            course.auction_id == row.auction_id && course.platform == found.platform
+        });
+        let number = number.unwrap_or_else(|| {
+            self.index.add(found.hash, self.list.len());
+            self.list.push(Course::new(row, found.platform, found.held));
+            self.list.len() - 1
+        });
+        &mut self.list[number]
+    }
+
+    /// The rows of `m26.auction` that are new, and those that change.
+    fn written(&self, rows: &[AuctionRow]) -> (CopyStream, CopyStream) {
+        let written = self.list.iter().filter(|course| course.is_written(rows));
+        let (mut new, mut changed): (Vec<_>, Vec<_>) = written.partition(|c| c.held.is_none());
+        let encode = |courses: &mut Vec<&Course<'_>>| {
+            // in the order of the primary key, as PostgreSQL likes to insert
+            courses.sort_unstable_by_key(|course| (course.platform, course.auction_id));
+            let mut writer = CopyWriter::new(courses.len(), ROW_BYTES);
+            courses.iter().filter_map(|c| c.current(rows)).for_each(|row| writer.push(&row));
+            writer.finish()
+        };
+        (encode(&mut new), encode(&mut changed))
+    }
+}
+
+/// What each page shows.
+#[derive(Default)]
+struct Pages<'r> {
+    counts: Vec<PageCounts>,
+    /// Platform and server time of each of `counts`.
+    seen: Vec<(&'r str, i64)>,
+    /// The auctions seen, page after page.
+    auction_ids: Vec<i64>,
+}
+
+impl<'r> Pages<'r> {
+    /// Count an observation; rows come page by page.
+    fn count(&mut self, row: &'r AuctionRow, is_new: bool, kind: Option<EventKind>) {
+        let page = usize::try_from(row.page).unwrap_or_default();
+        if self.counts.last().is_none_or(|counts| counts.page != page) {
+            self.counts.push(PageCounts { page, ..PageCounts::default() });
+            self.seen.push((&row.platform, row.observed_at));
+        }
+        self.auction_ids.push(row.auction_id);
+        let Some(counts) = self.counts.last_mut() else { return };
+        counts.seen += 1;
+        counts.new += usize::from(is_new);
+        counts.changed += usize::from(!is_new && kind.is_some());
+        counts.listed += usize::from(kind == Some(EventKind::Listed));
+        counts.bid += usize::from(kind == Some(EventKind::Bid));
+        counts.closed += usize::from(kind == Some(EventKind::Closed));
+        counts.events += usize::from(kind.is_some());
+    }
+
+    fn sightings(&self, journal: Journal<'_>) -> CopyStream {
+        let pages = self.counts.len();
+        let ids = 12 * self.auction_ids.len() / pages.max(1);
+        let mut writer = CopyWriter::new(pages, journal.part.len() + ids + PAGE_BYTES);
+        let mut rest = &self.auction_ids[..];
+        for (counts, &(platform, observed_at)) in self.counts.iter().zip(&self.seen) {
+            let (auction_ids, others) = rest.split_at(counts.seen);
+            rest = others;
+            let pos = journal.positions[counts.page];
+            writer.push(&Sighting { part: journal.part, pos, platform, observed_at, auction_ids });
+        }
+        writer.finish()
+    }
+}

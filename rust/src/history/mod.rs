@@ -1,0 +1,13 @@
+//! History: what is committed, and what the next rows change of it.
+//!
+//! - [`known`]: which card versions the database has.
+//! - [`state`]: what the database holds of auctions; `index`: how they are found.
+//! - [`delta`]: what a batch changes of it; `course`: the rules of events and outcomes.
+//!
+//! Invariant: nothing here reads JSON. Rows come in, whoever made them.
+
+mod course;
+pub mod delta;
+mod index;
+pub mod known;
+pub mod state;

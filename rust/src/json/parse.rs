@@ -1,0 +1,316 @@
+//! A cursor over JSON bytes.
+//!
+//! Invariant: whatever the cursor has passed is valid JSON in valid UTF-8, without NUL, lone
+//! surrogates or numbers that PostgreSQL could not keep. Its callers know spans and faults, nothing of
+//! how bytes are read.
+
+use crate::error::{Fault, Reason};
+use crate::json::number::{self, Number};
+use crate::json::text::{self, Text};
+
+/// Deepest nesting that is followed; real replies use 12.
+pub const MAX_DEPTH: u32 = 64;
+
+/// What kind of value comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{`
+    Object,
+    /// `[`
+    Array,
+    /// `"`
+    String,
+    /// A digit or `-`
+    Number,
+    /// `true` or `false`
+    Bool,
+    /// `null`
+    Null,
+}
+
+/// A position in JSON bytes.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    depth: u32,
+}
+
+type Checked<T> = Result<T, Fault>;
+
+impl<'a> Cursor<'a> {
+    /// A cursor at byte `at` of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at, depth: 0 }
+    }
+
+    /// Byte offset of the next unread byte.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The whole input.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Go on at byte `at` (a place this cursor, or [`crate::json::skip::skip_structure`], has come to).
+    pub(crate) fn jump(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    fn fault<T>(&self, reason: Reason) -> Checked<T> {
+        Err(Fault::new(reason, self.at))
+    }
+
+    pub(crate) fn byte(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    pub(crate) fn skip_space(&mut self) {
+        while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    pub(crate) fn eat(&mut self, byte: u8) -> Checked<()> {
+        self.skip_space();
+        if self.byte() == Some(byte) {
+            self.at += 1;
+            Ok(())
+        } else {
+            self.fault(Reason::Malformed)
+        }
+    }
+
+    /// Kind of the next value; white space before it is passed.
+    ///
+    /// # Errors
+    /// No value begins here.
+    pub fn kind(&mut self) -> Checked<Kind> {
+        self.skip_space();
+        match self.byte() {
+            Some(b'{') => Ok(Kind::Object),
+            Some(b'[') => Ok(Kind::Array),
+            Some(b'"') => Ok(Kind::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
+            Some(b't' | b'f') => Ok(Kind::Bool),
+            Some(b'n') => Ok(Kind::Null),
+            _ => self.fault(Reason::Malformed),
+        }
+    }
+
+    /// Check the next value and pass it; returns the span of its bytes.
+    ///
+    /// # Errors
+    /// The value is not what the file's invariant demands.
+    pub fn value(&mut self) -> Checked<&'a [u8]> {
+        let kind = self.kind()?;
+        let from = self.at;
+        match kind {
+            Kind::Object => self.object(|cursor, _| cursor.value().map(drop))?,
+            Kind::Array => self.array(|cursor| cursor.value().map(drop))?,
+            Kind::String => drop(self.pass_string()?),
+            Kind::Number => self.pass_number()?,
+            Kind::Bool => drop(self.boolean()?),
+            Kind::Null => self.null()?,
+        }
+        Ok(&self.bytes[from..self.at])
+    }
+
+    /// Pass an object, calling `each` at the value of every member; it must pass that value.
+    ///
+    /// # Errors
+    /// The first fault of the object or of `each`.
+    pub fn object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, Text<'a>) -> Checked<()>,
+    ) -> Checked<()> {
+        self.members(|cursor| {
+            let key = cursor.key()?;
+            each(cursor, key)
+        })
+    }
+
+    /// Pass an object, calling `each` at every member; it must pass the key and the value.
+    pub(crate) fn members(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Checked<()>,
+    ) -> Checked<()> {
+        self.eat(b'{')?;
+        self.enter()?;
+        self.skip_space();
+        if self.byte() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                self.skip_space();
+                each(self)?;
+                self.skip_space();
+                match self.byte() {
+                    Some(b',') => self.at += 1,
+                    Some(b'}') => break self.at += 1,
+                    _ => return self.fault(Reason::Malformed),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Pass a member's key and what stands between it and its value.
+    pub(crate) fn key(&mut self) -> Checked<Text<'a>> {
+        let key = self.string()?;
+        self.eat(b':')?;
+        self.skip_space();
+        Ok(key)
+    }
+
+    /// Pass an array, calling `each` at every element; it must pass that element.
+    ///
+    /// # Errors
+    /// The first fault of the array or of `each`.
+    pub fn array(&mut self, mut each: impl FnMut(&mut Self) -> Checked<()>) -> Checked<()> {
+        self.eat(b'[')?;
+        self.enter()?;
+        self.skip_space();
+        if self.byte() == Some(b']') {
+            self.at += 1;
+        } else {
+            loop {
+                self.skip_space();
+                each(self)?;
+                self.skip_space();
+                match self.byte() {
+                    Some(b',') => self.at += 1,
+                    Some(b']') => break self.at += 1,
+                    _ => return self.fault(Reason::Malformed),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// One level deeper.
+    pub(crate) fn enter(&mut self) -> Checked<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH { self.fault(Reason::TooDeep) } else { Ok(()) }
+    }
+
+    /// Brackets that are open.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// Pass a closing bracket.
+    pub(crate) fn leave(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+    }
+
+    /// Run `each` and restore the depth it had, so that a fault inside does not count as nesting.
+    pub(crate) fn isolated<T>(&mut self, each: impl FnOnce(&mut Self) -> T) -> T {
+        let depth = self.depth;
+        let result = each(self);
+        self.depth = depth;
+        result
+    }
+
+    /// Pass a string.
+    ///
+    /// # Errors
+    /// Not a string, or one that cannot be stored.
+    pub fn string(&mut self) -> Checked<Text<'a>> {
+        if self.byte() != Some(b'"') {
+            return self.fault(Reason::Malformed);
+        }
+        let (text, end) = Text::read(self.bytes, self.at)?;
+        self.at = end;
+        Ok(text)
+    }
+
+    /// Pass the string whose opening quote stands here; whether there are escapes in it.
+    #[inline]
+    pub(crate) fn pass_string(&mut self) -> Checked<bool> {
+        let (end, escaped) = text::pass(self.bytes, self.at)?;
+        self.at = end;
+        Ok(escaped)
+    }
+
+    /// Pass a number.
+    ///
+    /// # Errors
+    /// Not a number, or one outside 64-bit integers and finite floats.
+    pub fn number(&mut self) -> Checked<Number<'a>> {
+        let number = Number::read(self.bytes, self.at)?;
+        self.at += number.text.len();
+        Ok(number)
+    }
+
+    /// Pass a number of which only the end matters.
+    #[inline]
+    pub(crate) fn pass_number(&mut self) -> Checked<()> {
+        (self.at, _) = number::pass(self.bytes, self.at)?;
+        Ok(())
+    }
+
+    /// Pass an integer in its usual form: up to 18 digits, no sign. None, with nothing passed, if
+    /// something else stands here.
+    pub(crate) fn plain_integer(&mut self) -> Option<i64> {
+        let rest = &self.bytes[self.at..];
+        let (mut value, mut length) = (0_i64, 0);
+        for byte in rest {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+            length += 1;
+        }
+        let usual = matches!(length, 1..=18) && (length == 1 || rest[0] != b'0');
+        if !usual || matches!(rest.get(length), Some(b'.' | b'e' | b'E')) {
+            return None;
+        }
+        self.at += length;
+        Some(value)
+    }
+
+    /// Pass `text` if it stands here.
+    #[inline]
+    pub(crate) fn pass(&mut self, text: &[u8]) -> bool {
+        let here = self.bytes[self.at..].starts_with(text);
+        self.at += if here { text.len() } else { 0 };
+        here
+    }
+
+    /// Pass `true` or `false`.
+    ///
+    /// # Errors
+    /// Neither stands here.
+    pub fn boolean(&mut self) -> Checked<bool> {
+        let value = self.byte() == Some(b't');
+        self.literal(if value { b"true" } else { b"false" })?;
+        Ok(value)
+    }
+
+    pub(crate) fn null(&mut self) -> Checked<()> {
+        self.literal(b"null")
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Checked<()> {
+        if self.pass(word) { Ok(()) } else { self.fault(Reason::Malformed) }
+    }
+
+    /// Pass the rest, which must be white space.
+    ///
+    /// # Errors
+    /// Something else follows.
+    pub fn end(&mut self) -> Checked<()> {
+        self.skip_space();
+        if self.at == self.bytes.len() { Ok(()) } else { self.fault(Reason::Malformed) }
+    }
+}

@@ -1,0 +1,27 @@
+//! Auction-house replies in, PostgreSQL binary COPY buffers out.
+//!
+//! # Layout
+//! A higher line may use a lower one; those on one line never use each other.
+//! - `python`: the only place that names PyO3.
+//! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
+//! - [`reply`] | [`history`]: one reply, from its envelope to rows; what is committed, and what a batch
+//!   changes of it.
+//! - [`rows`]: what is stored, and in which bytes.
+//! - [`card`]: cards: their canonical form, their identity by content, those that were read before.
+//! - [`json`]: JSON bytes, whatever they are about.
+//! - [`drift`] | [`error`]: surprises that are stored all the same; faults that are not.
+//!
+//! Invariant: no I/O, no clock, no global state. Bad data never panics and never fails a batch:
+//! it comes back as a reject beside the good rows.
+
+pub mod batch;
+pub mod card;
+pub mod drift;
+pub mod error;
+pub mod history;
+pub mod json;
+pub mod reply;
+pub mod rows;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,193 @@
+//! The normalized rows: an observation of an auction, and a new card version.
+//!
+//! Invariant: every value can be stored as it is: times between 2000 and 2100, money never
+//! negative, no text with NUL.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::card::card::Card;
+
+/// One observation of one auction, in units of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuctionRow {
+    /// Index of its page in the batch.
+    pub page: i32,
+    /// Its place in the page.
+    pub item: i32,
+    /// First byte of the auction in its page.
+    pub from: u32,
+    /// Byte after its last.
+    pub to: u32,
+    /// Platform that the session was for; the wire does not say.
+    pub platform: Arc<str>,
+    /// Upstream id.
+    pub auction_id: i64,
+    /// Card id.
+    pub card_id: i64,
+    /// Hash of the card's definition.
+    pub card_version: i64,
+    /// One physical card.
+    pub card_instance_id: Option<i64>,
+    /// When its owner got the card, microseconds.
+    pub acquired_at: Option<i64>,
+    /// When it was listed, microseconds.
+    pub posted_at: i64,
+    /// When it ends, microseconds.
+    pub expires_at: i64,
+    /// The upstream's word, lower case, without prefix.
+    pub status: Cow<'static, str>,
+    /// Start price, known only while there is no bid.
+    pub start_price: Option<i64>,
+    /// Buyout price; None when there is none.
+    pub buyout_price: Option<i64>,
+    /// Highest bid, or the start price.
+    pub current_bid: i64,
+    /// Lowest bid that would be accepted.
+    pub next_bid: i64,
+    /// Number of bids.
+    pub bids: i32,
+    /// Median price the game shows.
+    pub median_price: Option<i64>,
+    /// Lowest allowed listing price.
+    pub min_price: Option<i64>,
+    /// Highest allowed listing price.
+    pub max_price: Option<i64>,
+    /// Server time of the reply, microseconds.
+    pub observed_at: i64,
+}
+
+/// COPY bytes of a card, roughly: its definition is nearly all of them.
+pub(crate) const CARD_BYTES: usize = 8 << 10;
+
+/// A new card version and the auction it was read from.
+#[derive(Clone, Debug)]
+pub struct NewCard {
+    /// The card.
+    pub card: Arc<Card>,
+    /// Index in [`crate::batch::Batch::rows`] of the first auction that shows it.
+    pub row: usize,
+    /// Server time of that auction's page, microseconds.
+    pub first_seen: i64,
+}
+
+/// What an event says happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// First sight.
+    Listed,
+    /// Bids or the current bid grew, nothing else that matters changed.
+    Bid,
+    /// Any other new state.
+    Changed,
+    /// The outcome was set or improved.
+    Closed,
+}
+
+impl EventKind {
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Bid => "bid",
+            Self::Changed => "changed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What became of an auction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Somebody bought it.
+    Sold,
+    /// Nobody did.
+    Expired,
+    /// Its owner took it back.
+    Cancelled,
+    /// It is over, and what was seen does not say how.
+    Unknown,
+}
+
+impl Outcome {
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sold => "sold",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How and for what an auction was sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// `buyout` or `bid`.
+    pub via: &'static str,
+    /// Coins.
+    pub price: i64,
+}
+
+/// An outcome that the upstream's status says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Closing {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How sure that is, 0 to 1.
+    pub confidence: f32,
+    /// How and for what it was sold.
+    pub sale: Option<Sale>,
+    /// When, microseconds.
+    pub closed_at: i64,
+}
+
+/// A row of `m26.auction_event`.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// Its number in the stream.
+    pub seq: i64,
+    /// What happened.
+    pub kind: EventKind,
+    /// The observation that shows it.
+    pub row: &'a AuctionRow,
+    /// When the auction ends, by the newest observation that says so; microseconds.
+    pub expires_at: i64,
+    /// Start price, by the newest observation that says so.
+    pub start_price: Option<i64>,
+    /// Only of [`EventKind::Closed`].
+    pub closing: Option<Closing>,
+}
+
+/// A row of `m26.auction`: the current state.
+#[derive(Clone, Copy, Debug)]
+pub struct Current<'a> {
+    /// The last observation.
+    pub row: &'a AuctionRow,
+    /// As in [`Event`].
+    pub expires_at: i64,
+    /// As in [`Event`].
+    pub start_price: Option<i64>,
+    /// Server time of the first observation, microseconds.
+    pub first_seen: i64,
+    /// The last outcome that this batch gave.
+    pub closing: Option<Closing>,
+}
+
+/// A row of `m26.sighting`: the auctions seen in one page.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting<'a> {
+    /// Journal part.
+    pub part: &'a str,
+    /// The page's place in it.
+    pub pos: i64,
+    /// Platform of the page.
+    pub platform: &'a str,
+    /// Server time, microseconds.
+    pub observed_at: i64,
+    /// In the order served.
+    pub auction_ids: &'a [i64],
+}
