@@ -11,7 +11,7 @@ from m26.cli.figures import facts, figures
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows
 from m26.clock import iso
-from m26.home.runfile import Run, read_run
+from m26.home.runfile import Runner, read_run
 from m26.home.stops import Stop, read_stops
 from m26.status.views import Snapshot
 
@@ -53,7 +53,7 @@ def status(*, options: Options = Options()) -> int:
     return 0 if snapshot is not None and snapshot["healthy"] else 1
 
 
-def ask(run: Run, loaded: Loaded) -> tuple[Snapshot | None, str]:
+def ask(run: Runner, loaded: Loaded) -> tuple[Snapshot | None, str]:
     """The snapshot of a running process, or why there is none."""
     import urllib.error
     import urllib.request
