@@ -1,14 +1,23 @@
-"""Values that travel between the stages."""
+"""Values that travel between the stages, and what the types of JSON documents are made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 SWEEP_END = "m26.sweep"
 """Command of the journal record that closes a sweep; its body is the sweep's facts as JSON."""
 BROKEN = "m26.broken"
 """Command of the journal record that keeps the beginning of a reply which did not arrive whole and
 is worth a look; its query says why: ``{"reason": …, "message": …}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account that is collected for."""
+
+    name: str
+    platform: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +56,21 @@ class Record:
     """None where the record was damaged on disk: the position is passed and reported."""
     detail: str = ""
     """Why ``page`` is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Of a document's text: a format of JSON Schema."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Of a document's dictionary: keys that it is known to have; others may join them."""
+
+    names: tuple[str, ...]
+
+
+Time = Annotated[str, Format("date-time")]
+"""Of a document: ISO 8601 UTC, as `clock.iso` writes it."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
+from jsonschema import Draft202012Validator
 from tests.support.observing import Watched
 
+from m26.cli import figures
+from m26.clock import iso
 from m26.status.conditions import State
-from m26.status.snapshot import Account, Figures, Observer
+from m26.status.views import StatusView
 from m26.web.openapi import document
+from m26.web.schema import schema_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -44,30 +48,21 @@ def made_up() -> Any:
     status.report(
         "budget:main", State.PAUSED, reason="budget: spent", advice="Nothing.", until=now + 90.5
     )
-    observer = Observer(
-        metrics=metrics,
-        status=status,
-        facts=replace(
-            watched.facts,
-            accounts=(Account(name="main", platform="ps5"), Account(name="new", platform="pc")),
-        ),
-        backlog=lambda: 7,
-        figures=lambda: [
-            Figures(
-                name="main",
-                platform="ps5",
-                strategy="signed",
-                budget={"day": 0, "minute": 4},
-                refills_at={"day": now + 3600},
-                next_at=now + 90.5,
-                auth_left={"session": 1200.0, "access_token": 9000.0},
-            )
-        ],
-        clock=watched.clock,
-        now=watched.clock,
-    )
+    watched.accounts = [
+        {
+            **watched.account("main", "ps5"),
+            "strategy": "signed",
+            "budget": {"day": 0, "minute": 4},
+            "next_request_at": iso(now + 90.5),
+            "refills_at": {"day": iso(now + 3600)},
+            "auth_seconds_left": {"session": 1200.0, "access_token": 9000.0},
+        },
+        watched.account("new", "pc"),
+    ]
+    watched.backlog = 7
     watched.clock.now += 60
-    return {**observer.snapshot(), "pid": 4321, "versions": {"m26": "1.2.3", "python": "3.11.7"}}
+    versions = {"m26": "1.2.3", "python": "3.11.7"}
+    return {**watched.observer.snapshot(), "pid": 4321, "versions": versions}
 
 
 def test_the_status_is_the_one_that_programs_read() -> None:
@@ -77,3 +72,72 @@ def test_the_status_is_the_one_that_programs_read() -> None:
 
 def test_the_description_of_the_interface_is_the_one_that_programs_read() -> None:
     assert document() == orjson.loads((GOLDEN / "openapi.json").read_bytes())
+
+
+def strict(kind: Any) -> Draft202012Validator:
+    """Validates documents of a type; refuses members that the type does not have."""
+    named: dict[str, Any] = {}
+    root = schema_of(kind, named)
+    for schema in named.values():
+        schema["additionalProperties"] = False
+    return Draft202012Validator({**root, "components": {"schemas": named}})
+
+
+def test_a_status_is_valid_only_with_all_its_members_and_no_others() -> None:
+    validator, status = strict(StatusView), orjson.loads(orjson.dumps(made_up()))
+    validator.validate(status)
+    for record in (status, status["state"], status["accounts"][0], status["journal"]):
+        for name, value in list(record.items()):
+            del record[name]
+            assert not validator.is_valid(status), f"without {name}"
+            record[name] = value
+        record["more"] = 1
+        assert not validator.is_valid(status)
+        del record["more"]
+    validator.validate(status)
+    status["state"]["state"] = "asleep"
+    assert not validator.is_valid(status)
+
+
+NOT_SHOWN = {
+    "schema_version",  # for programs
+    "healthy",  # the state says it, and why
+    "accounts.reason",  # stands at the condition
+    "accounts.auth_seconds_left.access_token",  # of several the shortest life alone
+    "started_at",  # as its distance from now
+    "pid",
+    "late",
+    "rate.window_seconds",
+    "drift",
+    "clock_skew_seconds",
+    "versions.python",
+}
+"""Members of the status that a person is not shown: they are in the JSON and in the metrics."""
+
+
+def altered(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The document with one value changed, for every value of it, and where that is."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            for where, other in altered(member, f"{path}.{name}"):
+                yield where, {**value, name: other}
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for where, other in altered(item, path):
+                yield where, [*value[:index], other, *value[index + 1 :]]
+    elif isinstance(value, bool):
+        yield path, not value
+    elif isinstance(value, int | float):
+        yield path, value + 7_777_777
+    elif value is not None:
+        yield path, value.replace("2026-", "2027-") if value.endswith("Z") else f"{value}X"
+
+
+def test_every_member_of_the_status_is_shown_to_a_person_or_left_out_on_purpose() -> None:
+    def said(status: Any) -> Any:
+        return figures.banner(status), figures.figures(status), figures.summary(status)
+
+    status = orjson.loads(orjson.dumps(made_up()))
+    everything = {where.removeprefix(".") for where, _ in altered(status)}
+    shown = {w.removeprefix(".") for w, other in altered(status) if said(other) != said(status)}
+    assert everything - shown == NOT_SHOWN

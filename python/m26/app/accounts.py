@@ -12,19 +12,12 @@ from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
 from m26.config import Settings
 from m26.errors import AuthError, ConfigError
+from m26.models import Account
 from m26.upstream.profile import BudgetLimits, Profile
 
 SIMULATED = "sim"
 """Name of the simulator's profile, its platform and its account."""
 _DEFAULT = "madden26"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One account to collect for."""
-
-    name: str
-    platform: str
 
 
 @dataclass(frozen=True, slots=True)

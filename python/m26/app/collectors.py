@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from m26.app.accounts import Account, Upstream
+from m26.app.accounts import Upstream
 from m26.auth.cache import TicketCache
 from m26.auth.session import Session
 from m26.auth.vault import Vault
-from m26.clock import Clock
+from m26.clock import Clock, iso
 from m26.collect.exchange import Exchange
 from m26.collect.keep import Keeper
 from m26.collect.reaction import Reaction
@@ -19,9 +19,10 @@ from m26.config import Settings
 from m26.limits.budget import Budget
 from m26.limits.halt import Halt
 from m26.limits.standing import Standing
+from m26.models import Account
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
-from m26.status.snapshot import Figures
+from m26.status.views import AccountView
 from m26.upstream.client import DEADLINE, GatewayClient
 
 
@@ -40,17 +41,19 @@ class Collector:
         left = self.session.seconds_left()
         return {what: max(0.0, seconds) for what, seconds in left.items() if seconds is not None}
 
-    def figures(self) -> Figures:
+    def view(self, status: Status) -> AccountView:
         """How it is, for the operator."""
-        outlook = self.budget.outlook()
-        return Figures(
+        condition, outlook = status.about(self.account.name), self.budget.outlook()
+        return AccountView(
             name=self.account.name,
             platform=self.account.platform,
+            state=condition.state,
+            reason=condition.reason,
             strategy=self.session.strategy,
-            budget=outlook.left,
-            refills_at=outlook.refills_at,
-            next_at=outlook.next_at,
-            auth_left=self.auth_left,
+            budget=dict(outlook.left),
+            next_request_at=iso(outlook.next_at),
+            refills_at={window: iso(at) for window, at in outlook.refills_at.items()},
+            auth_seconds_left=self.auth_left,
         )
 
 

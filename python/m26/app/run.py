@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -39,7 +39,7 @@ from m26.status import snapshot
 from m26.status.announce import announce
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
-from m26.status.views import Snapshot
+from m26.status.views import StatusView
 from m26.store.database import Store
 from m26.store.drain import Drain
 from m26.upstream.profile import Paging
@@ -55,7 +55,7 @@ _GAUGES_EVERY = 1.0
 class Run:
     """A run that is under way."""
 
-    snapshot: Callable[[], Snapshot]
+    snapshot: Callable[[], StatusView]
     finish: Callable[[], Awaitable[None]]
     """Stop asking; return when what was received is stored and published, or 30 s are over."""
 
@@ -152,9 +152,9 @@ async def running(
         observer = snapshot.Observer(
             metrics=metrics,
             status=status,
-            facts=_facts(settings, up, await store.ping(), postgres, redis_server),
+            setup=_setup(settings, up, await store.ping(), postgres, redis_server),
             backlog=lambda: drain.backlog,
-            figures=lambda: (each.figures() for each in collectors),
+            accounts=lambda: [each.view(status) for each in collectors],
             now=clock.time,
         )
         group = await enter(anyio.create_task_group())
@@ -217,19 +217,17 @@ def _journal(settings: Settings) -> contextlib.closing[Journal]:
     return contextlib.closing(Journal.open(settings.home / "journal", keep_bytes=keep_bytes))
 
 
-def _facts(
+def _setup(
     settings: Settings,
     up: Upstream,
     version: str,
     postgres: servers.Address,
     redis: servers.Address,
-) -> snapshot.Facts:
-    return snapshot.Facts(
+) -> snapshot.Setup:
+    return snapshot.Setup(
         simulator=up.is_simulator,
         profile=up.profile.name,
-        accounts=tuple(snapshot.Account(name=a.name, platform=a.platform) for a in up.accounts),
         home=settings.home,
-        database=replace(postgres.shown, version=version),
+        database={**postgres.shown, "version": version},
         redis=redis.shown,
-        url="",
     )

@@ -13,7 +13,7 @@ from m26.cli.output import dump_json, print_rows
 from m26.clock import iso
 from m26.home.runfile import Runner, read_run
 from m26.home.stops import Stop, read_stops
-from m26.status.views import Snapshot
+from m26.status.views import StatusView
 
 if TYPE_CHECKING:
     from m26.config import Loaded
@@ -53,7 +53,7 @@ def status(*, options: Options = Options()) -> int:
     return 0 if snapshot is not None and snapshot["healthy"] else 1
 
 
-def ask(run: Runner, loaded: Loaded) -> tuple[Snapshot | None, str]:
+def ask(run: Runner, loaded: Loaded) -> tuple[StatusView | None, str]:
     """The snapshot of a running process, or why there is none."""
     import urllib.error
     import urllib.request
@@ -73,7 +73,7 @@ def ask(run: Runner, loaded: Loaded) -> tuple[Snapshot | None, str]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         return None, f"m26 (pid {run.pid}) does not answer at {run.url}: {reason}"
-    return cast("Snapshot", document), ""
+    return cast("StatusView", document), ""
 
 
 def stop_views(stops: Sequence[Stop], *, first: str, every: str) -> dict[str, Any]:
