@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
-from jsonschema import Draft202012Validator
+import pytest
+from cyclopts import App
+from tests.support.captures import har, login_entry, process_entry, reply, token_entry
+from tests.support.documents import DOCUMENTS, strict
+from tests.support.gateway import NOW, bundle, credentials, stored
 from tests.support.observing import Watched
 
-from m26.cli import figures
+from m26.auth.credentials import Use
+from m26.auth.report import BundleLine, Forecast, Health, Line
+from m26.cli import build, embedded, figures, rejects
+from m26.cli.checks import Check
+from m26.cli.credentials import show
+from m26.cli.documents import EmbeddedServer, Failed, RejectLine
+from m26.cli.output import dump_json
 from m26.clock import iso
+from m26.home.stops import Stop, write_stop
 from m26.status.conditions import State
 from m26.status.views import StatusView
 from m26.web.openapi import document
-from m26.web.schema import schema_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -72,15 +84,6 @@ def test_the_status_is_the_one_that_programs_read() -> None:
 
 def test_the_description_of_the_interface_is_the_one_that_programs_read() -> None:
     assert document() == orjson.loads((GOLDEN / "openapi.json").read_bytes())
-
-
-def strict(kind: Any) -> Draft202012Validator:
-    """Validates documents of a type; refuses members that the type does not have."""
-    named: dict[str, Any] = {}
-    root = schema_of(kind, named)
-    for schema in named.values():
-        schema["additionalProperties"] = False
-    return Draft202012Validator({**root, "components": {"schemas": named}})
 
 
 def test_a_status_is_valid_only_with_all_its_members_and_no_others() -> None:
@@ -141,3 +144,85 @@ def test_every_member_of_the_status_is_shown_to_a_person_or_left_out_on_purpose(
     everything = {where.removeprefix(".") for where, _ in altered(status)}
     shown = {w.removeprefix(".") for w, other in altered(status) if said(other) != said(status)}
     assert everything - shown == NOT_SHOWN
+
+
+def test_tables_leave_out_members_on_purpose_alone() -> None:
+    assert {*EmbeddedServer.__annotations__} - {*embedded._COLUMNS} == {"program", "log"}
+    assert {*RejectLine.__annotations__} - {*rejects._COLUMNS} == {"byte_from", "byte_to", "bytes"}
+
+
+def test_every_member_of_an_account_s_health_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    line = Line(
+        what="w", state="s", age=1.0, seconds_left=1.0, detail="d", used=1,
+        failure="f", failed_at=iso(0.0),
+    )  # fmt: skip
+    bundled = BundleLine(
+        id="i", state="resting", age=1.0, seconds_left=1.0, resting=1.0,
+        commands={"c": Use(accepted=1, refused=1, reason="r")},
+    )  # fmt: skip
+    ends = Forecast(seconds_left=9.0, text="t", advice="a")
+    health = Health(account="a", platform="p", credentials=[line], bundles=[bundled], forecast=ends)
+
+    def said(**changes: Any) -> str:
+        show(replace(health, **changes))
+        return capsys.readouterr().out
+
+    others = {"failed_at": iso(1e9), "commands": {"other": Use()}}
+    for name, part in (("credentials", line), ("bundles", bundled), ("forecast", ends)):
+        for member in fields(part):
+            value: Any = getattr(part, member.name)
+            other = f"{value}X" if isinstance(value, str) else 7_777_777
+            changed = replace(part, **{member.name: others.get(member.name, other)})
+            assert said(**{name: [changed] if name != "forecast" else changed}) != said(), member
+
+
+def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[str]:
+    for name in app:
+        if not name.startswith("-"):
+            if app[name].default_command is not None:
+                yield " ".join((*path, name))
+            yield from commands(app[name], (*path, name))
+
+
+def test_every_command_has_a_type_of_its_document() -> None:
+    assert set(commands(build())) == {*DOCUMENTS, "embedded psql"}
+
+
+def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: Path) -> None:
+    def check(*arguments: str, of: Any = None, codes: tuple[int, ...] = (0,)) -> None:
+        result = m26(*arguments, "--json")
+        assert result.code in codes, result.err
+        strict(of or DOCUMENTS[" ".join(arguments[:2])]).validate(result.json)
+
+    capture, page = home / "start.har", home / "page.json"
+    capture.write_bytes(har([token_entry(), login_entry(), process_entry()]))
+    page.write_bytes(reply(1))
+    check("auth", "import", str(capture), "--platform", "ps5")
+    uses = {"Mobile_SearchAuctions": Use(accepted=1, refused=2, refused_at=NOW, reason="odd")}
+    stored(home, credentials(bundles=(bundle(1, uses=uses),), uses=uses), account="used")
+    (home / "captures").mkdir(exist_ok=True)
+    (home / "captures" / "broken.har").write_bytes(b"{")
+    write_stop(home, Stop(reason="captcha", message="m", advice="a", since=NOW, account="main"))
+    check("auth", "status")
+    check("auth", "rebuild", "--no-renew", codes=(2, 4))
+    check("auth", "addon")
+    check("auth", "rekey")
+    check("auth", "rekey", "--print-key")
+    check("config", "show")
+    check("run", "--dry-run", of=DOCUMENTS["run"])
+    check("status", of=DOCUMENTS["status"], codes=(1,))
+    check("resume", of=DOCUMENTS["resume"])
+    check("doctor", of=DOCUMENTS["doctor"], codes=(0, 1))
+    check("embedded", "status")
+    check("embedded", "stop")
+    output = str(home / "rows.ndjson")
+    check("normalize", str(page), "-o", output, "--platform", "ps5", of=DOCUMENTS["normalize"])
+    check("auth", "forget", of=Failed, codes=(2,))
+    check("auth", "forget", "--all", "--yes")
+
+
+def test_a_document_is_written_though_a_file_has_a_name_that_is_no_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dump_json([Check("vault", "ok", "\udcff.har")])
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "vault"

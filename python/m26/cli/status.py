@@ -16,6 +16,7 @@ from m26.home.stops import Stop, read_stops
 from m26.status.views import StatusView
 
 if TYPE_CHECKING:
+    from m26.cli.documents import Asked, StopView
     from m26.config import Loaded
 
 _PATIENCE = 5.0
@@ -34,16 +35,17 @@ def status(*, options: Options = Options()) -> int:
     run, stops = read_run(home), read_stops(home)
     snapshot, trouble = ask(run, loaded) if run else (None, f"m26 does not run for {home}")
     if options.json:
-        dump_json(
-            {
-                "schema_version": 1,
-                "running": run is not None,
-                "healthy": snapshot is not None and snapshot["healthy"],
-                "problem": trouble,
-                **stop_views(stops, first="stop", every="stops"),
-                "snapshot": snapshot,
-            }
-        )
+        held = stop_views(stops)
+        printed: Asked = {
+            "schema_version": 1,
+            "running": run is not None,
+            "healthy": snapshot is not None and snapshot["healthy"],
+            "problem": trouble,
+            "stop": held[0] if held else None,
+            "stops": held,
+            "snapshot": snapshot,
+        }
+        dump_json(printed)
     else:
         if snapshot is not None:
             print_rows(figures(snapshot) + facts(snapshot), state=snapshot["state"]["state"])
@@ -76,9 +78,9 @@ def ask(run: Runner, loaded: Loaded) -> tuple[StatusView | None, str]:
     return cast("StatusView", document), ""
 
 
-def stop_views(stops: Sequence[Stop], *, first: str, every: str) -> dict[str, Any]:
-    """STOPs as JSON: the first one under one name, all of them under another."""
-    views = [
+def stop_views(stops: Sequence[Stop]) -> list[StopView]:
+    """STOPs as JSON."""
+    return [
         {
             "reason": stop.reason,
             "message": stop.message,
@@ -89,7 +91,6 @@ def stop_views(stops: Sequence[Stop], *, first: str, every: str) -> dict[str, An
         }
         for stop in stops
     ]
-    return {first: views[0] if views else None, every: views}
 
 
 def stop_rows(stops: Sequence[Stop]) -> list[tuple[str, str]]:

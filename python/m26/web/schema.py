@@ -6,7 +6,9 @@ Pydantic could tell it too, but takes no `typing.TypedDict` before Python 3.12.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
+from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import (
@@ -21,7 +23,7 @@ from typing import (
 )
 from typing import get_args as parts
 
-from m26.models import Format, Keys
+from m26.models import Format, Keys, Time
 
 Schema = dict[str, Any]
 _PLAIN = {
@@ -61,10 +63,12 @@ def schema_of(kind: Any, named: dict[str, Schema]) -> Schema:  # noqa: ANN401 - 
     elif origin is Literal or (isinstance(kind, type) and issubclass(kind, Enum)):
         values = parts(kind) or [each.value for each in kind]
         schema = {"type": "string", "enum": list(values)}
-    elif origin in (list, tuple):
+    elif origin in (list, tuple, Sequence):
         schema = {"type": "array", "items": schema_of(parts(kind)[0], named)}
-    elif origin is dict:
+    elif origin in (dict, Mapping):
         schema = {"type": "object", "additionalProperties": schema_of(parts(kind)[1], named)}
+    elif kind is datetime:
+        schema = schema_of(Time, named)
     else:
         schema = {"type": _PLAIN[kind]}
     return schema
