@@ -126,7 +126,7 @@ async def import_all(
     return tuple(done)
 
 
-async def rebuild(
+async def rebuild(  # ten: what, with what (each a seam of its tests), and two choices
     account: str,
     files: Iterable[Path],
     *,

@@ -60,7 +60,7 @@ class Session:
         AuthError: the vault has no such account or cannot be used.
     """
 
-    def __init__(
+    def __init__(  # nine: whose, with what (each a seam of its tests), and two listeners
         self,
         *,
         account: str,

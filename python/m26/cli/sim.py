@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _Flag = Parameter(negative="")
 
 
-def sim(
+def sim(  # as many arguments as the command has options
     *,
     port: int = 0,
     folder: Path | None = None,
