@@ -76,7 +76,7 @@ Time = Annotated[str, Format("date-time")]
 """Of a document: ISO 8601 UTC, as `clock.iso` writes it."""
 
 
-class Event(TypedDict):
+class EventView(TypedDict):
     """What happened to an auction, as the stream, `m26 tail` and the history have it."""
 
     seq: int

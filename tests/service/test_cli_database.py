@@ -6,7 +6,7 @@ import pytest
 from tests.support.documents import strict
 
 from m26.cli import db, rejects
-from m26.cli.documents import Database, Listed, Migrated, Reject
+from m26.cli.documents import DatabaseView, MigrateView, RejectsView, RejectView
 from m26.store.database import opened
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +18,7 @@ async def test_the_database_commands_work_on_the_real_store(
     async with opened(database) as store:
         await db.print_status(store, as_json=True)
         found = orjson.loads(capsys.readouterr().out)
-        strict(Database).validate(found)
+        strict(DatabaseView).validate(found)
         migrations = found["migrations"]
         assert migrations
         assert not [row for row in migrations if row["applied_at"]]
@@ -27,7 +27,7 @@ async def test_the_database_commands_work_on_the_real_store(
         assert orjson.loads(capsys.readouterr().out)["applied"] == [m["name"] for m in migrations]
         await db.print_migrate(store, as_json=True)
         again = orjson.loads(capsys.readouterr().out)
-        strict(Migrated).validate(again)
+        strict(MigrateView).validate(again)
         assert again["applied"] == []
 
         await db.print_status(store, as_json=False)
@@ -52,10 +52,10 @@ async def test_the_quarantine_is_read_from_the_real_store(
         await rejects.print_list(store, limit=5, reason=None, as_json=False)
         assert "it is -5" in capsys.readouterr().out
         await rejects.print_list(store, limit=5, reason=None, as_json=True)
-        strict(Listed).validate(orjson.loads(capsys.readouterr().out))
+        strict(RejectsView).validate(orjson.loads(capsys.readouterr().out))
         await rejects.print_list(store, limit=5, reason="other", as_json=True)
         assert orjson.loads(capsys.readouterr().out) == {"items": []}
         await rejects.print_one(store, number, raw=False, as_json=True)
         found = orjson.loads(capsys.readouterr().out)
-        strict(Reject).validate(found)
+        strict(RejectView).validate(found)
         assert (found["reason"], found["raw"]) == ("bad_price", "\\xffraw")

@@ -16,7 +16,7 @@ from m26.status.conditions import State
 from m26.status.views import StatusView
 from m26.web.app import create_app
 from m26.web.guard import allowed_hosts, check_binding
-from m26.web.problem import Problem
+from m26.web.problem import ProblemView
 
 pytestmark = pytest.mark.anyio
 TOKEN = "CANARY-web-token-æ"
@@ -65,7 +65,7 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
     assert (document["type"], document["status"]) == ("about:blank", status)
-    strict(Problem).validate(document)
+    strict(ProblemView).validate(document)
     assert document["title"]
     assert document["detail"]
     return document

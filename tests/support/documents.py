@@ -11,7 +11,7 @@ from jsonschema.validators import extend
 from m26.auth.report import Health
 from m26.cli import documents
 from m26.cli.replay import Replayed
-from m26.models import Event
+from m26.models import EventView
 from m26.status.views import StatusView
 from m26.web.schema import schema_of
 
@@ -36,28 +36,28 @@ def strict(kind: Any) -> Any:
 
 
 DOCUMENTS: dict[str, Any] = {
-    "run": StatusView | documents.Plan,
-    "status": documents.Asked,
-    "doctor": documents.Examined,
-    "tail": Event,
-    "resume": documents.Resumed,
-    "normalize": documents.Normalized,
+    "run": StatusView | documents.PlanView,
+    "status": documents.HomeView,
+    "doctor": documents.DoctorView,
+    "tail": EventView,
+    "resume": documents.ResumeView,
+    "normalize": documents.NormalizeView,
     "replay": list[Replayed],
-    "sim": documents.Simulator,
-    "auth import": documents.Imported,
-    "auth login": documents.Address | documents.LoggedIn,
+    "sim": documents.SimulatorView,
+    "auth import": documents.ImportView,
+    "auth login": documents.AddressView | documents.LoginView,
     "auth status": list[Health],
-    "auth rebuild": documents.Cared,
-    "auth forget": documents.Forgotten,
-    "auth rekey": documents.Rekeyed | documents.NewKey,
-    "auth addon": documents.Addon,
-    "config show": list[documents.Setting],
-    "rejects ls": documents.Listed,
-    "rejects show": documents.Reject,
-    "db migrate": documents.Migrated,
-    "db status": documents.Database,
-    "embedded status": list[documents.EmbeddedServer],
-    "embedded start": documents.EmbeddedUrls,
-    "embedded stop": list[documents.EmbeddedStopped],
+    "auth rebuild": documents.RebuildView,
+    "auth forget": documents.ForgetView,
+    "auth rekey": documents.RekeyView | documents.NewKeyView,
+    "auth addon": documents.AddonView,
+    "config show": list[documents.SettingView],
+    "rejects ls": documents.RejectsView,
+    "rejects show": documents.RejectView,
+    "db migrate": documents.MigrateView,
+    "db status": documents.DatabaseView,
+    "embedded status": list[documents.EmbeddedServerView],
+    "embedded start": documents.EmbeddedStartView,
+    "embedded stop": list[documents.EmbeddedStopView],
 }
 """By command; of several types the one that its options ask for. A psql shell prints none."""

@@ -21,7 +21,7 @@ from m26.auth.report import BundleLine, Forecast, Health, Line
 from m26.cli import build, embedded, figures, rejects
 from m26.cli.checks import Check
 from m26.cli.credentials import show
-from m26.cli.documents import EmbeddedServer, Failed, RejectLine
+from m26.cli.documents import EmbeddedServerView, FailureView, RejectLineView
 from m26.cli.output import dump_json
 from m26.clock import iso
 from m26.home.stops import Stop, write_stop
@@ -147,8 +147,9 @@ def test_every_member_of_the_status_is_shown_to_a_person_or_left_out_on_purpose(
 
 
 def test_tables_leave_out_members_on_purpose_alone() -> None:
-    assert {*EmbeddedServer.__annotations__} - {*embedded._COLUMNS} == {"program", "log"}
-    assert {*RejectLine.__annotations__} - {*rejects._COLUMNS} == {"byte_from", "byte_to", "bytes"}
+    assert {*EmbeddedServerView.__annotations__} - {*embedded._COLUMNS} == {"program", "log"}
+    unseen = {"byte_from", "byte_to", "bytes"}
+    assert {*RejectLineView.__annotations__} - {*rejects._COLUMNS} == unseen
 
 
 def test_every_member_of_an_account_s_health_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,7 +218,7 @@ def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: 
     check("embedded", "stop")
     output = str(home / "rows.ndjson")
     check("normalize", str(page), "-o", output, "--platform", "ps5", of=DOCUMENTS["normalize"])
-    check("auth", "forget", of=Failed, codes=(2,))
+    check("auth", "forget", of=FailureView, codes=(2,))
     check("auth", "forget", "--all", "--yes")
 
 

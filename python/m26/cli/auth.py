@@ -15,7 +15,7 @@ from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
     from m26.auth import intake
-    from m26.cli.documents import Addon, Capture, Found, Imported
+    from m26.cli.documents import AddonView, CaptureView, FoundView, ImportView
 
 _GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
 """The gateway needs old TLS renegotiation, which mitmproxy allows only without verification."""
@@ -66,7 +66,7 @@ def import_(
     ]
     held, stop = health(account, vault.read(account), chosen), stopped(settings.home)
     if options.json:
-        printed: Imported = {
+        printed: ImportView = {
             "captures": [_capture(file, part) for file, part in zip(files, done, strict=True)],
             "account": held,
             "stopped": stop,
@@ -127,13 +127,13 @@ def addon(*, options: Options = Options()) -> None:
     script, setting = quote(str(path)), quote(f"m26_folder={folder}")
     command = f"uvx mitmproxy -s {script} --set {setting} {_GATEWAY_ALONE}"
     if options.json:
-        printed: Addon = {"path": str(path), "folder": str(folder), "command": command}
+        printed: AddonView = {"path": str(path), "folder": str(folder), "command": command}
         dump_json(printed)
         return
     console().print(f"{path}\n\n{command}", markup=False, soft_wrap=True)
 
 
-def _summary(found: intake.Found) -> Found:
+def _summary(found: intake.Found) -> FoundView:
     tokens = found.tokens
     return {
         "requests": found.requests,
@@ -148,7 +148,7 @@ def _summary(found: intake.Found) -> Found:
     }
 
 
-def _capture(file: Path, part: intake.Imported) -> Capture:
+def _capture(file: Path, part: intake.Imported) -> CaptureView:
     return {
         "file": str(file),
         "found": _summary(part.found),

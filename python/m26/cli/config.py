@@ -10,7 +10,7 @@ from m26.cli.options import Options
 from m26.cli.output import dump_json, table
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Setting
+    from m26.cli.documents import SettingView
 
 
 def show(
@@ -27,7 +27,7 @@ def show(
     from m26 import config
 
     loaded = options.load(logs=False)
-    rows: list[Setting] = [
+    rows: list[SettingView] = [
         {
             "key": key,
             "environment": config.environment_name(key),

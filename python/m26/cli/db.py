@@ -9,7 +9,7 @@ from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows, size, table
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Database, Migrated, Migration, TableSize
+    from m26.cli.documents import DatabaseView, MigrateView, MigrationView, TableSizeView
 
 
 class Schema(Protocol):
@@ -59,7 +59,7 @@ async def print_migrate(store: Schema, *, as_json: bool) -> None:
     """`migrate` on an open store."""
     applied = list(await store.migrate())
     if as_json:
-        printed: Migrated = {"applied": applied}
+        printed: MigrateView = {"applied": applied}
         dump_json(printed)
     else:
         print_rows([("applied", name) for name in applied] or [("schema", "is up to date")])
@@ -67,9 +67,9 @@ async def print_migrate(store: Schema, *, as_json: bool) -> None:
 
 async def print_status(store: Schema, *, as_json: bool) -> None:
     """`status` on an open store."""
-    found: Database = {
-        "migrations": [cast("Migration", row) for row in await store.migration_status()],
-        "tables": [cast("TableSize", row) for row in await store.sizes()],
+    found: DatabaseView = {
+        "migrations": [cast("MigrationView", row) for row in await store.migration_status()],
+        "tables": [cast("TableSizeView", row) for row in await store.sizes()],
     }
     if as_json:
         dump_json(found)

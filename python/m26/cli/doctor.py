@@ -12,7 +12,7 @@ from m26.errors import ConfigError, M26Error
 from m26.redaction import redact
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Examined
+    from m26.cli.documents import DoctorView
     from m26.config import Loaded
 
 _COLOR = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -35,7 +35,7 @@ async def doctor(*, options: Options = Options()) -> int:
     else:
         found = [Check("config", "ok", "every setting is valid"), *await examine(loaded)]
     if options.json:
-        printed: Examined = {"schema_version": 1, "checks": found}
+        printed: DoctorView = {"schema_version": 1, "checks": found}
         dump_json(printed)
     else:
         for check in found:

@@ -1,7 +1,7 @@
 """What commands print with ``--json``, as types: one a document, named in its docstring.
 
-``run`` prints `StatusView`, ``tail`` `Event`, ``replay`` a list of `Replayed`, ``auth status`` a
-list of `Health`. Commands import this for type checking alone: it loads more than they need.
+``run`` prints `StatusView`, ``tail`` `EventView`, ``replay`` a list of `Replayed`, ``auth status``
+a list of `Health`. Commands import this for type checking alone: it loads more than they need.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from m26.models import Time
 from m26.status.views import StatusView
 
 
-class Error(TypedDict):
+class ErrorView(TypedDict):
     """In place of any document: what and why, then what to do."""
 
     code: str
@@ -26,10 +26,10 @@ class Error(TypedDict):
     hint: str
 
 
-class Failed(TypedDict):
+class FailureView(TypedDict):
     """The document of a command that failed."""
 
-    error: Error
+    error: ErrorView
 
 
 class StopView(TypedDict):
@@ -43,7 +43,7 @@ class StopView(TypedDict):
     scope: str
 
 
-class Asked(TypedDict):
+class HomeView(TypedDict):
     """``m26 status``."""
 
     schema_version: Literal[1]
@@ -55,7 +55,7 @@ class Asked(TypedDict):
     snapshot: StatusView | None
 
 
-class Resumed(TypedDict):
+class ResumeView(TypedDict):
     """``m26 resume``."""
 
     cleared: StopView | None
@@ -63,7 +63,7 @@ class Resumed(TypedDict):
     running: bool
 
 
-class Plan(TypedDict):
+class PlanView(TypedDict):
     """``m26 run --dry-run``."""
 
     profile: str
@@ -81,14 +81,14 @@ class Plan(TypedDict):
     stopped: list[str]
 
 
-class Examined(TypedDict):
+class DoctorView(TypedDict):
     """``m26 doctor``."""
 
     schema_version: Literal[1]
     checks: list[Check]
 
 
-class Normalized(TypedDict):
+class NormalizeView(TypedDict):
     """``m26 normalize``."""
 
     pages: int
@@ -105,27 +105,27 @@ class Normalized(TypedDict):
     rows_per_second: int
 
 
-class Address(TypedDict):
+class AddressView(TypedDict):
     """The address that a login begins at."""
 
     url: str
 
 
-class Simulator(Address):
+class SimulatorView(AddressView):
     """``m26 sim``: where it is served, and where its world is kept."""
 
     folder: str
 
 
-class LoggedIn(TypedDict):
+class LoginView(TypedDict):
     """``m26 auth login``."""
 
     account: Health
     stopped: list[str]
 
 
-Found = TypedDict(
-    "Found",
+FoundView = TypedDict(
+    "FoundView",
     {
         "requests": int,
         "platform": str | None,
@@ -141,25 +141,25 @@ Found = TypedDict(
 """What a capture holds."""
 
 
-class Capture(TypedDict):
+class CaptureView(TypedDict):
     """One capture, and what of it is in the vault now."""
 
     file: str
-    found: Found
+    found: FoundView
     facts: Sequence[Fact]
     missing: Sequence[Missing]
     problems: Sequence[str]
 
 
-class Imported(TypedDict):
+class ImportView(TypedDict):
     """``m26 auth import``."""
 
-    captures: list[Capture]
+    captures: list[CaptureView]
     account: Health
     stopped: list[str]
 
 
-class Addon(TypedDict):
+class AddonView(TypedDict):
     """``m26 auth addon``."""
 
     path: str
@@ -167,7 +167,7 @@ class Addon(TypedDict):
     command: str
 
 
-class Cared(TypedDict):
+class RebuildView(TypedDict):
     """``m26 auth rebuild``."""
 
     accounts: Sequence[Rebuilt]
@@ -175,27 +175,27 @@ class Cared(TypedDict):
     stopped: list[str]
 
 
-class Forgotten(TypedDict):
+class ForgetView(TypedDict):
     """``m26 auth forget``."""
 
     accounts: Sequence[str]
     bundles: list[str]
 
 
-class Rekeyed(TypedDict):
+class RekeyView(TypedDict):
     """``m26 auth rekey``."""
 
     key: str
     steps: list[str]
 
 
-class NewKey(TypedDict):
+class NewKeyView(TypedDict):
     """``m26 auth rekey --print-key``."""
 
     new_key: str
 
 
-class Setting(TypedDict):
+class SettingView(TypedDict):
     """One setting; a secret as ``***``."""
 
     key: str
@@ -215,7 +215,7 @@ class _Reject(TypedDict):
     detail: str
 
 
-class RejectLine(_Reject):
+class RejectLineView(_Reject):
     """One quarantined item, without its bytes."""
 
     state: str
@@ -223,7 +223,7 @@ class RejectLine(_Reject):
     bytes: int
 
 
-class Reject(_Reject):
+class RejectView(_Reject):
     """``m26 rejects show``."""
 
     raw: str
@@ -231,13 +231,13 @@ class Reject(_Reject):
     created_at: datetime
 
 
-class Listed(TypedDict):
+class RejectsView(TypedDict):
     """``m26 rejects ls``."""
 
-    items: list[RejectLine]
+    items: list[RejectLineView]
 
 
-class Migration(TypedDict):
+class MigrationView(TypedDict):
     """One shipped migration; it is pending where it was not applied."""
 
     name: str
@@ -245,7 +245,7 @@ class Migration(TypedDict):
     applied_at: datetime | None
 
 
-class TableSize(TypedDict):
+class TableSizeView(TypedDict):
     """One table; its rows are an estimate."""
 
     table: str
@@ -253,20 +253,20 @@ class TableSize(TypedDict):
     bytes: int
 
 
-class Migrated(TypedDict):
+class MigrateView(TypedDict):
     """``m26 db migrate``."""
 
     applied: list[str]
 
 
-class Database(TypedDict):
+class DatabaseView(TypedDict):
     """``m26 db status``."""
 
-    migrations: list[Migration]
-    tables: list[TableSize]
+    migrations: list[MigrationView]
+    tables: list[TableSizeView]
 
 
-class EmbeddedServer(TypedDict):
+class EmbeddedServerView(TypedDict):
     """A PostgreSQL or Valkey that m26 starts itself."""
 
     name: str
@@ -281,14 +281,14 @@ class EmbeddedServer(TypedDict):
     data_bytes: int | None
 
 
-class EmbeddedStopped(TypedDict):
+class EmbeddedStopView(TypedDict):
     """One server, and the process that was stopped if it ran."""
 
     name: str
     pid: int | None
 
 
-class EmbeddedUrls(TypedDict):
+class EmbeddedStartView(TypedDict):
     """``m26 embedded start``."""
 
     postgres: str

@@ -18,7 +18,7 @@ from m26.errors import StorageError
 if TYPE_CHECKING:
     from anyio import CancelScope
 
-    from m26.cli.documents import EmbeddedServer, EmbeddedStopped, EmbeddedUrls
+    from m26.cli.documents import EmbeddedServerView, EmbeddedStartView, EmbeddedStopView
     from m26.config import Settings
     from m26.embedded.supervise import Server
 
@@ -76,7 +76,7 @@ def stop(*, options: Options = Options()) -> None:
 
     from m26.embedded.supervise import stop_leftover
 
-    stopped: list[EmbeddedStopped] = [
+    stopped: list[EmbeddedStopView] = [
         {"name": server.name, "pid": anyio.run(stop_leftover, server)}
         for server, _ in _servers(options.load().settings)
     ]
@@ -159,7 +159,7 @@ async def _start(settings: Settings, as_json: bool) -> int:
     return code
 
 
-def _announce(urls: EmbeddedUrls, *, as_json: bool) -> None:
+def _announce(urls: EmbeddedStartView, *, as_json: bool) -> None:
     if as_json:
         dump_json(urls)
         return
@@ -189,7 +189,7 @@ def _found(search: Callable[[], Path]) -> Path | None:
         return None
 
 
-def _view(server: Server, program: Path | None) -> EmbeddedServer:
+def _view(server: Server, program: Path | None) -> EmbeddedServerView:
     from m26.embedded.folders import socket_folder
 
     process = server.process()

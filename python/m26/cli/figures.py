@@ -12,7 +12,7 @@ _PASSING = ("budget left", "account", "lag", "running")
 """Rows that say nothing once the run is over."""
 
 
-def facts(now: StatusView) -> Rows:
+def setup(now: StatusView) -> Rows:
     """What this run uses."""
     accounts = ", ".join(f"{a['name']} ({a['platform']})" for a in now["accounts"]) or "none"
     source = "the built-in simulator; no account is used" if now["simulator"] else accounts
@@ -30,7 +30,7 @@ def banner(now: StatusView) -> Rows:
     """What this run uses, and how to end it."""
     return [
         ("m26", now["versions"]["m26"]),
-        *facts(now),
+        *setup(now),
         ("stop", "Ctrl-C; what was received is stored first"),
         ("", ""),
     ]

@@ -14,7 +14,7 @@ from m26.cli.options import Options
 from m26.cli.output import dump_json
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Address, LoggedIn
+    from m26.cli.documents import AddressView, LoginView
 
 _GUIDE = """\
 1. Open this address in a browser and log in:
@@ -65,7 +65,7 @@ def login(
         base_url = settings.upstream.oauth_url or profile.oauth.base_url
         url = address(who, profile=profile, base_url=base_url, vault=vault, now=time.time())
         if options.json:
-            begins: Address = {"url": url}
+            begins: AddressView = {"url": url}
             dump_json(begins)
         else:
             sys.stdout.write(f"{url}\n" if print_url else _GUIDE.format(address=url))
@@ -77,7 +77,7 @@ def login(
     held = anyio.run(lambda: log_in(code, who, settings=settings, vault=vault, clock=Clock()))
     shown, stop = health(account, held, chosen), stopped(settings.home)
     if options.json:
-        printed: LoggedIn = {"account": shown, "stopped": stop}
+        printed: LoginView = {"account": shown, "stopped": stop}
         dump_json(printed)
         return
     show(shown)

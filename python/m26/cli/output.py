@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from m26.cli.documents import Failed
+    from m26.cli.documents import FailureView
 
 Rows = list[tuple[str, str]]
 """Labels and texts."""
@@ -144,7 +144,7 @@ def size(count: float) -> str:
 def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:
     """An error on stderr: what and why, then what to do; JSON goes to stdout."""
     if as_json:
-        printed: Failed = {"error": {"code": code, "message": message, "hint": hint}}
+        printed: FailureView = {"error": {"code": code, "message": message, "hint": hint}}
         dump_json(printed)
         return
     sys.stderr.write(f"m26: {message}\n")

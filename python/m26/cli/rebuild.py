@@ -14,7 +14,7 @@ from m26.cli.output import dump_json, table
 
 if TYPE_CHECKING:
     from m26.app.upkeep import Upkeep
-    from m26.cli.documents import Cared
+    from m26.cli.documents import RebuildView
 
 _USAGE, _AUTH = 2, 4
 
@@ -54,7 +54,11 @@ def rebuild(
     )
     stop = stopped(settings.home)
     if options.json:
-        printed: Cared = {"accounts": done.accounts, "problems": done.problems, "stopped": stop}
+        printed: RebuildView = {
+            "accounts": done.accounts,
+            "problems": done.problems,
+            "stopped": stop,
+        }
         dump_json(printed)
     else:
         _show(done)

@@ -13,7 +13,7 @@ from m26.cli.output import dump_json, print_rows, table, text
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Listed, Reject, RejectLine
+    from m26.cli.documents import RejectLineView, RejectsView, RejectView
 
 _COLUMNS = ("id", "created_at", "reason", "part", "pos", "item", "state", "detail")
 
@@ -77,7 +77,7 @@ async def print_list(store: Rejects, *, limit: int, reason: str | None, as_json:
     """`ls` on an open store."""
     items = await store.reject_list(limit=limit, reason=reason)
     if as_json:
-        printed: Listed = {"items": [cast("RejectLine", dict(item)) for item in items]}
+        printed: RejectsView = {"items": [cast("RejectLineView", dict(item)) for item in items]}
         dump_json(printed)
     elif items:
         table("", _COLUMNS, ([item.get(column) for column in _COLUMNS] for item in items))
@@ -96,7 +96,7 @@ async def print_one(store: Rejects, number: int, *, raw: bool, as_json: bool) ->
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     elif as_json:
-        printed = cast("Reject", {**found, "raw": readable})
+        printed = cast("RejectView", {**found, "raw": readable})
         dump_json(printed)
     else:
         print_rows([(name, text(value)) for name, value in found.items() if name != "raw"])

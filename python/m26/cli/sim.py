@@ -12,7 +12,7 @@ from m26.cli.output import dump_json
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Simulator
+    from m26.cli.documents import SimulatorView
 
 _Flag = Parameter(negative="")
 
@@ -90,7 +90,7 @@ def sim(  # as many arguments as the command has options
 
     def ready(url: str) -> None:
         if options.json:
-            printed: Simulator = {"url": url, "folder": str(plan.folder)}
+            printed: SimulatorView = {"url": url, "folder": str(plan.folder)}
             dump_json(printed)
         else:
             print(f"simulator at {url}, its world in {plan.folder}", flush=True)  # noqa: T201

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from m26.cli.figures import facts, figures
+from m26.cli.figures import figures, setup
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows
 from m26.clock import iso
@@ -16,7 +16,7 @@ from m26.home.stops import Stop, read_stops
 from m26.status.views import StatusView
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Asked, StopView
+    from m26.cli.documents import HomeView, StopView
     from m26.config import Loaded
 
 _PATIENCE = 5.0
@@ -36,7 +36,7 @@ def status(*, options: Options = Options()) -> int:
     snapshot, trouble = ask(run, loaded) if run else (None, f"m26 does not run for {home}")
     if options.json:
         held = stop_views(stops)
-        printed: Asked = {
+        printed: HomeView = {
             "schema_version": 1,
             "running": run is not None,
             "healthy": snapshot is not None and snapshot["healthy"],
@@ -48,7 +48,7 @@ def status(*, options: Options = Options()) -> int:
         dump_json(printed)
     else:
         if snapshot is not None:
-            print_rows(figures(snapshot) + facts(snapshot), state=snapshot["state"]["state"])
+            print_rows(figures(snapshot) + setup(snapshot), state=snapshot["state"]["state"])
         else:
             print_rows([("state", trouble), *([] if run or stops else [("do", "m26 run")])])
         print_rows(stop_rows(stops))

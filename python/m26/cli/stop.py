@@ -11,7 +11,7 @@ from m26.home.runfile import read_run
 from m26.home.stops import clear_stop, read_stops
 
 if TYPE_CHECKING:
-    from m26.cli.documents import Resumed
+    from m26.cli.documents import ResumeView
 
 
 def resume(*, options: Options = Options()) -> int:
@@ -30,7 +30,7 @@ def resume(*, options: Options = Options()) -> int:
         clear_stop(home, stops)
     if options.json:
         cleared = stop_views(stops)
-        printed: Resumed = {
+        printed: ResumeView = {
             "cleared": cleared[0] if cleared else None,
             "all_cleared": cleared,
             "running": run is not None,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from m26.cli.options import Options
 from m26.cli.output import console
-from m26.models import Event
+from m26.models import EventView
 
 _STYLES = {"listed": "cyan", "bid": "yellow", "changed": "magenta", "closed": "green"}
 
@@ -64,7 +64,7 @@ def _show(data: str, *, as_json: bool) -> None:
         sys.stdout.write(data + "\n")
         sys.stdout.flush()
         return
-    event: Event = orjson.loads(data)
+    event: EventView = orjson.loads(data)
     kind = event["kind"]
     buyout = f"{event['buyout_price']:,}" if event["buyout_price"] is not None else "-"
     outcome = f"  {event['outcome']} {event['outcome_via'] or ''}" if event["outcome"] else ""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from m26.status.views import StatusView
-from m26.web.problem import Problem
+from m26.web.problem import ProblemView
 from m26.web.schema import Schema, schema_of
 
 _TEXT, _JSON = "text/plain", "application/json"
@@ -31,7 +31,7 @@ _TOKEN = {
 def document() -> Schema:
     """The interface as OpenAPI 3.1."""
     named: dict[str, Schema] = {}
-    problem = {"application/problem+json": {"schema": schema_of(Problem, named)}}
+    problem = {"application/problem+json": {"schema": schema_of(ProblemView, named)}}
     paths = {}
     for path, (summary, media, kind) in _ANSWERS.items():
         answer = {"description": "OK", "content": {media: {"schema": schema_of(kind, named)}}}

@@ -22,7 +22,7 @@ HEADERS = {
 """On every response."""
 
 
-class Problem(TypedDict):
+class ProblemView(TypedDict):
     """RFC 9457; /readyz adds `reasons`."""
 
     type: str
@@ -49,7 +49,7 @@ def problem(
         headers: more response headers.
         reasons: why the process is not ready.
     """
-    body = Problem(
+    body = ProblemView(
         type="about:blank",
         title=title or HTTPStatus(status).phrase,
         status=status,
