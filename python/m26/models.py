@@ -1,8 +1,9 @@
-"""Values that travel between the stages."""
+"""Values that travel between the stages, and what the types of JSON documents are made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal, TypedDict
 
 SWEEP_END = "m26.sweep"
 """Command of the journal record that closes a sweep; its body is the sweep's facts as JSON."""
@@ -55,3 +56,50 @@ class Record:
     """None where the record was damaged on disk: the position is passed and reported."""
     detail: str = ""
     """Why ``page`` is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Of a document's text: a format of JSON Schema."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Of a document's dictionary: keys that it is known to have; others may join them."""
+
+    names: tuple[str, ...]
+
+
+Time = Annotated[str, Format("date-time")]
+"""Of a document: ISO 8601 UTC, as `clock.iso` writes it."""
+
+
+class EventView(TypedDict):
+    """What happened to an auction, as the stream, `m26 tail` and the history have it."""
+
+    seq: int
+    kind: Literal["listed", "bid", "changed", "closed"]
+    platform: str
+    auction_id: int
+    card_id: int
+    card_version: str
+    card_instance_id: int | None
+    observed_at: Time
+    posted_at: Time
+    expires_at: Time
+    status: str
+    start_price: int | None
+    buyout_price: int | None
+    current_bid: int
+    next_bid: int
+    bids: int
+    median_price: int | None
+    min_price: int | None
+    max_price: int | None
+    outcome: str | None
+    outcome_via: str | None
+    evidence: str | None
+    confidence: float | None
+    final_price: int | None

@@ -14,7 +14,7 @@ from tests.fuzz.mutate import Change, in_tree
 
 from m26._native import Peek, peek
 from m26.auth.intake import read_credentials
-from m26.captures.exchange import MAX_EXCHANGE_BYTES
+from m26.captures.flow import MAX_FLOW_BYTES
 from m26.captures.har import is_har
 from m26.captures.mitm import is_flow_file
 from m26.errors import ShapeError, UsageError
@@ -145,7 +145,7 @@ def _counted(data: bytes, requests: int) -> None:
         entries = document["log"]["entries"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return
-    if isinstance(entries, list) and len(data) < MAX_EXCHANGE_BYTES:
+    if isinstance(entries, list) and len(data) < MAX_FLOW_BYTES:
         assert requests == sum(isinstance(entry, dict) for entry in entries)
 
 

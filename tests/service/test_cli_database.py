@@ -3,8 +3,10 @@ from __future__ import annotations
 import asyncpg
 import orjson
 import pytest
+from tests.support.documents import strict
 
 from m26.cli import db, rejects
+from m26.cli.documents import DatabaseView, MigrateView, RejectsView, RejectView
 from m26.store.database import opened
 
 pytestmark = pytest.mark.anyio
@@ -15,14 +17,18 @@ async def test_the_database_commands_work_on_the_real_store(
 ) -> None:
     async with opened(database) as store:
         await db.print_status(store, as_json=True)
-        migrations = orjson.loads(capsys.readouterr().out)["migrations"]
+        found = orjson.loads(capsys.readouterr().out)
+        strict(DatabaseView).validate(found)
+        migrations = found["migrations"]
         assert migrations
         assert not [row for row in migrations if row["applied_at"]]
 
         await db.print_migrate(store, as_json=True)
         assert orjson.loads(capsys.readouterr().out)["applied"] == [m["name"] for m in migrations]
         await db.print_migrate(store, as_json=True)
-        assert orjson.loads(capsys.readouterr().out)["applied"] == []
+        again = orjson.loads(capsys.readouterr().out)
+        strict(MigrateView).validate(again)
+        assert again["applied"] == []
 
         await db.print_status(store, as_json=False)
         text = capsys.readouterr().out
@@ -45,8 +51,11 @@ async def test_the_quarantine_is_read_from_the_real_store(
         await connection.close()
         await rejects.print_list(store, limit=5, reason=None, as_json=False)
         assert "it is -5" in capsys.readouterr().out
+        await rejects.print_list(store, limit=5, reason=None, as_json=True)
+        strict(RejectsView).validate(orjson.loads(capsys.readouterr().out))
         await rejects.print_list(store, limit=5, reason="other", as_json=True)
         assert orjson.loads(capsys.readouterr().out) == {"items": []}
         await rejects.print_one(store, number, raw=False, as_json=True)
         found = orjson.loads(capsys.readouterr().out)
+        strict(RejectView).validate(found)
         assert (found["reason"], found["raw"]) == ("bad_price", "\\xffraw")

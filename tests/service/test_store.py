@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
+from tests.support.documents import strict
 from tests.support.wire import T0, auction, body, card, page, records
 
-from m26.models import BROKEN, SWEEP_END, Record
+from m26.models import BROKEN, SWEEP_END, EventView, Record
 from m26.normalizer import Normalizer
 from m26.store.database import opened
 from m26.store.load import Loader
@@ -312,3 +314,4 @@ async def test_event_json_is_the_contract_to_the_letter(database: str) -> None:
         '"next_bid":100,"bids":0,"median_price":2000,"min_price":100,"max_price":20000,'
         '"outcome":null,"outcome_via":null,"evidence":null,"confidence":null,"final_price":null}'
     )
+    strict(EventView).validate(orjson.loads(data))

@@ -7,13 +7,16 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from tests.support.documents import strict
 from tests.support.observing import Watched
 
 from m26.config import Web
 from m26.errors import ConfigError
 from m26.status.conditions import State
+from m26.status.views import StatusView
 from m26.web.app import create_app
 from m26.web.guard import allowed_hosts, check_binding
+from m26.web.problem import ProblemView
 
 pytestmark = pytest.mark.anyio
 TOKEN = "CANARY-web-token-æ"
@@ -62,6 +65,7 @@ def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
     assert (document["type"], document["status"]) == ("about:blank", status)
+    strict(ProblemView).validate(document)
     assert document["title"]
     assert document["detail"]
     return document
@@ -94,6 +98,7 @@ async def test_the_status_is_the_snapshot(site: Site, client: httpx.AsyncClient)
     answer = await client.get("/api/v1/status")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == site.watched.observer.snapshot()
+    strict(StatusView).validate(answer.json())
     assert answer.json()["state"]["advice"] == "Solve it."
 
 

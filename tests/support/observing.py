@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from m26.models import Account
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
-from m26.status.snapshot import Facts, Observer, Server
+from m26.status.snapshot import Observer, Setup
+from m26.status.views import AccountView, ServerView
 
 
 class Clock:
@@ -28,20 +28,37 @@ class Watched:
         self.backlog = 0
         self.status = Status(clock=self.clock)
         self.metrics = Metrics()
-        self.facts = Facts(
+        self.accounts = [] if simulator else [self.account("main", "ps5")]
+        folder = "/var/lib/m26"
+        setup = Setup(
             simulator=simulator,
             profile="sim" if simulator else "madden26",
-            accounts=() if simulator else (Account(name="main", platform="ps5"),),
-            home=Path("/var/lib/m26"),
-            database=Server(embedded=simulator, where="/var/lib/m26/postgres/run", version="18.6"),
-            redis=Server(embedded=True, where="/var/lib/m26/valkey/run", version="9.1"),
-            url=url,
+            home=Path(folder),
+            database=ServerView(embedded=simulator, where=f"{folder}/postgres/run", version="18.6"),
+            redis=ServerView(embedded=True, where=f"{folder}/valkey/run", version="9.1"),
         )
         self.observer = Observer(
             metrics=self.metrics,
             status=self.status,
-            facts=self.facts,
+            setup=setup,
             backlog=lambda: self.backlog,
+            accounts=lambda: self.accounts,
             clock=self.clock,
             now=self.clock,
+        )
+        self.observer.served_at(url)
+
+    def account(self, name: str, platform: str) -> AccountView:
+        """An account of which nothing is known yet but its state."""
+        condition = self.status.about(name)
+        return AccountView(
+            name=name,
+            platform=platform,
+            state=condition.state,
+            reason=condition.reason,
+            strategy="",
+            budget={},
+            next_request_at=None,
+            refills_at={},
+            auth_seconds_left={},
         )

@@ -16,10 +16,13 @@ from typing import Any
 
 import httpx
 import orjson
+from tests.support.documents import strict
 from tests.support.simulator import Simulator
 
 from m26.embedded.postgres import Postgres
+from m26.status.views import StatusView
 
+_STATUS = strict(StatusView)
 LIVELY = {
     "budget.per_day": 1_728_000,
     "budget.per_minute": 6_000,
@@ -120,7 +123,9 @@ class Run:
     @property
     def status(self) -> dict[str, Any]:
         """Its own word on how it is."""
-        return dict(self.get("/api/v1/status").json())
+        said = self.get("/api/v1/status").json()
+        _STATUS.validate(said)
+        return dict(said)
 
     @property
     def reasons(self) -> str:

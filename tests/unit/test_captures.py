@@ -158,16 +158,16 @@ def test_surrogates_in_what_is_kept_can_be_stored(tmp_path: Path) -> None:
     assert found.ticket.session_key.reveal() == "CANARY-KEY"
 
 
-def test_an_exchange_shows_nothing_of_what_it_carries() -> None:
+def test_a_flow_shows_nothing_of_what_it_carries() -> None:
     posted = {
         "mimeType": "application/x-www-form-urlencoded; charset=UTF-8",
         "params": [{"name": "client%5Fid", "value": "CANARY%2D1"}, {"name": "number", "value": 5}],
     }
     entry = har_entry(b"CANARY-REPLY")
     entry["request"]["postData"] = posted
-    (exchange,) = read_har(io.BytesIO(har([entry])), "x", pytest.fail)
-    assert exchange.form == {"client_id": "CANARY-1", "number": "5"}
-    assert repr(exchange) == "Exchange(POST, status=200)"
+    (found,) = read_har(io.BytesIO(har([entry])), "x", pytest.fail)
+    assert found.form == {"client_id": "CANARY-1", "number": "5"}
+    assert repr(found) == "Flow(POST, status=200)"
 
 
 def start_of_the_app() -> bytes:

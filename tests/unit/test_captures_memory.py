@@ -1,4 +1,4 @@
-"""A capture of any size is read with the memory of one exchange."""
+"""A capture of any size is read with the memory of one flow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 import pytest
 from tests.support.captures import flow, har_entry, reply
 
-from m26.captures.exchange import MAX_EXCHANGE_BYTES
+from m26.captures.flow import MAX_FLOW_BYTES
 from m26.captures.har import read_har
 from m26.captures.mitm import read_flows
 
@@ -75,8 +75,8 @@ def test_a_large_har_needs_little_memory(tmp_path: Path, size: int, most: int) -
 
 
 @pytest.mark.parametrize("kind", ["HAR", "flows"])
-def test_an_exchange_that_is_too_long_is_told_and_not_held(tmp_path: Path, kind: str) -> None:
-    path, length = tmp_path / "long", 3 * MAX_EXCHANGE_BYTES
+def test_a_flow_that_is_too_long_is_told_and_not_held(tmp_path: Path, kind: str) -> None:
+    path, length = tmp_path / "long", 3 * MAX_FLOW_BYTES
     is_har = kind == "HAR"
     before = b'{"log":{"entries":[{"a":"' if is_har else b"%d:" % length
     after = b'"},' + orjson.dumps(har_entry(b"{}")) + b"]}}" if is_har else b"}" + flow(b"{}")
@@ -88,11 +88,11 @@ def test_an_exchange_that_is_too_long_is_told_and_not_held(tmp_path: Path, kind:
     tracemalloc.start()
     with path.open("rb") as stream:
         read = read_har if is_har else read_flows
-        exchanges = list(read(stream, "long", problems.append))
+        flows = list(read(stream, "long", problems.append))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert [exchange.response for exchange in exchanges] == [b"{}"]
+    assert [flow.response for flow in flows] == [b"{}"]
     assert problems == [
         f"long: {'entry' if is_har else 'flow'} 0 is longer than 24 MiB and was passed over"
     ]
-    assert peak < 2.5 * MAX_EXCHANGE_BYTES
+    assert peak < 2.5 * MAX_FLOW_BYTES

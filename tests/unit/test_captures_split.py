@@ -127,8 +127,8 @@ def test_a_long_entry_is_passed_over_wherever_it_is_cut() -> None:
 def test_a_damaged_entry_is_told_and_costs_no_other() -> None:
     data = b'{"log":{"entries":[{"request":{"method":"GET"}},{"CANARY"},{},{"a":1,},{"b":2}]}}'
     problems: list[str] = []
-    exchanges = list(read_har(io.BytesIO(data), "x.har", problems.append))
-    assert [exchange.method for exchange in exchanges] == ["GET", "", ""]
+    flows = list(read_har(io.BytesIO(data), "x.har", problems.append))
+    assert [flow.method for flow in flows] == ["GET", "", ""]
     assert problems == [
         "x.har: entry 1 is damaged: it is no valid JSON",
         "x.har: entry 3 is damaged: it is no valid JSON",

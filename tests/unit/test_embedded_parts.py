@@ -13,7 +13,7 @@ from tests.support.servers import until
 from m26.embedded import binaries
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import Process, find
-from m26.embedded.user import Account, account
+from m26.embedded.user import User, user_of
 from m26.embedded.valkey import Valkey
 from m26.errors import ConfigError, StorageError
 from m26.home.lock import Lock
@@ -163,20 +163,20 @@ def test_data_of_another_user_goes_on_as_that_user_where_it_can(tmp_path: Path) 
     if os.geteuid() == 0:
         os.chown(tmp_path / "data", 65534, 65534)
         with pytest.raises(StorageError, match="nobody cannot enter"):
-            account(tmp_path, PROGRAM)
+            user_of(tmp_path, PROGRAM)
     else:
-        assert account(tmp_path, PROGRAM) == Account(uid=os.geteuid())
+        assert user_of(tmp_path, PROGRAM) == User(uid=os.geteuid())
 
 
 def test_root_becomes_another_user_or_is_told_what_to_do(tmp_path: Path) -> None:
     if os.geteuid() == 0:
-        assert account(tmp_path, PROGRAM, namespace=("env",)) == Account(prefix=("env",), uid=0)
+        assert user_of(tmp_path, PROGRAM, namespace=("env",)) == User(prefix=("env",), uid=0)
         tmp_path.chmod(0o700)
         with pytest.raises(StorageError, match="refuses to run as root") as raised:
-            account(tmp_path / "postgres", PROGRAM, namespace=("false",))
+            user_of(tmp_path / "postgres", PROGRAM, namespace=("false",))
         assert "ordinary user" in raised.value.hint
     else:
-        assert account(tmp_path, PROGRAM, namespace=("false",)) == Account(uid=os.geteuid())
+        assert user_of(tmp_path, PROGRAM, namespace=("false",)) == User(uid=os.geteuid())
 
 
 def test_a_url_keeps_a_path_with_odd_characters() -> None:

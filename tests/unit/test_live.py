@@ -26,7 +26,7 @@ from m26.cli.live import LiveView, log_progress
 from m26.cli.output import print_rows
 from m26.errors import StorageError
 from m26.status.conditions import State
-from m26.status.views import Snapshot
+from m26.status.views import StatusView
 
 ESCAPE = "\x1b"
 RUN = """
@@ -221,7 +221,7 @@ async def test_progress_is_logged_at_once_and_then_periodically(
     watched.metrics.auctions.labels("new").inc(5)
     looked = 0
 
-    def snapshot() -> Snapshot:
+    def snapshot() -> StatusView:
         nonlocal looked
         looked += 1
         if looked == 4:

@@ -18,7 +18,7 @@ from tests.support.gateway import (
 )
 
 from m26.auth.credentials import Credentials, Use
-from m26.auth.login import Login, address, exchange, prepare, read_redirect
+from m26.auth.login import Login, address, prepare, read_redirect, redeem
 from m26.auth.vault import Vault
 from m26.errors import AuthError, M26Error, TransportError, UsageError
 from m26.upstream.client import GatewayClient
@@ -171,7 +171,7 @@ async def log_in(
         spent.append(name)
 
     async with GatewayClient(profile=SIM, platform="sim", transport=upstream.transport()) as client:
-        held = await exchange(
+        held = await redeem(
             Secret(CODE),
             WHO,
             profile=SIM,
@@ -233,7 +233,7 @@ async def test_a_new_login_ends_what_was_wrong_with_the_old_one(tmp_path: Path) 
         (httpx.ReadError("reset"), TransportError, 5),
     ],
 )
-async def test_an_exchange_that_fails_leaves_the_vault_as_it_was(
+async def test_a_login_that_fails_leaves_the_vault_as_it_was(
     tmp_path: Path, answer: httpx.Response | Exception, kind: type[M26Error], code: int
 ) -> None:
     vault = stored(tmp_path, credentials(refresh_refused="login_again"))

@@ -100,3 +100,13 @@ def test_a_word_is_about_an_account_by_its_name_or_for_everybody(
 ) -> None:
     status.report(source, State.PAUSED)
     assert status.current.is_about("main") is about
+
+
+def test_an_account_is_as_its_own_worst_word_or_as_the_process(status: Status) -> None:
+    assert status.about("main").state is State.STARTING
+    status.report("store", State.STORING_ONLY, reason="full")
+    status.report("account:main", State.COLLECTING)
+    status.report("budget:main", State.PAUSED, reason="spent")
+    assert (status.about("main").source, status.about("other").source) == ("budget:main", "store")
+    status.report("stop", State.STOPPED, reason="captcha")
+    assert {status.about(name).source for name in ("main", "other")} == {"stop"}

@@ -16,6 +16,7 @@ from m26.auth.cache import TicketCache
 from m26.auth.entry import Entry
 from m26.auth.session import Session
 from m26.auth.vault import Vault
+from m26.clock import iso
 from m26.collect import sweep
 from m26.collect.exchange import Exchange
 from m26.collect.keep import Keeper
@@ -26,7 +27,7 @@ from m26.limits.standing import Standing
 from m26.models import Account
 from m26.status.conditions import State, Status
 from m26.status.metrics import Metrics
-from m26.status.snapshot import Figures
+from m26.status.views import AccountView
 from m26.upstream.profile import Paging
 
 
@@ -45,17 +46,19 @@ class Collector:
         left = self.session.seconds_left()
         return {what: max(0.0, seconds) for what, seconds in left.items() if seconds is not None}
 
-    def figures(self) -> Figures:
+    def view(self, status: Status) -> AccountView:
         """How it is, for the operator."""
-        outlook = self.budget.outlook()
-        return Figures(
+        condition, outlook = status.about(self.account.name), self.budget.outlook()
+        return AccountView(
             name=self.account.name,
             platform=self.account.platform,
+            state=condition.state,
+            reason=condition.reason,
             strategy=self.session.strategy,
-            budget=outlook.left,
-            refills_at=outlook.refills_at,
-            next_at=outlook.next_at,
-            auth_left=self.auth_left,
+            budget=dict(outlook.left),
+            next_request_at=iso(outlook.next_at),
+            refills_at={window: iso(at) for window, at in outlook.refills_at.items()},
+            auth_seconds_left=self.auth_left,
         )
 
 

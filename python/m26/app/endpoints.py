@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -17,7 +16,7 @@ from m26.app.servers import Servers
 from m26.config import Settings
 from m26.home.runfile import announced
 from m26.status.conditions import State
-from m26.status.snapshot import Facts, Observer
+from m26.status.snapshot import Observer, Setup
 from m26.store.drain import Drain
 from m26.web import guard
 from m26.web.app import create_app
@@ -44,9 +43,9 @@ async def serving(
     observer = Observer(
         metrics=telemetry.metrics,
         status=telemetry.status,
-        facts=_facts(settings, assigned, used, database_version),
+        setup=_setup(settings, assigned, used, database_version),
         backlog=lambda: drain.backlog,
-        figures=lambda: (each.figures() for each in collectors),
+        accounts=lambda: [each.view(telemetry.status) for each in collectors],
         now=clock.time,
     )
     per_day = budget_limits(assigned.profile, settings).per_day
@@ -69,15 +68,13 @@ async def serving(
             group.cancel_scope.cancel()
 
 
-def _facts(settings: Settings, assigned: Assignment, used: Servers, version: str) -> Facts:
-    return Facts(
+def _setup(settings: Settings, assigned: Assignment, used: Servers, version: str) -> Setup:
+    return Setup(
         simulator=assigned.is_simulator,
         profile=assigned.profile.name,
-        accounts=assigned.accounts,
         home=settings.home,
-        database=replace(used.postgres.shown, version=version),
+        database={**used.postgres.shown, "version": version},
         redis=used.redis.shown,
-        url="",
     )
 
 

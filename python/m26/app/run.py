@@ -30,7 +30,7 @@ from m26.home.lock import HomeLock
 from m26.status.announce import announce
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
-from m26.status.views import Snapshot
+from m26.status.views import StatusView
 from m26.wake import Wake
 from m26.web import guard
 
@@ -41,7 +41,7 @@ _log = structlog.get_logger()
 class Run:
     """A run that is under way."""
 
-    snapshot: Callable[[], Snapshot]
+    snapshot: Callable[[], StatusView]
     finish: Callable[[], Awaitable[None]]
     """Stop asking; return when what was received is stored and published, or 30 s are over."""
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import anyio
@@ -16,7 +17,7 @@ from m26.embedded import postgres, valkey
 from m26.errors import StorageError
 from m26.redaction import register_secret
 from m26.status.conditions import State, Status
-from m26.status.snapshot import Server
+from m26.status.views import ServerView
 from m26.store.database import Store, connect
 
 _PATIENCE = 30.0
@@ -30,10 +31,10 @@ class Address:
     """Where a server is: how to connect, and what may be shown of it."""
 
     url: str
-    shown: Server
+    shown: ServerView
 
     def __repr__(self) -> str:
-        return f"Address({self.shown.where!r})"
+        return f"Address({self.shown['where']!r})"
 
 
 def _nobody(_reason: str) -> None:
@@ -53,7 +54,7 @@ async def database_server(
         yield _given(settings.postgres.dsn.get_secret_value())
         return
     async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report) as server:
-        yield Address(server.dsn, Server(embedded=True, where=str(server.socket_folder)))
+        yield _embedded(server.dsn, server.socket_folder)
 
 
 @asynccontextmanager
@@ -67,7 +68,7 @@ async def redis_server(settings: Settings, *, report: Report = _nobody) -> Async
         yield _given(settings.redis.url.get_secret_value())
         return
     async with valkey.running(settings.home, report=report) as server:
-        yield Address(server.url, Server(embedded=True, where=str(server.socket)))
+        yield _embedded(server.url, server.socket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,10 @@ async def _connected(dsn: str) -> Store:
         await anyio.sleep(0.5)
 
 
+def _embedded(url: str, socket: Path) -> Address:
+    return Address(url, ServerView(embedded=True, where=str(socket), version=""))
+
+
 def _given(url: str) -> Address:
     try:
         parts = urlsplit(url)
@@ -144,4 +149,4 @@ def _given(url: str) -> Address:
         place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
     except ValueError:
         place = "as configured"  # whoever connects will say what is wrong with it
-    return Address(url, Server(embedded=False, where=place))
+    return Address(url, ServerView(embedded=False, where=place, version=""))

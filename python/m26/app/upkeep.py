@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 from m26.app.accounts import SIMULATED, chosen_profile, load_profile
 from m26.app.outgoing import budget_of, gateway
 from m26.auth.credentials import Credentials
-from m26.auth.login import Login, exchange
+from m26.auth.login import Login, redeem
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
 from m26.auth.vault import Vault
 from m26.clock import Clock, iso
@@ -128,7 +128,7 @@ async def log_in(
         settings, account=login.account, platform=login.platform, profile=profile, clock=clock
     ) as desk:
         try:
-            return await exchange(
+            return await redeem(
                 code,
                 login,
                 profile=profile,

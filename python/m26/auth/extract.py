@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import orjson
 
 from m26.auth.credentials import Bundle, Ticket, Tokens
-from m26.captures.exchange import Exchange
+from m26.captures.flow import Flow
 from m26.captures.har import read_har
 from m26.captures.mitm import is_flow_file, read_flows
 from m26.errors import ShapeError, UsageError
@@ -34,7 +34,7 @@ from m26.upstream.secret import Secret
 
 _PRODUCT = re.compile(r"[a-z]+-\d{4}-([a-z0-9]+)")
 _LONE_TOKEN_LIFE = 3_600.0
-"""Seconds assumed of an access token whose exchange the capture does not show."""
+"""Seconds assumed of an access token whose reply the capture does not show."""
 _MOST_PROBLEMS = 20
 _BOM = b"\xef\xbb\xbf"
 
@@ -63,7 +63,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What one exchange shows; all that is kept of it."""
+    """What one flow shows; all that is kept of it."""
 
     at: float
     platform: str | None = None
@@ -100,12 +100,12 @@ def read_credentials(
             problems.append(text)
 
     try:
-        for exchange in _exchanges(path, problem):
+        for flow in _flows(path, problem):
             requests += 1
-            if part := _part(exchange):
+            if part := _part(flow):
                 parts.append(part)
-                if exchange.response is None and part.session is None:  # a token or login call
-                    problem(f"{path}: {exchange.flaw}")
+                if flow.response is None and part.session is None:  # a token or login call
+                    problem(f"{path}: {flow.flaw}")
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror}",
@@ -118,7 +118,7 @@ def read_credentials(
     return replace(found, problems=tuple(problems))
 
 
-def _exchanges(path: Path, problem: Callable[[str], None]) -> Iterator[Exchange]:
+def _flows(path: Path, problem: Callable[[str], None]) -> Iterator[Flow]:
     with path.open("rb") as stream:
         if is_flow_file(stream.peek()):
             yield from read_flows(stream, str(path), problem)
@@ -165,7 +165,7 @@ def _of_one_account(
 
 
 def _together(parts: Collection[_Part]) -> Found:
-    """What exchanges come to, taken in the order of their times."""
+    """What flows come to, taken in the order of their times."""
     found, bundles = Found(), {}
     personas = {part.session: part.blaze_id for part in parts if part.blaze_id is not None}
     for part in sorted(parts, key=attrgetter("at")):
@@ -190,23 +190,23 @@ def _together(parts: Collection[_Part]) -> Found:
     return replace(found, bundles=tuple(bundles.values()))
 
 
-def _part(exchange: Exchange) -> _Part | None:
-    """What an exchange shows; None when it is not one of ours."""
-    path = re.split("[?#]", exchange.url, maxsplit=1)[0]
-    if exchange.method != "POST":
+def _part(flow: Flow) -> _Part | None:
+    """What a flow shows; None when it is not one of ours."""
+    path = re.split("[?#]", flow.url, maxsplit=1)[0]
+    if flow.method != "POST":
         return None
     if path.endswith(TOKEN_PATH):
-        return _token(exchange)
+        return _token(flow)
     if path.endswith(LOGIN_PATH):
-        return _login(exchange)
-    return _process(exchange, path) if PROCESS_PATH in path else None
+        return _login(flow)
+    return _process(flow, path) if PROCESS_PATH in path else None
 
 
-def _token(exchange: Exchange) -> _Part:
-    at, reply = exchange.ended_at / 1e6, _reply(exchange)
+def _token(flow: Flow) -> _Part:
+    at, reply = flow.ended_at / 1e6, _reply(flow)
     answer, granted = read_tokens(reply), read_access(reply)
     client_id, client_secret = (
-        Secret(exchange.form[name]) if name in exchange.form else None
+        Secret(flow.form[name]) if name in flow.form else None
         for name in ("client_id", "client_secret")
     )
     tokens = None
@@ -217,10 +217,10 @@ def _token(exchange: Exchange) -> _Part:
     return _Part(at=at, client_id=client_id, client_secret=client_secret, tokens=tokens)
 
 
-def _login(exchange: Exchange) -> _Part:
-    at, answer = exchange.ended_at / 1e6, read_login(_reply(exchange))
-    asked = _json(exchange.request)
-    platform = _platform(exchange.blaze_id, str(asked.get("productName", "")))
+def _login(flow: Flow) -> _Part:
+    at, answer = flow.ended_at / 1e6, read_login(_reply(flow))
+    asked = _json(flow.request)
+    platform = _platform(flow.blaze_id, str(asked.get("productName", "")))
     if not isinstance(answer, LoginAnswer):
         return _Part(at=at, platform=platform)
     access = asked.get("accessToken")
@@ -233,9 +233,9 @@ def _login(exchange: Exchange) -> _Part:
     )
 
 
-def _process(exchange: Exchange, path: str) -> _Part:
-    at, key = exchange.ended_at / 1e6, unquote(path.split(PROCESS_PATH, 1)[1])
-    info = _json(str(_json(exchange.request).get("requestInfo", "")).encode())
+def _process(flow: Flow, path: str) -> _Part:
+    at, key = flow.ended_at / 1e6, unquote(path.split(PROCESS_PATH, 1)[1])
+    info = _json(str(_json(flow.request).get("requestInfo", "")).encode())
     auth = info.get("messageAuthData")
     auth = auth if isinstance(auth, dict) else {}
     texts = auth.get("authCode"), auth.get("authData"), info.get("deviceId")
@@ -252,7 +252,7 @@ def _process(exchange: Exchange, path: str) -> _Part:
         )
     return _Part(
         at=at,
-        platform=_platform(exchange.blaze_id),
+        platform=_platform(flow.blaze_id),
         session=Secret(key) if key else None,
         bundle=bundle,
     )
@@ -264,12 +264,12 @@ def _platform(*names: str) -> str | None:
     return next((match[1] for match in matches if match), None)
 
 
-def _reply(exchange: Exchange) -> Reply:
+def _reply(flow: Flow) -> Reply:
     return Reply(
-        status=exchange.status,
-        content_type=exchange.content_type,
-        body=(exchange.response or b"").decode("utf-8", "replace").encode(),  # JSON is UTF-8
-        fetched_at=exchange.ended_at,
+        status=flow.status,
+        content_type=flow.content_type,
+        body=(flow.response or b"").decode("utf-8", "replace").encode(),  # JSON is UTF-8
+        fetched_at=flow.ended_at,
         seconds=0.0,
     )
 

@@ -157,7 +157,7 @@ def read_redirect(
     return code
 
 
-async def exchange(
+async def redeem(
     code: Secret,
     login: Login,
     *,

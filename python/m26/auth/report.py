@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from m26.auth.credentials import REFRESH_LIFE, Bundle, Credentials, Use
+from m26.clock import iso
+from m26.models import Time
 from m26.upstream.profile import Profile
 from m26.upstream.rules import RULES
 from m26.upstream.signing import can_sign
@@ -34,8 +36,7 @@ class Line:
     """Requests with it whose outcome is known."""
     failure: str | None = None
     """Reason code of the last request with it that was refused."""
-    failed_at: float | None = None
-    """When that was, Unix seconds."""
+    failed_at: Time | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,28 @@ class Forecast:
     """None when nothing that m26 knows of will end while it runs."""
     text: str
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How an account can authenticate, without a secret."""
+
+    account: str
+    platform: str
+    credentials: list[Line]
+    bundles: list[BundleLine]
+    forecast: Forecast
+
+
+def health(account: str, held: Credentials, profile: Profile, *, now: float) -> Health:
+    """How an account's credentials are."""
+    return Health(
+        account=account,
+        platform=held.platform,
+        credentials=lines(held, profile, now=now),
+        bundles=bundle_lines(held, now=now),
+        forecast=forecast(held, profile, now=now),
+    )
 
 
 def lines(held: Credentials, profile: Profile, *, now: float) -> list[Line]:
@@ -246,5 +269,5 @@ def _fared(*uses: Use | None) -> dict[str, Any]:
     return {
         "used": sum(use.count for use in known),
         "failure": last.reason if last else None,
-        "failed_at": last.refused_at if last else None,
+        "failed_at": iso(last.refused_at) if last else None,
     }

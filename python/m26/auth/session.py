@@ -55,7 +55,7 @@ class Session:
             its access token is dead.
     """
 
-    def __init__(
+    def __init__(  # nine: whose, with what (each a seam of its tests), and two listeners
         self,
         *,
         entry: Entry,

@@ -1,1 +1,1 @@
-"""Capture files in, the HTTP exchanges they hold out: one reader for credentials and for rows."""
+"""Capture files in, the HTTP flows they hold out: one reader for credentials and for rows."""

@@ -1,11 +1,11 @@
-"""A mitmproxy addon: the app's exchanges in, what `m26 auth import` needs of them out, as a HAR.
+"""A mitmproxy addon: the app's flows in, what `m26 auth import` needs of them out, as a HAR.
 
 It runs in mitmproxy's own Python (mitmproxy 10 and newer) and so imports nothing of m26:
 
     uvx mitmproxy -s addon.py --set m26_folder=FOLDER
 
 Only what is named here is written: tokens, client, session, signature and platform. No cookie, no
-host, no name, no auction. The file is whole after each exchange, and only its owner may read it.
+host, no name, no auction. The file is whole after each flow, and only its owner may read it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
 Loader: TypeAlias = Any  # mitmproxy's own
-Flow: TypeAlias = Any
+HTTPFlow: TypeAlias = Any
 _TOKEN, _LOGIN, _PROCESS = "/connect/token", "/wal/authentication/login", "/wal/mca/Process/"
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _HEAD = b'{"log":{"version":"1.2","creator":{"name":"m26 addon","version":"1"},"entries":['
@@ -45,8 +45,8 @@ class Capture:
         )
         self._options = loader.master.options
 
-    def response(self, flow: Flow) -> None:
-        """Write an exchange down if it is one that m26 needs."""
+    def response(self, flow: HTTPFlow) -> None:
+        """Write a flow down if it is one that m26 needs."""
         path = flow.request.path.partition("?")[0]
         needed = _needed(flow, path) if flow.request.method == "POST" else None
         if needed is None:
@@ -87,8 +87,8 @@ class Capture:
         return io.FileIO(descriptor, "w")
 
 
-def _needed(flow: Flow, path: str) -> tuple[str, dict[str, str], dict[str, Any]] | None:
-    """What an exchange is, and the little of its request and its reply that m26 reads."""
+def _needed(flow: HTTPFlow, path: str) -> tuple[str, dict[str, str], dict[str, Any]] | None:
+    """What a flow is, and the little of its request and its reply that m26 reads."""
     sent, answered = flow.request.get_text(strict=False), flow.response.get_text(strict=False)
     if path.endswith(_TOKEN):
         form = _pick(dict(parse_qsl(sent or "")), "client_id", "client_secret")
@@ -105,7 +105,9 @@ def _needed(flow: Flow, path: str) -> tuple[str, dict[str, str], dict[str, Any]]
     return None
 
 
-def _entry(flow: Flow, path: str, request: dict[str, str], reply: dict[str, Any]) -> dict[str, Any]:
+def _entry(
+    flow: HTTPFlow, path: str, request: dict[str, str], reply: dict[str, Any]
+) -> dict[str, Any]:
     began = flow.request.timestamp_start
     ended = flow.response.timestamp_end or began
     second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began))

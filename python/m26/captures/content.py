@@ -19,7 +19,7 @@ def decoded(content: bytes, encoding: str) -> bytes:
         encoding: the Content-Encoding header; empty when there is none.
 
     Raises:
-        ValueError: it cannot be decoded; the text continues a sentence on the exchange.
+        ValueError: it cannot be decoded; the text continues a sentence on the flow.
     """
     try:
         match encoding.lower().strip():

@@ -1,4 +1,4 @@
-"""HAR files in, their exchanges out."""
+"""HAR files in, their flows out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import orjson
 
-from m26.captures.exchange import MAX_EXCHANGE_BYTES, Exchange, form_fields, too_long
+from m26.captures.flow import MAX_FLOW_BYTES, Flow, form_fields, too_long
 from m26.captures.split import Source, Splitter
 from m26.errors import ShapeError
 
@@ -26,8 +26,8 @@ def is_har(head: bytes) -> bool:
     return splitter.has_log
 
 
-def read_har(source: Source, name: str, problem: Callable[[str], None]) -> Iterator[Exchange]:
-    """Exchanges of a HAR, in its order, one entry in memory at a time.
+def read_har(source: Source, name: str, problem: Callable[[str], None]) -> Iterator[Flow]:
+    """Flows of a HAR, in its order, one entry in memory at a time.
 
     Args:
         source: the file.
@@ -38,7 +38,7 @@ def read_har(source: Source, name: str, problem: Callable[[str], None]) -> Itera
         ShapeError: no HAR after all.
     """
     splitter, count = Splitter(), 0
-    for number, text in enumerate(splitter.split(source, limit=MAX_EXCHANGE_BYTES)):
+    for number, text in enumerate(splitter.split(source, limit=MAX_FLOW_BYTES)):
         count = number + 1
         if text is None:
             problem(too_long(name, "entry", number))
@@ -48,7 +48,7 @@ def read_har(source: Source, name: str, problem: Callable[[str], None]) -> Itera
         except (ValueError, RecursionError):  # its text may quote the file, and so a secret
             problem(f"{name}: entry {number} is damaged: it is no valid JSON")
         else:
-            yield _exchange(entry, number)
+            yield _flow(entry, number)
     if not splitter.has_entries:
         raise ShapeError(
             f"{name} is not a HAR file: it has no log.entries",
@@ -69,7 +69,7 @@ def _parse(text: bytes | bytearray) -> dict[str, Any]:
     return cast("dict[str, Any]", found)
 
 
-def _exchange(entry: dict[str, Any], number: int) -> Exchange:
+def _flow(entry: dict[str, Any], number: int) -> Flow:
     request, response = _table(entry, "request"), _table(entry, "response")
     # HTTP Toolkit puts a request's body that is no text into _content.
     posted = _table(request, "postData") or _table(request, "_content")
@@ -79,7 +79,7 @@ def _exchange(entry: dict[str, Any], number: int) -> Exchange:
     sent, body = _body(posted, "replace"), _body(content, "surrogatepass")
     missing = f"entry {number} holds no reply body (export the HAR with content)"
     status = response.get("status")
-    return Exchange(
+    return Flow(
         method=_text(request, "method").upper(),
         url=_text(request, "url"),
         blaze_id=_header(request, "x-blaze-id"),

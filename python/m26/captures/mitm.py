@@ -1,4 +1,4 @@
-"""mitmproxy flow files in, their exchanges out, one flow in memory at a time."""
+"""mitmproxy flow files in, their flows out, one in memory at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from m26.captures.content import decoded
-from m26.captures.exchange import MAX_EXCHANGE_BYTES, Exchange, form_fields, too_long
+from m26.captures.flow import MAX_FLOW_BYTES, Flow, form_fields, too_long
 from m26.errors import ShapeError
 
 # Versions whose HTTP part has the form read here: mitmproxy 4 to 12.
@@ -27,8 +27,8 @@ def is_flow_file(head: bytes) -> bool:
 
 def read_flows(
     stream: io.BufferedReader, name: str, problem: Callable[[str], None]
-) -> Iterator[Exchange]:
-    """Exchanges of a flow file, in its order.
+) -> Iterator[Flow]:
+    """Flows of a flow file, in its order.
 
     Args:
         stream: the file.
@@ -63,12 +63,12 @@ def read_flows(
                 hint="Export it as HAR: mitmdump -nr FILE --set hardump=FILE.har",
             )
         if flow.get("type") == "http" and isinstance(flow.get("request"), dict):
-            yield _exchange(flow, number)
+            yield _flow(flow, number)
         number += 1
 
 
-def _exchange(flow: dict[str, Any], number: int) -> Exchange:
-    request, response = flow["request"], flow.get("response")
+def _flow(stored: dict[str, Any], number: int) -> Flow:
+    request, response = stored["request"], stored.get("response")
     response = response if isinstance(response, dict) else {}
     asked, answered = _headers(request), _headers(response)
     sent, body, flaw = b"", None, f"flow {number} holds no reply body"
@@ -79,7 +79,7 @@ def _exchange(flow: dict[str, Any], number: int) -> Exchange:
     except ValueError as error:
         flaw = f"flow {number} {error}"
     status = response.get("status_code")
-    return Exchange(
+    return Flow(
         method=_bytes(request, "method").decode("latin-1").upper(),
         url=_bytes(request, "path").decode("latin-1"),
         blaze_id=asked.get("x-blaze-id", ""),
@@ -125,7 +125,7 @@ def _read(stream: io.BufferedReader) -> object:
         if len(digits) > _MAX_DIGITS:
             raise ValueError("no length where one is due")
     length = _length(digits)
-    if length > MAX_EXCHANGE_BYTES:
+    if length > MAX_FLOW_BYTES:
         _pass_over(stream, length + 1)
         return _TOO_LONG
     data = stream.read(length + 1)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from m26.cli.credentials import document, opened, say_stopped, show, stopped
+from m26.cli.credentials import health, opened, say_stopped, show, stopped
 from m26.cli.options import Options
 from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
-    from m26.auth.intake import Found, Imported
-
+    from m26.auth import intake
+    from m26.cli.documents import AddonView, CaptureView, FoundView, ImportView
 
 _GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
 """The gateway needs old TLS renegotiation, which mitmproxy allows only without verification."""
@@ -65,12 +64,14 @@ def import_(
         )
         for file in files
     ]
-    held, stop = document(account, vault.read(account), chosen), stopped(settings.home)
+    held, stop = health(account, vault.read(account), chosen), stopped(settings.home)
     if options.json:
-        captures = [
-            {"file": str(f), **_document(part)} for f, part in zip(files, done, strict=True)
-        ]
-        dump_json({"captures": captures, "account": held, "stopped": stop})
+        printed: ImportView = {
+            "captures": [_capture(file, part) for file, part in zip(files, done, strict=True)],
+            "account": held,
+            "stopped": stop,
+        }
+        dump_json(printed)
         return
     for file, part in zip(files, done, strict=True):
         _show(file, part)
@@ -96,7 +97,7 @@ def status(
         options: options of every command.
     """
     _, vault, profile = opened(options)
-    accounts = [document(name, vault.read(name), profile) for name in vault.accounts()]
+    accounts = [health(name, vault.read(name), profile) for name in vault.accounts()]
     if options.json:
         dump_json(accounts)
         return
@@ -126,12 +127,13 @@ def addon(*, options: Options = Options()) -> None:
     script, setting = quote(str(path)), quote(f"m26_folder={folder}")
     command = f"uvx mitmproxy -s {script} --set {setting} {_GATEWAY_ALONE}"
     if options.json:
-        dump_json({"path": str(path), "folder": str(folder), "command": command})
+        printed: AddonView = {"path": str(path), "folder": str(folder), "command": command}
+        dump_json(printed)
         return
     console().print(f"{path}\n\n{command}", markup=False, soft_wrap=True)
 
 
-def _summary(found: Found) -> dict[str, object]:
+def _summary(found: intake.Found) -> FoundView:
     tokens = found.tokens
     return {
         "requests": found.requests,
@@ -146,16 +148,17 @@ def _summary(found: Found) -> dict[str, object]:
     }
 
 
-def _document(part: Imported) -> dict[str, object]:
+def _capture(file: Path, part: intake.Imported) -> CaptureView:
     return {
+        "file": str(file),
         "found": _summary(part.found),
-        "facts": [asdict(fact) for fact in part.facts],
-        "missing": [asdict(lack) for lack in part.missing],
-        "problems": list(part.problems),
+        "facts": part.facts,
+        "missing": part.missing,
+        "problems": part.problems,
     }
 
 
-def _show(file: Path, part: Imported) -> None:
+def _show(file: Path, part: intake.Imported) -> None:
     counts = ", ".join(f"{what}: {_shown(value)}" for what, value in _summary(part.found).items())
     console().print(f"{file.name}: {counts}", markup=False)
     facts = [(f.what, f.id, f.state) for f in part.facts if f.what != "bundle"]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from m26.cli.output import size
@@ -41,6 +41,13 @@ class Check:
     found: str
     fix: str = ""
     """A command, or what to do; empty when there is nothing to do."""
+
+
+class DoctorView(TypedDict):
+    """``m26 doctor``."""
+
+    schema_version: Literal[1]
+    checks: list[Check]
 
 
 def python(_: Loaded) -> Check:

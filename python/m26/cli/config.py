@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from m26.cli.options import Options
 from m26.cli.output import dump_json, table
+
+if TYPE_CHECKING:
+    from m26.cli.documents import SettingView
 
 
 def show(
@@ -24,7 +27,7 @@ def show(
     from m26 import config
 
     loaded = options.load(logs=False)
-    rows = [
+    rows: list[SettingView] = [
         {
             "key": key,
             "environment": config.environment_name(key),
@@ -37,8 +40,5 @@ def show(
         dump_json(rows)
         return
     columns = ("environment", "value", "origin") if origin else ("environment", "value")
-    table("", columns, ([_plain(row[column]) for column in columns] for row in rows))
-
-
-def _plain(value: object) -> object:
-    return value if value is None else str(value)
+    plain = ({**row, "value": None if row["value"] is None else str(row["value"])} for row in rows)
+    table("", columns, ([row[column] for column in columns] for row in plain))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from m26.cli.options import Options
 from m26.cli.output import console, duration, table
-from m26.clock import iso, unix
+from m26.clock import unix
 from m26.home.stops import read_stops
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from m26.auth.credentials import Credentials
-    from m26.auth.report import Line
+    from m26.auth.report import BundleLine, Forecast, Health, Line
     from m26.auth.vault import Vault
     from m26.config import Settings
     from m26.upstream.profile import Profile
@@ -35,53 +34,46 @@ def opened(options: Options) -> tuple[Settings, Vault, Profile]:
     return settings, Vault.open(settings.home, settings.vault), chosen_profile(settings)
 
 
-def document(name: str, held: Credentials, chosen: Profile) -> dict[str, Any]:
-    """An account as JSON shows it; the tables are made of it too."""
+def health(name: str, held: Credentials, chosen: Profile) -> Health:
+    """How an account is now; its document and its tables."""
     from m26.app.upkeep import profile_of
     from m26.auth import report
 
-    now, profile = time.time(), profile_of(held.platform, chosen)
-    return {
-        "account": name,
-        "platform": held.platform,
-        "credentials": [_line(line) for line in report.lines(held, profile, now=now)],
-        "bundles": [asdict(line) for line in report.bundle_lines(held, now=now)],
-        "forecast": asdict(report.forecast(held, profile, now=now)),
-    }
+    return report.health(name, held, profile_of(held.platform, chosen), now=time.time())
 
 
-def show(account: dict[str, Any], *, bundles: bool = False) -> None:
+def show(account: Health, *, bundles: bool = False) -> None:
     """Print an account: its credentials, its bundles where they are few or wanted, a forecast."""
     rows: Sequence[Sequence[object]] = [
         (
-            line["what"],
-            line["state"],
-            _for(line["age"]),
-            _for(line["seconds_left"]),
-            line["used"] or None,
+            line.what,
+            line.state,
+            _for(line.age),
+            _for(line.seconds_left),
+            line.used or None,
             _failure(line),
-            line["detail"],
+            line.detail,
         )
-        for line in account["credentials"]
+        for line in account.credentials
     ]
     columns = ("credential", "state", "age", "left", "used", "last failure", "")
-    table(f"{account['account']} ({account['platform']})", columns, rows)
-    listed = account["bundles"]
+    table(f"{account.account} ({account.platform})", columns, rows)
+    listed = account.bundles
     if listed and (bundles or len(listed) <= _FEW):
         table("", _BUNDLE_COLUMNS, [_bundle(line) for line in listed])
     elif listed:
         console().print(f"{len(listed)} bundles: --bundles lists them", markup=False)
-    say_forecast(account["forecast"])
+    say_forecast(account.forecast)
 
 
-def say_forecast(forecast: dict[str, Any], *, of: str = "") -> None:
+def say_forecast(forecast: Forecast, *, of: str = "") -> None:
     """Print when authentication runs out, and what to do; `of` names the account."""
-    left = forecast["seconds_left"]
+    left = forecast.seconds_left
     ends = "Auth" if left is None else f"Auth runs out in {duration(left)}"
     if left == 0:
         ends = "Auth does not work"
     whose = f"{of}: " if of else ""
-    text = f"{whose}{ends}: {forecast['text']}. {forecast['advice'].rstrip('.')}.\n"
+    text = f"{whose}{ends}: {forecast.text}. {forecast.advice.rstrip('.')}.\n"
     console().print(text, markup=False)
 
 
@@ -98,29 +90,23 @@ def say_stopped(reasons: list[str]) -> None:
         console().print(text, markup=False)
 
 
-def _line(line: Line) -> dict[str, Any]:
-    shown = asdict(line)
-    shown["failed_at"] = None if line.failed_at is None else iso(line.failed_at)
-    return shown
-
-
-def _bundle(line: dict[str, Any]) -> tuple[object, ...]:
-    state = line["state"]
+def _bundle(line: BundleLine) -> tuple[object, ...]:
+    state = line.state
     if state == "resting":
-        state = f"resting for {duration(line['resting'])}"
+        state = f"resting for {duration(line.resting or 0)}"
     fared = [
-        f"{name}: {use['accepted']}, {use['refused']} {use['reason']}".rstrip()
-        for name, use in line["commands"].items()
+        f"{name}: {use.accepted}, {use.refused} {use.reason}".rstrip()
+        for name, use in line.commands.items()
     ]
-    age, left = _for(line["age"]), _for(line["seconds_left"])
-    return line["id"], state, age, left, "; ".join(fared) or "not used yet"
+    age, left = _for(line.age), _for(line.seconds_left)
+    return line.id, state, age, left, "; ".join(fared) or "not used yet"
 
 
-def _failure(line: dict[str, Any]) -> str | None:
-    if not line["failure"]:
+def _failure(line: Line) -> str | None:
+    if not line.failure or line.failed_at is None:
         return None
-    largest = duration(time.time() - unix(line["failed_at"])).split()[:2]
-    return f"{line['failure']} {' '.join(largest)} ago"
+    largest = duration(time.time() - unix(line.failed_at)).split()[:2]
+    return f"{line.failure} {' '.join(largest)} ago"
 
 
 def _for(seconds: float | None) -> str | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows, size, table
+
+if TYPE_CHECKING:
+    from m26.cli.documents import DatabaseView, MigrateView, MigrationView, TableSizeView
 
 
 class Schema(Protocol):
@@ -56,24 +59,31 @@ async def print_migrate(store: Schema, *, as_json: bool) -> None:
     """`migrate` on an open store."""
     applied = list(await store.migrate())
     if as_json:
-        dump_json({"applied": applied})
+        printed: MigrateView = {"applied": applied}
+        dump_json(printed)
     else:
         print_rows([("applied", name) for name in applied] or [("schema", "is up to date")])
 
 
 async def print_status(store: Schema, *, as_json: bool) -> None:
     """`status` on an open store."""
-    migrations, sizes = await store.migration_status(), await store.sizes()
+    found: DatabaseView = {
+        "migrations": [cast("MigrationView", row) for row in await store.migration_status()],
+        "tables": [cast("TableSizeView", row) for row in await store.sizes()],
+    }
     if as_json:
-        dump_json({"migrations": list(migrations), "tables": list(sizes)})
+        dump_json(found)
         return
     table(
         "migrations",
         ("name", "applied"),
-        ([row["name"], row["applied_at"] or "pending: m26 db migrate"] for row in migrations),
+        (
+            [row["name"], row["applied_at"] or "pending: m26 db migrate"]
+            for row in found["migrations"]
+        ),
     )
     table(
         "\ntables",
         ("table", "rows (about)", "size"),
-        ([row["table"], row["rows"], size(row["bytes"])] for row in sizes),
+        ([row["table"], row["rows"], size(row["bytes"])] for row in found["tables"]),
     )

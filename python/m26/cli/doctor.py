@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from m26.cli import checks
-from m26.cli.checks import Check
+from m26.cli.checks import Check, DoctorView
 from m26.cli.options import Options
 from m26.cli.output import console, dump_json, text
 from m26.errors import ConfigError, M26Error
@@ -35,7 +34,8 @@ async def doctor(*, options: Options = Options()) -> int:
     else:
         found = [Check("config", "ok", "every setting is valid"), *await examine(loaded)]
     if options.json:
-        dump_json({"schema_version": 1, "checks": [asdict(check) for check in found]})
+        printed: DoctorView = {"schema_version": 1, "checks": found}
+        dump_json(printed)
     else:
         for check in found:
             _print(check)

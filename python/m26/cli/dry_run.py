@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from m26.cli.output import dump_json, print_rows, text
 
 if TYPE_CHECKING:
+    from m26.cli.documents import PlanView
     from m26.config import Loaded
 
 
@@ -25,7 +26,7 @@ def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
     profile = load_profile(profile_name(settings, vault), settings.home)
     given = settings.budget
     per_day = given.per_day or profile.budget.per_day
-    plan = {
+    plan: PlanView = {
         "profile": profile.name,
         "accounts": [account] if account else list(vault.accounts()) or ["the simulator's"],
         "query": SEARCH,

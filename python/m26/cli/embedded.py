@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +18,20 @@ from m26.errors import StorageError
 if TYPE_CHECKING:
     from anyio import CancelScope
 
+    from m26.cli.documents import EmbeddedServerView, EmbeddedStartView, EmbeddedStopView
     from m26.config import Settings
     from m26.embedded.supervise import Server
+
+_COLUMNS = {
+    "name": "server",
+    "running": "runs",
+    "pid": "pid",
+    "owner_pid": "owner's pid",
+    "version": "version",
+    "data_bytes": "size",
+    "folder": "files",
+    "socket_folder": "socket in",
+}
 
 
 def status(*, options: Options = Options()) -> None:
@@ -31,21 +43,12 @@ def status(*, options: Options = Options()) -> None:
         options: options of every command.
     """
     servers = _servers(options.load().settings)
-    rows = [_facts(server, program) for server, program in servers]
+    rows = [_view(server, program) for server, program in servers]
     if options.json:
         dump_json(rows)
         return
-    columns = {
-        "name": "server",
-        "running": "runs",
-        "pid": "pid",
-        "owner_pid": "owner's pid",
-        "version": "version",
-        "data_bytes": "size",
-        "folder": "files",
-        "socket_folder": "socket in",
-    }
-    table("", list(columns.values()), ([_plain(key, row[key]) for key in columns] for row in rows))
+    cells = ([_plain(key, row[key]) for key in _COLUMNS] for row in map(dict, rows))
+    table("", list(_COLUMNS.values()), cells)
 
 
 def start(*, options: Options = Options()) -> int:
@@ -73,7 +76,7 @@ def stop(*, options: Options = Options()) -> None:
 
     from m26.embedded.supervise import stop_leftover
 
-    stopped = [
+    stopped: list[EmbeddedStopView] = [
         {"name": server.name, "pid": anyio.run(stop_leftover, server)}
         for server, _ in _servers(options.load().settings)
     ]
@@ -156,7 +159,7 @@ async def _start(settings: Settings, as_json: bool) -> int:
     return code
 
 
-def _announce(urls: Mapping[str, str], *, as_json: bool) -> None:
+def _announce(urls: EmbeddedStartView, *, as_json: bool) -> None:
     if as_json:
         dump_json(urls)
         return
@@ -186,7 +189,7 @@ def _found(search: Callable[[], Path]) -> Path | None:
         return None
 
 
-def _facts(server: Server, program: Path | None) -> dict[str, object]:
+def _view(server: Server, program: Path | None) -> EmbeddedServerView:
     from m26.embedded.folders import socket_folder
 
     process = server.process()

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from m26.cli.output import Rows, duration, size, text
 from m26.clock import unix
-from m26.status.views import ConditionView, ServerView, Snapshot
+from m26.status.views import ConditionView, ServerView, StatusView
 
 _PASSING = ("budget left", "account", "lag", "running")
 """Rows that say nothing once the run is over."""
 
 
-def facts(now: Snapshot) -> Rows:
+def setup(now: StatusView) -> Rows:
     """What this run uses."""
     accounts = ", ".join(f"{a['name']} ({a['platform']})" for a in now["accounts"]) or "none"
     source = "the built-in simulator; no account is used" if now["simulator"] else accounts
@@ -26,17 +26,17 @@ def facts(now: Snapshot) -> Rows:
     ]
 
 
-def banner(now: Snapshot) -> Rows:
+def banner(now: StatusView) -> Rows:
     """What this run uses, and how to end it."""
     return [
         ("m26", now["versions"]["m26"]),
-        *facts(now),
+        *setup(now),
         ("stop", "Ctrl-C; what was received is stored first"),
         ("", ""),
     ]
 
 
-def figures(now: Snapshot) -> Rows:
+def figures(now: StatusView) -> Rows:
     """The figures, label and text; the same ones for the live table and ``m26 status``."""
     rate, auctions, requests = now["rate"], now["auctions"], now["requests"]
     lag, commits, journal = now["lag_seconds"], now["commits"], now["journal"]
@@ -69,7 +69,7 @@ def figures(now: Snapshot) -> Rows:
     ]
 
 
-def summary(now: Snapshot) -> Rows:
+def summary(now: StatusView) -> Rows:
     """What the run came to."""
     shown = [row for row in figures(_before_its_end(now)) if row[0] not in _PASSING]
     refused = now["rejects"]
@@ -84,7 +84,7 @@ def summary(now: Snapshot) -> Rows:
     ]
 
 
-def _before_its_end(now: Snapshot) -> Snapshot:
+def _before_its_end(now: StatusView) -> StatusView:
     """The snapshot without the word that the run is ending: how it was is what counts."""
     told = [each for each in now["conditions"] if each["state"] != "draining"]
     return {**now, "state": told[0], "conditions": told} if told else now
@@ -100,11 +100,11 @@ def _condition_rows(state: ConditionView, now: float) -> Rows:
     return lines
 
 
-def _account_rows(now: Snapshot) -> Rows:
+def _account_rows(now: StatusView) -> Rows:
     """One line for each account: how it is, what is left, when there is more."""
     at, rows = unix(now["now"]), []
     for account in now["accounts"]:
-        parts = [account["state"]]
+        parts: list[str] = [account["state"]]
         if account["strategy"]:
             parts.append(account["strategy"])
         if account["budget"]:

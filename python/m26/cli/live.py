@@ -16,7 +16,7 @@ from rich.live import Live
 
 from m26.cli.figures import banner, figures, summary
 from m26.cli.output import Rows, console, dump_json, grid
-from m26.status.views import Snapshot
+from m26.status.views import StatusView
 
 
 class LiveView:
@@ -29,7 +29,7 @@ class LiveView:
 
     def __init__(
         self,
-        snapshot: Callable[[], Snapshot],
+        snapshot: Callable[[], StatusView],
         *,
         as_json: bool = False,
         out: Console | None = None,
@@ -98,7 +98,7 @@ class LiveView:
             self._out.print(grid(rows, width=self._out.width))
 
 
-async def log_progress(snapshot: Callable[[], Snapshot], *, every: float = 10.0) -> None:
+async def log_progress(snapshot: Callable[[], StatusView], *, every: float = 10.0) -> None:
     """Log one ``run.progress`` line now and every so many seconds, until cancelled."""
     log = structlog.get_logger()
     while True:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 from cyclopts import Parameter
 
-from m26.cli.credentials import document, opened, say_stopped, show, stopped
+from m26.cli.credentials import health, opened, say_stopped, show, stopped
 from m26.cli.options import Options
 from m26.cli.output import dump_json
+
+if TYPE_CHECKING:
+    from m26.cli.documents import AddressView, LoginView
 
 _GUIDE = """\
 1. Open this address in a browser and log in:
@@ -62,7 +65,8 @@ def login(
         base_url = settings.upstream.oauth_url or profile.oauth.base_url
         url = address(who, profile=profile, base_url=base_url, vault=vault, now=time.time())
         if options.json:
-            dump_json({"url": url})
+            begins: AddressView = {"url": url}
+            dump_json(begins)
         else:
             sys.stdout.write(f"{url}\n" if print_url else _GUIDE.format(address=url))
             sys.stdout.flush()
@@ -71,9 +75,10 @@ def login(
         redirect = sys.stdin.readline()
     code = read_redirect(redirect, who, profile=profile, vault=vault, now=time.time())
     held = anyio.run(lambda: log_in(code, who, settings=settings, vault=vault, clock=Clock()))
-    shown, stop = document(account, held, chosen), stopped(settings.home)
+    shown, stop = health(account, held, chosen), stopped(settings.home)
     if options.json:
-        dump_json({"account": shown, "stopped": stop})
+        printed: LoginView = {"account": shown, "stopped": stop}
+        dump_json(printed)
         return
     show(shown)
     say_stopped(stop)

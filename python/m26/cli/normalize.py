@@ -15,6 +15,7 @@ from m26.cli.options import Options
 from m26.errors import M26Error, ShapeError, UsageError
 
 if TYPE_CHECKING:
+    from m26.cli.documents import NormalizeView
     from m26.models import Page
     from m26.offline.convert import Reject, Summary
     from m26.upstream.profile import Profile
@@ -187,7 +188,7 @@ def _tell(summary: Summary, rejects: str | None, options: Options, *, to_stderr:
 
         from m26.cli.output import dump_json
 
-        document = {
+        document: NormalizeView = {
             "pages": summary.pages,
             "rows": summary.rows,
             "cards": summary.cards,

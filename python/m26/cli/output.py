@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from m26.cli.documents import FailureView
 
 Rows = list[tuple[str, str]]
 """Labels and texts."""
@@ -37,9 +40,14 @@ def dump_json(value: object) -> None:
     try:
         line = orjson.dumps(value, default=str, option=options)
     except TypeError:  # a lone surrogate (an odd file name) or an integer over 64 bits
-        line = json.dumps(value, default=str, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(value, default=_plain, separators=(",", ":")).encode() + b"\n"
     sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
+
+
+def _plain(value: object) -> object:
+    """As orjson writes it."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -136,8 +144,8 @@ def size(count: float) -> str:
 def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:
     """An error on stderr: what and why, then what to do; JSON goes to stdout."""
     if as_json:
-        error: Mapping[str, Any] = {"code": code, "message": message, "hint": hint}
-        dump_json({"error": error})
+        printed: FailureView = {"error": {"code": code, "message": message, "hint": hint}}
+        dump_json(printed)
         return
     sys.stderr.write(f"m26: {message}\n")
     if hint:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -15,6 +14,7 @@ from m26.cli.output import dump_json, table
 
 if TYPE_CHECKING:
     from m26.app.upkeep import Upkeep
+    from m26.cli.documents import RebuildView
 
 _USAGE, _AUTH = 2, 4
 
@@ -53,11 +53,15 @@ def rebuild(
         lambda: rebuild_home(settings, vault, captures=captures, only=account, renew=renew)
     )
     stop = stopped(settings.home)
-    document = asdict(done) | {"stopped": stop}
     if options.json:
-        dump_json(document)
+        printed: RebuildView = {
+            "accounts": done.accounts,
+            "problems": done.problems,
+            "stopped": stop,
+        }
+        dump_json(printed)
     else:
-        _show(document)
+        _show(done)
         say_stopped(stop)
     return _code(done)
 
@@ -70,31 +74,31 @@ def _code(done: Upkeep) -> int:
     return _USAGE if states == {"unreadable"} else 0
 
 
-def _show(document: dict[str, Any]) -> None:
+def _show(done: Upkeep) -> None:
     rows = [
         (
-            each["account"],
-            sum(capture["state"] == "imported" for capture in each["captures"]),
-            each["bundles_added"],
-            each["bundles_dropped"],
-            each["bundles_usable"],
-            each["tokens"],
-            ", ".join(each["changes"]) or "nothing new",
+            each.account,
+            sum(capture.state == "imported" for capture in each.captures),
+            each.bundles_added,
+            each.bundles_dropped,
+            each.bundles_usable,
+            each.tokens,
+            ", ".join(each.changes) or "nothing new",
         )
-        for each in document["accounts"]
+        for each in done.accounts
     ]
     columns = ("account", "captures", "bundles +", "bundles -", "usable", "tokens", "")
     table("", columns, rows)
-    problems = [*document["problems"]]
-    for each in document["accounts"]:
-        name = each["account"]
-        problems += [f"{c['file']}: {c['problem']}" for c in each["captures"] if c["problem"]]
-        if each["tokens"] in ("refused", "failed"):
-            problems.append(f"tokens of {name}: {each['tokens_detail']}")
-        if each["platform"] is None:
+    problems = [*done.problems]
+    for each in done.accounts:
+        problems += [f"{c.file}: {c.problem}" for c in each.captures if c.problem]
+        if each.tokens in ("refused", "failed"):
+            problems.append(f"tokens of {each.account}: {each.tokens_detail}")
+        if each.platform is None:
+            name = each.account
             problems.append(f"there is no account {name}, and none of its captures made one")
     for problem in problems:
         sys.stderr.write(f"warning: {problem}\n")
-    for each in document["accounts"]:
-        if each["forecast"] is not None:
-            say_forecast(each["forecast"], of=each["account"])
+    for each in done.accounts:
+        if each.forecast is not None:
+            say_forecast(each.forecast, of=each.account)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 from cyclopts import Parameter, validators
 
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows, table, text
 from m26.errors import UsageError
+
+if TYPE_CHECKING:
+    from m26.cli.documents import RejectLineView, RejectsView, RejectView
 
 _COLUMNS = ("id", "created_at", "reason", "part", "pos", "item", "state", "detail")
 
@@ -74,7 +77,8 @@ async def print_list(store: Rejects, *, limit: int, reason: str | None, as_json:
     """`ls` on an open store."""
     items = await store.reject_list(limit=limit, reason=reason)
     if as_json:
-        dump_json({"items": [dict(item) for item in items]})
+        printed: RejectsView = {"items": [cast("RejectLineView", dict(item)) for item in items]}
+        dump_json(printed)
     elif items:
         table("", _COLUMNS, ([item.get(column) for column in _COLUMNS] for item in items))
     else:
@@ -92,7 +96,8 @@ async def print_one(store: Rejects, number: int, *, raw: bool, as_json: bool) ->
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     elif as_json:
-        dump_json({**found, "raw": readable})
+        printed = cast("RejectView", {**found, "raw": readable})
+        dump_json(printed)
     else:
         print_rows([(name, text(value)) for name, value in found.items() if name != "raw"])
         print_rows([("raw", readable)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from m26.upstream.profile import Profile
 
 _BATCH = 16
+_NOT_SHOWN = ("part", "events")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +71,7 @@ async def replay(
     if options.json:
         dump_json(results)
     else:
-        columns = ("file", "pages", "already", "new", "changed", "unchanged", "late", "rejects")
+        columns = [each.name for each in fields(Replayed) if each.name not in _NOT_SHOWN]
         table("", columns, ([getattr(each, column) for column in columns] for each in results))
     stored = any(r.already or r.new or r.changed or r.unchanged or r.late for r in results)
     if not stored and any(result.rejects for result in results):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from m26.cli.options import Options
 from m26.cli.output import dump_json
 from m26.errors import UsageError
+
+if TYPE_CHECKING:
+    from m26.cli.documents import SimulatorView
 
 _Flag = Parameter(negative="")
 
@@ -87,7 +90,8 @@ def sim(  # noqa: PLR0913 - each is an option of the command
 
     def ready(url: str) -> None:
         if options.json:
-            dump_json({"url": url, "folder": str(plan.folder)})
+            printed: SimulatorView = {"url": url, "folder": str(plan.folder)}
+            dump_json(printed)
         else:
             print(f"simulator at {url}, its world in {plan.folder}", flush=True)  # noqa: T201
 

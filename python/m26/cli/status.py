@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from m26.cli.figures import facts, figures
+from m26.cli.figures import figures, setup
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows
 from m26.clock import iso
-from m26.home.runfile import Run, read_run
+from m26.home.runfile import Runner, read_run
 from m26.home.stops import Stop, read_stops
-from m26.status.views import Snapshot
+from m26.status.views import StatusView
 
 if TYPE_CHECKING:
+    from m26.cli.documents import HomeView, StopView
     from m26.config import Loaded
 
 _PATIENCE = 5.0
@@ -34,26 +35,27 @@ def status(*, options: Options = Options()) -> int:
     run, stops = read_run(home), read_stops(home)
     snapshot, trouble = ask(run, loaded) if run else (None, f"m26 does not run for {home}")
     if options.json:
-        dump_json(
-            {
-                "schema_version": 1,
-                "running": run is not None,
-                "healthy": snapshot is not None and snapshot["healthy"],
-                "problem": trouble,
-                **stop_views(stops, first="stop", every="stops"),
-                "snapshot": snapshot,
-            }
-        )
+        held = stop_views(stops)
+        printed: HomeView = {
+            "schema_version": 1,
+            "running": run is not None,
+            "healthy": snapshot is not None and snapshot["healthy"],
+            "problem": trouble,
+            "stop": held[0] if held else None,
+            "stops": held,
+            "snapshot": snapshot,
+        }
+        dump_json(printed)
     else:
         if snapshot is not None:
-            print_rows(figures(snapshot) + facts(snapshot), state=snapshot["state"]["state"])
+            print_rows(figures(snapshot) + setup(snapshot), state=snapshot["state"]["state"])
         else:
             print_rows([("state", trouble), *([] if run or stops else [("do", "m26 run")])])
         print_rows(stop_rows(stops))
     return 0 if snapshot is not None and snapshot["healthy"] else 1
 
 
-def ask(run: Run, loaded: Loaded) -> tuple[Snapshot | None, str]:
+def ask(run: Runner, loaded: Loaded) -> tuple[StatusView | None, str]:
     """The snapshot of a running process, or why there is none."""
     import urllib.error
     import urllib.request
@@ -73,12 +75,12 @@ def ask(run: Run, loaded: Loaded) -> tuple[Snapshot | None, str]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         return None, f"m26 (pid {run.pid}) does not answer at {run.url}: {reason}"
-    return cast("Snapshot", document), ""
+    return cast("StatusView", document), ""
 
 
-def stop_views(stops: Sequence[Stop], *, first: str, every: str) -> dict[str, Any]:
-    """STOPs as JSON: the first one under one name, all of them under another."""
-    views = [
+def stop_views(stops: Sequence[Stop]) -> list[StopView]:
+    """STOPs as JSON."""
+    return [
         {
             "reason": stop.reason,
             "message": stop.message,
@@ -89,7 +91,6 @@ def stop_views(stops: Sequence[Stop], *, first: str, every: str) -> dict[str, An
         }
         for stop in stops
     ]
-    return {first: views[0] if views else None, every: views}
 
 
 def stop_rows(stops: Sequence[Stop]) -> list[tuple[str, str]]:

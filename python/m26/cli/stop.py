@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows
 from m26.cli.status import stop_rows, stop_views
 from m26.home.runfile import read_run
 from m26.home.stops import clear_stop, read_stops
+
+if TYPE_CHECKING:
+    from m26.cli.documents import ResumeView
 
 
 def resume(*, options: Options = Options()) -> int:
@@ -24,8 +29,13 @@ def resume(*, options: Options = Options()) -> int:
     if stops:
         clear_stop(home, stops)
     if options.json:
-        cleared = stop_views(stops, first="cleared", every="all_cleared")
-        dump_json({**cleared, "running": run is not None})
+        cleared = stop_views(stops)
+        printed: ResumeView = {
+            "cleared": cleared[0] if cleared else None,
+            "all_cleared": cleared,
+            "running": run is not None,
+        }
+        dump_json(printed)
         return 0
     if not stops:
         print_rows([("state", f"nothing is stopped in {home}")])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from cyclopts import Parameter
 
 from m26.cli.options import Options
 from m26.cli.output import console
+from m26.models import EventView
 
 _STYLES = {"listed": "cyan", "bid": "yellow", "changed": "magenta", "closed": "green"}
 
@@ -63,7 +64,7 @@ def _show(data: str, *, as_json: bool) -> None:
         sys.stdout.write(data + "\n")
         sys.stdout.flush()
         return
-    event: dict[str, Any] = orjson.loads(data)
+    event: EventView = orjson.loads(data)
     kind = event["kind"]
     buyout = f"{event['buyout_price']:,}" if event["buyout_price"] is not None else "-"
     outcome = f"  {event['outcome']} {event['outcome_via'] or ''}" if event["outcome"] else ""

@@ -14,6 +14,7 @@ from m26.errors import AuthError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     from m26.auth.vault import Vault
+    from m26.cli.documents import ForgetView, NewKeyView, RekeyView
 
 _FLAG = Parameter(negative="")
 _STAYS = (
@@ -72,7 +73,8 @@ def forget(
         accounts = vault.forget(account)
     bundles = [bundle] if bundle is not None else []
     if options.json:
-        dump_json({"accounts": accounts, "bundles": bundles})
+        printed: ForgetView = {"accounts": accounts, "bundles": bundles}
+        dump_json(printed)
         return
     gone = [*accounts, *(f"bundle {each}" for each in bundles)]
     console().print(f"Forgotten: {', '.join(gone) or 'nothing'}. {_STAYS}", markup=False)
@@ -97,7 +99,8 @@ def rekey(*, print_key: Annotated[bool, _FLAG] = False, options: Options = Optio
 
     if print_key:
         fresh = new_key()
-        dump_json({"new_key": fresh}) if options.json else sys.stdout.write(f"{fresh}\n")
+        shown: NewKeyView = {"new_key": fresh}
+        dump_json(shown) if options.json else sys.stdout.write(f"{fresh}\n")
         return
     _, vault, _ = opened(options)
     if not vault.accounts():
@@ -110,7 +113,8 @@ def rekey(*, print_key: Annotated[bool, _FLAG] = False, options: Options = Optio
         raise ConfigError(f"the only key is the old one, from {keys.origin}", hint=_BY_HAND)
     steps = list(vault.rekey())
     if options.json:
-        dump_json({"key": keys.origin, "steps": steps})
+        printed: RekeyView = {"key": keys.origin, "steps": steps}
+        dump_json(printed)
         return
     for step in steps:
         console().print(step, markup=False, soft_wrap=True)

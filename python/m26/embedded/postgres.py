@@ -18,7 +18,7 @@ from m26.embedded import supervise
 from m26.embedded.binaries import postgres_folder
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import program_of
-from m26.embedded.user import NAMESPACE, Account, account
+from m26.embedded.user import NAMESPACE, User, user_of
 from m26.errors import StorageError
 
 NAME = "m26"
@@ -106,7 +106,7 @@ def server(
     async def prepare() -> supervise.Launch:
         binaries = postgres_folder(pg_bin)
         place = socket_folder(folder)
-        user = account(folder, binaries / "postgres", namespace=namespace)
+        user = user_of(folder, binaries / "postgres", namespace=namespace)
         user.give(folder, place)
         if not data.exists():
             await _make(data, binaries, user)
@@ -127,7 +127,7 @@ def server(
     )
 
 
-async def _make(data: Path, binaries: Path, user: Account) -> None:
+async def _make(data: Path, binaries: Path, user: User) -> None:
     """Make `data` with the database ``m26`` in it, whole or not at all."""
     for left in data.parent.glob("data.new.*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -151,7 +151,7 @@ async def _make(data: Path, binaries: Path, user: Account) -> None:
         os.close(parent)
 
 
-async def _run(command: Sequence[str], user: Account, *, statement: bytes = b"") -> None:
+async def _run(command: Sequence[str], user: User, *, statement: bytes = b"") -> None:
     done = await anyio.run_process(
         command,
         input=statement,

@@ -25,7 +25,7 @@ class UserArguments(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class User:
     """How to start a program that refuses to be root."""
 
     prefix: tuple[str, ...] = ()
@@ -51,8 +51,8 @@ class Account:
                 os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
-def account(folder: Path, program: Path, *, namespace: Sequence[str] = NAMESPACE) -> Account:
-    """The account for `program` on `folder`, the parent of its data (`data` may not exist yet).
+def user_of(folder: Path, program: Path, *, namespace: Sequence[str] = NAMESPACE) -> User:
+    """The user for `program` on `folder`, the parent of its data (`data` may not exist yet).
 
     An ordinary user is that user. Root becomes user 1000 of a user namespace, in which the files
     that root owns are its own; where the kernel forbids namespaces, root drops to ``postgres`` or
@@ -69,16 +69,16 @@ def account(folder: Path, program: Path, *, namespace: Sequence[str] = NAMESPACE
                 f"{data} belongs to user {owner}, m26 runs as user {me}",
                 hint="Run m26 as the user that made it, or choose another M26_HOME.",
             )
-        return Account(uid=me)
+        return User(uid=me)
     if owner in {None, 0} and namespace and _succeeds([*namespace, str(program), "--version"]):
-        return Account(prefix=tuple(namespace), uid=0)
+        return User(prefix=tuple(namespace), uid=0)
     return _unprivileged(folder, program, owner)
 
 
-def _unprivileged(folder: Path, program: Path, owner: int | None) -> Account:
+def _unprivileged(folder: Path, program: Path, owner: int | None) -> User:
     entry = _entry(owner)
     if entry is not None:
-        found = Account(uid=entry.pw_uid, gid=entry.pw_gid)
+        found = User(uid=entry.pw_uid, gid=entry.pw_gid)
         attempt = 'cd "$1" && exec "$2" --version'
         if _succeeds(["sh", "-c", attempt, "sh", str(folder.parent), str(program)], found):
             return found
@@ -101,7 +101,7 @@ def _entry(owner: int | None) -> pwd.struct_passwd | None:
     return next((known[name] for name in _UNPRIVILEGED if name in known), None)
 
 
-def _succeeds(command: Sequence[str], user: Account | None = None) -> bool:
+def _succeeds(command: Sequence[str], user: User | None = None) -> bool:
     try:
         done = subprocess.run(  # noqa: S603 - programs of this package's ladder
             command,

@@ -18,7 +18,7 @@ RUN = "run.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Runner:
     """The collector that serves a home now."""
 
     pid: int
@@ -29,9 +29,9 @@ class Run:
 
 
 @contextlib.contextmanager
-def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -> Iterator[Run]:
+def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -> Iterator[Runner]:
     """Keep ``run.json`` of this process in `home` for as long as the block lasts."""
-    run = Run(pid=os.getpid(), url=url.rstrip("/"), started_at=clock())
+    run = Runner(pid=os.getpid(), url=url.rstrip("/"), started_at=clock())
     document = {
         "pid": run.pid,
         "url": run.url,
@@ -45,7 +45,7 @@ def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -
         (home / RUN).unlink(missing_ok=True)
 
 
-def read_run(home: Path) -> Run | None:
+def read_run(home: Path) -> Runner | None:
     """The running collector; None when there is none, though a killed one may have left its file.
 
     A process id that now belongs to another process is recognised by its time of birth.
@@ -53,7 +53,7 @@ def read_run(home: Path) -> Run | None:
     document = read_object(home / RUN)
     try:
         pid, birth = int(document["pid"]), document["birth"]
-        run = Run(pid=pid, url=str(document["url"]), started_at=unix(document["started_at"]))
+        run = Runner(pid=pid, url=str(document["url"]), started_at=unix(document["started_at"]))
     except (KeyError, TypeError, ValueError):
         return None
     alive = _birth(pid)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from m26.captures.exchange import Exchange
+from m26.captures.flow import Flow
 from m26.models import Page
 
 # By path, never by host: a capture may come through a proxy or from a test server.
@@ -18,32 +18,30 @@ _PAGING = ("offset", "count")
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
 
-def to_pages(
-    exchanges: Iterable[Exchange], name: str, problem: Callable[[str], None]
-) -> Iterator[Page]:
-    """Pages of the Process requests among the exchanges of the capture called `name`."""
-    for exchange in exchanges:
-        asked = _PROCESS.search(exchange.url)
+def to_pages(flows: Iterable[Flow], name: str, problem: Callable[[str], None]) -> Iterator[Page]:
+    """Pages of the Process requests among the flows of the capture called `name`."""
+    for flow in flows:
+        asked = _PROCESS.search(flow.url)
         if asked is None:
             continue
-        if exchange.response is None:
-            problem(f"{name}: {exchange.flaw}")
+        if flow.response is None:
+            problem(f"{name}: {flow.flaw}")
         else:
-            yield _to_page(exchange, exchange.response, paging=asked[1] or "")
+            yield _to_page(flow, flow.response, paging=asked[1] or "")
 
 
-def _to_page(exchange: Exchange, body: bytes, *, paging: str) -> Page:
-    """The exchange as a page. Of the request only the command and its payload are kept."""
-    platform = _BLAZE_ID.search(exchange.blaze_id)
-    command, query = _asked(exchange.request, paging)
+def _to_page(flow: Flow, body: bytes, *, paging: str) -> Page:
+    """The flow as a page. Of the request only the command and its payload are kept."""
+    platform = _BLAZE_ID.search(flow.blaze_id)
+    command, query = _asked(flow.request, paging)
     return Page(
         account="",
         platform=platform[1] if platform else "",
         command=command,
         query=query,
-        status=exchange.status,
-        content_type=exchange.content_type,
-        fetched_at=exchange.ended_at,
+        status=flow.status,
+        content_type=flow.content_type,
+        fetched_at=flow.ended_at,
         body=body,
     )
 

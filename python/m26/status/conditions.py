@@ -79,6 +79,11 @@ class Status:
             )
         )
 
+    def about(self, account: str) -> Condition:
+        """The worst condition of an account: its own ones, and a STOP that holds for everybody."""
+        own = (c for c in self.conditions if c.is_about(account))
+        return next(own, self.current)
+
     def on_change(self, listener: Callable[[Condition], None]) -> None:
         """Call `listener` with the current condition now and after each change."""
         self._listeners.append(listener)

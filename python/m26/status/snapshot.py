@@ -9,23 +9,22 @@ import os
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from m26.clock import iso
-from m26.models import Account
 from m26.status.conditions import Condition, State, Status
 from m26.status.metrics import Metrics
 from m26.status.views import (
     AccountView,
-    CommitView,
+    CommitsView,
     ConditionView,
     JournalView,
     RateView,
     ServerView,
-    Snapshot,
+    StatusView,
 )
 
 _WINDOW = 60.0
@@ -33,47 +32,14 @@ _STEP = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """How one account is now. Times are Unix seconds."""
-
-    name: str
-    platform: str
-    strategy: str
-    """How its requests prove who they are: ``signed`` or ``bundles``."""
-    budget: Mapping[str, int]
-    """Requests left in the rolling ``day`` and ``minute``."""
-    refills_at: Mapping[str, float]
-    """When each window has room for more than now; absent where it is full."""
-    next_at: float
-    """When the next request may leave."""
-    auth_left: Mapping[str, float]
-    """Seconds of life left in each credential."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """A PostgreSQL or Redis in use."""
-
-    embedded: bool
-    where: str
-    """Socket folder or ``host:port/name``, never a password."""
-    version: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Setup:
     """What was settled at the start of a run."""
 
     simulator: bool
     profile: str
-    accounts: tuple[Account, ...]
     home: Path
-    database: Server
-    redis: Server
-    url: str
-    """Base address of the HTTP endpoints."""
-    versions: Mapping[str, str] = field(default_factory=dict)
-    """More parts and their versions, beside m26 and Python."""
+    database: ServerView
+    redis: ServerView
 
 
 class Observer:
@@ -82,9 +48,9 @@ class Observer:
     Args:
         metrics: figures, counted by the stages.
         status: conditions, reported by the stages.
-        facts: what this run uses.
+        setup: what this run uses.
         backlog: number of journal records that are not committed yet.
-        figures: how each account is.
+        accounts: how each account is.
         clock: monotonic seconds.
         now: Unix seconds.
     """
@@ -94,32 +60,32 @@ class Observer:
         *,
         metrics: Metrics,
         status: Status,
-        facts: Facts,
+        setup: Setup,
         backlog: Callable[[], int],
-        figures: Callable[[], Iterable[Figures]] = tuple,
+        accounts: Callable[[], list[AccountView]] = list,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._metrics, self._status, self._facts = metrics, status, facts
-        self._backlog, self._clock, self._now = backlog, clock, now
-        self._figures = figures
+        self._metrics, self._status, self._setup = metrics, status, setup
+        self._backlog, self._accounts = backlog, accounts
+        self._clock, self._now, self._url = clock, now, ""
         self._began = clock()
         self._marks = deque([(self._began, 0, 0, 0)])
         self._versions = {"m26": _own_version(), "python": platform.python_version()}
 
     def served_at(self, url: str) -> None:
         """The HTTP endpoints listen at `url`."""
-        self._facts = replace(self._facts, url=url)
+        self._url = url
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> StatusView:
         """The process as it is now."""
-        metrics, facts, current = self._metrics, self._facts, self._status.current
+        metrics, setup, current = self._metrics, self._setup, self._status.current
         auctions = _whole(metrics.by_label("m26_auctions_total", "state"))
         events = _whole(metrics.by_label("m26_events_total", "kind"))
         requests = _whole(metrics.by_label("m26_requests_total", "outcome"))
         commits = int(metrics.value("m26_commit_seconds_count"))
         spent = metrics.value("m26_commit_seconds_sum")
-        return Snapshot(
+        return StatusView(
             schema_version=1,
             healthy=current.state is State.COLLECTING and not current.reason,
             state=_view(current),
@@ -128,10 +94,10 @@ class Observer:
             started_at=iso(self._status.started_at),
             uptime_seconds=round(self._clock() - self._began, 3),
             pid=os.getpid(),
-            url=facts.url,
-            home=str(facts.home),
-            simulator=facts.simulator,
-            profile=facts.profile,
+            url=self._url,
+            home=str(setup.home),
+            simulator=setup.simulator,
+            profile=setup.profile,
             accounts=self._accounts(),
             requests=requests,
             budget=_whole(metrics.by_label("m26_budget_remaining", "window")),
@@ -139,48 +105,18 @@ class Observer:
             late=int(metrics.value("m26_late_total")),
             events=events,
             rate=self._rate(sum(auctions.values()), sum(events.values()), sum(requests.values())),
-            commits=CommitView(count=commits, mean_seconds=spent / commits if commits else None),
+            commits=CommitsView(count=commits, mean_seconds=spent / commits if commits else None),
             lag_seconds=metrics.by_label("m26_lag_seconds", "stage"),
             auth_seconds_left=metrics.by_label("m26_auth_seconds_left", "what"),
             journal=JournalView(
                 bytes=int(metrics.value("m26_journal_bytes")), backlog=self._backlog()
             ),
-            database=_server(facts.database),
-            redis=_server(facts.redis),
+            database=setup.database,
+            redis=setup.redis,
             rejects=_whole(metrics.by_label("m26_rejects_total", "reason")),
             drift=int(metrics.value("m26_drift_total")),
             clock_skew_seconds=metrics.value("m26_clock_skew_seconds"),
-            versions={**self._versions, **facts.versions},
-        )
-
-    def _accounts(self) -> list[AccountView]:
-        known = {figures.name: figures for figures in self._figures()}
-        views = []
-        for account in self._facts.accounts:
-            view, figures = self._account(account), known.get(account.name)
-            if figures is not None:
-                view["strategy"] = figures.strategy
-                view["budget"] = dict(figures.budget)
-                view["next_request_at"] = iso(figures.next_at)
-                view["refills_at"] = {name: iso(at) for name, at in figures.refills_at.items()}
-                view["auth_seconds_left"] = dict(figures.auth_left)
-            views.append(view)
-        return views
-
-    def _account(self, account: Account) -> AccountView:
-        # Its own conditions, and a STOP that holds for everybody.
-        own = [c for c in self._status.conditions if c.is_about(account.name)]
-        state = own[0] if own else self._status.current
-        return AccountView(
-            name=account.name,
-            platform=account.platform,
-            state=state.state.value,
-            reason=state.reason,
-            strategy="",
-            budget={},
-            next_request_at=None,
-            refills_at={},
-            auth_seconds_left={},
+            versions=self._versions,
         )
 
     def _rate(self, auctions: int, events: int, requests: int) -> RateView:
@@ -202,16 +138,12 @@ class Observer:
 def _view(condition: Condition) -> ConditionView:
     return ConditionView(
         source=condition.source,
-        state=condition.state.value,
+        state=condition.state,
         reason=condition.reason,
         advice=condition.advice,
         since=iso(condition.since),
         until=None if condition.until is None else iso(condition.until),
     )
-
-
-def _server(server: Server) -> ServerView:
-    return ServerView(embedded=server.embedded, where=server.where, version=server.version)
 
 
 def _whole(samples: Mapping[str, float]) -> dict[str, int]:

@@ -1,19 +1,25 @@
-"""What `m26 status`, the live view and the status endpoint show, as types of one JSON document."""
+"""The status document, spelled once: OpenAPI describes these types, and commands show them."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Annotated, Literal, TypedDict
+
+from m26.models import Keys, Time
+from m26.status.conditions import State
+
+_WINDOWS = Keys(("day", "minute"))
+_CREDENTIALS = Keys(("session", "access_token", "refresh_token", "bundles"))
 
 
 class ConditionView(TypedDict):
     """One stage's word on how it is."""
 
     source: str
-    state: str
+    state: State
     reason: str
-    advice: str
-    since: str
-    until: str | None
+    advice: Annotated[str, "What to do."]
+    since: Time
+    until: Annotated[Time | None, "When it tries again by itself; null when it waits for a person."]
 
 
 class AccountView(TypedDict):
@@ -21,20 +27,20 @@ class AccountView(TypedDict):
 
     name: str
     platform: str
-    state: str
+    state: State
     reason: str
-    strategy: str
-    budget: dict[str, int]
-    next_request_at: str | None
-    refills_at: dict[str, str]
-    auth_seconds_left: dict[str, float]
+    strategy: Annotated[str, "How its requests prove who they are: signed or bundles."]
+    budget: Annotated[dict[str, int], _WINDOWS, "Requests left in each rolling window."]
+    next_request_at: Time | None
+    refills_at: Annotated[dict[str, Time], _WINDOWS, "When a window that is not full has more."]
+    auth_seconds_left: Annotated[dict[str, float], _CREDENTIALS]
 
 
 class ServerView(TypedDict):
-    """One server in use."""
+    """A PostgreSQL or Redis in use."""
 
     embedded: bool
-    where: str
+    where: Annotated[str, "Socket folder or host:port/name, never a password."]
     version: str
 
 
@@ -47,7 +53,7 @@ class RateView(TypedDict):
     requests_per_minute: float
 
 
-class CommitView(TypedDict):
+class CommitsView(TypedDict):
     """Committed batches since the start."""
 
     count: int
@@ -61,15 +67,15 @@ class JournalView(TypedDict):
     backlog: int
 
 
-class Snapshot(TypedDict):
+class StatusView(TypedDict):
     """One look at the process. Counts are since its start; times are ISO 8601 UTC."""
 
-    schema_version: int
+    schema_version: Literal[1]
     healthy: bool
-    state: ConditionView
+    state: Annotated[ConditionView, "The worst of the conditions."]
     conditions: list[ConditionView]
-    now: str
-    started_at: str
+    now: Time
+    started_at: Time
     uptime_seconds: float
     pid: int
     url: str
@@ -77,19 +83,19 @@ class Snapshot(TypedDict):
     simulator: bool
     profile: str
     accounts: list[AccountView]
-    requests: dict[str, int]
-    budget: dict[str, int]
-    auctions: dict[str, int]
+    requests: Annotated[dict[str, int], "By outcome."]
+    budget: Annotated[dict[str, int], "Requests left before a limit, of all accounts the least."]
+    auctions: Annotated[dict[str, int], Keys(("new", "changed", "unchanged", "rejected"))]
     late: int
-    events: dict[str, int]
+    events: Annotated[dict[str, int], Keys(("listed", "bid", "changed", "closed"))]
     rate: RateView
-    commits: CommitView
-    lag_seconds: dict[str, float]
-    auth_seconds_left: dict[str, float]
+    commits: CommitsView
+    lag_seconds: Annotated[dict[str, float], Keys(("journal", "store", "publish"))]
+    auth_seconds_left: Annotated[dict[str, float], _CREDENTIALS, "Of all accounts the least."]
     journal: JournalView
     database: ServerView
     redis: ServerView
-    rejects: dict[str, int]
+    rejects: Annotated[dict[str, int], "By reason."]
     drift: int
-    clock_skew_seconds: float
-    versions: dict[str, str]
+    clock_skew_seconds: Annotated[float, "The server's clock minus ours."]
+    versions: Annotated[dict[str, str], Keys(("m26", "python"))]

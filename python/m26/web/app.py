@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from m26.status.metrics import CONTENT_TYPE, Metrics
-from m26.status.views import Snapshot
+from m26.status.views import StatusView
 from m26.web.guard import Guard
 from m26.web.openapi import document
 from m26.web.problem import HANDLERS, problem
@@ -31,7 +31,7 @@ GET /openapi.json    description of this interface
 def create_app(
     *,
     metrics: Metrics,
-    snapshot: Callable[[], Snapshot],
+    snapshot: Callable[[], StatusView],
     ready: Callable[[], list[str]],
     token: str | None = None,
     hosts: frozenset[str] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -22,13 +22,23 @@ HEADERS = {
 """On every response."""
 
 
+class ProblemView(TypedDict):
+    """RFC 9457; /readyz adds `reasons`."""
+
+    type: str
+    title: str
+    status: int
+    detail: Annotated[str, "What is wrong with this very request, and what to do."]
+    reasons: NotRequired[Annotated[list[str], "Of /readyz: why data is not fresh."]]
+
+
 def problem(
     status: int,
     detail: str,
     *,
     title: str = "",
     headers: Mapping[str, str] | None = None,
-    **members: object,
+    reasons: list[str] | None = None,
 ) -> Response:
     """An RFC 9457 answer.
 
@@ -37,15 +47,16 @@ def problem(
         detail: what is wrong with this very request, and what to do.
         title: what kind of problem it is; the status's phrase when empty.
         headers: more response headers.
-        members: more members of the document.
+        reasons: why the process is not ready.
     """
-    body = {
-        "type": "about:blank",
-        "title": title or HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        **members,
-    }
+    body = ProblemView(
+        type="about:blank",
+        title=title or HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+    )
+    if reasons is not None:
+        body["reasons"] = reasons
     return Response(
         orjson.dumps(body),
         status_code=status,

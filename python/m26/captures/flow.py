@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl, unquote
 
 from m26._native import MAX_PAGE_BYTES
 
-MAX_EXCHANGE_BYTES: Final = MAX_PAGE_BYTES * 3 // 2
+MAX_FLOW_BYTES: Final = MAX_PAGE_BYTES * 3 // 2
 """Longer ones are passed over, unread: room for the largest page in base64, or escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Flow:
     """One request and its reply. Full of secrets."""
 
     method: str
@@ -34,10 +34,10 @@ class Exchange:
     ended_at: int
     """Microseconds since 1970 at which the reply had arrived; 0 when the capture does not say."""
     flaw: str
-    """Which exchange of the capture has no reply, and why; without secrets."""
+    """Which flow of the capture has no reply, and why; without secrets."""
 
     def __repr__(self) -> str:
-        return f"Exchange({self.method}, status={self.status})"
+        return f"Flow({self.method}, status={self.status})"
 
 
 def form_fields(
@@ -58,6 +58,6 @@ def form_fields(
 
 
 def too_long(name: str, kind: str, number: int) -> str:
-    """What is told of an exchange that is passed over."""
-    limit = MAX_EXCHANGE_BYTES // 1024**2
+    """What is told of a flow that is passed over."""
+    limit = MAX_FLOW_BYTES // 1024**2
     return f"{name}: {kind} {number} is longer than {limit} MiB and was passed over"

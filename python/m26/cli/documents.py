@@ -1,0 +1,288 @@
+"""What commands print with ``--json``, as types: one a document, named in its docstring.
+
+``run`` prints `StatusView`, ``tail`` `EventView`, ``doctor`` `DoctorView`, ``replay`` a list of
+`Replayed`, ``auth status`` a list of `Health`. Commands import this for type checking alone: it
+loads more than they need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from m26.auth.intake import Fact, Missing
+from m26.auth.rebuild import Rebuilt
+from m26.auth.report import Health
+from m26.models import Time
+from m26.status.views import StatusView
+
+
+class ErrorView(TypedDict):
+    """In place of any document: what and why, then what to do."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class FailureView(TypedDict):
+    """The document of a command that failed."""
+
+    error: ErrorView
+
+
+class StopView(TypedDict):
+    """Why no request leaves until the operator has acted."""
+
+    reason: str
+    message: str
+    advice: str
+    since: Time
+    account: str
+    scope: str
+
+
+class HomeView(TypedDict):
+    """``m26 status``."""
+
+    schema_version: Literal[1]
+    running: bool
+    healthy: bool
+    problem: str
+    stop: StopView | None
+    stops: list[StopView]
+    snapshot: StatusView | None
+
+
+class ResumeView(TypedDict):
+    """``m26 resume``."""
+
+    cleared: StopView | None
+    all_cleared: list[StopView]
+    running: bool
+
+
+class PlanView(TypedDict):
+    """``m26 run --dry-run``."""
+
+    profile: str
+    accounts: list[str]
+    query: str
+    paging: str
+    requests_per_day: int
+    requests_per_minute: int
+    seconds_between_requests: float
+    postgres: str
+    redis: str
+    migrations: list[str]
+    home: str
+    dashboard: str
+    stopped: list[str]
+
+
+class NormalizeView(TypedDict):
+    """``m26 normalize``."""
+
+    pages: int
+    rows: int
+    cards: int
+    empty_pages: int
+    refused_pages: int
+    other_replies: int
+    rejects: dict[str, int]
+    rejects_file: str | None
+    drift: dict[str, int]
+    problems: list[str]
+    seconds: float
+    rows_per_second: int
+
+
+class AddressView(TypedDict):
+    """The address that a login begins at."""
+
+    url: str
+
+
+class SimulatorView(AddressView):
+    """``m26 sim``: where it is served, and where its world is kept."""
+
+    folder: str
+
+
+class LoginView(TypedDict):
+    """``m26 auth login``."""
+
+    account: Health
+    stopped: list[str]
+
+
+FoundView = TypedDict(
+    "FoundView",
+    {
+        "requests": int,
+        "platform": str | None,
+        "access token": bool,
+        "refresh token": bool,
+        "client id": bool,
+        "client secret": bool,
+        "device id": bool,
+        "session": bool,
+        "bundles": int,
+    },
+)
+"""What a capture holds."""
+
+
+class CaptureView(TypedDict):
+    """One capture, and what of it is in the vault now."""
+
+    file: str
+    found: FoundView
+    facts: Sequence[Fact]
+    missing: Sequence[Missing]
+    problems: Sequence[str]
+
+
+class ImportView(TypedDict):
+    """``m26 auth import``."""
+
+    captures: list[CaptureView]
+    account: Health
+    stopped: list[str]
+
+
+class AddonView(TypedDict):
+    """``m26 auth addon``."""
+
+    path: str
+    folder: str
+    command: str
+
+
+class RebuildView(TypedDict):
+    """``m26 auth rebuild``."""
+
+    accounts: Sequence[Rebuilt]
+    problems: Sequence[str]
+    stopped: list[str]
+
+
+class ForgetView(TypedDict):
+    """``m26 auth forget``."""
+
+    accounts: Sequence[str]
+    bundles: list[str]
+
+
+class RekeyView(TypedDict):
+    """``m26 auth rekey``."""
+
+    key: str
+    steps: list[str]
+
+
+class NewKeyView(TypedDict):
+    """``m26 auth rekey --print-key``."""
+
+    new_key: str
+
+
+class SettingView(TypedDict):
+    """One setting; a secret as ``***``."""
+
+    key: str
+    environment: str
+    value: str | int | None
+    origin: str
+
+
+class _Reject(TypedDict):
+    id: int
+    part: str
+    pos: int
+    item: int | None
+    byte_from: int
+    byte_to: int
+    reason: str
+    detail: str
+
+
+class RejectLineView(_Reject):
+    """One quarantined item, without its bytes."""
+
+    state: str
+    created_at: datetime
+    bytes: int
+
+
+class RejectView(_Reject):
+    """``m26 rejects show``."""
+
+    raw: str
+    state: str
+    created_at: datetime
+
+
+class RejectsView(TypedDict):
+    """``m26 rejects ls``."""
+
+    items: list[RejectLineView]
+
+
+class MigrationView(TypedDict):
+    """One shipped migration; it is pending where it was not applied."""
+
+    name: str
+    checksum: str
+    applied_at: datetime | None
+
+
+class TableSizeView(TypedDict):
+    """One table; its rows are an estimate."""
+
+    table: str
+    rows: int
+    bytes: int
+
+
+class MigrateView(TypedDict):
+    """``m26 db migrate``."""
+
+    applied: list[str]
+
+
+class DatabaseView(TypedDict):
+    """``m26 db status``."""
+
+    migrations: list[MigrationView]
+    tables: list[TableSizeView]
+
+
+class EmbeddedServerView(TypedDict):
+    """A PostgreSQL or Valkey that m26 starts itself."""
+
+    name: str
+    running: bool
+    pid: int | None
+    owner_pid: int | None
+    version: str | None
+    program: str | None
+    folder: str
+    socket_folder: str | None
+    log: str
+    data_bytes: int | None
+
+
+class EmbeddedStopView(TypedDict):
+    """One server, and the process that was stopped if it ran."""
+
+    name: str
+    pid: int | None
+
+
+class EmbeddedStartView(TypedDict):
+    """``m26 embedded start``."""
+
+    postgres: str
+    redis: str

@@ -1,0 +1,63 @@
+"""Documents against the types that spell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+from m26.auth.report import Health
+from m26.cli import checks, documents
+from m26.cli.replay import Replayed
+from m26.models import EventView
+from m26.status.views import StatusView
+from m26.web.schema import schema_of
+
+
+def _properties(validator: Any, members: Any, document: Any, schema: Any) -> Iterator[Any]:
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, members, document, schema)
+    if "required" not in schema or not isinstance(document, dict):
+        return
+    wanted = [name for name in members if name in document]
+    if list(document) != wanted:
+        yield ValidationError(f"its members are {list(document)}, not {wanted}")
+
+
+_Strict = extend(Draft202012Validator, {"properties": _properties})
+
+
+def strict(kind: Any) -> Any:
+    """Validates documents of a type; refuses other members, and members in another order."""
+    named: dict[str, Any] = {}
+    root = schema_of(kind, named)
+    return _Strict({**root, "components": {"schemas": named}})
+
+
+DOCUMENTS: dict[str, Any] = {
+    "run": StatusView | documents.PlanView,
+    "status": documents.HomeView,
+    "doctor": checks.DoctorView,
+    "tail": EventView,
+    "resume": documents.ResumeView,
+    "normalize": documents.NormalizeView,
+    "replay": list[Replayed],
+    "sim": documents.SimulatorView,
+    "auth import": documents.ImportView,
+    "auth login": documents.AddressView | documents.LoginView,
+    "auth status": list[Health],
+    "auth rebuild": documents.RebuildView,
+    "auth forget": documents.ForgetView,
+    "auth rekey": documents.RekeyView | documents.NewKeyView,
+    "auth addon": documents.AddonView,
+    "config show": list[documents.SettingView],
+    "rejects ls": documents.RejectsView,
+    "rejects show": documents.RejectView,
+    "db migrate": documents.MigrateView,
+    "db status": documents.DatabaseView,
+    "embedded status": list[documents.EmbeddedServerView],
+    "embedded start": documents.EmbeddedStartView,
+    "embedded stop": list[documents.EmbeddedStopView],
+}
+"""By command; of several types the one that its options ask for. A psql shell prints none."""
