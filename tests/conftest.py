@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support import servers
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 
-# Workers of pytest-xdist are children: the environment hands them the seed that the first one draws.
+# Workers of pytest-xdist are children: the environment hands them what the controller draws.
 SEED = int(os.environ.setdefault("TEST_SEED", str(random.SystemRandom().randrange(2**32))))
 _LONGEST_FIRST = ("faults", "e2e", "docs", "deploy", "service")
 """Folders whose files take long begin first, so that none of them is waited for at the end."""
@@ -23,6 +24,8 @@ _LONGEST_FIRST = ("faults", "e2e", "docs", "deploy", "service")
 def pytest_configure(config: pytest.Config) -> None:
     """Everything random follows from the seed: values, order, and what Hypothesis tries."""
     config.option.randomly_seed = config.option.hypothesis_seed = SEED
+    # A shell's background job ignores Ctrl-C, and so would all that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
