@@ -7,13 +7,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PARALLEL ?= --numprocesses 4 --dist loadfile
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(PYTHON_FUZZ) $(RUST_FUZZ)
 PYTHON_FUZZ := classify har mitm rows
 RUST_FUZZ := cards normalize parse peek sanitize scan warm
 RUST_SOURCES := $(shell find rust/src -name '*.rs')
 
-.PHONY: help setup run test test-rust test-python lint format bench bench-smoke soak fuzz miri asan instructions docs image lock clean
+.PHONY: help setup run test test-rust test-python test-quick lint format bench bench-smoke soak fuzz miri asan instructions docs image lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,7 +30,10 @@ test-rust: $(VENV)/.tools
 	cargo test --locked
 
 test-python: setup
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" $(PARALLEL) $(ARGS)
+
+test-quick: test-rust setup ## within a minute: what needs no server, and the Rust tests
+	$(BIN)/python -m pytest tests/unit tests/property tests/native -m "not soak" $(PARALLEL) $(ARGS)
 
 lint: setup ## every check that runs nothing
 	$(BIN)/ruff check

@@ -1,9 +1,10 @@
-"""Fixtures of all tests: one printed seed, asyncio as the only event loop."""
+"""What all tests share: one printed seed, their order, servers of a process, asyncio alone."""
 
 from __future__ import annotations
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,11 +14,37 @@ from tests.support import servers
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 
-SEED = int(os.environ.get("TEST_SEED", random.SystemRandom().randrange(2**32)))
+# Workers of pytest-xdist are children: the environment hands them what the controller draws.
+SEED = int(os.environ.setdefault("TEST_SEED", str(random.SystemRandom().randrange(2**32))))
+_LONGEST_FIRST = ("faults", "e2e", "docs", "deploy", "service")
+"""Folders whose files take long begin first, so that none of them is waited for at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Everything random follows from the seed: values, order, and what Hypothesis tries."""
+    config.option.randomly_seed = config.option.hypothesis_seed = SEED
+    # A shell's background job ignores Ctrl-C, and so would all that tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
     return f"seed: {SEED} (repeat with TEST_SEED={SEED})"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not terminalreporter.showheader:
+        terminalreporter.write_line(pytest_report_header())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order of pytest-randomly, with the folders of long tests before the others."""
+    items.sort(key=lambda item: _rank(item.path.parent.name))
+
+
+def _rank(folder: str) -> int:
+    known = folder in _LONGEST_FIRST
+    return _LONGEST_FIRST.index(folder) if known else len(_LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,9 +37,7 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def test_the_demo_starts_from_nothing_goes_on_and_ends_by_each_signal(home: Home) -> None:
-    started = time.monotonic()
-    done = home.m26("run", "--for", "6s")
-    assert time.monotonic() - started < 20
+    done = home.m26("run", "--for", "3s")
     for said in ("built-in simulator", "embedded", str(home.path), "/api/v1/status", "Ctrl-C"):
         assert said in done.stdout
     first = _journal(home)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -35,10 +34,9 @@ async def test_it_is_noticed_at_once_and_the_next_attempt_stores_all(
         await store.migrate()
         loader = Loader(store, Normalizer(Profile.load("sim").card))
         faults.block_at = _COPY
-        started = time.monotonic()
-        with pytest.raises(OUTAGES):
+        with pytest.raises(OUTAGES) as lost:
             await loader.store("journal", records)
-        assert time.monotonic() - started < 5
+        assert not isinstance(lost.value, TimeoutError), "nobody noticed before the deadline"
         assert await store.head() == 0
         faults.none()
         stored = await loader.store("journal", records)

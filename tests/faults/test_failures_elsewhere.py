@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Self
 import anyio
 import pytest
 from tests.faults.virtual import Trial, Trials, simulated
+from tests.support import ports
 from tests.support.bareserver import answering, self_signed, serving
 from tests.support.simulator import Simulator
 from tests.support.worldclock import WorldClock
@@ -153,6 +154,7 @@ class Relay:
 
     def __init__(self, url: str) -> None:
         self._to = int(url.rpartition(":")[2])
+        self._reserved = ExitStack()
         self._port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -163,7 +165,6 @@ class Relay:
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._pass, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         if self._server is not None:
@@ -174,11 +175,13 @@ class Relay:
             self._server = None
 
     async def __aenter__(self) -> Self:
+        self._port = self._reserved.enter_context(ports.reserved())
         await self.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+        self._reserved.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._to)

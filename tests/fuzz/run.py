@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import resource
 import signal
@@ -40,7 +41,8 @@ def fuzz(
     name: str,
     target: Target,
     *,
-    seconds: float,
+    seconds: float = math.inf,
+    most: int | None = None,
     seed: int,
     folder: Path = _FAILURES,
     slow: float = _SLOW,
@@ -51,6 +53,7 @@ def fuzz(
         name: of the target.
         target: what is run.
         seconds: for how long.
+        most: how many inputs at the most, when that comes first; the seeds are run in any case.
         seed: of all that is drawn by lot.
         folder: where an input goes that breaks a rule.
         slow: seconds of CPU time that no input may take.
@@ -64,7 +67,7 @@ def fuzz(
     end = time.monotonic() + seconds
     waiting = list(target.seeds())
     signal.signal(signal.SIGVTALRM, _too_slow)
-    while waiting or time.monotonic() < end:
+    while waiting or (time.monotonic() < end and (most is None or inputs < most)):
         data = waiting.pop() if waiting else mutator.next()
         began = time.process_time()
         try:

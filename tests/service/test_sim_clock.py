@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.support.simulator import Client, simulator
+from tests.support.simulator import Client, simulator, until
 from tests.support.worldclock import START, WorldClock
 
 DAY = 86_400
@@ -60,12 +60,13 @@ def test_a_clock_may_run_faster_than_the_machines(tmp_path: Path) -> None:
     assert (fast.speed, fast.clock().speed) == (600, 600)
     arguments = ("--size", "5", "--clock", str(fast.path))
     with simulator(tmp_path / "sim", *arguments) as sim:
-        started, before = time.monotonic(), sim.stats()["time"]
-        time.sleep(0.1)
-        passed, real = sim.stats()["time"] - before, time.monotonic() - started
-        assert 0.1 * 600 <= passed <= real * 600
+        began = fast.time()
+        until(lambda: sim.stats()["time"] > began + 60)
+        for _ in range(5):
+            before, told = fast.time(), sim.stats()["time"]
+            assert before <= told <= fast.time()
         fast.set(START)
-        assert sim.stats()["time"] == pytest.approx(START, abs=600)
+        assert START <= sim.stats()["time"] <= fast.time() < began
 
 
 def test_a_clock_file_that_is_none_is_told(tmp_path: Path) -> None:
@@ -88,12 +89,12 @@ def test_a_second_reader_sees_the_clock_as_it_is(still: WorldClock) -> None:
 async def test_a_virtual_sleep_moves_the_clock_at_once_and_tells_of_it(still: WorldClock) -> None:
     told: list[tuple[float, float]] = []
     still.on_sleep = lambda now, seconds: told.append((now, seconds))
-    clock, started = still.clock(), time.monotonic()
-    await clock.sleep(30 * DAY)
-    await clock.sleep(0)
+    clock = still.clock()
+    with anyio.fail_after(60):  # of the machine's seconds
+        await clock.sleep(30 * DAY)
+        await clock.sleep(0)
     assert clock.time() == START + 30 * DAY
     assert told == [(START, 30 * DAY), (START + 30 * DAY, 0)]
-    assert time.monotonic() - started < 5
     assert clock.speed == 1
     assert still.clock(deadlines=40).speed == 40
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 import zlib
 from datetime import UTC, datetime
 
@@ -86,20 +87,21 @@ async def test_one_connection_is_kept_and_calls_wait_for_each_other() -> None:
 
 async def test_waiting_for_another_call_does_not_use_up_the_deadline() -> None:
     async def slowly(writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.4)
         await answering(b"{}")(writer)
 
-    async with serving(slowly) as server, client(server.url, deadline=0.5) as gateway:
+    async with serving(slowly) as server, client(server.url, deadline=1.5) as gateway:
         replies = await asyncio.gather(*(search(gateway) for _ in range(4)))
     assert [reply.status for reply in replies] == [200] * 4
 
 
 async def test_times_are_measured() -> None:
     async with serving(answering(b"{}")) as server, client(server.url) as gateway:
-        before = datetime.now(UTC).timestamp()
+        before, began = datetime.now(UTC).timestamp(), time.monotonic()
         reply = await search(gateway)
+        took = time.monotonic() - began
     assert before * 1e6 <= reply.fetched_at <= datetime.now(UTC).timestamp() * 1e6
-    assert 0 < reply.seconds < 5
+    assert 0 < reply.seconds <= took
 
 
 async def test_gzip_is_unpacked_whole() -> None:
@@ -161,16 +163,19 @@ async def test_a_reset_is_no_reply() -> None:
 
 
 async def test_a_drip_ends_at_the_deadline() -> None:
+    drops = 0
+
     async def drip(writer: asyncio.StreamWriter) -> None:
+        nonlocal drops
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
         for _ in range(500):
+            drops += 1
             writer.write(b" ")
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    began = asyncio.get_running_loop().time()
     assert (await broken(drip, deadline=0.4)).reason == "too_slow"
-    assert asyncio.get_running_loop().time() - began < 3
+    assert 0 < drops < 500
 
 
 async def test_silence_ends_at_the_deadline() -> None:

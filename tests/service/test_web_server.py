@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from tests.support import ports
 
 from m26.errors import ConfigError
 from m26.web.server import serve
@@ -33,17 +34,17 @@ async def test_port_0_gives_a_real_url_that_answers_at_once() -> None:
 
 
 async def test_the_end_closes_the_port_and_open_connections() -> None:
-    with anyio.fail_after(5):
-        async with httpx.AsyncClient() as client, anyio.create_task_group() as group:
-            url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=0))
-            await client.get(url)  # a kept-alive connection is open now
-            port = int(url.rpartition(":")[2])
-            group.cancel_scope.cancel()
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port))
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(("127.0.0.1", port))
+    with ports.reserved() as port:
+        with anyio.fail_after(5):
+            async with httpx.AsyncClient() as client, anyio.create_task_group() as group:
+                url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=port))
+                await client.get(url)  # a kept-alive connection is open now
+                group.cancel_scope.cancel()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        with socket.socket() as again:
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            again.bind(("127.0.0.1", port))
 
 
 async def test_an_answer_under_way_is_finished_before_the_end() -> None:
