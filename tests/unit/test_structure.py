@@ -117,6 +117,23 @@ def test_no_error_is_swallowed_without_a_word() -> None:
                 assert not silent, f"{path}:{node.lineno}"
 
 
+def test_log_events_are_an_area_and_a_fact() -> None:
+    levels = {"debug", "info", "warning", "error", "exception"}
+    for path in PYTHON:
+        if path.name == "addon.py":  # it runs inside mitmproxy, whose log has sentences
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in levels
+                and ast.unparse(node.func.value).rpartition(".")[2].lstrip("_") == "log"
+                and isinstance(name := node.args[0], ast.Constant)
+            ):
+                event = str(name.value)
+                assert re.fullmatch(r"[a-z]+\.[a-z_]+", event), f"{path}:{node.lineno}: {event}"
+
+
 def test_pyo3_is_named_in_one_place_only() -> None:
     named = [path for path in RUST if "pyo3" in path.read_text("utf-8")]
     places = {path.relative_to(ROOT / "rust" / "src").parts[0] for path in named}
@@ -140,6 +157,8 @@ def test_the_forge_and_the_hooks_call_what_a_contributor_calls() -> None:
 
 def test_wide_prose_is_found_and_what_cannot_be_broken_is_not() -> None:
     words = "word " * 30
-    page = f"{words}\n\n- {words}\n\n| {words} |\n\n# {words}\n\n```\n{words}\n```\n`{words}`\n{words}"
+    page = (
+        f"{words}\n\n- {words}\n\n| {words} |\n\n# {words}\n\n```\n{words}\n```\n`{words}`\n{words}"
+    )
     assert list(prose.wide(page)) == [1, 3, 13]
     assert list(prose.wide(f"[{words}](page.md)\n* `{words}`\nshort")) == []
