@@ -39,12 +39,19 @@ lint: setup ## every check that runs nothing
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file= --strict --cache-dir=.mypy_cache/public tests/typing/public_api.py
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m mypy.stubtest m26._native
+	$(BIN)/python -m mypy.stubtest m26._native --allowlist tests/typing/stubtest.txt --ignore-unused-allowlist
 	cargo fmt --check
 	cargo clippy --locked --all-targets --features python -- -D warnings
 	$(BIN)/squawk --config .squawk.toml python/m26/store/migrations/*.sql
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/typos
+	$(BIN)/python -m tests.prose
+	$(BIN)/zizmor --quiet --offline --pedantic --collect=all --strict-collection .github .pre-commit-config.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[0-9]*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 
 format: setup ## rewrite sources in the house style
 	$(BIN)/ruff check --fix

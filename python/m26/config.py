@@ -245,7 +245,7 @@ def credentials_folder() -> Path | None:
 def _credential_layer(
     layers: list[dict[str, tuple[object, str]]],
 ) -> dict[str, tuple[object, str]]:
-    """The vault's key as the service manager handed it over, where nobody names another one."""
+    """The vault's key as the service manager handed it over, where no setting names another one."""
     folder = credentials_folder()
     named = any(not {"vault.key", "vault.key_file"}.isdisjoint(layer) for layer in layers)
     if folder is None or named or not os.access(folder / CREDENTIAL, os.F_OK):

@@ -47,7 +47,7 @@ class _Known:
         self._rotating: dict[str, None] = {}
 
     def add(self, value: str, *, rotates: bool) -> None:
-        """Know one more; of those that rotate the one longest unheard of makes room."""
+        """Add one. Of too many that rotate, the one added longest ago is dropped."""
         with _changing:
             if not rotates:
                 self._kept.add(value)

@@ -6,7 +6,7 @@ import anyio
 
 
 class Wake:
-    """Set by one task, awaited by another. Nudges that nobody waited for count as one."""
+    """Set by one task, awaited by another. Nudges that no task waited for count as one."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()

@@ -76,6 +76,12 @@ def test_what_the_image_installs_says_its_version(image: Path) -> None:
     assert done.stdout.strip() == version
 
 
+def test_what_the_image_installs_says_that_it_is_typed(image: Path) -> None:
+    (package,) = (image / "opt/m26/lib").glob("python3.*/site-packages/m26")
+    assert (package / "py.typed").is_file()
+    assert (package / "_native.pyi").is_file()
+
+
 def test_the_image_s_command_runs_and_its_health_check_turns_good(
     image: Path, tmp_path: Path
 ) -> None:

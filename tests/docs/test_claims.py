@@ -14,7 +14,7 @@ from m26.upstream.profile import Profile
 
 SHIPPED = ROOT / "python/m26"
 MODULES = sorted(SHIPPED.rglob("*.py"))
-TOPS = "python|rust|tests|benches|docs|deploy|requirements|\\.ci"
+TOPS = "python|rust|tests|benches|docs|deploy|examples|requirements|\\.ci|\\.github"
 GENERATED = {"docs/BENCHMARKS.md"}
 PROOF = re.compile(rf"^((?:{TOPS})/[\w./-]+)(?:::(\w+))?$")
 

@@ -234,8 +234,8 @@ async def test_nothing_secret_is_logged_at_any_level(
         structlog.reset_defaults()
         logging.getLogger().handlers.clear()
     lines = written.getvalue()
-    assert "session_opened" in lines
-    assert "tokens_renewed" in lines
+    assert "auth.session_opened" in lines
+    assert "auth.tokens_renewed" in lines
     assert "SIM-CANARY" not in lines
     assert world.url not in lines
     for name in ("vault.bin", "vault.key"):

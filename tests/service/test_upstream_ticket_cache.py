@@ -49,5 +49,5 @@ async def test_redis_away_is_said_once_and_harms_nothing(tmp_path: Path) -> None
             for _ in range(3):
                 await cache.put("main", "sim", ticket(6))
                 assert await cache.get("main", "sim") is None
-    assert [line["event"] for line in lines] == ["ticket_cache_away"]
+    assert [line["event"] for line in lines] == ["auth.cache_away"]
     assert "CANARY" not in str(lines)

@@ -68,7 +68,7 @@ async def serving(behave: Behave, context: ssl.SSLContext | None = None) -> Asyn
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
-    """TLS as somebody who intercepts has it: a certificate that nobody vouches for."""
+    """TLS of somebody who intercepts: a certificate that no authority signed."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)

@@ -17,7 +17,7 @@ class Clock:
         return self.now
 
     def clock(self) -> clock.Clock:
-        """It, as what asks is given it."""
+        """The same as a `clock.Clock`, for the client."""
         return clock.Clock(time=self, sleep=self.sleep)
 
     async def sleep(self, seconds: float) -> None:

@@ -79,9 +79,9 @@ async def test_a_stop_for_an_accounts_own_credentials_leaves_the_others_alone(
     held = halt(tmp_path, status)
     await held.stop("one", RULES["login_again"])
 
-    assert held.held("one") is not None
-    assert held.held("two") is None
-    assert halt(tmp_path).held("two") is None, "another process sees the same"
+    assert held.stop_of("one") is not None
+    assert held.stop_of("two") is None
+    assert halt(tmp_path).stop_of("two") is None, "another process sees the same"
     assert [c.source for c in status.conditions] == ["stop:one"]
     assert status.current.is_about("one")
     assert not status.current.is_about("two")
@@ -92,7 +92,7 @@ async def test_every_other_stop_holds_for_everybody(tmp_path: Path) -> None:
     held = halt(tmp_path, status)
     await held.stop("one", RULES["captcha"])
 
-    assert held.held("two") is not None
+    assert held.stop_of("two") is not None
     assert status.current.is_about("two")
 
 
@@ -109,7 +109,7 @@ async def test_stops_do_not_hide_one_another_and_are_cleared_together(tmp_path: 
     ]
     assert read_stop(tmp_path) == stops[0]
     clear_stop(tmp_path)
-    assert held.held("one") is held.held("two") is None
+    assert held.stop_of("one") is held.stop_of("two") is None
 
 
 async def test_a_stop_that_cannot_be_read_holds_for_everybody_and_takes_another_in(
@@ -117,7 +117,7 @@ async def test_a_stop_that_cannot_be_read_holds_for_everybody_and_takes_another_
 ) -> None:
     (tmp_path / STOP).write_bytes(b"\x00")
     held = halt(tmp_path)
-    assert held.held("anybody") is not None
+    assert held.stop_of("anybody") is not None
     await held.stop("one", RULES["login_again"])
 
     assert [stop.reason for stop in read_stops(tmp_path)] == ["unreadable", "login_again"]

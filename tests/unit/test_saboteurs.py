@@ -202,7 +202,7 @@ def test_an_event_that_is_published_before_its_commit_is_caught(truth: Truth) ->
 )
 def test_a_logged_token_is_caught(form: str) -> None:
     handed_out = ["SIM-CANARY-SESSION-12/+=$*34", "ab/12+34==", "ab%2F12%2B34%3D%3D"]
-    clean = [("log", b'{"event":"session_opened"}'), ("row", b"57000000\tactive")]
+    clean = [("log", b'{"event":"auth.session_opened"}'), ("row", b"57000000\tactive")]
     assert leaks.judge_leaks(handed_out, clean)
     verdict = leaks.judge_leaks(handed_out, [*clean, ("log", f"at /{form}?x".encode())])
     assert verdict.extra == ["log holds 1 of them"]

@@ -156,7 +156,7 @@ async def test_signing_refused_twice_falls_back_with_a_reason_and_comes_back(
         assert not (await at.ask()).startswith("CANARY-DATA")  # tried again, and accepted
     assert at.session.strategy == "signed"
     assert at.told[1:] == [""]
-    changes = [line for line in lines if line["event"] == "strategy_changed"]
+    changes = [line for line in lines if line["event"] == "auth.strategy_changed"]
     assert [line["strategy"] for line in changes] == ["bundles", "signed"]
     assert "refused" in changes[0]["reason"]
     assert "CANARY" not in str(lines)

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from tests import prose
 
 import m26
 
@@ -61,6 +62,12 @@ def test_the_library_face_exports_what_it_says() -> None:
         assert getattr(m26, name).__doc__, name
 
 
+def test_the_typing_test_uses_every_public_name_and_the_package_says_that_it_is_typed() -> None:
+    used = (ROOT / "tests" / "typing" / "public_api.py").read_text("utf-8")
+    assert [name for name in m26.__all__ if not re.search(rf"\bm26\.{name}\b", used)] == []
+    assert (ROOT / "python" / "m26" / "py.typed").is_file()
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = {
         str(path.relative_to(ROOT / "python" / "m26"))
@@ -110,6 +117,23 @@ def test_no_error_is_swallowed_without_a_word() -> None:
                 assert not silent, f"{path}:{node.lineno}"
 
 
+def test_log_events_are_an_area_and_a_fact() -> None:
+    levels = {"debug", "info", "warning", "error", "exception"}
+    for path in PYTHON:
+        if path.name == "addon.py":  # it runs inside mitmproxy, whose log has sentences
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in levels
+                and ast.unparse(node.func.value).rpartition(".")[2].lstrip("_") == "log"
+                and isinstance(name := node.args[0], ast.Constant)
+            ):
+                event = str(name.value)
+                assert re.fullmatch(r"[a-z]+\.[a-z_]+", event), f"{path}:{node.lineno}: {event}"
+
+
 def test_pyo3_is_named_in_one_place_only() -> None:
     named = [path for path in RUST if "pyo3" in path.read_text("utf-8")]
     places = {path.relative_to(ROOT / "rust" / "src").parts[0] for path in named}
@@ -119,3 +143,22 @@ def test_pyo3_is_named_in_one_place_only() -> None:
 def test_the_makefile_and_ci_name_each_other_only_by_target() -> None:
     commands = (ROOT / ".ci" / "run").read_text("utf-8").split("cd ")[1].splitlines()[1:]
     assert [line.split()[0] for line in commands if line] == ["make"] * 4
+
+
+def test_the_forge_and_the_hooks_call_what_a_contributor_calls() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+    steps = re.findall(r"^ +run: (.+)$", workflow, re.MULTILINE)
+    assert [step for step in steps if "apt-get install" not in step] == [".ci/run"]
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    entries = re.findall(r"^ +entry: (.+)$", hooks, re.MULTILINE)
+    assert entries
+    assert all(re.fullmatch(r"make [a-z-]+", entry) for entry in entries)
+
+
+def test_wide_prose_is_found_and_what_cannot_be_broken_is_not() -> None:
+    words = "word " * 30
+    page = (
+        f"{words}\n\n- {words}\n\n| {words} |\n\n# {words}\n\n```\n{words}\n```\n`{words}`\n{words}"
+    )
+    assert list(prose.wide(page)) == [1, 3, 13]
+    assert list(prose.wide(f"[{words}](page.md)\n* `{words}`\nshort")) == []

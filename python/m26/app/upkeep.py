@@ -36,7 +36,7 @@ CAPTURES = "captures"
 _PATIENCE = 900.0
 """Seconds that somebody who waits for one request is asked to wait."""
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ async def rebuild_home(
     clock = clock or Clock()
     folder = captures or settings.home / CAPTURES
     chosen = chosen_profile(settings)
-    async with vault.rebuilding(lambda: log.warning("rebuild_waits", reason="another one is on")):
+    async with vault.rebuilding(lambda: _log.warning("rebuild.waits", reason="another one is on")):
         accounts = [n for n in vault.accounts() if n != SIMULATED or chosen.name == SIMULATED]
         try:
             if captures is None:
@@ -245,4 +245,4 @@ def _full(budget: Budget, clock: Clock) -> str | None:
 
 def _waiting(account: str, reason: str, until: float) -> None:
     if reason:
-        log.warning("budget_waits", account=account, reason=reason, until=iso(until))
+        _log.warning("budget.waits", account=account, reason=reason, until=iso(until))

@@ -13,10 +13,10 @@ from m26.auth.credentials import SESSION_LIFE, Ticket, dump
 from m26.auth.vault import Vault
 from m26.redisclient import connect
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 _PATIENCE = 1.0
-"""Seconds for one call: the vault has the ticket too, so nobody waits long for Redis."""
+"""Seconds for one call: the vault has the ticket too, so no call waits long for Redis."""
 
 
 class TicketCache:
@@ -67,7 +67,7 @@ class TicketCache:
 
     def _tell(self, error: Exception) -> None:
         if not self._away:
-            log.warning("ticket_cache_away", error=type(error).__name__, use="the vault alone")
+            _log.warning("auth.cache_away", error=type(error).__name__, use="the vault alone")
         self._away = True
 
 

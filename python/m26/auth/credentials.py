@@ -211,21 +211,21 @@ class Credentials:
 
     @property
     def access_refused(self) -> bool:
-        """The gateway's last word on this access token was that it is no good."""
+        """The gateway refused this access token when it was used last."""
         use, tokens = self.uses.get("access_token"), self.tokens
         dead = use is not None and use.reason in _TOKEN_REFUSALS
         return dead and tokens is not None and _refused_last(use, since=tokens.obtained_at)
 
     @property
     def session_refused(self) -> bool:
-        """The gateway's last word on this session was that it has ended."""
+        """The gateway refused this session when it was used last."""
         ticket = self.ticket
         return ticket is not None and _refused_last(
             self.uses.get("session"), since=ticket.obtained_at
         )
 
     def seconds_left(self, now: float) -> dict[str, float | None]:
-        """Life left in each credential; None where there is none or nobody knows its end."""
+        """Life left in each credential; None where there is none or its end is not known."""
         tokens, ticket = self.tokens, self.ticket
         renews = tokens is not None and tokens.refresh is not None and self.refresh_dead is None
         ends = {

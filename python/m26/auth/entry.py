@@ -23,14 +23,14 @@ _EVERY = 60.0
 _LAST_TRIES = (0.0, 0.5, 1.0, 2.0)
 """Seconds before each attempt to save a token pair at the end: without it a login is lost."""
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Entry:
     """Credentials of one account, read again whenever the vault's file is another one.
 
     A vault that cannot be read or written now is a failure that may pass; an account that is no
-    longer in it is one that a person has to mend.
+    longer in it needs the operator.
 
     Args:
         vault: where it is.
@@ -48,7 +48,7 @@ class Entry:
         self._clock = clock
         self._owed: list[Change] = []
         self._stamp = vault.stamp()
-        self.held = vault.read(account)
+        self.credentials = vault.read(account)
         """What was there at the last look. What `tally` has is not in it yet."""
         self._written_at = clock()
         self._unwritten = False
@@ -63,13 +63,13 @@ class Entry:
             return False
         try:
             await self._load()
-        except UnavailableError as error:  # what we hold may well be good
-            log.warning("vault_unreadable", account=self.account, error=error.message)
+        except UnavailableError as error:  # what was read before may still be good
+            _log.warning("vault.unreadable", account=self.account, error=error.message)
             return False
         return True
 
     async def read(self) -> Credentials:
-        """What is there now, after all that is owed to it was written.
+        """The credentials as they are now, after writing what could not be written before.
 
         Raises:
             RefusedError: the account is no longer there.
@@ -78,7 +78,7 @@ class Entry:
         if self._owed:
             await self.change(_same)
         await self._load()
-        return self.held
+        return self.credentials
 
     async def change(self, change: Change) -> Credentials:
         """Change it, durably, before returning; counts are written along.
@@ -89,30 +89,30 @@ class Entry:
         """
         owed, tally = tuple(self._owed), self.tally.take()
 
-        def apply(held: Credentials) -> Credentials:
+        def apply(credentials: Credentials) -> Credentials:
             for step in (*owed, tally.onto, change):
-                held = step(held)
-            return held
+                credentials = step(credentials)
+            return credentials
 
         try:
             with self._telling():
-                held = await to_thread.run_sync(self._vault.change, self.account, apply)
+                credentials = await to_thread.run_sync(self._vault.change, self.account, apply)
         except BaseException:
             self.tally.put_back(tally)
             raise
         # Not by their number: a change beside this one may have written the same ones.
         self._owed = [step for step in self._owed if step not in owed]
-        self.held = held
+        self.credentials = credentials
         self._written_at = self._clock()
         self._unwritten = False
-        return self.held
+        return self.credentials
 
     async def settle(self, change: Change) -> Credentials:
-        """`change` what must not be lost: should it fail, it is owed and comes before all else.
+        """`change` what must not be lost: should it fail, it is kept and written first next time.
 
         Raises:
             RefusedError: the account is no longer there.
-            UnavailableError: it is owed.
+            UnavailableError: it is not written yet.
         """
         try:
             return await self.change(change)
@@ -129,7 +129,7 @@ class Entry:
             await self.change(_same)
         except (RefusedError, UnavailableError) as error:
             if not self._unwritten:
-                log.warning("vault_unwritable", account=self.account, error=error.message)
+                _log.warning("vault.unwritable", account=self.account, error=error.message)
             self._unwritten = True
             self._written_at = self._clock()  # try again in a minute
 
@@ -144,8 +144,8 @@ class Entry:
                     await self.change(_same)
                 except (RefusedError, UnavailableError) as error:
                     lost = "a token pair" if self._owed else "counts"
-                    log.error(  # noqa: TRY400 - made for a person, who needs no traceback
-                        "vault_unwritten", account=self.account, lost=lost, error=error.message
+                    _log.error(
+                        "vault.unwritten", account=self.account, lost=lost, error=error.message
                     )
                 else:
                     break
@@ -165,7 +165,7 @@ class Entry:
     async def _load(self) -> None:
         self._stamp = self._vault.stamp()
         with self._telling():
-            self.held = await to_thread.run_sync(self._vault.read, self.account)
+            self.credentials = await to_thread.run_sync(self._vault.read, self.account)
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:
@@ -183,5 +183,5 @@ class Entry:
             return False
 
 
-def _same(held: Credentials) -> Credentials:
-    return held
+def _same(credentials: Credentials) -> Credentials:
+    return credentials

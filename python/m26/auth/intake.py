@@ -21,12 +21,12 @@ _SESSION_WORTH_TRYING = 3_600.0
 """Seconds; an older captured session would only cost a request that is refused."""
 _MOST_REMEMBERED = 1_000
 _MOST_BUNDLES = 500
-"""The newest of a pool: more would be of no use, and a log has to know every secret of them."""
+"""Bundles that are kept, the newest: more are of no use, and each is a secret to mask in logs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that a capture held, redacted."""
+    """One thing found in a capture, redacted."""
 
     what: str
     id: str
@@ -106,8 +106,8 @@ def import_capture(
         )
     facts: list[Fact] = []
 
-    def lay_over(held: Credentials | None) -> Credentials:
-        base = held or Credentials(platform=_platform(found))
+    def lay_over(credentials: Credentials | None) -> Credentials:
+        base = credentials or Credentials(platform=_platform(found))
         if found.platform not in (None, base.platform):
             raise UsageError(
                 f"account {account!r} is of platform {base.platform}, the capture is of "
@@ -117,8 +117,8 @@ def import_capture(
         facts[:] = _facts(base, found, now=at)
         return _laid_over(base, found, now=at)
 
-    held = vault.update(account, lay_over)
-    missing = tuple(_missing(held, profile, now=at))
+    credentials = vault.update(account, lay_over)
+    missing = tuple(_missing(credentials, profile, now=at))
     return Imported(account=account, found=found, facts=tuple(facts), missing=missing)
 
 
@@ -184,10 +184,10 @@ def _facts(base: Credentials, found: Found, *, now: float) -> Iterator[Fact]:
     pair = "new" if _is_newer_pair(base, found.tokens) else "older"
     session = "new" if _is_newer_session(base.ticket, found.ticket, now=now) else "older"
     states = {"access token": pair, "refresh token": pair, "session": session}
-    held = _secrets(base)
+    before = _secrets(base)
     for what, secret in _secrets(found).items():
         if secret is not None:
-            state = "known" if secret == held[what] else states.get(what, "new")
+            state = "known" if secret == before[what] else states.get(what, "new")
             yield Fact(what=what, id=secret.id, state=state)
     known = {bundle.id for bundle in base.bundles}
     for bundle in found.bundles:
@@ -207,31 +207,31 @@ def _secrets(of: Credentials | Found) -> dict[str, Secret | None]:
     }
 
 
-def _missing(held: Credentials, profile: Profile | None, *, now: float) -> Iterator[Missing]:
+def _missing(credentials: Credentials, profile: Profile | None, *, now: float) -> Iterator[Missing]:
     """What the account lacks, and what follows from it. Without a profile its part is left out."""
     oauth = profile.oauth if profile else None
     client = {
-        "client id": held.client_id or (oauth and oauth.client_id),
-        "client secret": held.client_secret or (oauth and oauth.client_secret),
+        "client id": credentials.client_id or (oauth and oauth.client_id),
+        "client secret": credentials.client_secret or (oauth and oauth.client_secret),
     }
     lacking = " and ".join(what for what, value in client.items() if not value)
-    until = _until(held, now=now)
-    if held.tokens is None:
+    until = _until(credentials, now=now)
+    if credentials.tokens is None:
         yield Missing(what="access and refresh token", means=until)
-    elif held.tokens.refresh is None:
+    elif credentials.tokens.refresh is None:
         yield Missing(what="refresh token", means=until)
-    elif held.refresh_dead is not None:
+    elif credentials.refresh_dead is not None:
         yield Missing(what="refresh token that is accepted", means=until)
     elif lacking:
         yield Missing(what=lacking, means=f"tokens cannot be renewed: {until}")
-    if held.ticket is None:
+    if credentials.ticket is None:
         yield Missing(what="session", means="fine: one is opened when it is needed")
-    yield from _missing_signature(held, profile)
+    yield from _missing_signature(credentials, profile)
 
 
-def _missing_signature(held: Credentials, profile: Profile | None) -> Iterator[Missing]:
+def _missing_signature(credentials: Credentials, profile: Profile | None) -> Iterator[Missing]:
     signs = profile is not None and can_sign(profile.signing)
-    device = held.device_id or (profile and profile.wal.device_id)
+    device = credentials.device_id or (profile and profile.wal.device_id)
     if signs and not device:
         yield Missing(
             what="device id",
@@ -240,7 +240,7 @@ def _missing_signature(held: Credentials, profile: Profile | None) -> Iterator[M
         )
     if signs and device:
         return
-    count = sum(not bundle.is_dead for bundle in held.bundles)
+    count = sum(not bundle.is_dead for bundle in credentials.bundles)
     if not count:
         means = "no request can be signed: capture one auction search"
         yield Missing(what="signed request", means=means)
@@ -252,9 +252,9 @@ def _missing_signature(held: Credentials, profile: Profile | None) -> Iterator[M
         )
 
 
-def _until(held: Credentials, *, now: float) -> str:
+def _until(credentials: Credentials, *, now: float) -> str:
     """How long an account works whose tokens are not renewed."""
-    left = held.seconds_left(now)
+    left = credentials.seconds_left(now)
     seconds = max(left["access_token"] or 0.0, left["session"] or 0.0)
     if seconds:
         return f"this works for {_span(seconds)}, then a new capture is needed"

@@ -30,7 +30,7 @@ _STATE_LIFE = 3_600.0
 _CODE = re.compile(r"[\w.~+/=%-]{4,2048}")
 _AGAIN = "Run `m26 auth login` again: a code is good once and for some minutes."
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +57,14 @@ def prepare(vault: Vault, *, account: str, platform: str | None, profile: Profil
 
     Raises:
         UsageError: the platform is missing, unknown, or another one than the account's.
-        RefusedError: nobody knows client id and secret (exit code 3).
+        RefusedError: client id and secret are not known (exit code 3).
     """
     check_name(account)
     others = {name: vault.read(name) for name in vault.accounts()}
-    held = others.pop(account, None)
-    if held is not None and platform not in (None, held.platform):
-        raise _other_platform(account, held, platform)
-    platform = held.platform if held else platform
+    credentials = others.pop(account, None)
+    if credentials is not None and platform not in (None, credentials.platform):
+        raise _other_platform(account, credentials, platform)
+    platform = credentials.platform if credentials else platform
     if platform is None:
         raise UsageError(
             f"account {account!r} is new, so its platform is needed",
@@ -75,7 +75,7 @@ def prepare(vault: Vault, *, account: str, platform: str | None, profile: Profil
             f"profile {profile.name!r} has no platform {platform!r}",
             hint=f"Its platforms: {', '.join(profile.platforms)}. Another profile: M26_PROFILE.",
         )
-    own, oauth = held or Credentials(platform=platform), profile.oauth
+    own, oauth = credentials or Credentials(platform=platform), profile.oauth
     pairs: list[tuple[Secret | None, Secret | None]] = [
         (
             own.client_id or Secret(oauth.client_id),
@@ -146,7 +146,7 @@ def read_redirect(
     if "error" in said:
         detail = ": ".join(said[key] for key in ("error", "error_description") if key in said)
         raise AuthError(f"the login was refused: {redact(detail)[:200]}", hint=_AGAIN)
-    # A missing one is let pass, like a bare code: a person brought it, no foreign page.
+    # A missing one is accepted, like a bare code: a person pasted it, not a foreign page.
     if "state" in said and not _is_ours(said["state"], login, vault, now):
         raise UsageError(
             "this address belongs to another login: its state is not the one we gave",
@@ -170,7 +170,7 @@ async def redeem(
 ) -> Credentials:
     """Trade the code for a token pair, which is in the vault before anything else happens.
 
-    A renewal that is on the wire is let end first: it must not replace the new pair. One that
+    A renewal that is under way ends first: it must not replace the new pair. One that
     only waits for its slot of the budget may take an hour, and a code lives for minutes.
 
     Args:
@@ -212,15 +212,17 @@ async def redeem(
                 expires_at=now + answer.expires_in,
                 obtained_at=now,
             )
-            held = await to_thread.run_sync(
-                vault.update, login.account, lambda held: _laid_over(held, login, tokens)
+            credentials = await to_thread.run_sync(
+                vault.update,
+                login.account,
+                lambda credentials: _laid_over(credentials, login, tokens),
             )
-    log.info("logged_in", account=login.account)
-    return held
+    _log.info("auth.logged_in", account=login.account)
+    return credentials
 
 
-def _laid_over(held: Credentials | None, login: Login, tokens: Tokens) -> Credentials:
-    base = held or Credentials(platform=login.platform)
+def _laid_over(credentials: Credentials | None, login: Login, tokens: Tokens) -> Credentials:
+    base = credentials or Credentials(platform=login.platform)
     if base.platform != login.platform:
         raise _other_platform(login.account, base, login.platform)
     return replace(
@@ -237,7 +239,7 @@ def _laid_over(held: Credentials | None, login: Login, tokens: Tokens) -> Creden
 
 
 def _refusal(answer: Verdict) -> Exception:
-    if answer.reason == "login_again":  # invalid_grant: here it speaks of the code
+    if answer.reason == "login_again":  # invalid_grant: here it is about the code
         return AuthError("the token service does not accept this code", hint=_AGAIN)
     kind = RefusedError if answer.action is Action.STOP else UnavailableError
     return kind(answer)
@@ -250,9 +252,9 @@ def _is_ours(state: str, login: Login, vault: Vault, now: float) -> bool:
     return content.get("account") == login.account and young
 
 
-def _other_platform(account: str, held: Credentials, platform: str | None) -> UsageError:
+def _other_platform(account: str, credentials: Credentials, platform: str | None) -> UsageError:
     return UsageError(
-        f"account {account!r} is of platform {held.platform}, not {platform}",
+        f"account {account!r} is of platform {credentials.platform}, not {platform}",
         hint="Give each platform its own account: --account NAME",
     )
 

@@ -12,18 +12,18 @@ _REST = 900.0
 
 
 class Pool:
-    """Bundles of one account, in memory; what befalls them goes into the tally.
+    """Bundles of one account, in memory; their uses and failures go into the tally.
 
     A bundle rests after a refusal of its signature. A rejected session or token may be the
     bundle's fault or not: such a bundle is a suspect, which goes to the end of the line until
     another one has shown that the new session is good. Then it is asked again.
 
     Args:
-        held: the account's credentials.
+        credentials: the account's credentials.
         tally: what is not written down yet.
     """
 
-    def __init__(self, held: Credentials, tally: Tally | None = None) -> None:
+    def __init__(self, credentials: Credentials, tally: Tally | None = None) -> None:
         self._tally = Tally() if tally is None else tally
         self._turns: dict[str, tuple[int, float]] = {}
         self._uses = 0
@@ -32,14 +32,14 @@ class Pool:
         self._proven = ""
         """The session in which a bundle was accepted last."""
         self._refused_in_a_row = 0
-        self.load(held)
+        self.load(credentials)
 
-    def load(self, held: Credentials) -> None:
+    def load(self, credentials: Credentials) -> None:
         """Take over what the vault holds now: other processes add, drop and use bundles too."""
-        held = self._tally.onto(held)
-        self._bundles = {bundle.id: bundle for bundle in held.bundles}
-        self._life = held.bundle_life
-        self._turns = {b.id: self._turns.get(b.id, (0, b.used_at)) for b in held.bundles}
+        credentials = self._tally.onto(credentials)
+        self._bundles = {bundle.id: bundle for bundle in credentials.bundles}
+        self._life = credentials.bundle_life
+        self._turns = {b.id: self._turns.get(b.id, (0, b.used_at)) for b in credentials.bundles}
         self._suspects = {id_: s for id_, s in self._suspects.items() if id_ in self._bundles}
 
     @property
@@ -127,7 +127,7 @@ class Pool:
         rest = self._rest(bundle, command, Use().refuse(reason, now), now)
         if bundle.accepted_at and self._refused_in_a_row:
             # The second in a row that used to be good, and the newest of the rest: what is older
-            # has ended too. It shares the fate, and is spared a request each time.
+            # has ended too. It is counted as ended, which saves a request for each.
             for older in self._bundles.values():
                 if older.captured_at <= bundle.captured_at and older.retry_at < rest.retry_at:
                     self._set(older, Health(max(older.failures, rest.failures), rest.retry_at))
@@ -140,7 +140,7 @@ class Pool:
         at the last acceptance and its age at the first refusal, and the estimate moves into these
         bounds by as little as it takes. As the true life lies in all of them, no step leads away
         from it, and the smallest upper bound is never exceeded. The first estimate is the middle.
-        One refusal alone may be a whim of the upstream.
+        One refusal alone may be a passing fault of the upstream.
         """
         if not bundle.accepted_at or bundle.failures != 1:
             return

@@ -25,11 +25,11 @@ _MOST_RETIRED = 1_000
 _YOUNG = 86_400.0
 """Seconds: a pair younger than that was renewed by a running m26, or comes from a new login."""
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
-async def _unheard(_failure: M26Error) -> None:
-    """Nobody has anything to do about a renewal that failed."""
+async def _ignore(_failure: M26Error) -> None:
+    """The default: a renewal that failed is only in the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,9 @@ def captures_of(
             files = sorted(p for p in path.iterdir() if _is_capture(p))
             try:
                 check_name(path.name)
-            except ConfigError as error:  # somebody's folder: the others are rebuilt all the same
+            except (
+                ConfigError
+            ) as error:  # its name is no account's: the others are rebuilt all the same
                 if files:
                     problems.append(f"a folder there is passed over: {error.message}")
                 continue
@@ -118,7 +120,7 @@ async def import_all(
             imported = await to_thread.run_sync(take)
         except (UsageError, AuthError) as error:
             state = "empty" if isinstance(error, AuthError) else "unreadable"
-            log.warning("capture_not_imported", file=file.name, reason=error.message)
+            _log.warning("rebuild.capture_not_imported", file=file.name, reason=error.message)
             done.append(Import(file=file.name, state=state, problem=error.message))
         else:
             problem = "; ".join(imported.problems[:1])
@@ -137,7 +139,7 @@ async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how i
     clock: Callable[[], float],
     renew: bool | None = None,
     stopped: str | None = None,
-    on_failure: Callable[[M26Error], Awaitable[None]] = _unheard,
+    on_failure: Callable[[M26Error], Awaitable[None]] = _ignore,
 ) -> Rebuilt:
     """Import an account's captures, drop its dead bundles, renew its tokens.
 
@@ -165,14 +167,14 @@ async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how i
         return Rebuilt(account=account, platform=None, captures=captures)
     imported = await to_thread.run_sync(vault.read, account)
     changes = _changes(before, imported)
-    held = await to_thread.run_sync(
-        vault.change, account, lambda held: without_dead(held, now=clock())
+    credentials = await to_thread.run_sync(
+        vault.change, account, lambda credentials: without_dead(credentials, now=clock())
     )
-    dropped = {b.id for b in imported.bundles} - {b.id for b in held.bundles}
+    dropped = {b.id for b in imported.bundles} - {b.id for b in credentials.bundles}
     known = {b.id for b in before.bundles} if before else set()
     tokens, detail = await _renewed(
         account,
-        held,
+        credentials,
         renew=renew,
         stopped=stopped,
         now=clock(),
@@ -187,49 +189,51 @@ async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how i
             clock=clock,
         ),
     )
-    held = await to_thread.run_sync(vault.read, account)
-    states = [bundle_state(bundle, held, now=clock()) for bundle in held.bundles]
+    credentials = await to_thread.run_sync(vault.read, account)
+    states = [bundle_state(bundle, credentials, now=clock()) for bundle in credentials.bundles]
     return Rebuilt(
         account=account,
-        platform=held.platform,
+        platform=credentials.platform,
         captures=captures,
         changes=changes,
-        bundles_added=len({b.id for b in held.bundles} - known),
+        bundles_added=len({b.id for b in credentials.bundles} - known),
         bundles_dropped=len(dropped & known),
         bundles_usable=states.count("ok"),
         tokens=tokens,
         tokens_detail=detail,
-        forecast=forecast(held, profile, now=clock()),
+        forecast=forecast(credentials, profile, now=clock()),
     )
 
 
-def without_dead(held: Credentials, *, now: float) -> Credentials:
+def without_dead(credentials: Credentials, *, now: float) -> Credentials:
     """The credentials without bundles that are over, or were dropped before.
 
     When bundles end is an estimate: where none would be left, the newest that is not dead stays.
     """
-    states = {b.id: bundle_state(b, held, now=now) for b in held.bundles}
-    dropped = {b.id for b in held.bundles if b.id in held.retired_bundles}
+    states = {b.id: bundle_state(b, credentials, now=now) for b in credentials.bundles}
+    dropped = {b.id for b in credentials.bundles if b.id in credentials.retired_bundles}
     over = dropped | {id_ for id_, state in states.items() if state in ("dead", "expired")}
     if len(over) == len(states):
-        expired = [b for b in held.bundles if states[b.id] == "expired" and b.id not in dropped]
+        expired = [
+            b for b in credentials.bundles if states[b.id] == "expired" and b.id not in dropped
+        ]
         over -= {b.id for b in sorted(expired, key=lambda bundle: bundle.captured_at)[-1:]}
-    return without(held, over) if over else held
+    return without(credentials, over) if over else credentials
 
 
-def without(held: Credentials, ids: Collection[str]) -> Credentials:
+def without(credentials: Credentials, ids: Collection[str]) -> Credentials:
     """The credentials without these bundles; an old capture does not bring them back."""
-    retired = dict.fromkeys((*held.retired_bundles, *ids))
+    retired = dict.fromkeys((*credentials.retired_bundles, *ids))
     return replace(
-        held,
-        bundles=tuple(bundle for bundle in held.bundles if bundle.id not in ids),
+        credentials,
+        bundles=tuple(bundle for bundle in credentials.bundles if bundle.id not in ids),
         retired_bundles=tuple(retired)[-_MOST_RETIRED:],
     )
 
 
 async def _renewed(
     account: str,
-    held: Credentials,
+    credentials: Credentials,
     *,
     renew: bool | None,
     stopped: str | None,
@@ -238,7 +242,7 @@ async def _renewed(
     ask: Callable[..., Awaitable[object]],
 ) -> tuple[str, str]:
     """What became of the tokens, and why."""
-    tokens = held.tokens
+    tokens = credentials.tokens
     if tokens is None or tokens.refresh is None:
         return "none", "there is no refresh token"
     if renew is None and now - tokens.obtained_at < _YOUNG:
@@ -248,7 +252,7 @@ async def _renewed(
     try:
         await ask(replaced=tokens)
     except (RefusedError, UnavailableError, TransportError) as error:
-        log.warning("tokens_not_renewed", account=account, error=error.message)
+        _log.warning("rebuild.tokens_not_renewed", account=account, error=error.message)
         await on_failure(error)
         return "refused" if isinstance(error, RefusedError) else "failed", error.message
     return "renewed", ""

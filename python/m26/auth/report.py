@@ -76,47 +76,49 @@ class Health:
     forecast: Forecast
 
 
-def health(account: str, held: Credentials, profile: Profile, *, now: float) -> Health:
+def health(account: str, credentials: Credentials, profile: Profile, *, now: float) -> Health:
     """How an account's credentials are."""
     return Health(
         account=account,
-        platform=held.platform,
-        credentials=lines(held, profile, now=now),
-        bundles=bundle_lines(held, now=now),
-        forecast=forecast(held, profile, now=now),
+        platform=credentials.platform,
+        credentials=lines(credentials, profile, now=now),
+        bundles=bundle_lines(credentials, now=now),
+        forecast=forecast(credentials, profile, now=now),
     )
 
 
-def lines(held: Credentials, profile: Profile, *, now: float) -> list[Line]:
+def lines(credentials: Credentials, profile: Profile, *, now: float) -> list[Line]:
     """Every credential of the account, redacted."""
-    left, uses = held.seconds_left(now), held.uses
-    tokens, ticket = held.tokens, held.ticket
+    left, uses = credentials.seconds_left(now), credentials.uses
+    tokens, ticket = credentials.tokens, credentials.ticket
     age = now - tokens.obtained_at if tokens else None
     return [
-        _access_line(held, age, left["access_token"]),
-        _refresh_line(held, age, left["refresh_token"]),
-        _present("client id and secret", _has_client(held, profile), "needed to renew tokens"),
-        _session_line(held, age=now - ticket.obtained_at if ticket else None),
+        _access_line(credentials, age, left["access_token"]),
+        _refresh_line(credentials, age, left["refresh_token"]),
+        _present(
+            "client id and secret", _has_client(credentials, profile), "needed to renew tokens"
+        ),
+        _session_line(credentials, age=now - ticket.obtained_at if ticket else None),
         _present(
             "signing constants",
             can_sign(profile.signing),
             "bundles are used instead",
             uses.get("signing"),
         ),
-        _present("device id", _has_device(held, profile), "needed to sign"),
-        _pool_line(held, now=now),
+        _present("device id", _has_device(credentials, profile), "needed to sign"),
+        _pool_line(credentials, now=now),
     ]
 
 
-def bundle_lines(held: Credentials, *, now: float) -> list[BundleLine]:
+def bundle_lines(credentials: Credentials, *, now: float) -> list[BundleLine]:
     """Every bundle, the newest first."""
-    newest_first = sorted(held.bundles, key=lambda bundle: -bundle.captured_at)
+    newest_first = sorted(credentials.bundles, key=lambda bundle: -bundle.captured_at)
     return [
         BundleLine(
             id=bundle.id,
-            state=bundle_state(bundle, held, now=now),
+            state=bundle_state(bundle, credentials, now=now),
             age=now - bundle.captured_at,
-            seconds_left=_life_left(bundle, held, now=now),
+            seconds_left=_life_left(bundle, credentials, now=now),
             resting=bundle.retry_at - now if bundle.retry_at > now else None,
             commands=bundle.uses,
         )
@@ -124,18 +126,18 @@ def bundle_lines(held: Credentials, *, now: float) -> list[BundleLine]:
     ]
 
 
-def bundle_state(bundle: Bundle, held: Credentials, *, now: float) -> str:
+def bundle_state(bundle: Bundle, credentials: Credentials, *, now: float) -> str:
     """``ok``, ``resting``, ``expired`` (older than bundles live), ``dead`` (refused too often)."""
     if bundle.is_dead:
         return "dead"
-    if _life_left(bundle, held, now=now) == 0:
+    if _life_left(bundle, credentials, now=now) == 0:
         return "expired"
     return "ok" if bundle.is_usable(now) else "resting"
 
 
-def forecast(held: Credentials, profile: Profile, *, now: float) -> Forecast:
+def forecast(credentials: Credentials, profile: Profile, *, now: float) -> Forecast:
     """When authentication will run out: requests need a signature and a way to log in."""
-    signs, logs_in = _signing(held, profile, now=now), _login(held, profile, now=now)
+    signs, logs_in = _signing(credentials, profile, now=now), _login(credentials, profile, now=now)
     for need in (signs, logs_in):
         if need.seconds_left == 0:
             return need
@@ -147,17 +149,21 @@ def forecast(held: Credentials, profile: Profile, *, now: float) -> Forecast:
     return Forecast(seconds_left=None, text=logs_in.text, advice=logs_in.advice)
 
 
-def _signing(held: Credentials, profile: Profile, *, now: float) -> Forecast:
-    """How long requests can be signed; None when nobody knows, infinite when there is no end."""
-    if can_sign(profile.signing) and _has_device(held, profile):
+def _signing(credentials: Credentials, profile: Profile, *, now: float) -> Forecast:
+    """How long requests can be signed; None when not known, infinite when there is no end."""
+    if can_sign(profile.signing) and _has_device(credentials, profile):
         return Forecast(seconds_left=math.inf, text="signs by itself")
-    states = {b.id: bundle_state(b, held, now=now) for b in held.bundles}
-    living = [b for b in held.bundles if states[b.id] in ("ok", "resting")]
+    states = {b.id: bundle_state(b, credentials, now=now) for b in credentials.bundles}
+    living = [b for b in credentials.bundles if states[b.id] in ("ok", "resting")]
     if not living:
-        what = "every captured signature has ended" if held.bundles else "no request can be signed"
+        what = (
+            "every captured signature has ended"
+            if credentials.bundles
+            else "no request can be signed"
+        )
         return Forecast(seconds_left=0.0, text=what, advice=RULES["no_signature"].advice)
     newest = max(living, key=lambda bundle: bundle.captured_at)
-    left = _life_left(newest, held, now=now)
+    left = _life_left(newest, credentials, now=now)
     life = "whose life is not known yet" if left is None else "which end then"
     return Forecast(
         seconds_left=left,
@@ -166,13 +172,13 @@ def _signing(held: Credentials, profile: Profile, *, now: float) -> Forecast:
     )
 
 
-def _login(held: Credentials, profile: Profile, *, now: float) -> Forecast:
+def _login(credentials: Credentials, profile: Profile, *, now: float) -> Forecast:
     """How long sessions can be opened; infinite when tokens renew themselves."""
-    left = held.seconds_left(now)
+    left = credentials.seconds_left(now)
     access, refresh, session = (
         left[what] or 0.0 for what in ("access_token", "refresh_token", "session")
     )
-    if refresh and _has_client(held, profile):
+    if refresh and _has_client(credentials, profile):
         return Forecast(
             seconds_left=math.inf,
             text="renews itself while m26 runs",
@@ -190,42 +196,46 @@ def _login(held: Credentials, profile: Profile, *, now: float) -> Forecast:
     return Forecast(seconds_left=0.0, text="no way to log in", advice=_AGAIN)
 
 
-def _life_left(bundle: Bundle, held: Credentials, *, now: float) -> float | None:
-    if held.bundle_life is None:
+def _life_left(bundle: Bundle, credentials: Credentials, *, now: float) -> float | None:
+    if credentials.bundle_life is None:
         return None
-    return max(0.0, bundle.captured_at + held.bundle_life - now)
+    return max(0.0, bundle.captured_at + credentials.bundle_life - now)
 
 
-def _has_client(held: Credentials, profile: Profile) -> bool:
-    name = held.client_id or profile.oauth.client_id
-    return bool(name and (held.client_secret or profile.oauth.client_secret))
+def _has_client(credentials: Credentials, profile: Profile) -> bool:
+    name = credentials.client_id or profile.oauth.client_id
+    return bool(name and (credentials.client_secret or profile.oauth.client_secret))
 
 
-def _has_device(held: Credentials, profile: Profile) -> bool:
-    return bool(held.device_id or profile.wal.device_id)
+def _has_device(credentials: Credentials, profile: Profile) -> bool:
+    return bool(credentials.device_id or profile.wal.device_id)
 
 
-def _pool_line(held: Credentials, *, now: float) -> Line:
-    states = [bundle_state(bundle, held, now=now) for bundle in held.bundles]
+def _pool_line(credentials: Credentials, *, now: float) -> Line:
+    states = [bundle_state(bundle, credentials, now=now) for bundle in credentials.bundles]
     best = next((s for s in ("ok", "resting", "expired", "dead") if s in states), "missing")
-    newest = max((bundle.captured_at for bundle in held.bundles), default=None)
+    newest = max((bundle.captured_at for bundle in credentials.bundles), default=None)
     return Line(
         what="bundles",
         state="refused" if best == "dead" else best,
         age=None if newest is None else now - newest,
-        seconds_left=held.seconds_left(now)["bundles"],
+        seconds_left=credentials.seconds_left(now)["bundles"],
         detail=f"{states.count('ok')} of {len(states)} usable" if states else "",
-        **_fared(*(use for bundle in held.bundles for use in bundle.uses.values())),
+        **_fared(*(use for bundle in credentials.bundles for use in bundle.uses.values())),
     )
 
 
-def _refresh_line(held: Credentials, age: float | None, left: float | None) -> Line:
-    what, fared = "refresh token", _fared(held.uses.get("refresh_token"))
-    if held.tokens is None or held.tokens.refresh is None:
+def _refresh_line(credentials: Credentials, age: float | None, left: float | None) -> Line:
+    what, fared = "refresh token", _fared(credentials.uses.get("refresh_token"))
+    if credentials.tokens is None or credentials.tokens.refresh is None:
         return Line(what=what, state="missing", detail="tokens cannot be renewed")
-    if held.refresh_dead is not None:
+    if credentials.refresh_dead is not None:
         return Line(what=what, state="refused", age=age, detail="log in again", **fared)
-    unanswered = f"{held.refreshes_unanswered} answer lost" if held.refreshes_unanswered else ""
+    unanswered = (
+        f"{credentials.refreshes_unanswered} answer lost"
+        if credentials.refreshes_unanswered
+        else ""
+    )
     return Line(
         what=what,
         state="ok" if left else "expired",
@@ -236,23 +246,23 @@ def _refresh_line(held: Credentials, age: float | None, left: float | None) -> L
     )
 
 
-def _access_line(held: Credentials, age: float | None, left: float | None) -> Line:
+def _access_line(credentials: Credentials, age: float | None, left: float | None) -> Line:
     what = "access token"
     if left is None:
         return Line(what=what, state="missing")
-    fared = _fared(held.uses.get("access_token"))
-    if held.access_refused:
+    fared = _fared(credentials.uses.get("access_token"))
+    if credentials.access_refused:
         return Line(what=what, state="refused", age=age, **fared)
     return Line(what=what, state="ok" if left else "expired", age=age, seconds_left=left, **fared)
 
 
-def _session_line(held: Credentials, *, age: float | None) -> Line:
+def _session_line(credentials: Credentials, *, age: float | None) -> Line:
     state, detail = "ok", "until rejected"
-    if held.ticket is None:
+    if credentials.ticket is None:
         state, detail = "missing", "opened when needed"
-    elif held.session_refused:
+    elif credentials.session_refused:
         state, detail = "refused", "replaced when needed"
-    fared = _fared(held.uses.get("session"))
+    fared = _fared(credentials.uses.get("session"))
     return Line(what="session", state=state, age=age, detail=detail, **fared)
 
 

@@ -16,7 +16,7 @@ from m26.auth import tickets
 from m26.auth.cache import TicketCache
 from m26.auth.credentials import Ticket, Tokens
 from m26.auth.entry import Entry
-from m26.auth.signer import Signer, unheard
+from m26.auth.signer import Signer, ignore
 from m26.auth.tokens import renew
 from m26.errors import ConfigError, M26Error, TransportError
 from m26.upstream.client import GatewayClient
@@ -30,9 +30,9 @@ _MARGIN = 120.0
 """Seconds before its end at which an access token is renewed rather than used."""
 _REJECTIONS = frozenset(("session_rejected", "token_rejected", "token_expired"))
 _REMEMBERED = 64
-"""Dead sessions that are not taken up again should the vault or the cache still have them."""
+"""Rejected sessions that are remembered: vault or cache may still have one of them."""
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Session:
@@ -64,8 +64,8 @@ class Session:
         cache: TicketCache | None = None,
         spend: Callable[[str], Awaitable[None]],
         clock: Callable[[], float] = time.time,
-        on_strategy: Callable[[str], None] = unheard,
-        on_login: Callable[[str], None] = unheard,
+        on_strategy: Callable[[str], None] = ignore,
+        on_login: Callable[[str], None] = ignore,
     ) -> None:
         self._client = client
         self._profile = profile
@@ -99,7 +99,7 @@ class Session:
     @property
     def platform(self) -> str:
         """Platform of the account."""
-        return self._entry.held.platform
+        return self._entry.credentials.platform
 
     @property
     def strategy(self) -> str:
@@ -109,10 +109,13 @@ class Session:
     def seconds_left(self) -> dict[str, float | None]:
         """Life left in ``session``, ``access_token``, ``refresh_token``, ``bundles``."""
         pool = self._signer.pool
-        held = replace(
-            self._entry.held, ticket=self._ticket, bundles=pool.bundles, bundle_life=pool.life
+        credentials = replace(
+            self._entry.credentials,
+            ticket=self._ticket,
+            bundles=pool.bundles,
+            bundle_life=pool.life,
         )
-        return held.seconds_left(self._clock())
+        return credentials.seconds_left(self._clock())
 
     def observe_server_time(self, response_time: int, *, fetched_at: int) -> None:
         """Tell the server's clock as a reply's body showed it; both in microseconds."""
@@ -201,7 +204,7 @@ class Session:
             UnavailableError: the token service failed; the old pair stays.
             TransportError: no whole answer came.
         """
-        seen = self._entry.held.tokens
+        seen = self._entry.credentials.tokens
         async with self._renewal():
             if seen is not None and self._tokens().access != seen.access:
                 return
@@ -238,13 +241,13 @@ class Session:
 
     def _take_over(self) -> None:
         """Go on with the session of another process: its login may have ended ours."""
-        newer, ours = self._entry.held.ticket, self._ticket
+        newer, ours = self._entry.credentials.ticket, self._ticket
         if ours is None or newer is None or newer.blaze_id is None or newer.id in self._dead:
             return
         if newer.obtained_at > ours.obtained_at:
             self._retire()
             self._ticket = newer
-            log.info("session_taken_over", account=self._entry.account, session=newer.id)
+            _log.info("auth.session_taken_over", account=self._entry.account, session=newer.id)
 
     def _retire(self) -> None:
         """Forget the ticket; an older one found anywhere later is dead too."""
@@ -275,7 +278,7 @@ class Session:
                     raise
                 self._rejected = tokens.access
                 reason = error.verdict.reason
-                log.warning("login_refused", account=self._entry.account, reason=reason)
+                _log.warning("auth.login_refused", account=self._entry.account, reason=reason)
                 self._on_login(reason)
                 return error.verdict
             tally.accept("access_token", self._clock())
@@ -285,9 +288,9 @@ class Session:
         return None
 
     def _tokens(self) -> Tokens:
-        if self._entry.held.tokens is None:
+        if self._entry.credentials.tokens is None:
             raise RefusedError(verdict("no_credentials"))
-        return self._entry.held.tokens
+        return self._entry.credentials.tokens
 
     async def _living_tokens(self) -> Tokens:
         tokens = self._tokens()
@@ -300,5 +303,5 @@ class Session:
         except (RefusedError, UnavailableError, TransportError) as error:
             if tokens.expires_at <= self._clock():
                 raise
-            log.warning("refresh_failed", account=self._entry.account, error=error.message)
+            _log.warning("auth.refresh_failed", account=self._entry.account, error=error.message)
             return tokens  # good until its end

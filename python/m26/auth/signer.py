@@ -23,18 +23,18 @@ _GUILTY = "signature_rejected"
 _SUSPECT = frozenset(
     ("session_rejected", "token_rejected", "unknown_error", "not_success", "unexpected_status")
 )
-"""Reasons that may be a bundle's fault; `_GUILTY` is."""
+"""Reasons that may be a bundle's fault; `_GUILTY` always is."""
 _FALL_BACK, _DEAD = 2, 6
-"""Refused signatures in a row after which bundles go before, and after which nothing is left."""
+"""Refused signatures in a row after which bundles are used first, and signing is given up."""
 _REST, _LONGEST_REST = 900.0, 86_400.0
 """Seconds until signing is tried again, doubled with each refusal."""
 _AUTH = 4
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
-def unheard(_reason: str) -> None:
-    """Nobody wants to know which strategy is used."""
+def ignore(_reason: str) -> None:
+    """The default: changes are not reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Strategy(Protocol):
         """A signature for one request of a session; None when there is none to be had now."""
 
     def judged(self, verdict: Verdict) -> bool:
-        """Hear how the request fared that was signed last; whether its health changed."""
+        """Learn how the request signed last fared; whether its health changed."""
 
 
 class Signed:
@@ -82,7 +82,7 @@ class Signed:
 
     @property
     def is_dead(self) -> bool:
-        """Whether there is no hope in trying on."""
+        """Whether it was refused too often to be tried again."""
         return not self.is_able or self._refused >= _DEAD
 
     async def sign(
@@ -117,14 +117,16 @@ class Signed:
 
     @property
     def _device_id(self) -> Secret:
-        return self._entry.held.device_id or Secret(self._profile.wal.device_id)
+        return self._entry.credentials.device_id or Secret(self._profile.wal.device_id)
 
     async def _number(self) -> int:
         if self._next_number >= self._reserved:
-            held = await self._entry.change(
-                lambda held: replace(held, next_request_id=held.next_request_id + _BLOCK)
+            credentials = await self._entry.change(
+                lambda credentials: replace(
+                    credentials, next_request_id=credentials.next_request_id + _BLOCK
+                )
             )
-            self._reserved = held.next_request_id
+            self._reserved = credentials.next_request_id
             self._next_number = self._reserved - _BLOCK
         number = self._next_number
         self._next_number += 1
@@ -139,14 +141,14 @@ class Bundles:
     def __init__(self, entry: Entry, clock: Callable[[], float]) -> None:
         self._entry = entry
         self._clock = clock
-        self._loaded: Credentials = entry.held
-        self._pool = Pool(entry.held, entry.tally)
+        self._loaded: Credentials = entry.credentials
+        self._pool = Pool(entry.credentials, entry.tally)
         self._last: tuple[str, str, Ticket] | None = None
 
     def pool(self) -> Pool:
         """The bundles as the vault and this process know them."""
-        if self._loaded is not self._entry.held:
-            self._loaded = self._entry.held
+        if self._loaded is not self._entry.credentials:
+            self._loaded = self._entry.credentials
             self._pool.load(self._loaded)
         return self._pool
 
@@ -172,8 +174,8 @@ class Bundles:
             bundle, command, ticket, reason=verdict.reason, now=now
         ):
             return False
-        log.warning(
-            "bundle_rests", account=self._entry.account, bundle=bundle, reason=verdict.reason
+        _log.warning(
+            "auth.bundle_rests", account=self._entry.account, bundle=bundle, reason=verdict.reason
         )
         return True
 
@@ -249,7 +251,7 @@ class Signer:
         raise RefusedError(verdict("no_signature"))
 
     async def judged(self, verdict: Verdict) -> None:
-        """Hear what the last reply meant; changed health is written down."""
+        """Learn what the last reply meant; changed health is written down."""
         if self._used is None:
             return
         changed = self._used.judged(verdict)
@@ -267,8 +269,8 @@ class Signer:
         if reason == self._told:
             return
         self._told = reason
-        log.warning(
-            "strategy_changed",
+        _log.warning(
+            "auth.strategy_changed",
             account=self._entry.account,
             strategy=self.strategy,
             reason=reason or "signing is accepted again",

@@ -64,13 +64,13 @@ class Tally:
         self.health = taken.health | later.health
         self.life = taken.life if later.life is None else later.life
 
-    def onto(self, held: Credentials) -> Credentials:
+    def onto(self, credentials: Credentials) -> Credentials:
         """What the vault holds, and this."""
         return replace(
-            held,
-            uses=_added(held.uses, self.uses),
-            bundles=tuple(self._bundle(bundle) for bundle in held.bundles),
-            bundle_life=held.bundle_life if self.life is None else self.life,
+            credentials,
+            uses=_added(credentials.uses, self.uses),
+            bundles=tuple(self._bundle(bundle) for bundle in credentials.bundles),
+            bundle_life=credentials.bundle_life if self.life is None else self.life,
         )
 
     def _bundle(self, bundle: Bundle) -> Bundle:
@@ -80,5 +80,5 @@ class Tally:
         return replace(bundle, **health._asdict()) if health else bundle
 
 
-def _added(held: Mapping[str, Use], later: Mapping[str, Use]) -> dict[str, Use]:
-    return {**held, **{name: held.get(name, Use()).plus(use) for name, use in later.items()}}
+def _added(earlier: Mapping[str, Use], later: Mapping[str, Use]) -> dict[str, Use]:
+    return {**earlier, **{name: earlier.get(name, Use()).plus(use) for name, use in later.items()}}

@@ -14,7 +14,7 @@ from m26.upstream.answers import LoginAnswer, read_login
 from m26.upstream.client import GatewayClient
 from m26.upstream.verdicts import Action, RefusedError, UnavailableError
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 async def login(client: GatewayClient, tokens: Tokens, *, clock: Callable[[], float]) -> Ticket:
@@ -41,12 +41,12 @@ async def keep(ticket: Ticket, *, entry: Entry, cache: TicketCache | None) -> No
         RefusedError: the account is no longer in the vault.
     """
     try:
-        await entry.change(lambda held: replace(held, ticket=ticket))
+        await entry.change(lambda credentials: replace(credentials, ticket=ticket))
     except UnavailableError as error:
-        log.warning("session_unsaved", account=entry.account, error=error.message)
+        _log.warning("auth.session_unsaved", account=entry.account, error=error.message)
     if cache is not None:
-        await cache.put(entry.account, entry.held.platform, ticket)
-    log.info("session_opened", account=entry.account, session=ticket.id)
+        await cache.put(entry.account, entry.credentials.platform, ticket)
+    _log.info("auth.session_opened", account=entry.account, session=ticket.id)
 
 
 async def newest(
@@ -64,7 +64,11 @@ async def newest(
         RefusedError: the account is no longer in the vault.
         UnavailableError: the vault cannot be used now.
     """
-    held = (await entry.read()).ticket
-    shared = await cache.get(entry.account, entry.held.platform) if cache is not None else None
-    tickets = [t for t in (held, shared) if t and t.obtained_at >= after and t.id not in dead]
+    credentials = (await entry.read()).ticket
+    shared = (
+        await cache.get(entry.account, entry.credentials.platform) if cache is not None else None
+    )
+    tickets = [
+        t for t in (credentials, shared) if t and t.obtained_at >= after and t.id not in dead
+    ]
     return max(tickets, key=lambda ticket: ticket.obtained_at, default=None)

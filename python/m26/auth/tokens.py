@@ -30,7 +30,7 @@ _PROBE = 3_600.0
 """Seconds between calls after a lost answer, as long as none is answered with a judgement."""
 _TOKEN = "refresh_token"  # noqa: S105 - its name among the uses
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 async def refresh(
@@ -43,7 +43,7 @@ async def refresh(
     spend: Callable[[str], Awaitable[None]],
     clock: Callable[[], float],
 ) -> Tokens:
-    """`renew` for those who do it but once; nobody of the account renews meanwhile.
+    """`renew` once, with the lock of the account's renewal.
 
     Raises:
         AuthError: the vault has no such account or cannot be used; or as `renew` says.
@@ -81,47 +81,47 @@ async def renew(
             written now.
         TransportError: no whole answer came.
     """
-    held = await entry.read()
-    if held.tokens is None or held.tokens.access == replaced.access:
-        form(held, profile)  # refuse before a budget slot is spent
-        _wait_for_probe(held, now=clock())
+    credentials = await entry.read()
+    if credentials.tokens is None or credentials.tokens.access == replaced.access:
+        form(credentials, profile)  # refuse before a budget slot is spent
+        _wait_for_probe(credentials, now=clock())
         await spend("token")
-        held = await entry.read()  # a capture may have been imported while we waited
-    if held.tokens is not None and held.tokens.access != replaced.access:
-        return held.tokens
-    fields = form(held, profile)
+        credentials = await entry.read()  # a capture may have been imported while we waited
+    if credentials.tokens is not None and credentials.tokens.access != replaced.access:
+        return credentials.tokens
+    fields = form(credentials, profile)
     # A cancelled refresh could lose the only valid token: it ends within the call's deadline.
     with anyio.CancelScope(shield=True):
-        tokens = await _call(entry, held, fields, client, clock)
+        tokens = await _call(entry, credentials, fields, client, clock)
     return tokens  # noqa: RET504 - a scope may swallow an exception, as far as a checker can see
 
 
-def form(held: Credentials, profile: Profile) -> dict[str, str]:
+def form(credentials: Credentials, profile: Profile) -> dict[str, str]:
     """Fields of the refresh call.
 
     Raises:
         RefusedError: something is missing, or the token service would only refuse.
     """
-    if held.tokens is None or held.tokens.refresh is None:
+    if credentials.tokens is None or credentials.tokens.refresh is None:
         raise RefusedError(verdict("no_credentials"))
-    if held.refresh_dead is not None:
-        raise RefusedError(verdict(held.refresh_dead))
-    client_id = held.client_id or Secret(profile.oauth.client_id)
-    client_secret = held.client_secret or Secret(profile.oauth.client_secret)
+    if credentials.refresh_dead is not None:
+        raise RefusedError(verdict(credentials.refresh_dead))
+    client_id = credentials.client_id or Secret(profile.oauth.client_id)
+    client_secret = credentials.client_secret or Secret(profile.oauth.client_secret)
     if not client_id or not client_secret:
         raise RefusedError(verdict("no_client"))
     return refresh_form(
         profile,
         client_id=client_id,
         client_secret=client_secret,
-        refresh_token=held.tokens.refresh,
+        refresh_token=credentials.tokens.refresh,
     )
 
 
-def _wait_for_probe(held: Credentials, *, now: float) -> None:
-    """After a lost answer the token may be spent: a service that is down is not asked on and on."""
-    if held.refreshes_unanswered and held.refreshes_undecided:
-        left = held.uses.get(_TOKEN, Use()).refused_at + _PROBE - now
+def _wait_for_probe(credentials: Credentials, *, now: float) -> None:
+    """After a lost answer the token may be spent: a service that is down is asked once an hour."""
+    if credentials.refreshes_unanswered and credentials.refreshes_undecided:
+        left = credentials.uses.get(_TOKEN, Use()).refused_at + _PROBE - now
         if left > 0:
             detail = f"an answer was lost before, so it is asked once an hour: in {left:.0f} s"
             raise UnavailableError(verdict("token_unavailable", detail))
@@ -129,14 +129,14 @@ def _wait_for_probe(held: Credentials, *, now: float) -> None:
 
 async def _call(
     entry: Entry,
-    held: Credentials,
+    credentials: Credentials,
     fields: dict[str, str],
     client: GatewayClient,
     clock: Callable[[], float],
 ) -> Tokens:
-    sent, before = held.tokens, held.refreshes_unanswered
+    sent, before = credentials.tokens, credentials.refreshes_unanswered
     assert sent is not None  # `form` saw them
-    undecided = held.refreshes_undecided if before else 0
+    undecided = credentials.refreshes_undecided if before else 0
     marked = await entry.change(
         _of(sent, refreshes_unanswered=before + 1, refreshes_undecided=undecided)
     )
@@ -160,7 +160,7 @@ async def _call(
         )
         entry.tally.accept(_TOKEN, now)
         await entry.settle(_pair(sent, tokens))
-        log.info("tokens_renewed", account=entry.account, seconds=round(answer.expires_in))
+        _log.info("auth.tokens_renewed", account=entry.account, seconds=round(answer.expires_in))
         return tokens
     if answer.action is Action.STOP:
         refused = answer.reason if answer.reason == _FINAL else None
@@ -176,26 +176,28 @@ async def _call(
 
 
 async def _note(entry: Entry, verdict: Verdict, now: float, change: Change) -> None:
-    """Keep what a failed call leaves behind; the failure itself is the news, so no other is."""
+    """Keep what a failed call leaves behind; only the call's own failure is raised."""
     entry.tally.refuse(_TOKEN, verdict.reason, now)
-    with contextlib.suppress(RefusedError, UnavailableError):  # then it is owed
+    with contextlib.suppress(RefusedError, UnavailableError):  # then it is written later
         await entry.settle(change)
 
 
 def _of(sent: Tokens, **changes: Any) -> Change:  # noqa: ANN401 - fields of Credentials
     """A change of what is known of one pair: of another one it says nothing."""
-    return lambda held: replace(held, **changes) if held.tokens == sent else held
+    return lambda credentials: (
+        replace(credentials, **changes) if credentials.tokens == sent else credentials
+    )
 
 
 def _pair(sent: Tokens, new: Tokens) -> Change:
     """The new pair in place of the one sent; one that was imported meanwhile may be newer still."""
 
-    def change(held: Credentials) -> Credentials:
-        other = held.tokens if held.tokens != sent else None
+    def change(credentials: Credentials) -> Credentials:
+        other = credentials.tokens if credentials.tokens != sent else None
         if other is not None and other.obtained_at > new.obtained_at:
-            return held
+            return credentials
         return replace(
-            held,
+            credentials,
             tokens=new,
             refreshes_unanswered=0,
             refreshes_undecided=0,

@@ -87,13 +87,13 @@ class Vault:
     def change(self, account: str, change: Callable[[Credentials], Credentials]) -> Credentials:
         """`update` of an account that is there."""
 
-        def apply(held: Credentials | None) -> Credentials:
-            if held is None:
+        def apply(credentials: Credentials | None) -> Credentials:
+            if credentials is None:
                 raise AuthError(
                     f"account {account!r} is no longer in the vault",
                     hint="Import a capture: m26 auth import FILE",
                 )
-            return change(held)
+            return change(credentials)
 
         return self.update(account, apply)
 
@@ -110,7 +110,13 @@ class Vault:
                 raise _unknown(account, accounts)
             gone = tuple(accounts) if account is None else (account,)
             if gone:
-                self._save({name: held for name, held in accounts.items() if name not in gone})
+                self._save(
+                    {
+                        name: credentials
+                        for name, credentials in accounts.items()
+                        if name not in gone
+                    }
+                )
         return gone
 
     def rekey(self) -> Iterator[str]:

@@ -62,7 +62,7 @@ class Splitter:
 
     def split(self, source: Source, *, limit: int) -> Iterator[bytes | bytearray | None]:
         """The text of each entry that is an object; None in place of one longer than `limit`."""
-        entry: bytearray | None = None  # what earlier chunks held of it; None: it is too long
+        entry: bytearray | None = None  # what earlier chunks brought of it; None: it is too long
         while not self.is_whole and (chunk := source.read(_CHUNK)):
             start = 0
             for edge in self._edges(chunk):

@@ -58,7 +58,9 @@ def build() -> App:
     command("auth:import_", "Read tokens and bundles from captures.", "import", auth)
     command("login:login", "Log in through a browser.", "login", auth)
     command("auth:status", "Every credential, its state and time left.", "status", auth)
-    command("rebuild:rebuild", "Weekly: import captures, drop the dead, renew.", "rebuild", auth)
+    command(
+        "rebuild:rebuild", "Weekly: import captures, drop ended bundles, renew.", "rebuild", auth
+    )
     command("vault:forget", "Delete credentials from the vault.", "forget", auth)
     command("vault:rekey", "Encrypt the vault with a new key.", "rekey", auth)
     command("auth:addon", "The mitmproxy addon that captures what m26 needs.", "addon", auth)
@@ -88,7 +90,7 @@ def _show_docstring(app: App, arguments: list[str]) -> None:
 
 def _usage_hint(arguments: list[str]) -> str:
     names, _, _ = build().parse_commands(arguments)
-    return f"`{' '.join(('m26', *names))} --help` shows what can be said there."
+    return f"`{' '.join(('m26', *names))} --help` lists its options."
 
 
 def main(argv: list[str] | None = None) -> None:

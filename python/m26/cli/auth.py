@@ -64,11 +64,11 @@ def import_(
         )
         for file in files
     ]
-    held, stop = health(account, vault.read(account), chosen), stopped(settings.home)
+    shown, stop = health(account, vault.read(account), chosen), stopped(settings.home)
     if options.json:
         printed: ImportView = {
             "captures": [_capture(file, part) for file, part in zip(files, done, strict=True)],
-            "account": held,
+            "account": shown,
             "stopped": stop,
         }
         dump_json(printed)
@@ -79,7 +79,7 @@ def import_(
     if missing:
         table("", ("missing", "what that means"), missing)
         console().print()
-    show(held)
+    show(shown)
     say_stopped(stop)
 
 

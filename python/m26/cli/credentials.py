@@ -34,12 +34,14 @@ def opened(options: Options) -> tuple[Settings, Vault, Profile]:
     return settings, Vault.open(settings.home, settings.vault), chosen_profile(settings)
 
 
-def health(name: str, held: Credentials, chosen: Profile) -> Health:
+def health(name: str, credentials: Credentials, chosen: Profile) -> Health:
     """How an account is now; its document and its tables."""
     from m26.app.upkeep import profile_of
     from m26.auth import report
 
-    return report.health(name, held, profile_of(held.platform, chosen), now=time.time())
+    return report.health(
+        name, credentials, profile_of(credentials.platform, chosen), now=time.time()
+    )
 
 
 def show(account: Health, *, bundles: bool = False) -> None:

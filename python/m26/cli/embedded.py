@@ -101,7 +101,7 @@ def psql(
     """
     import anyio
 
-    # Nobody wants a log line between the answers of a shell.
+    # No log line between the answers of a shell.
     settings = options.load({} if options.debug else {"log.level": "warning"}).settings
     signal.signal(signal.SIGINT, _left_to_psql)
     return anyio.run(_psql, settings.home, settings.pg_bin, arguments)

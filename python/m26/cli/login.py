@@ -74,8 +74,10 @@ def login(
             return
         redirect = sys.stdin.readline()
     code = read_redirect(redirect, who, profile=profile, vault=vault, now=time.time())
-    held = anyio.run(lambda: log_in(code, who, settings=settings, vault=vault, clock=Clock()))
-    shown, stop = health(account, held, chosen), stopped(settings.home)
+    credentials = anyio.run(
+        lambda: log_in(code, who, settings=settings, vault=vault, clock=Clock())
+    )
+    shown, stop = health(account, credentials, chosen), stopped(settings.home)
     if options.json:
         printed: LoginView = {"account": shown, "stopped": stop}
         dump_json(printed)

@@ -53,7 +53,7 @@ def sim(  # noqa: PLR0913 - each is an option of the command
         session_ttl: seconds a session lives.
         token_ttl: seconds an access token lives.
         bundle_ttl: seconds a captured bundle is accepted.
-        accept_previous_refresh: also take a rotated refresh token until its heir was used.
+        accept_previous_refresh: also take a rotated refresh token until its successor was used.
         account: NAME or NAME:PLATFORM, repeatable; default ``demo`` on the profile's platform.
         clock: file that tells the time in place of the machine's clock: base, real0 and speed as
             little-endian float64; now is base + (real time - real0) * speed.

@@ -64,7 +64,7 @@ def forget(
     if bundle is not None:
         owner = _owner(vault, bundle, account)
         _confirm(f"Delete bundle {bundle} of account {owner}?", yes=yes)
-        vault.change(owner, lambda held: without(held, (bundle,)))
+        vault.change(owner, lambda credentials: without(credentials, (bundle,)))
     else:
         if account is not None:
             _check_known(vault, account)  # before the question
@@ -83,7 +83,7 @@ def forget(
 def rekey(*, print_key: Annotated[bool, _FLAG] = False, options: Options = Options()) -> None:
     """Encrypt the vault with a new key, and drop the old one.
 
-    Safe beside `m26 run`, and at any moment a crash may choose. Where the key comes from
+    Safe beside `m26 run`, and over a crash at any moment. Where the key comes from
     M26_VAULT__KEY, a systemd credential or a file that is not ours, you put the new key before
     the old one, run this, then take the old one away.
 
@@ -143,7 +143,7 @@ def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("nobody is there to be asked", hint="Add --yes.")
+        raise UsageError("there is no terminal to ask on", hint="Add --yes.")
     sys.stderr.write(f"{question} Type yes: ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() != "yes":

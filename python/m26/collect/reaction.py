@@ -21,7 +21,7 @@ from m26.upstream.verdicts import Action, RefusedError, Step, UnavailableError, 
 
 _log = structlog.get_logger()
 _LOOK = 60.0
-"""Seconds after which a pause is thought over: the clock may have been set meanwhile."""
+"""Seconds after which a pause is looked at again: the clock may have been set meanwhile."""
 _RENEWALS = (Action.NEW_SESSION, Action.NEW_TOKEN)
 
 
@@ -60,7 +60,7 @@ class Reaction:
         """
         waited = False
         while True:
-            if self.halt.held(self.account) is not None:
+            if self.halt.stop_of(self.account) is not None:
                 await self.halt.wait(self.account)
             elif (pause := await self.standing.paused()) is not None:
                 self._report(
@@ -145,7 +145,7 @@ class Reaction:
                 await self.standing.done(verdict)
                 return troubled
             self.telemetry.metrics.count_request("login", failure.reason)
-            if failure.action in _RENEWALS:  # a new session that is none: no third login
+            if failure.action in _RENEWALS:  # the new session is rejected as well: no third login
                 await self.standing.done(failure)
             troubled |= await self._act(await self.standing.step(failure), failure)
 

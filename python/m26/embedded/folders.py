@@ -39,7 +39,7 @@ def private_folder(folder: Path) -> Path:
 def socket_folder(folder: Path) -> Path:
     """``run`` in `folder`, or, when that path will not do, a folder in the temporary one.
 
-    The latter has a random name, so nobody can be there first; a note in `folder` remembers it.
+    The latter has a random name, so it cannot exist beforehand; a note in `folder` remembers it.
     """
     usual = folder / "run"
     if _fits(usual):

@@ -64,7 +64,7 @@ async def running(
     *,
     pg_bin: Path | None = None,
     settings: Mapping[str, str] | None = None,
-    report: supervise.Report = supervise.nothing,
+    report: supervise.Report = supervise.ignore,
 ) -> AsyncIterator[Postgres]:
     """Keep the server of `home` running: start it, adopt it, or attach to another command's.
 
@@ -172,7 +172,7 @@ def _clear(data: Path, place: Path) -> None:
     """Remove what a crash left and would be taken for a running server.
 
     PostgreSQL refuses to start while the pid in these files exists, be it another program (likely
-    after a restart of a container) or a zombie that nobody reaps (a container without an init).
+    after a restart of a container) or a zombie that is never reaped (a container without an init).
     The caller knows that nothing of m26 uses the data.
     """
     pid_file = data / "postmaster.pid"

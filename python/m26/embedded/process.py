@@ -31,7 +31,7 @@ class Process:
         return _started(self.pid) == self.started
 
     def how_it_ended(self) -> str:
-        """Exit code or signal of a child; an adopted process keeps its end to itself."""
+        """Exit code or signal of a child; that of an adopted process is not known."""
         code = self.child.returncode if self.child is not None else None
         if code is None:
             return "ended"

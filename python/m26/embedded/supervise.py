@@ -1,4 +1,4 @@
-"""One server kept running: a description of it in, its life held for the length of a block out.
+"""One server kept running: a description in, the server running for the length of a block out.
 
 A command that finds nothing running starts the server, owns it and stops it at its end. A command
 that finds the server of another one attaches. Two locks in the server's folder tell them apart:
@@ -90,12 +90,12 @@ class Server:
         return find(self.programs, self.marker, owner=self.data.stat().st_uid)
 
 
-def nothing(_reason: str) -> None:
-    """A report that nobody reads."""
+def ignore(_reason: str) -> None:
+    """The default: outages are not reported."""
 
 
 @asynccontextmanager
-async def supervised(server: Server, *, report: Report = nothing) -> AsyncIterator[None]:
+async def supervised(server: Server, *, report: Report = ignore) -> AsyncIterator[None]:
     """Start, adopt or attach to `server`; inside the block it is running or being restarted.
 
     Raises:
@@ -227,7 +227,7 @@ class _Keeper:
                 deadline = anyio.current_time() + server.adopt_seconds
             elif anyio.current_time() > deadline:
                 raise self._failed("cannot use its data: a process unseen from here holds it")
-            else:  # it is just being born, or its last children are just dying
+            else:  # it is just starting, or its last children are ending
                 await anyio.sleep(POLL_SECONDS)
         try:
             await self._start()

@@ -42,7 +42,7 @@ class Valkey:
 
 @asynccontextmanager
 async def running(
-    home: Path, *, report: supervise.Report = supervise.nothing
+    home: Path, *, report: supervise.Report = supervise.ignore
 ) -> AsyncIterator[Valkey]:
     """Keep the server of `home` running: start it, adopt it, or attach to another command's.
 

@@ -13,7 +13,7 @@ from m26.errors import StorageError
 
 _OTHERS = 0o077
 _OTHERS_OF_CREDENTIAL = 0o027
-"""A service manager lets one user in by an access list, whose mask stands in the group's bits."""
+"""A service manager lets one user in by an ACL, whose mask shows as the group's permissions."""
 _MODE = 0o600
 
 
@@ -92,7 +92,7 @@ def replace_private(path: Path, data: bytes) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """`replace_private`, told as this project tells of disks.
+    """`replace_private`, with an error that says what to do.
 
     Raises:
         StorageError: the disk or the folder does not allow it; the old file is untouched.

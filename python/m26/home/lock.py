@@ -1,4 +1,4 @@
-"""Locks on files of a home: an flock, which the kernel lets go however its holder dies."""
+"""Locks on files of a home: an flock, which the kernel releases however its holder ends."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class HomeLock:
         )
 
     def release(self) -> None:
-        """Let the lock go, and take our pid out of it."""
+        """Release the lock, and take our pid out of its file."""
         if self._lock.fd is not None:
             os.ftruncate(self._lock.fd, 0)
             self._lock.release()

@@ -48,7 +48,7 @@ def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -
 def read_run(home: Path) -> Runner | None:
     """The running collector; None when there is none, though a killed one may have left its file.
 
-    A process id that now belongs to another process is recognised by its time of birth.
+    A process id that now belongs to another process is recognised by its start time.
     """
     document = read_object(home / RUN)
     try:

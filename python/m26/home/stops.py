@@ -36,7 +36,7 @@ class Stop:
     account: str
     """Whose request led to it."""
     scope: str = "home"
-    """``account``: it stops the requests of `account` alone; ``home``: those of everybody."""
+    """``account``: it stops the requests of `account` alone; ``home``: those of every account."""
 
     def holds_for(self, account: str) -> bool:
         """Whether requests of `account` are stopped by it."""
@@ -58,10 +58,10 @@ def write_stop(home: Path, stop: Stop) -> None:
         StorageError: it cannot be written.
     """
     with _turn(home):
-        held = read_stops(home)
-        if any((old.reason, old.account) == (stop.reason, stop.account) for old in held):
+        standing = read_stops(home)
+        if any((old.reason, old.account) == (stop.reason, stop.account) for old in standing):
             return
-        _write(home, (*held, stop))
+        _write(home, (*standing, stop))
 
 
 def read_stop(home: Path) -> Stop | None:
@@ -146,7 +146,7 @@ def _stop(document: Any, path: Path, written_at: float) -> Stop:  # noqa: ANN401
 
 @contextlib.contextmanager
 def _turn(home: Path) -> Iterator[None]:
-    """Those who write ``stop.json`` take turns: an account's STOP must not undo another's."""
+    """Writers of ``stop.json`` take turns: an account's STOP must not undo another's."""
     try:
         folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

@@ -43,7 +43,7 @@ class Files:
         old.replace(new)
 
     def unlink(self, path: Path) -> None:
-        """Delete one file; one that is gone already is as good."""
+        """Delete one file; it may be gone already."""
         path.unlink(missing_ok=True)
 
     def free(self, folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""The journal's pen: records to the newest segment, each whole and on disk, or taken back."""
+"""The journal's writer: records to the newest segment, each whole and on disk, or taken back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book of one account: what it has spent and what befell it, one file for all processes."""
+"""The book of one account: requests spent, its pause, failures met; one file for all processes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Book:
     Args:
         path: the file; its folder is made.
         clock: Unix seconds.
-        steady: seconds that nobody can set, the same for all processes since the machine's start;
+        steady: seconds of a clock that is never set, since the machine's start, for all processes;
             None: those of the machine where `clock` is the machine's, else `clock` itself.
     """
 
@@ -113,7 +113,7 @@ class Book:
 
     @contextmanager
     def turn(self) -> Iterator[Entries]:
-        """What stands there; nobody else writes until the block ends. `save` keeps changes.
+        """What is in the book; no other process writes until the block ends. `save` keeps changes.
 
         Raises:
             StorageError: the folder cannot be used.
@@ -146,7 +146,7 @@ class Book:
         write_private(self._path, orjson.dumps({"stamp": stamp, "entries": entries}))
 
     def look(self) -> Entries:
-        """What stands there, without a turn: for showing it, and not to be changed."""
+        """What is in the book, without a lock: to show it, not to change it."""
         try:
             facts = self._path.stat()
             version = (facts.st_mtime_ns, facts.st_ino, facts.st_size)
@@ -166,7 +166,7 @@ class Book:
             entries = _decoded(**document["entries"])
             off = self._off(**document["stamp"], now=now)
         except (AttributeError, KeyError, TypeError, ValueError):
-            # Unreadable is not empty: believe that the burst and some logins were just used.
+            # Unreadable is not empty: assume that the burst and some logins were just used.
             return Entries(due=now + DAY, last=now, logins=[now] * 3), "budget.unreadable"
         if off:
             entries.shift(off)
@@ -181,7 +181,7 @@ class Book:
     def _off(self, *, at: float, steady: float, start: str, now: float) -> float:
         """By how much the clock was set since the book was written."""
         if not start or start != self._start:
-            return min(0.0, now - at)  # the machine was off: nobody knows how long
+            return min(0.0, now - at)  # the machine was off, for an unknown time
         off = now - at - max(0.0, self._steady() - steady)
         return off if abs(off) > _STEP else 0.0
 

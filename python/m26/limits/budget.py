@@ -25,11 +25,11 @@ _REST = 60.0
 _EASE = 10
 """Intervals after which the burst is one larger again."""
 _PATIENCE = 5.0
-"""Seconds of a limit's wait that go unsaid, and three intervals."""
+"""A limit's wait is reported when it is longer than these seconds and three intervals."""
 _LONGEST_BLOCK = 2.0
 """Seconds from its first slot to its last, at the most."""
 _LOOK = 60.0
-"""Seconds after which a long wait is thought over: another process may have changed the book."""
+"""Seconds after which a long wait is worked out again: another process may change the book."""
 
 
 class Wait(NamedTuple):
@@ -54,8 +54,8 @@ class Outlook:
     """When the next request may leave."""
 
 
-def _unheard(_reason: str, _until: float) -> None:
-    """Nobody wants to know about waits."""
+def _ignore(_reason: str, _until: float) -> None:
+    """The default: waits are not reported."""
 
 
 class Budget:
@@ -71,7 +71,7 @@ class Budget:
         sleep: waits; a test's virtual clock goes here together with `clock`.
         on_wait: told when a limit (not mere pacing) makes a request wait: why, and until when in
             Unix seconds; told again with an empty reason when the wait is over.
-        steady: seconds that nobody can set; see `Book`.
+        steady: seconds of a clock that is never set; see `Book`.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Budget:
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
-        on_wait: Callable[[str, float], None] = _unheard,
+        on_wait: Callable[[str, float], None] = _ignore,
         steady: Callable[[], float] | None = None,
     ) -> None:
         self.book = Book(path, clock=clock, steady=steady)
@@ -174,7 +174,7 @@ class Budget:
         """The next slot that is ours already; None when there is none, or not for `name`."""
         now = self._clock()
         while len(self._slots) > self._limits.burst and self._slots[self._limits.burst] <= now:
-            self._slots.popleft()  # let go by: not to be made good by a burst
+            self._slots.popleft()  # it passed unused, and no burst makes up for it
         if not self._slots or name == _LOGIN or now > self._block[0]:
             return None
         if self._slots[0] > now + _LONGEST_BLOCK:  # the clock was set back

@@ -23,13 +23,13 @@ _POLL = 0.5
 
 
 class StoppedError(RefusedError):
-    """A STOP holds, so that no request may leave; it bears the exit code of its reason."""
+    """A STOP holds, so no request may leave; the exit code is that of its reason."""
 
-    def __init__(self, held: Stop) -> None:
-        rule = RULES.get(held.reason, RULES["captcha"])
-        whose = f" of account {held.account}" if held.scope == "account" else ""
-        message = f"stopped, and no request{whose} leaves: {held.reason}: {held.message}"
-        super().__init__(replace(rule, message=message, advice=held.what_to_do))
+    def __init__(self, stop: Stop) -> None:
+        rule = RULES.get(stop.reason, RULES["captcha"])
+        whose = f" of account {stop.account}" if stop.scope == "account" else ""
+        message = f"stopped, and no request{whose} leaves: {stop.reason}: {stop.message}"
+        super().__init__(replace(rule, message=message, advice=stop.what_to_do))
 
 
 class Halt:
@@ -61,7 +61,7 @@ class Halt:
         self._stops: tuple[Stop, ...] = ()
         self._told: dict[str, Stop] = {}
 
-    def held(self, account: str) -> Stop | None:
+    def stop_of(self, account: str) -> Stop | None:
         """The STOP that holds for an account; whatever is new is told. Costs one look at a file."""
         version = self._look()
         if version != self._version:
@@ -75,7 +75,7 @@ class Halt:
         Raises:
             StorageError: it cannot be written, and the process ends at a STOP anyway.
         """
-        held = Stop(
+        stop = Stop(
             reason=verdict.reason,
             message=verdict.message,
             advice=verdict.advice,
@@ -85,22 +85,22 @@ class Halt:
         )
         while True:
             try:
-                await run_sync(write_stop, self._home, held)
+                await run_sync(write_stop, self._home, stop)
                 break
             except StorageError as error:
                 if self._ends:
                     raise
-                self._show(_source(held), held)
+                self._show(_source(stop), stop)
                 _log.error("gateway.stop_unwritten", account=account, error=error.message)
                 await anyio.sleep(_POLL)
         _log.error(
             "gateway.stopped",
             account=account,
-            reason=held.reason,
-            message=held.message,
-            scope=held.scope,
+            reason=stop.reason,
+            message=stop.message,
+            scope=stop.scope,
         )
-        self.held(account)
+        self.stop_of(account)
 
     async def wait(self, account: str) -> None:
         """Return when no STOP holds for an account.
@@ -108,7 +108,7 @@ class Halt:
         Raises:
             StoppedError: one holds and ends this process.
         """
-        while self.held(account) is not None:
+        while self.stop_of(account) is not None:
             if self._ends:
                 ours = (account, *self._accounts)
                 first = next(s for s in self._stops if any(map(s.holds_for, ours)))
@@ -118,7 +118,7 @@ class Halt:
     async def watch(self) -> None:
         """Tell of a STOP, and of its end, also when no account is about to ask."""
         while True:
-            self.held("")
+            self.stop_of("")
             await anyio.sleep(_POLL)
 
     def guarded(
@@ -126,7 +126,8 @@ class Halt:
     ) -> Callable[[str], Awaitable[None]]:
         """`spend` after which no STOP holds: waiting for a slot takes long, and much may happen.
 
-        The result raises StoppedError where one holds; `wait` is for who has let go of his locks.
+        The result raises StoppedError where one holds, and never waits for its end: its callers
+        hold locks. `wait` is for callers that hold none.
         """
 
         async def spend_unless_stopped(name: str) -> None:
@@ -137,15 +138,15 @@ class Halt:
         return spend_unless_stopped
 
     def _check(self, account: str) -> None:
-        if (held := self.held(account)) is not None:
-            raise StoppedError(held)
+        if (stop := self.stop_of(account)) is not None:
+            raise StoppedError(stop)
 
     def _look(self) -> tuple[int, int, int] | None:
         try:
             facts = (self._home / STOP).stat()
         except FileNotFoundError:
             return None
-        except OSError:  # whatever it is, it is there
+        except OSError:  # it cannot be read, but it is there
             return (0, 0, 0)
         return (facts.st_mtime_ns, facts.st_ino, facts.st_size)
 

@@ -47,7 +47,7 @@ class Standing:
                     message=verdict.message,
                     advice=verdict.advice,
                 )
-                # Another process may be told to wait for longer: the longer wait holds.
+                # Another process may have been told to wait longer: the longer pause is kept.
                 if entries.pause is None or entries.pause.until < pause.until:
                     entries.pause = pause
             return step.action in (Action.RETRY, Action.PAUSE)
@@ -57,7 +57,7 @@ class Standing:
         return step
 
     async def stopped(self, reason: str) -> None:
-        """A STOP for `reason` is written down: what follows it is new, and begins gently."""
+        """A STOP for `reason` is written down: it starts afresh, and no burst follows."""
         now = self._clock()
 
         def change(entries: Entries, past: Escalation) -> None:
@@ -91,7 +91,7 @@ class Standing:
             return entries.pause
 
     async def _change(self, change: Callable[[Entries, Escalation], object]) -> None:
-        """Change what is remembered; a change that comes to False is none."""
+        """Change what is remembered; nothing is written when `change` returns False."""
 
         def write() -> None:
             with self._book.turn() as entries:

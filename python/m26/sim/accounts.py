@@ -55,7 +55,7 @@ class Lifetimes:
     code: float = 86_400
     bundle: float = 86_400
     accept_previous: bool = False
-    """Whether a rotated refresh token is still good until its heir was used."""
+    """Whether a rotated refresh token is still good until its successor was used."""
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class Accounts:
         return "valid", account
 
     def rotate(self, refresh: str) -> str:
-        """The heir of a refresh token that is good; the token itself is spent."""
+        """The successor of a refresh token that is good; the token itself is spent."""
         spent = self._secrets[refresh]
         heir = self.issue("refresh", self.all[spent.account])
         spent.ended, spent.heir = self._clock(), heir

@@ -126,7 +126,7 @@ async def within(
         await _abandon(connection, task)
         raise ConnectionError("the connection was lost") if lost.done() else TimeoutError
     if isinstance(task.exception(), asyncpg.InternalClientError):
-        connection.terminate()  # nobody knows what state it is in
+        connection.terminate()  # its state is not known
     with suppress(asyncpg.InterfaceError):  # it is gone, and the listener with it
         connection.remove_termination_listener(gone)
     return task.result()
@@ -138,4 +138,4 @@ async def _abandon(connection: PoolConnectionProxy[Any], task: asyncio.Future[An
     task.cancel()
     await asyncio.wait({task}, timeout=5)
     if task.done() and not task.cancelled():
-        task.exception()  # read, so that nobody is told that it was not
+        task.exception()  # read, or asyncio reports it as never retrieved

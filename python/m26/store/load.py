@@ -16,7 +16,7 @@ from m26.store.knowledge import Knowledge
 from m26.store.rejects import may_list_auctions
 from m26.store.transaction import Prepared, Stored, Transaction
 
-HELD = 250_000
+KEPT = 250_000
 """Auctions whose state is kept in memory: more than are alive at once."""
 
 
@@ -27,7 +27,7 @@ class Loader:
         store: the database.
         normalizer: knows the cards that are stored.
         deadline: longest time for one batch, seconds.
-        held: auctions whose state is kept in memory, at least; twice as many at most.
+        kept: auctions whose state is kept in memory, at least; twice as many at most.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class Loader:
         normalizer: Normalizer,
         *,
         deadline: float = 60,
-        held: int = HELD,
+        kept: int = KEPT,
     ) -> None:
         self._store = store
         self._normalizer = normalizer
         self._deadline = deadline
-        self._known = Knowledge(normalizer, _native.States(capacity=held))
+        self._known = Knowledge(normalizer, _native.States(capacity=kept))
 
     async def prepare(self, part: str, records: Sequence[Record]) -> Prepared:
         """Read consecutive records of one part; nothing is stored yet."""

@@ -14,7 +14,7 @@ EVENTS = 5_000_000
 async def ensure(connection: PoolConnectionProxy[Any], last_seq: int, *, known: int) -> int:
     """Make the partitions up to the one that `last_seq` falls into; its number.
 
-    Called with the stream head locked, so nobody else makes one at the same time.
+    Called with the stream head locked, so no other writer makes one at the same time.
 
     Args:
         connection: in the batch's transaction.

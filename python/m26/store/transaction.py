@@ -87,8 +87,8 @@ class Transaction:
         connection: not in a transaction.
         known: its states become pending; whoever calls commits or aborts them.
         prepared: the batch.
-        careful: after data that PostgreSQL refused. Read back what is not held, go by savepoints,
-            and halve down to the row at fault, which goes to the quarantine.
+        careful: after data that PostgreSQL refused. Read back what is not in memory, go by
+            savepoints, and halve down to the row at fault, which goes to the quarantine.
     """
 
     def __init__(
@@ -182,8 +182,8 @@ class Transaction:
     async def _apply(self, start: int, stop: int, stored: Stored) -> None:
         """Apply rows `start` to `stop`.
 
-        An auction that is not held is taken as new. Where it is not, COPY finds its row in the way,
-        and the batch is tried again carefully.
+        An auction that is not in memory is taken as new. Where it is not new, its row is in the
+        way of COPY, and the batch is tried again carefully.
         """
         if self._careful or self._known.reads_back:
             await self._read_back(start, stop)
@@ -211,7 +211,7 @@ class Transaction:
         self._count(delta, stop - start, stored)
 
     async def _read_back(self, start: int, stop: int) -> None:
-        """Hold the states of rows `start` to `stop` that the table has and we do not."""
+        """Read back the states of rows `start` to `stop` that the table has and memory has not."""
         states = self._known.states
         if not (unheld := states.unheld(self._batch, start, stop)):
             return

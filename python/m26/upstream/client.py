@@ -30,7 +30,7 @@ DEADLINE: Final = 20.0
 _KEEPALIVE = 600.0  # requests are 21 s apart by default; httpx would hang up after 5
 _LEGACY_SERVER_CONNECT = getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # named since Python 3.12
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class GatewayClient:
@@ -185,8 +185,12 @@ class GatewayClient:
         )
         if date is not None:
             self.skew = date - now
-        log.debug(
-            "reply", call=call, status=reply.status, size=len(body), seconds=round(seconds, 3)
+        _log.debug(
+            "gateway.reply",
+            call=call,
+            status=reply.status,
+            size=len(body),
+            seconds=round(seconds, 3),
         )
         return reply
 

@@ -132,7 +132,7 @@ def classify(
     """
     judged = _judge(head, peek, call)
     if peek.kind == "xml" and judged.reason not in _PLAIN:
-        return replace(judged, quarantine=True)  # nobody asked for XML: worth a look
+        return replace(judged, quarantine=True)  # XML was not asked for: worth a look
     return judged
 
 

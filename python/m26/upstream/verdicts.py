@@ -79,7 +79,7 @@ class Verdict:
     quarantine: bool = False
     """The bytes are kept for a person to see."""
     scope: Literal["home", "account"] = "home"
-    """Whose requests a STOP for it stops: everybody's, or those of this account alone."""
+    """Whose requests a STOP for it stops: every account's, or those of this account alone."""
 
     def step(self, taken: int) -> Step:
         """What to do when `action` was already taken `taken` times for this reason."""
@@ -104,7 +104,7 @@ class Verdict:
 
 @dataclass(slots=True)
 class Escalation:
-    """Remembers what was done for each reason, so that the same failure is not met twice alike."""
+    """Remembers what was done for each reason: a failure that comes again is met differently."""
 
     taken: dict[str, list[float]] = field(default_factory=dict)
     """For each reason: when its action was taken, the last ones."""
