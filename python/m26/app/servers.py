@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +14,7 @@ import anyio
 
 from m26.config import Loaded, Settings
 from m26.embedded import postgres, valkey
+from m26.embedded.supervise import Report, ignore
 from m26.errors import StorageError
 from m26.redaction import register_secret
 from m26.status.conditions import State, Status
@@ -22,8 +23,6 @@ from m26.store.database import Store, connect
 
 _PATIENCE = 30.0
 """How long a given server may be away at the start, seconds."""
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,8 @@ class Address:
         return f"Address({self.shown['where']!r})"
 
 
-def _nobody(_reason: str) -> None:
-    """Nobody wants to know."""
-
-
 @asynccontextmanager
-async def database_server(
-    settings: Settings, *, report: Report = _nobody
-) -> AsyncIterator[Address]:
+async def database_server(settings: Settings, *, report: Report = ignore) -> AsyncIterator[Address]:
     """The PostgreSQL of M26_POSTGRES__DSN, or the embedded one.
 
     Raises:
@@ -58,7 +51,7 @@ async def database_server(
 
 
 @asynccontextmanager
-async def redis_server(settings: Settings, *, report: Report = _nobody) -> AsyncIterator[Address]:
+async def redis_server(settings: Settings, *, report: Report = ignore) -> AsyncIterator[Address]:
     """The Redis of M26_REDIS__URL, or the embedded Valkey.
 
     Raises:
@@ -148,5 +141,5 @@ def _given(url: str) -> Address:
             register_secret(parts.password)
         place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
     except ValueError:
-        place = "as configured"  # whoever connects will say what is wrong with it
+        place = "as configured"  # the error of connecting says what is wrong with it
     return Address(url, ServerView(embedded=False, where=place, version=""))

@@ -34,7 +34,7 @@ from m26.upstream.verdicts import Action, RefusedError, UnavailableError
 CAPTURES = "captures"
 """Folder of the home that a rebuild imports."""
 _PATIENCE = 900.0
-"""Seconds that somebody who waits for one request is asked to wait."""
+"""Longest wait for one request that a person is asked to accept, seconds."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ class Desk:
     clock: Clock
 
     async def failed(self, error: M26Error) -> None:
-        """What a failure asks of everybody: its pause into the book, its STOP into ``stop.json``.
+        """What a failure means for all processes: its pause into the book, its STOP into ``stop.json``.
 
         A STOP of this account's own credentials is left to the collector, which may go on with
         the session that it has.
@@ -73,8 +73,8 @@ class Desk:
             verdict = error.verdict
         else:
             return
-        held = isinstance(error, StoppedError) or verdict.scope == "account"
-        if held or verdict.action not in (Action.PAUSE, Action.STOP):
+        left_alone = isinstance(error, StoppedError) or verdict.scope == "account"
+        if left_alone or verdict.action not in (Action.PAUSE, Action.STOP):
             return
         standing = Standing(self.budget.book, clock=self.clock.time)
         step = await standing.step(verdict)
@@ -236,7 +236,7 @@ def _budget(account: str, profile: Profile, settings: Settings, clock: Clock) ->
 
 
 def _full(budget: Budget, clock: Clock) -> str | None:
-    """Why a request would have to wait for longer than anybody wants to; None when it would not."""
+    """Why a request would have to wait too long for a person; None when it would not."""
     next_at = budget.outlook().next_at
     if next_at - clock.time() <= _PATIENCE:
         return None

@@ -64,7 +64,7 @@ def ask(run: Runner, loaded: Loaded) -> tuple[StatusView | None, str]:
     token = loaded.settings.web.token
     if token is not None:
         request.add_header("Authorization", f"Bearer {token.get_secret_value()}")
-    # A proxy of the environment has no business between two processes of one machine.
+    # Two processes of one machine talk directly, whatever proxy the environment names.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=_PATIENCE) as answer:

@@ -38,7 +38,7 @@ class Condition:
     """Unix seconds at which the stage tries again by itself; None when it waits for a person."""
 
     def is_about(self, account: str) -> bool:
-        """Whether it is a word on one account, or a STOP that holds for everybody."""
+        """Whether it is about this account, or a STOP of the whole home."""
         stage, named, name = self.source.partition(":")
         return name == account if named else stage == "stop"
 
@@ -80,7 +80,7 @@ class Status:
         )
 
     def about(self, account: str) -> Condition:
-        """The worst condition of an account: its own ones, and a STOP that holds for everybody."""
+        """The worst condition of an account: its own ones, and a STOP of the whole home."""
         own = (c for c in self.conditions if c.is_about(account))
         return next(own, self.current)
 

@@ -15,7 +15,7 @@ from prometheus_client import (
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-# Without this each counter gets a second sample, its birth time, that nobody asked for.
+# Without this each counter gets a second sample, its time of creation.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
