@@ -59,7 +59,7 @@ class Desk:
     clock: Clock
 
     async def failed(self, error: M26Error) -> None:
-        """What a failure means for all processes: its pause into the book, its STOP into ``stop.json``.
+        """What a failure means for all: its pause into the book, its STOP into ``stop.json``.
 
         A STOP of this account's own credentials is left to the collector, which may go on with
         the session that it has.
