@@ -30,10 +30,10 @@ test-rust: $(VENV)/.tools
 	cargo test --locked
 
 test-python: setup
-	$(BIN)/python -m pytest -m "not soak" $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 test-quick: test-rust setup ## within a minute: what needs no server, and the Rust tests
-	$(BIN)/python -m pytest tests/unit tests/property tests/native -m "not soak" $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/property tests/native $(PARALLEL) $(ARGS)
 
 lint: setup ## every check that runs nothing
 	$(BIN)/ruff check
