@@ -22,9 +22,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from m26.embedded.postgres import Postgres
 from m26.models import Record
+from m26.store.batch import Stored
 from m26.store.database import opened
 from m26.store.load import Loader
-from m26.store.transaction import Stored
 
 AUCTIONS = BATCH * PER_PAGE
 SHORT = 100_000

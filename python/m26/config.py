@@ -12,58 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 from platformdirs import user_data_path
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from m26.config_fields import Bytes, Count, Port, address
 from m26.errors import ConfigError
 
 _PREFIX = "M26_"
 CREDENTIAL: Final = "m26.vault.key"
 """Name of the systemd credential that holds the vault's key."""
-_MAX_PORT = 65535
-_UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-
-
-def _bytes(value: object) -> object:
-    """``2GiB`` and ``500 MB`` as a number of bytes."""
-    match = re.fullmatch(r"(\d+)\s*([a-z]*)", str(value).strip().lower())
-    if match is None or match[2] not in _UNITS:
-        raise ValueError("write bytes, or a whole number with KiB, MiB, GiB, kB, MB or GB")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _number(value: object) -> object:
-    """TOML's ``true`` is no number, though Python counts with it."""
-    if isinstance(value, bool):
-        raise ValueError("write a whole number")  # noqa: TRY004 - pydantic wants this class
-    return value
-
-
-def _address(*schemes: str) -> AfterValidator:
-    """A URL of one of `schemes` with well-formed hosts and ports; several hosts may be given."""
-
-    def check(secret: SecretStr) -> SecretStr:
-        scheme, separator, rest = secret.get_secret_value().partition("://")
-        if not separator or scheme not in schemes:
-            raise ValueError(f"it begins with {' or '.join(f'{s}://' for s in schemes)}")
-        hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-        for host in hosts.split(","):
-            match = re.fullmatch(r"(?:\[[^\]]*\]|[^:\[\]\s]*)(?::(\d{0,5}))?", host)
-            if match is None or int(match[1] or 1) > _MAX_PORT:
-                raise ValueError("its host and port are not of the form host:port")
-        return secret
-
-    return AfterValidator(check)
-
-
-Count = Annotated[int, BeforeValidator(_number), Field(gt=0)]
 
 
 class _Section(BaseModel):
@@ -80,13 +36,13 @@ class Upstream(_Section):
 class Postgres(_Section):
     """The operator's own PostgreSQL; None starts the embedded one."""
 
-    dsn: Annotated[SecretStr, _address("postgresql", "postgres")] | None = None
+    dsn: Annotated[SecretStr, address("postgresql", "postgres")] | None = None
 
 
 class Redis(_Section):
     """The operator's own Redis or Valkey; None starts the embedded one."""
 
-    url: Annotated[SecretStr, _address("redis", "rediss", "unix")] | None = None
+    url: Annotated[SecretStr, address("redis", "rediss", "unix")] | None = None
     stream_maxlen: Count = 1_000_000
 
 
@@ -101,14 +57,14 @@ class Budget(_Section):
 class Journal(_Section):
     """How many committed journal bytes are kept."""
 
-    keep_bytes: Annotated[int, BeforeValidator(_bytes), Field(ge=0)] = 2 * 2**30
+    keep_bytes: Bytes = 2 * 2**30
 
 
 class Web(_Section):
     """Where health, metrics and the page are served."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MAX_PORT)] = 8026
+    port: Port = 8026
     token: Annotated[SecretStr, Field(min_length=1)] | None = None
 
 

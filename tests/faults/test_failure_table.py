@@ -8,7 +8,8 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-from tests.faults.failures import LOOK_ALIKES, ROWS, Fault, Row
+from tests.faults.failures import LOOK_ALIKES, ROWS
+from tests.faults.rows import Fault, Row
 from tests.faults.virtual import Asked, Trial, Trials, simulated
 from tests.support.simulator import Simulator
 from tests.support.worldclock import WorldClock

@@ -15,9 +15,9 @@ from tests.support.wire import T0, auction, body, card, page, records
 
 from m26.models import BROKEN, SWEEP_END, EventView, Record
 from m26.normalizer import Normalizer
+from m26.store.batch import CursorMovedError
 from m26.store.database import opened
 from m26.store.load import Loader
-from m26.store.transaction import CursorMovedError
 from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio

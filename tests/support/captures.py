@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -231,3 +232,10 @@ def process_entry(n: int = 1, *, second: int = 2, key: str = SESSION) -> dict[st
     headers = [{"name": "X-Blaze-Id", "value": "madden-2026-ps5"}]
     path = f"/wal/mca/Process/{quote(key, safe='')}?offset=0"
     return entry(path, body, {"responseInfo": {}}, second=second, headers=headers)
+
+
+def capture(path: Path, *entries: dict[str, Any]) -> Path:
+    """A capture at `path` that only its owner may read: of `entries`, or of two requests."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_bytes(har(entries or (process_entry(1), process_entry(2))))
+    return path

@@ -1,4 +1,4 @@
-"""Fixtures of the unit tests: the command line, run in this process."""
+"""Fixtures of the unit tests: the command line, run in this process; an exchange by a script."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 import structlog
+from tests.support.scripted import Make, benches
 
 from m26.cli import run_command
 
@@ -53,3 +54,9 @@ def m26(home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[...
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Make:
+    """One account; made again in the same test, it is the same one after a restart."""
+    return benches(tmp_path)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -17,8 +16,9 @@ from m26.auth.cache import TicketCache
 from m26.auth.credentials import Ticket, Tokens
 from m26.auth.entry import Entry
 from m26.auth.signer import Signer, ignore
+from m26.auth.single_flight import SingleFlight
 from m26.auth.tokens import renew
-from m26.errors import ConfigError, M26Error, TransportError
+from m26.errors import ConfigError, TransportError
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.replies import Reply
@@ -87,9 +87,7 @@ class Session:
         """An access token that must not be used again, even if its renewal fails."""
         self._skew: float | None = None
         self._sending = anyio.Lock()
-        self._renewing = anyio.Lock()
-        self._renewals = 0
-        self._failure: M26Error | None = None
+        self._renewals = SingleFlight()
 
     @property
     def ticket_id(self) -> str:
@@ -183,7 +181,7 @@ class Session:
             UnavailableError: the login failed in a way that may pass.
             TransportError: no whole answer came.
         """
-        async with self._renewal():
+        async with self._renewals.one():
             if self._ticket is not None and self._ticket.id != dead:
                 return
             self._retire()
@@ -205,7 +203,7 @@ class Session:
             TransportError: no whole answer came.
         """
         seen = self._entry.credentials.tokens
-        async with self._renewal():
+        async with self._renewals.one():
             if seen is not None and self._tokens().access != seen.access:
                 return
             self._rejected = self._tokens().access
@@ -216,21 +214,6 @@ class Session:
     async def aclose(self) -> None:
         """Write down what is not yet: use counts, or a token pair that could not be saved."""
         await self._entry.aclose()
-
-    @asynccontextmanager
-    async def _renewal(self) -> AsyncIterator[None]:
-        ended = self._renewals
-        async with self._renewing:
-            if self._failure is not None and self._renewals != ended:
-                raise self._failure  # it failed while we waited: its outcome is ours
-            self._failure = None
-            try:
-                yield
-            except M26Error as error:
-                self._failure = error
-                raise
-            finally:
-                self._renewals += 1
 
     async def _ensure(self) -> Ticket:
         if await self._entry.look():

@@ -84,8 +84,8 @@ async def replay(
 async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
     from m26.normalizer import Normalizer
     from m26.store import connection as connections
+    from m26.store.batch import CursorMovedError
     from m26.store.load import Loader
-    from m26.store.transaction import CursorMovedError
 
     part = f"file:{await run_sync(_digest, file)}"
     result = Replayed(file=file.name, part=part)

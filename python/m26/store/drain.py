@@ -17,9 +17,9 @@ from m26.status.conditions import State
 from m26.status.metrics import Metrics
 from m26.status.telemetry import Telemetry
 from m26.store import connection as connections
+from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
 from m26.store.load import Loader
-from m26.store.transaction import CursorMovedError, Prepared, Stored
 from m26.wake import Wake
 
 _log = structlog.get_logger()

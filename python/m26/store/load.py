@@ -10,11 +10,12 @@ import asyncpg
 from m26 import _native
 from m26.models import Record
 from m26.normalizer import Normalizer
+from m26.store.batch import Prepared, Stored
 from m26.store.connection import is_data, within
 from m26.store.database import Store
 from m26.store.knowledge import Knowledge
 from m26.store.rejects import may_list_auctions
-from m26.store.transaction import Prepared, Stored, Transaction
+from m26.store.transaction import Transaction
 
 KEPT = 250_000
 """Auctions whose state is kept in memory: more than are alive at once."""

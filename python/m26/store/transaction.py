@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from m26 import _native
-from m26.models import Page, Record
+from m26.models import Record
 from m26.store import partitions, rejects, sweeps
 from m26.store import statements as sql
+from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
 from m26.store.knowledge import Head, Knowledge
 from m26.store.rejects import Reject
@@ -24,60 +24,10 @@ from m26.store.rejects import Reject
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-    from m26._native import Batch, CopyBuffer, Delta
+    from m26._native import CopyBuffer, Delta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
-
-
-class CursorMovedError(Exception):
-    """The cursor is not where this batch begins: a lost COMMIT reply, or a rival."""
-
-    def __init__(self, pos: int) -> None:
-        super().__init__(f"the cursor stands at {pos}")
-        self.pos = pos
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Consecutive records of one part that are read and not stored yet."""
-
-    part: str
-    records: Sequence[Record]
-    pages: Sequence[tuple[int, Page]]
-    """Position and page of the records that can list auctions: the pages of `batch`."""
-    batch: Batch
-
-    @property
-    def begin(self) -> int:
-        """Position of the first record."""
-        return self.records[0].pos
-
-    @property
-    def end(self) -> int:
-        """Position behind the last record."""
-        return self.records[-1].pos + 1
-
-
-@dataclass(slots=True)
-class Stored:
-    """What one committed batch came to."""
-
-    pos: int
-    """The cursor: records of this part that are stored."""
-    seq: int = 0
-    """The stream head."""
-    pages: int = 0
-    rows: int = 0
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    late: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    rejects: Counter[str] = field(default_factory=Counter)
-    drift: int = 0
-    seconds: float = 0.0
-    sweeps: dict[sweeps.Key, Counter[str]] = field(default_factory=dict)
 
 
 class Transaction:

@@ -3,8 +3,12 @@
 //! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
 //! only itself. Rows stand in page order and, in a page, in the order served.
 
-use std::collections::{HashMap, HashSet};
+mod platform;
+
+use std::collections::HashSet;
 use std::sync::Arc;
+
+use platform::Platforms;
 
 use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
@@ -16,7 +20,7 @@ use crate::json::parse::Cursor;
 use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
 use crate::reply::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
-use crate::reply::normalize::{MAX_SKEW, Place, normalize, plausible};
+use crate::reply::normalize::{Place, normalize};
 use crate::reply::wire::WireAuction;
 use crate::rows::copy::CopyStream;
 use crate::rows::record::{AuctionRow, CARD_BYTES, NewCard};
@@ -88,14 +92,7 @@ impl Batch {
 pub struct Normalizer {
     cards: CardReader,
     known: Arc<KnownCards>,
-    platforms: HashMap<String, PlatformState>,
-}
-
-#[derive(Clone, Debug)]
-struct PlatformState {
-    name: Arc<str>,
-    /// Server clock minus ours, from the last reply whose times agree.
-    skew: i64,
+    platforms: Platforms,
 }
 
 /// What is collected while pages are read.
@@ -113,7 +110,11 @@ impl Normalizer {
     /// A normalizer that knows no card yet.
     #[must_use]
     pub fn new(rules: CardRules) -> Self {
-        Self { cards: CardReader::new(rules), known: Arc::default(), platforms: HashMap::new() }
+        Self {
+            cards: CardReader::new(rules),
+            known: Arc::default(),
+            platforms: Platforms::default(),
+        }
     }
 
     /// Read all pages.
@@ -193,7 +194,8 @@ impl Normalizer {
             draft.refused.extend(envelope.is_refusal().then_some(index));
             return Ok(());
         }
-        let (platform, observed_at) = self.observe(page, &envelope, &mut draft.drift)?;
+        let (platform, observed_at) =
+            self.platforms.observe(page.platform, page.fetched_at, &envelope, &mut draft.drift)?;
         finish_page(index, items, &platform, observed_at, draft)
     }
 
@@ -221,38 +223,6 @@ impl Normalizer {
             }
             Ok(())
         })
-    }
-
-    /// The platform's shared name and the server time of the page.
-    fn observe(
-        &mut self,
-        page: &Page<'_>,
-        envelope: &Envelope,
-        drift: &mut Drift,
-    ) -> Result<(Arc<str>, i64), Fault> {
-        let state = self
-            .platforms
-            .entry(page.platform.to_owned())
-            .or_insert_with(|| PlatformState { name: page.platform.into(), skew: 0 });
-        let fetched_at = Some(page.fetched_at).filter(|&micros| plausible(micros));
-        let response_time = envelope.response_time.filter(|&micros| plausible(micros));
-        let observed_at = match (response_time, fetched_at) {
-            (Some(server), Some(ours)) if (server - ours).abs() > MAX_SKEW => {
-                drift.note("responseData.responseTime", DriftKind::Clock, b"over 5 min off");
-                ours + state.skew
-            }
-            (Some(server), Some(ours)) => {
-                state.skew = server - ours;
-                server
-            }
-            (Some(server), None) => server,
-            (None, Some(ours)) => {
-                drift.note("responseData.responseTime", DriftKind::MissingField, b"");
-                ours + state.skew
-            }
-            (None, None) => return Err(Fault::new(Reason::NoTime, 0)),
-        };
-        Ok((Arc::clone(&state.name), observed_at))
     }
 }
 
