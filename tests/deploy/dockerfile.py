@@ -57,14 +57,18 @@ def carry_out(instructions: list[Instruction], folder: Path) -> Path:
     """Run the COPY and RUN steps of a stage below `folder`; the folder that stands for ``/``.
 
     Paths of the image are moved below it; pip may use its cache and cargo the repository's
-    ``target``, so that a second run is quick. Nothing else is changed.
+    ``target``, so that a second run is quick; nothing is optimised, since nobody measures what was
+    installed. Nothing else is changed.
     """
     source = folder / "src"
     source.mkdir()
     environment = {
         **os.environ,
         "CARGO_TARGET_DIR": str(ROOT / "target" / "image"),
+        "CARGO_PROFILE_RELEASE_LTO": "off",
+        "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_COMPILE": "1",
     }
     for step in instructions:
         if step.name == "COPY" and not step.text.startswith("--from"):

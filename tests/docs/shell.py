@@ -16,10 +16,8 @@ from tests.support import ports
 
 _BIN = Path(sys.executable).parent
 _EXAMPLE_PORT = "8126"
-_LONGEST = 4
-"""Seconds that a run of an example lasts: a reader wants to look at it, a test does not."""
 _BEHIND = re.compile(r"--for \d+s(?=.*&$)", re.MULTILINE)
-"""A run that other commands of its block ask: on a busy machine they may take longer than it."""
+"""A run that other commands of its block ask; on a busy machine they may take longer than it."""
 _PATIENCE = 180
 
 
@@ -67,7 +65,7 @@ class Reader:
             (self.folder / "stdout").open("w+") as out,
             (self.folder / "stderr").open("w+") as err,
         ):
-            script = _hurried(block.text.replace(_EXAMPLE_PORT, str(port)))
+            script = _waiting(block.text.replace(_EXAMPLE_PORT, str(port)))
             # Files, not pipes: what a block leaves in the background must not hold us up.
             done = subprocess.run(
                 ["bash", "-eu", "-o", "pipefail", "-c", script],
@@ -109,12 +107,12 @@ class Reader:
         _within(json.loads(block.text), json.loads(lines[0]), str(block))
 
 
-def _hurried(script: str) -> str:
-    """The same for somebody without time: runs end soon, one in the background when waited for."""
-    if _BEHIND.search(script):
-        end = 'kill "$!" && { wait "$!" || test "$?" = 143; }  #'
-        return re.sub(r"^wait\b", end, _BEHIND.sub("--for 1h", script), flags=re.MULTILINE)
-    return re.sub(r"(?<=--for )(\d+)s", lambda m: f"{min(int(m[1]), _LONGEST)}s", script)
+def _waiting(script: str) -> str:
+    """The same, but a run in the background ends when the page waits for it, and not before."""
+    if not _BEHIND.search(script):
+        return script
+    end = 'kill "$!" && { wait "$!" || test "$?" = 143; }  #'
+    return re.sub(r"^wait\b", end, _BEHIND.sub("--for 1h", script), flags=re.MULTILINE)
 
 
 def _within(sample: Any, real: Any, where: str) -> None:

@@ -28,6 +28,8 @@ class Plan:
 
 
 CI = Plan(32, 15, ("--size", "250", "--scale", "1440", "--activity", "1.3"))
+_PACE = {"budget__per_minute": 1_800}
+"""Ten sweeps a second: as fast as it goes would only see more of the same."""
 SOAK = Plan(600, 240, ("--size", "400", "--scale", "288", "--activity", "1.3"))
 
 
@@ -40,7 +42,7 @@ def test_the_database_equals_the_ledger_over_session_expiries(
     options = ("--session-ttl", str(plan.session_ttl), "--linger", "20", *plan.market)
     with (
         simulator(tmp_path / "sim", "--seed", str(seed), *options) as sim,
-        product.client_of(sim, tmp_path / "home", log__level="debug") as home,
+        product.client_of(sim, tmp_path / "home", log__level="debug", **_PACE) as home,
     ):
         ledger = sim.folder / "ledger.db"
         with home.running() as run:

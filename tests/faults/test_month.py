@@ -74,7 +74,7 @@ class Month:
                 held = await anyio.to_thread.run_sync(self.vault.read, "main")
                 left = forecast(held, self.profile, now=now).seconds_left
                 self.forecasts.append((now, left))
-            await anyio.sleep(0.001)
+            await anyio.sleep(0.005)  # some minutes of the run
 
     async def rebuild(self) -> None:
         """What cron does every week."""

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import ports
 
 from m26.home.lock import HomeLock
 from m26.home.runfile import announced
@@ -16,10 +17,8 @@ Command = Callable[..., Any]
 
 
 @pytest.fixture
-def doctor(m26: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:
+def doctor(m26: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], dict[str, Any]]]:
     """Runs it on a free port; gives the lines by name, and the exit code as ``code``."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        monkeypatch.setenv("M26_WEB__PORT", str(found.getsockname()[1]))
 
     def run() -> dict[str, Any]:
         result = m26("doctor", "--json")
@@ -28,7 +27,9 @@ def doctor(m26: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[s
         assert "CANARY" not in result.out + result.err
         return lines
 
-    return run
+    with ports.reserved() as port:
+        monkeypatch.setenv("M26_WEB__PORT", str(port))
+        yield run
 
 
 def failing(lines: dict[str, Any]) -> list[str]:
