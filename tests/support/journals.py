@@ -37,9 +37,13 @@ def open_journal(folder: Path, *, files: Files | None = None, segment_bytes: int
 def read_all(journal: Journal, pos: int = 0, *, max_records: int = 7) -> list[Record]:
     """Everything from `pos` on, in several reads, checked to be dense."""
     records: list[Record] = []
-    while batch := journal.read(pos + len(records), max_records=max_records):
+    at = pos
+    while batch := journal.read(at, max_records=max_records):
+        for record in batch:
+            assert record.pos == at
+            at = record.end
         records += batch
-    assert [record.pos for record in records] == list(range(pos, pos + len(records)))
+    assert at == max(pos, journal.next_pos)
     return records
 
 

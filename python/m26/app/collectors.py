@@ -122,6 +122,7 @@ async def _collector(
             process.settings,
             clock=clock,
             on_wait=partial(_waiting, telemetry.status, account.name),
+            durable=keeper.durable,
         )
         stack.push_async_callback(budget.close)
         client = await stack.enter_async_context(

@@ -58,4 +58,5 @@ def storage_error(what: str, folder: Path, error: OSError) -> StorageError:
         hint = "Free space on that disk: m26 goes on by itself and nothing stored is lost."
     else:
         hint = "Check the folder, its owner and its disk, then start m26 again."
-    return StorageError(f"cannot {what} the journal {folder}: {error.strerror}", hint=hint)
+    where = f"{Path(error.filename).name}: " if isinstance(error.filename, str) else ""
+    return StorageError(f"cannot {what} the journal {folder}: {where}{error.strerror}", hint=hint)
