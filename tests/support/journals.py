@@ -7,6 +7,8 @@ import os
 import random
 from pathlib import Path
 
+import orjson
+
 from m26.journal import Journal
 from m26.journal.files import Files
 from m26.models import Page, Record
@@ -32,6 +34,21 @@ def open_journal(folder: Path, *, files: Files | None = None, segment_bytes: int
     return Journal.open(
         folder, keep_bytes=1 << 40, reserve_bytes=0, segment_bytes=segment_bytes, files=files
     )
+
+
+def promise(home: Path, journal: str, records: int, account: str = "main") -> None:
+    """The account's book, as it stands after a request that came behind `records`."""
+    entries = {
+        "spent": [[1, 1]], "logins": [], "last": None, "due": 0.0, "eased_at": None,
+        "slow_until": 0.0, "pause": None, "taken": {}, "forgiving": [],
+    }  # fmt: skip
+    book = {
+        "stamp": {"at": 1.0, "steady": 1.0, "start": ""},
+        "entries": entries,
+        "journal": {"journal": journal, "records": records},
+    }
+    (home / "budget").mkdir(exist_ok=True)
+    (home / "budget" / f"{account}.json").write_bytes(orjson.dumps(book))
 
 
 def read_all(journal: Journal, pos: int = 0, *, max_records: int = 7) -> list[Record]:
