@@ -13,7 +13,7 @@ import orjson
 from tests.support import product
 from tests.support.journals import open_journal, promise
 from tests.support.product import Home, Run
-from tests.support.wire import T0, auction, body, page
+from tests.support.wire import auction, body, page
 
 from m26.journal import segment_paths
 from m26.journal.segment import segment_name
@@ -78,7 +78,8 @@ def _without_its_end(home: Home) -> None:
     journal = open_journal(home.path / "journal")
     then = time.time() - 3600
     for number in (1, 2):
-        received = page(body(auction(number), at=T0 + number))
+        shown = auction(number, postingTime=int(then) - 600)
+        received = page(body(shown, at=int(then) + number))
         journal.append(replace(received, fetched_at=int(then * 1e6)))
     promise(home.path, journal.id, 7, account="sim")
     journal.close()
