@@ -173,6 +173,9 @@ async def test_a_journal_that_lost_its_end_goes_on_behind_the_cursor(
 
         assert await made.count() == 2
         assert await made.database.fetchval("SELECT count(*) FROM m26.reject") == 0
+        (gone,) = made.journal.damage.open()
+        assert (gone.first, gone.last) == (1, 6)
+        assert "the database has passed them" in gone.why
 
 
 async def test_a_hole_is_one_reject_with_its_range(database: str, tmp_path: Path) -> None:
