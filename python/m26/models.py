@@ -56,6 +56,13 @@ class Record:
     """None where the record was damaged on disk: the position is passed and reported."""
     detail: str = ""
     """Why ``page`` is None."""
+    count: int = 1
+    """How many positions it stands for: over one where a whole range has no page."""
+
+    @property
+    def end(self) -> int:
+        """Position behind it."""
+        return self.pos + self.count
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ class JournalMachine(RuleBasedStateMachine):
         assert bool(records) == (self.cursor < self.next)
         for record in records:
             assert (record.pos, record.page) == (self.cursor, self.pages.get(record.pos))
-            self.cursor += 1
+            assert not any(pos in self.pages for pos in range(record.pos + 1, record.end))
+            self.cursor = record.end
 
     @rule()
     def release(self) -> None:

@@ -173,6 +173,45 @@ async def test_a_journal_that_lost_its_end_goes_on_behind_the_cursor(
 
         assert await made.count() == 2
         assert await made.database.fetchval("SELECT count(*) FROM m26.reject") == 0
+        (gone,) = made.journal.damage.open()
+        assert (gone.first, gone.last) == (1, 6)
+        assert "the database has passed them" in gone.why
+
+
+async def test_a_hole_is_one_reject_with_its_range(database: str, tmp_path: Path) -> None:
+    async with draining(database, tmp_path, at_once=False) as made:
+        made.append(1, 2)
+        made.journal.skip_to(302)
+        made.append(3)
+        made.start()
+        await made.until(lambda: made.drain.pos == 303)
+
+        rejects = await made.database.fetch("SELECT pos, reason, detail FROM m26.reject")
+        assert [(row["pos"], row["reason"]) for row in rejects] == [(2, "journal_damaged")]
+        assert "records 2 to 301 are missing" in rejects[0]["detail"]
+        assert made.metrics.value("m26_rejects_total", reason="journal_damaged") == 1
+        assert await made.count() == 3
+
+
+async def test_a_hole_before_the_first_record_and_one_where_reading_begins_are_one_reject_each(
+    database: str, tmp_path: Path
+) -> None:
+    async with draining(database, tmp_path, at_once=False) as made:
+        made.journal.skip_to(200)
+        made.append(1)
+        made.journal.skip_to(400)
+        made.append(2)
+        await made.database.execute(
+            "INSERT INTO m26.ingest_cursor (part, pos) VALUES ($1, 300)", made.journal.id
+        )
+        made.drain.pos = 100
+        made.start()
+        await made.until(lambda: made.drain.pos == 401)
+
+        rejects = await made.database.fetch("SELECT pos, detail FROM m26.reject ORDER BY id")
+        assert [row["pos"] for row in rejects] == [300]
+        assert "records 300 to 399 are missing" in rejects[0]["detail"]
+        assert await made.count() == 1
 
 
 async def test_a_lost_answer_to_commit_stores_nothing_twice(database: str, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ DOCUMENTS: dict[str, Any] = {
     "config show": list[documents.SettingView],
     "rejects ls": documents.RejectsView,
     "rejects show": documents.RejectView,
+    "journal ack": documents.JournalAckView,
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
     "embedded status": list[documents.EmbeddedServerView],

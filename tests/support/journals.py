@@ -7,6 +7,8 @@ import os
 import random
 from pathlib import Path
 
+import orjson
+
 from m26.journal import Journal
 from m26.journal.files import Files
 from m26.models import Page, Record
@@ -34,12 +36,31 @@ def open_journal(folder: Path, *, files: Files | None = None, segment_bytes: int
     )
 
 
+def promise(home: Path, journal: str, records: int, account: str = "main") -> None:
+    """The account's book, as it stands after a request that came behind `records`."""
+    entries = {
+        "spent": [[1, 1]], "logins": [], "last": None, "due": 0.0, "eased_at": None,
+        "slow_until": 0.0, "pause": None, "taken": {}, "forgiving": [],
+    }  # fmt: skip
+    book = {
+        "stamp": {"at": 1.0, "steady": 1.0, "start": ""},
+        "entries": entries,
+        "journal": {"journal": journal, "records": records},
+    }
+    (home / "budget").mkdir(exist_ok=True)
+    (home / "budget" / f"{account}.json").write_bytes(orjson.dumps(book))
+
+
 def read_all(journal: Journal, pos: int = 0, *, max_records: int = 7) -> list[Record]:
     """Everything from `pos` on, in several reads, checked to be dense."""
     records: list[Record] = []
-    while batch := journal.read(pos + len(records), max_records=max_records):
+    at = pos
+    while batch := journal.read(at, max_records=max_records):
+        for record in batch:
+            assert record.pos == at
+            at = record.end
         records += batch
-    assert [record.pos for record in records] == list(range(pos, pos + len(records)))
+    assert at == max(pos, journal.next_pos)
     return records
 
 

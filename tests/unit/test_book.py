@@ -12,7 +12,7 @@ import pytest
 from tests.support.virtual import Clock
 
 from m26.errors import StorageError
-from m26.limits.book import Book
+from m26.limits.book import Book, Durable, promised
 from m26.limits.budget import Budget
 from m26.limits.standing import Standing
 from m26.upstream.profile import BudgetLimits
@@ -183,6 +183,69 @@ def test_the_machines_clock_has_a_steady_one_beside_it(path: Path) -> None:
     assert stamp["start"]
     assert 0 < stamp["steady"] < stamp["at"]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def on_disk() -> dict[str, int]:
+    return {"records": 5}
+
+
+async def test_each_request_writes_down_how_far_the_journal_was_on_disk(
+    path: Path, on_disk: dict[str, int]
+) -> None:
+    def durable() -> Durable:
+        return Durable("j", on_disk["records"])
+
+    clock = Clock()
+    budget = Budget(path, LIMITS, clock=clock, sleep=clock.sleep, durable=durable)
+    for records in (5, 6, 9):
+        on_disk["records"] = records
+        await budget.spend("search")
+        assert promised(path.parent) == {"j": records}
+    on_disk["records"] = 10
+    await budget.close()
+    assert promised(path.parent) == {"j": 10}
+
+
+async def test_a_process_without_a_journal_leaves_what_is_promised(path: Path) -> None:
+    clock = Clock()
+    durable = Durable("j", 7)
+    await Budget(path, LIMITS, clock=clock, sleep=clock.sleep, durable=lambda: durable).spend("s")
+    await Budget(path, LIMITS, clock=clock, sleep=clock.sleep).spend("login")
+    await Standing(Book(path, clock=clock), clock=clock).step(RULES["soft_ban"])
+    assert promised(path.parent) == {"j": 7}
+    assert len(Book(path, clock=clock).look().spent) == 2
+
+
+async def test_the_version_before_reads_a_book_with_a_promise_and_ours_reads_its_books(
+    path: Path,
+) -> None:
+    """Its `stamp` and its `entries` had exactly these members, and no others were looked at."""
+    clock = Clock()
+    await Budget(
+        path, LIMITS, clock=clock, sleep=clock.sleep, durable=lambda: Durable("j", 7)
+    ).spend("search")
+
+    def as_before(book: dict[str, Any]) -> None:
+        assert set(book["stamp"]) == {"at", "steady", "start"}
+        assert set(book["entries"]) == {
+            *("spent", "logins", "last", "due", "eased_at", "slow_until", "pause", "taken"),
+            "forgiving",
+        }
+        del book["journal"]
+
+    rewrite(path, as_before)
+    assert promised(path.parent) == {}
+    assert sum(count for _, count in Book(path, clock=clock).look().spent) == 1
+
+
+@pytest.mark.parametrize("odd", [None, 7, [], {}, {"journal": "j"}, {"records": "x"}], ids=str)
+async def test_an_odd_promise_is_none_and_costs_nothing_else(path: Path, odd: object) -> None:
+    clock = Clock()
+    await Budget(path, LIMITS, clock=clock, sleep=clock.sleep).spend("search")
+    rewrite(path, lambda book: book.update(journal=odd))
+    assert promised(path.parent) == {}
+    assert len(Book(path, clock=clock).look().spent) == 1
 
 
 async def test_of_two_pauses_the_one_that_ends_later_holds(path: Path) -> None:

@@ -21,6 +21,7 @@ Command = Callable[..., Any]
         "config show",
         "rejects ls",
         "rejects show",
+        "journal ack",
         "db migrate",
         "db status",
     ],

@@ -212,6 +212,7 @@ def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: 
     check("config", "show")
     check("run", "--dry-run", of=DOCUMENTS["run"])
     check("status", of=DOCUMENTS["status"], codes=(1,))
+    check("journal", "ack")
     check("resume", of=DOCUMENTS["resume"])
     check("doctor", of=DOCUMENTS["doctor"], codes=(0, 1))
     check("embedded", "status")

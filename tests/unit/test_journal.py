@@ -114,7 +114,10 @@ def test_released_positions_are_reported_not_passed_over(tmp_path: Path) -> None
         journal.append(make_page(number))
     journal.release(10)
     records = read_all(journal)
-    assert [record.page is None for record in records] == [p < journal.first_pos for p in range(10)]
+    assert [(r.pos, r.end, r.page is None) for r in records] == [
+        (0, journal.first_pos, True),
+        *((pos, pos + 1, False) for pos in range(journal.first_pos, 10)),
+    ]
     assert "deleted" in records[0].detail
 
 
@@ -129,9 +132,10 @@ def test_skip_to_gives_the_next_record_its_position_and_reports_the_hole(tmp_pat
     again = open_journal(tmp_path)
     assert again.next_pos == 1_000_001
     assert again.read(1_000_000)[0].page == make_page(1)
-    hole = again.read(1, max_records=10)
-    assert [record.pos for record in hole] == list(range(1, 11))
-    assert all(record.page is None and record.detail for record in hole)
+    hole, behind = again.read(1, max_records=10)
+    assert (hole.pos, hole.end, hole.page) == (1, 1_000_000, None)
+    assert "records 1 to 999999 are missing" in hole.detail
+    assert behind.page == make_page(1)
 
 
 def test_a_segment_can_be_read_on_its_own(tmp_path: Path) -> None:
@@ -152,10 +156,13 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
 def test_segments_of_two_journals_in_one_folder_are_refused(tmp_path: Path) -> None:
     for name in ("a", "b"):
         open_journal(tmp_path / name).append(make_page(0))
-    foreign = segment_paths(tmp_path / "b")[0]
-    foreign.rename(tmp_path / "a" / "00000000000000000007.seg")
-    with pytest.raises(StorageError, match="more than one journal"):
+    other = open_journal(tmp_path / "b")
+    other.skip_to(7)
+    foreign = segment_paths(tmp_path / "b")[1]
+    foreign.rename(tmp_path / "a" / foreign.name)
+    with pytest.raises(StorageError, match="more than one journal") as caught:
         open_journal(tmp_path / "a")
+    assert foreign.name in caught.value.message
 
 
 def test_a_closed_journal_refuses_every_call(tmp_path: Path) -> None:

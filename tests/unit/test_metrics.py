@@ -13,6 +13,7 @@ CONTRACT = {
     "m26_commit_seconds": "histogram",
     "m26_lag_seconds": "gauge",
     "m26_journal_bytes": "gauge",
+    "m26_journal_damaged": "gauge",
     "m26_auth_seconds_left": "gauge",
     "m26_coverage_ratio": "gauge",
     "m26_state": "gauge",

@@ -10,6 +10,7 @@ from pathlib import Path
 from m26.app import simulator
 from m26.auth.intake import import_capture
 from m26.auth.vault import Vault
+from m26.clock import Clock
 from m26.config import Settings
 from m26.errors import AuthError, ConfigError
 from m26.models import Account
@@ -34,6 +35,11 @@ class Assignment:
 def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
     """The profile's limits under the operator's."""
     return replace(profile.budget, **settings.budget.model_dump(exclude_none=True))
+
+
+def due_seconds(profile: Profile, settings: Settings, clock: Clock) -> float:
+    """Within how many seconds of the machine the next page is due to be stored."""
+    return 30 + 3 * 86_400 / budget_limits(profile, settings).per_day / clock.speed
 
 
 def profile_name(settings: Settings, vault: Vault) -> str:

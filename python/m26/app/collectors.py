@@ -116,12 +116,9 @@ async def _collector(
     """Everything that asks for one account; its budget is written down at the end."""
     clock, telemetry, profile = process.clock, process.telemetry, assigned.profile
     async with AsyncExitStack() as stack:
+        name, told = account.name, partial(_waiting, telemetry.status, account.name)
         budget = budget_of(
-            account.name,
-            profile,
-            process.settings,
-            clock=clock,
-            on_wait=partial(_waiting, telemetry.status, account.name),
+            name, profile, process.settings, clock=clock, on_wait=told, durable=keeper.durable
         )
         stack.push_async_callback(budget.close)
         client = await stack.enter_async_context(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio
 
-from m26.app.accounts import Assignment, budget_limits
+from m26.app import alarms
+from m26.app.accounts import Assignment, due_seconds
 from m26.app.collectors import Collector
 from m26.app.process import Process
 from m26.app.servers import Servers
@@ -48,13 +49,12 @@ async def serving(
         accounts=lambda: [each.view(telemetry.status) for each in collectors],
         now=clock.time,
     )
-    per_day = budget_limits(assigned.profile, settings).per_day
-    due = 30 + 3 * 86_400 / per_day / clock.speed
+    due = due_seconds(assigned.profile, settings, clock)
     web = settings.web
     app = create_app(
         metrics=telemetry.metrics,
         snapshot=observer.snapshot,
-        ready=partial(_not_ready, observer, lambda: drain.stored_at, due),
+        ready=partial(_not_ready, observer, drain, due),
         token=web.token.get_secret_value() if web.token else None,
         hosts=guard.allowed_hosts(web),
     )
@@ -78,13 +78,15 @@ def _setup(settings: Settings, assigned: Assignment, used: Servers, version: str
     )
 
 
-def _not_ready(observer: Observer, stored_at: Callable[[], float], due: float) -> list[str]:
+def _not_ready(observer: Observer, drain: Drain, due: float) -> list[str]:
     state = observer.snapshot()["state"]
     reasons = []
     if state["state"] != State.COLLECTING:
         reasons.append(f"{state['state']}: {state['reason']}")
-    if not stored_at():
+    if not drain.stored_at:
         reasons.append("no page was stored yet")
-    elif (age := time.monotonic() - stored_at()) > due:
+    elif (age := time.monotonic() - drain.stored_at) > due:
         reasons.append(f"the last page was stored {age:.0f} s ago; one is due every {due:.0f} s")
+    if backlog := alarms.backlog(drain, due):
+        reasons.append(backlog)
     return reasons

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from m26.app.accounts import budget_limits
 from m26.clock import Clock
 from m26.config import Settings
+from m26.limits.book import Durable
 from m26.limits.budget import Budget
 from m26.upstream.client import DEADLINE, GatewayClient
 from m26.upstream.profile import Profile
@@ -19,14 +20,16 @@ def budget_of(
     *,
     clock: Clock,
     on_wait: Callable[[str, float], None],
+    durable: Callable[[], Durable] | None = None,
 ) -> Budget:
-    """The budget that all processes of the home share; `on_wait` as in `Budget`."""
+    """The budget that all processes of the home share; `on_wait`, `durable` as in `Budget`."""
     return Budget(
         settings.home / "budget" / f"{account}.json",
         budget_limits(profile, settings),
         clock=clock.time,
         sleep=clock.sleep,
         on_wait=on_wait,
+        durable=durable,
     )
 
 

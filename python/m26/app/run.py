@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from m26.app import servers
-from m26.app.accounts import assignment
+from m26.app.accounts import assignment, due_seconds
 from m26.app.chores import chores
 from m26.app.collectors import ask, collecting
 from m26.app.ending import ending
@@ -82,9 +82,17 @@ async def running(
             _log.info("schema.migrated", migration=name)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
-        rules = assigned.profile.card
+        rules, due = assigned.profile.card, due_seconds(assigned.profile, settings, clock)
         drain = await enter(
-            storing(process, journal, store, rules=rules, journaled=journaled, committed=committed)
+            storing(
+                process,
+                journal,
+                store,
+                rules=rules,
+                due=due,
+                journaled=journaled,
+                committed=committed,
+            )
         )
         keeper = Keeper(journal, blocked=lambda: drain.blocked, wake=journaled, telemetry=telemetry)
         cache = await enter(TicketCache(used.redis.url, vault=vault))

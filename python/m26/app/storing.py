@@ -8,9 +8,11 @@ from functools import partial
 
 from anyio.to_thread import run_sync
 
+from m26.app.alarms import Alarms
 from m26.app.process import Process, beside
 from m26.config import Settings
 from m26.journal import Journal
+from m26.limits.book import promised
 from m26.normalizer import Normalizer
 from m26.store.database import Store
 from m26.store.drain import Drain
@@ -20,13 +22,14 @@ from m26.wake import Wake
 
 @asynccontextmanager
 async def journaling(settings: Settings) -> AsyncIterator[Journal]:
-    """The journal of the home.
+    """The journal of the home, which must be as long as the home's books say that it was.
 
     Raises:
-        StorageError: it cannot be read or written.
+        StorageError: it cannot be read or written, or a file of it is not what its name says.
     """
     folder, keep_bytes = settings.home / "journal", settings.journal.keep_bytes
-    journal = await run_sync(partial(Journal.open, folder, keep_bytes=keep_bytes))
+    known = await run_sync(promised, settings.home / "budget")
+    journal = await run_sync(partial(Journal.open, folder, keep_bytes=keep_bytes, promised=known))
     try:
         yield journal
     finally:
@@ -42,8 +45,18 @@ async def storing(
     rules: CardRules,
     journaled: Wake,
     committed: Wake,
+    due: float,
 ) -> AsyncIterator[Drain]:
-    """Store what the journal holds and what comes to it.
+    """Store what the journal holds and what comes to it; tell what is gone, and what waits long.
+
+    Args:
+        process: of this run.
+        journal: where pages are.
+        store: the database.
+        rules: how cards are read.
+        journaled: set when a page is durable.
+        committed: set after each commit.
+        due: seconds within which a page is due to be stored.
 
     Raises:
         StorageError: the database does not answer, or the journal cannot be written.
@@ -55,7 +68,10 @@ async def storing(
         wake=journaled,
         committed=committed.set,
         telemetry=process.telemetry,
+        clock=process.clock,
     )
     await drain.open()
-    async with beside(drain.run):
+    alarms = Alarms(journal.damage, drain, due, process.telemetry)
+    alarms.look()  # before anyone can ask
+    async with beside(drain.run, alarms.run):
         yield drain

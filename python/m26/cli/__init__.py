@@ -69,6 +69,8 @@ def build() -> App:
     rejects = subgroup("rejects", "The quarantine: what could not be stored, and why.")
     command("rejects:ls", "List quarantined items.", "ls", rejects)
     command("rejects:show", "One quarantined item with its raw bytes.", "show", rejects)
+    journal = subgroup("journal", "The journal: every reply received, before it is stored.")
+    command("journal:ack", "You know of the damage: tell it no more.", "ack", journal)
     database = subgroup("db", "The database schema.")
     command("db:migrate", "Bring the schema up to date.", "migrate", database)
     command("db:status", "Applied and pending migrations, sizes.", "status", database)

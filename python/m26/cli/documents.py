@@ -230,6 +230,24 @@ class RejectsView(TypedDict):
     items: list[RejectLineView]
 
 
+class DamageView(TypedDict):
+    """A damaged place of a journal: records that are gone, from the first to the last."""
+
+    journal: str
+    first: int
+    last: int
+    why: str
+    found_at: Time
+
+
+class JournalAckView(TypedDict):
+    """``m26 journal ack``."""
+
+    schema_version: Literal[1]
+    acknowledged: list[DamageView]
+    running: bool
+
+
 class MigrationView(TypedDict):
     """One shipped migration; it is pending where it was not applied."""
 

@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 
 from m26.errors import StorageError
 from m26.journal import Journal
+from m26.limits.book import Durable
 from m26.models import Page
 from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
@@ -47,6 +48,10 @@ class Keeper:
         self._wake = wake
         self._status, self._metrics = telemetry.status, telemetry.metrics
         self._poll = poll
+
+    def durable(self) -> Durable:
+        """How far the journal is on disk."""
+        return Durable(self._journal.id, self._journal.next_pos)
 
     async def room(self) -> None:
         """Return when a reply could be kept; wait while the disk is nearly full.

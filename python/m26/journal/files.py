@@ -58,4 +58,7 @@ def storage_error(what: str, folder: Path, error: OSError) -> StorageError:
         hint = "Free space on that disk: m26 goes on by itself and nothing stored is lost."
     else:
         hint = "Check the folder, its owner and its disk, then start m26 again."
-    return StorageError(f"cannot {what} the journal {folder}: {error.strerror}", hint=hint)
+    named = isinstance(error.filename, str | os.PathLike) and Path(error.filename) != folder
+    what_file = f"{Path(error.filename).name}: " if named else ""
+    why = f"{what_file}{error.strerror}"
+    return StorageError(f"cannot {what} the journal {folder}: {why}", hint=hint)

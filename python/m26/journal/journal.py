@@ -7,12 +7,14 @@ the newest segment is never deleted, so that no position is given out twice.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 from uuid import UUID
 
 from m26.journal import segment as seg
+from m26.journal.damage import Gap, Ledger
 from m26.journal.files import Files, storage_error
 from m26.journal.segment import Identity
 from m26.journal.view import Mark, View, open_view, records
@@ -46,6 +48,8 @@ class Journal:
         self._writer = Writer(folder, files)
         self._lock = threading.Lock()
         self._mark: Mark | None = None
+        self.damage = Ledger(folder)
+        """What is damaged in it, or gone; found at opening and at reading."""
 
     @classmethod
     def open(
@@ -55,6 +59,7 @@ class Journal:
         keep_bytes: int,
         reserve_bytes: int = 64 * _MIB,
         segment_bytes: int = 64 * _MIB,
+        promised: Mapping[str, int] | None = None,
         files: Files | None = None,
     ) -> Self:
         """Open or make the journal in `folder`; a record torn by a crash is cut off.
@@ -64,18 +69,22 @@ class Journal:
             keep_bytes: committed bytes that `release` leaves for later replays.
             reserve_bytes: free disk space below which `full` says stop.
             segment_bytes: a segment is closed before it grows beyond this.
+            promised: by journal, records that were on disk when somebody wrote it down elsewhere.
+                One that ends before them has lost its end: that is damage, and their positions
+                are not given out again.
             files: file system calls, for fault tests.
 
         Raises:
-            StorageError: the folder cannot be used, or is not one journal.
+            StorageError: the folder cannot be used, or a file in it is not the segment of this
+                journal that its name says.
         """
-        files = files or Files()
+        files, promised = files or Files(), promised or {}
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
             for leftover in folder.glob("*.tmp"):
                 files.unlink(leftover)
-            identity, view = open_view(folder, files)
+            identity, view, gaps = open_view(folder, files, promised)
         except OSError as error:
             raise storage_error("open", folder, error) from None
         journal = cls(
@@ -89,6 +98,9 @@ class Journal:
         )
         if not view.segments:
             journal._roll(0, identity)  # the identity is durable before anyone uses it
+        if gaps:
+            journal.damage.found(journal.id, gaps)
+        journal._keep_promises(promised)
         return journal
 
     @property
@@ -159,7 +171,8 @@ class Journal:
             max_bytes: most body bytes returned, except that one record always fits.
 
         Returns:
-            Records. One that is damaged, deleted or missing comes without its page and says why.
+            Records. One that is damaged, deleted or missing comes without its page and says why;
+            neighbours that are missing come as one. All of that is added to `damage`.
 
         Raises:
             StorageError: a segment cannot be read at all. Nothing is passed over.
@@ -178,6 +191,8 @@ class Journal:
                     break
         except OSError as error:
             raise storage_error("read", self._folder, error) from None
+        if gaps := [Gap(r.pos, r.end, r.detail) for r in found if r.page is None]:
+            self.damage.found(self.id, gaps)
         return found
 
     def skip_to(self, pos: int) -> None:
@@ -192,7 +207,8 @@ class Journal:
             if pos < self._view.next_pos:
                 raise ValueError(f"position {pos} is before {self._view.next_pos}")
             if pos > self._view.next_pos:
-                self._roll(pos, self._identity)
+                why = f"the journal ends at {self._view.next_pos}, but the database has passed them"
+                self._pass_over(pos, why)
 
     def release(self, pos: int) -> None:
         """Everything before `pos` is committed: delete whole segments beyond `keep_bytes`.
@@ -236,6 +252,21 @@ class Journal:
         """Close the files; every later call fails."""
         with self._lock:
             self._writer.close()
+
+    def _keep_promises(self, promised: Mapping[str, int]) -> None:
+        """Tell what was on disk and is not; go on behind it."""
+        for journal, count in promised.items():
+            if journal != self.id and count:
+                why = f"the journal they were in, {journal}, is gone: this home's is {self.id}"
+                self.damage.found(journal, [Gap(0, count, why)])
+        count, ends = promised.get(self.id, 0), self._view.next_pos
+        if count > ends:
+            self._pass_over(count, f"they were on disk, but now the journal ends at {ends}")
+
+    def _pass_over(self, pos: int, why: str) -> None:
+        """Go on at `pos`: what is before it and not here is gone."""
+        self.damage.found(self.id, [Gap(self._view.next_pos, pos, why)])
+        self._roll(pos, self._identity)
 
     def _roll(self, first: int, identity: Identity) -> None:
         new = self._writer.roll(first, identity)

@@ -101,8 +101,8 @@ def read_head(path: Path) -> tuple[Identity, int] | None:
 
 
 def is_segment(head: bytes) -> bool:
-    """Whether a file that begins with `head` is a journal segment."""
-    return unpack_head(head) is not None
+    """Whether a file that begins with `head` is a journal segment, be its own head damaged."""
+    return unpack_head(head) is not None or _unpack(head[HEAD_BYTES:][: _RECORD.size]) is not None
 
 
 def pack_payload(page: Page) -> bytes:
@@ -175,17 +175,45 @@ def read_segment(path: Path) -> Iterator[Record]:
         pos = head[1] if head else int(path.stem) if path.stem.isdecimal() else 0
         stop, end = recover(fd, pos)
         for entry in walk(fd, offset=HEAD_BYTES, end=end, pos=pos):
-            yield from (lost(missing, path) for missing in range(pos, entry.pos))
+            if entry.pos > pos:
+                yield lost(pos, entry.pos, path)
             yield load(fd, entry)
             pos = entry.pos + 1
-        yield from (lost(missing, path) for missing in range(pos, stop))
+        if stop > pos:
+            yield lost(pos, stop, path)
     finally:
         os.close(fd)
 
 
-def lost(pos: int, path: Path) -> Record:
-    """The report of a record that is not where it should be."""
-    return Record(pos, None, f"damaged on disk: no intact header of this record in {path.name}")
+def tail(fd: int, first: int) -> int:
+    """Position behind the last whole record of a segment that begins at `first`.
+
+    Read from the end, so that a whole journal is looked through at each opening.
+    """
+    size = stop = os.fstat(fd).st_size
+    while stop > HEAD_BYTES:
+        start = max(HEAD_BYTES, stop - _SCAN_BYTES)
+        chunk = os.pread(fd, stop - start + len(_RECORD_MAGIC) - 1, start)
+        at = chunk.rfind(_RECORD_MAGIC)
+        while at != -1:
+            entry = _entry_at(fd, start + at, size, first)
+            if entry is not None:
+                return entry.pos + (entry.end <= size)
+            at = chunk.rfind(_RECORD_MAGIC, 0, at + len(_RECORD_MAGIC) - 1)
+        stop = start
+    return first
+
+
+def lost(first: int, stop: int, path: Path) -> Record:
+    """The report of the records from `first` on, before `stop`, that are not where they should be.
+
+    One record, however many it stands for.
+    """
+    if stop - first == 1:
+        why = f"damaged on disk: no intact header of this record in {path.name}"
+    else:
+        why = f"records {first} to {stop - 1} are missing: they should be in or behind {path.name}"
+    return Record(first, None, why, stop - first)
 
 
 def _next_entry(fd: int, offset: int, end: int, pos: int) -> Entry | None:
@@ -195,13 +223,21 @@ def _next_entry(fd: int, offset: int, end: int, pos: int) -> Entry | None:
 def _entry_at(fd: int, offset: int, end: int, pos: int) -> Entry | None:
     if offset + _RECORD.size > end:
         return None
-    header = os.pread(fd, _RECORD.size, offset)
+    header = _unpack(os.pread(fd, _RECORD.size, offset))
+    if header is None or header[0] < pos:
+        return None
+    found, length, crc = header
+    return Entry(found, offset + _RECORD.size, length, crc)
+
+
+def _unpack(header: bytes) -> tuple[int, int, int] | None:
+    """Position, length and checksum of the payload that an intact header tells."""
     if len(header) < _RECORD.size:
         return None
     magic, found, length, crc, own_crc = _RECORD.unpack(header)
-    if magic != _RECORD_MAGIC or own_crc != crc32(header[:-4]) or found < pos:
+    if magic != _RECORD_MAGIC or own_crc != crc32(header[:-4]):
         return None
-    return Entry(found, offset + _RECORD.size, length, crc)
+    return found, length, crc
 
 
 def _resync(fd: int, offset: int, end: int, pos: int) -> Entry | None:

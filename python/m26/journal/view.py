@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
-from m26.errors import StorageError
+from m26.journal import heads
 from m26.journal import segment as seg
+from m26.journal.damage import Gap
 from m26.journal.files import Files
 from m26.journal.segment import Identity
 from m26.models import Record
@@ -48,56 +50,72 @@ class Mark:
     offset: int
 
 
-def open_view(folder: Path, files: Files) -> tuple[Identity, View]:
-    """Identity and segments of a folder; a record torn by a crash is cut off.
+def open_view(
+    folder: Path, files: Files, promised: Mapping[str, int]
+) -> tuple[Identity, View, list[Gap]]:
+    """Identity, segments and holes of a folder; a record torn by a crash is cut off.
+
+    Args:
+        folder: of the journal.
+        files: file system calls.
+        promised: by journal, how many records it is known to have had: see `Journal.open`.
 
     Raises:
         OSError: a file cannot be used.
-        StorageError: the segments do not belong to one journal.
+        StorageError: a file is not the segment that its name says, or not of this journal.
     """
     paths = seg.segment_paths(folder)
     if not paths:
-        return Identity(uuid4(), None), View((), 0)
-    identity = _identity(folder, paths)
+        return Identity(uuid4(), None), View((), 0), []
+    identity = heads.identity(paths, promised)
+    gaps = list(_gaps(paths, files))
+    first = int(paths[-1].stem)
     fd = files.open(paths[-1], os.O_RDWR)
     try:
-        next_pos, size = seg.recover(fd, int(paths[-1].stem))
-        if size < os.fstat(fd).st_size:
-            files.cut(fd, size)
+        next_pos, size = seg.recover(fd, first)
+        torn = size < os.fstat(fd).st_size
+        if torn and next_pos >= promised.get(str(identity.journal), 0):
+            files.cut(fd, size)  # else it was no crash that tore it: what is left is evidence
         files.sync(fd)  # whole, but perhaps never synced: it must be, before a cursor passes it
     finally:
         os.close(fd)
     sizes = [*(path.stat().st_size for path in paths[:-1]), size]
     segments = (Segment(int(p.stem), p, size) for p, size in zip(paths, sizes, strict=True))
-    return identity, View(tuple(segments), next_pos)
+    return identity, View(tuple(segments), next_pos), gaps
 
 
-def _identity(folder: Path, paths: list[Path]) -> Identity:
-    known = [head[0] for head in map(seg.read_head, paths) if head is not None]
-    if not known:
-        raise StorageError(
-            f"{folder} holds segments, but none says which journal it belongs to",
-            hint="Move the folder away; `m26 replay` reads its segments into the database.",
-        )
-    if len({identity.journal for identity in known}) > 1:
-        raise StorageError(
-            f"{folder} holds segments of more than one journal",
-            hint="Move the foreign *.seg files away; `m26 replay` reads them.",
-        )
-    return known[-1]
+def _gaps(paths: list[Path], files: Files) -> Iterator[Gap]:
+    """Holes between the segments: one is gone, or was cut.
+
+    Raises:
+        StorageError: two segments hold the same positions.
+    """
+    for path, following in pairwise(paths):
+        fd = files.open(path, os.O_RDONLY)
+        try:
+            stop = seg.tail(fd, int(path.stem))
+        finally:
+            os.close(fd)
+        begins = int(following.stem)
+        if stop > begins:
+            raise heads.overlapping(path, following, stop - 1)
+        if stop < begins:
+            yield Gap(stop, begins, seg.lost(stop, begins, path).detail)
 
 
 def records(
     view: View, pos: int, *, mark: Mark | None, files: Files
 ) -> Iterator[tuple[Record, Mark | None]]:
-    """Each record from `pos` on without a hole, with the mark at which reading goes on behind it.
+    """Each record from `pos` on, with the mark at which reading goes on behind it.
+
+    A hole is one record, that stands for all that are missing in it.
 
     Raises:
         OSError: a segment cannot be read at all.
     """
     first = view.segments[0].first
-    for missing in range(pos, min(first, view.next_pos)):
-        yield Record(missing, None, f"deleted: the journal begins at {first}"), None
+    if (stop := min(first, view.next_pos)) > pos:
+        yield Record(pos, None, f"deleted: the journal begins at {first}", stop - pos), None
     pos = max(pos, first)
     begin = bisect_right(view.segments, pos, key=lambda segment: segment.first) - 1
     stops = [*(segment.first for segment in view.segments[1:]), view.next_pos]
@@ -113,12 +131,12 @@ def records(
                 if entry.pos >= stop:
                     break
                 if entry.pos >= pos:
-                    for missing in range(pos, entry.pos):
-                        yield seg.lost(missing, segment.path), None
+                    if entry.pos > pos:
+                        yield seg.lost(pos, entry.pos, segment.path), None
                     pos = entry.pos + 1
                     yield seg.load(fd, entry), Mark(segment.first, pos, entry.end)
         finally:
             os.close(fd)
-        for missing in range(pos, stop):
-            yield seg.lost(missing, segment.path), None
+        if stop > pos:
+            yield seg.lost(pos, stop, segment.path), None
         pos = stop

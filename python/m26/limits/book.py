@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -87,14 +87,29 @@ class Entries:
         self.spent = old + young
 
 
+class Durable(NamedTuple):
+    """How far a journal is safely on disk."""
+
+    journal: str
+    """Its id."""
+    records: int
+    """Position behind its last durable record."""
+
+
 class Book:
     """The file of one account and the lock beside it. Its writers take turns; readers need none.
+
+    Beside the entries stands how far the journal was on disk when they were written: each request
+    is written down before it leaves, so that costs nothing, and a journal that ends early is
+    noticed (`promised`). Earlier versions pass that member over, and drop it when they write.
 
     Args:
         path: the file; its folder is made.
         clock: Unix seconds.
         steady: seconds of a clock that is never set, since the machine's start, for all processes;
             None: those of the machine where `clock` is the machine's, else `clock` itself.
+        durable: how far the journal is on disk; None where this process writes none: what stands
+            in the book about it then stays.
     """
 
     def __init__(
@@ -103,6 +118,7 @@ class Book:
         *,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] | None = None,
+        durable: Callable[[], Durable] | None = None,
     ) -> None:
         self._path = path
         self._lock = path.with_name(f".{path.stem}.lock")
@@ -110,6 +126,14 @@ class Book:
         self._steady = steady or (_since_start if clock is time.time else clock)
         self._start = _start_of_machine()
         self._seen: tuple[object, Entries] = (None, Entries())
+        self._durable = durable
+        self._promise: Durable | None = None
+        """As it stands in the book."""
+
+    @property
+    def promises_too_little(self) -> bool:
+        """Whether more is on disk than the book says."""
+        return self._durable is not None and self._durable() != self._promise
 
     @contextmanager
     def turn(self) -> Iterator[Entries]:
@@ -128,7 +152,9 @@ class Book:
             ) from None
         try:
             take(lock, wait=True)
-            entries, remark = self._entries(_read(self._path))
+            document = _read(self._path)
+            self._promise = _promise(document)
+            entries, remark = self._entries(document)
             if remark:
                 _log.warning(remark, path=str(self._path))
                 self.save(entries)  # or the next look would move it once more
@@ -143,7 +169,12 @@ class Book:
             StorageError: it cannot be written; what stood there stands.
         """
         stamp = {"at": self._clock(), "steady": self._steady(), "start": self._start}
-        write_private(self._path, orjson.dumps({"stamp": stamp, "entries": entries}))
+        document: dict[str, Any] = {"stamp": stamp, "entries": entries}
+        promise = self._promise if self._durable is None else self._durable()
+        if promise is not None:
+            document["journal"] = promise._asdict()
+        write_private(self._path, orjson.dumps(document))
+        self._promise = promise
 
     def look(self) -> Entries:
         """What is in the book, without a lock: to show it, not to change it."""
@@ -184,6 +215,23 @@ class Book:
             return min(0.0, now - at)  # the machine was off, for an unknown time
         off = now - at - max(0.0, self._steady() - steady)
         return off if abs(off) > _STEP else 0.0
+
+
+def promised(folder: Path) -> dict[str, int]:
+    """By journal: how many records were on disk when a book of `folder` was last written."""
+    found: dict[str, int] = {}
+    for path in folder.glob("*.json"):
+        promise = _promise(_read(path))
+        if promise is not None:
+            found[promise.journal] = max(promise.records, found.get(promise.journal, 0))
+    return found
+
+
+def _promise(document: Any) -> Durable | None:  # noqa: ANN401 - any JSON
+    try:
+        return Durable(str(document["journal"]["journal"]), int(document["journal"]["records"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON; None where there is no file

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import anyio
 from anyio.to_thread import run_sync
 
-from m26.limits.book import DAY, MINUTE, Book, Entries, Pause
+from m26.limits.book import DAY, MINUTE, Book, Durable, Entries, Pause
 from m26.upstream.profile import BudgetLimits
 
 # Rules of the gateway's login call: at most so many within so many seconds.
@@ -72,6 +72,7 @@ class Budget:
         on_wait: told when a limit (not mere pacing) makes a request wait: why, and until when in
             Unix seconds; told again with an empty reason when the wait is over.
         steady: seconds of a clock that is never set; see `Book`.
+        durable: how far the journal is on disk; see `Book`.
     """
 
     def __init__(
@@ -83,8 +84,9 @@ class Budget:
         sleep: Callable[[float], Awaitable[Any]] = anyio.sleep,
         on_wait: Callable[[str, float], None] = _ignore,
         steady: Callable[[], float] | None = None,
+        durable: Callable[[], Durable] | None = None,
     ) -> None:
-        self.book = Book(path, clock=clock, steady=steady)
+        self.book = Book(path, clock=clock, steady=steady, durable=durable)
         self._limits = limits
         self._clock = clock
         self._sleep = sleep
@@ -160,9 +162,9 @@ class Budget:
             self.book.save(entries)
 
     async def close(self) -> None:
-        """Write down what was really spent."""
+        """Write down what was really spent, and how far the journal is on disk."""
         async with self._one_at_a_time:
-            if self._unused:
+            if self._unused or self.book.promises_too_little:
                 await run_sync(self._close)
 
     def _close(self) -> None:

@@ -89,7 +89,8 @@ def _segment(
         raise ShapeError(f"{path} is a journal segment in a pipe", hint="Give the file itself.")
     for record in read_segment(Path(path)):
         if record.page is None:
-            problem(f"{path}: record {record.pos} is {record.detail}")
+            what = f"record {record.pos} is " if record.count == 1 else ""
+            problem(f"{path}: {what}{record.detail}")
         elif record.page.is_reply:
             yield record.page
     if on_read is not None:

@@ -53,6 +53,9 @@ class Metrics:
             registry=r,
         )
         self.journal_bytes = Gauge("m26_journal_bytes", "Bytes of journal on disk.", registry=r)
+        self.journal_damaged = Gauge(
+            "m26_journal_damaged", "Damaged places of the journal, unacknowledged.", registry=r
+        )
         self.auth_seconds_left = Gauge(
             "m26_auth_seconds_left", "Life left in a credential.", ["what"], registry=r
         )

@@ -40,7 +40,7 @@ class Prepared:
     @property
     def end(self) -> int:
         """Position behind the last record."""
-        return self.records[-1].pos + 1
+        return self.records[-1].end
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ import anyio
 import structlog
 from anyio.to_thread import run_sync
 
+from m26.clock import Clock
 from m26.journal import Journal
 from m26.models import Record
 from m26.normalizer import Normalizer
@@ -20,6 +21,7 @@ from m26.store import connection as connections
 from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
 from m26.store.load import Loader
+from m26.store.waiting import Waiting
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -38,6 +40,8 @@ class Drain:
         normalizer: makes a new one, that knows no card.
         wake: nudged when there is more to read.
         committed: called after each commit.
+        telemetry: told how it goes.
+        clock: by which pages are dated.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Drain:
         wake: Wake,
         committed: Callable[[], None],
         telemetry: Telemetry,
+        clock: Clock | None = None,
     ) -> None:
         self._journal = journal
         self._store = store
@@ -66,6 +71,7 @@ class Drain:
         self.ended = anyio.Event()
         """`run` has returned."""
         self._finish = False
+        self._waiting = Waiting(clock or Clock())
         self._ready: Prepared | None = None
         """Read and not committed yet: tried again after an outage."""
         self._ahead: asyncio.Task[Prepared | None] | None = None
@@ -75,6 +81,11 @@ class Drain:
     def backlog(self) -> int:
         """Records that are journaled and not committed."""
         return max(0, self._journal.next_pos - self.pos)
+
+    @property
+    def oldest_age(self) -> float:
+        """Seconds that the oldest record has waited to be committed; 0 when there is none."""
+        return self._waiting.seconds if self.backlog else 0.0
 
     def finish(self) -> None:
         """End `run` as soon as everything journaled is committed."""
@@ -126,6 +137,7 @@ class Drain:
                 self.blocked = ""
                 self._status.report("store", State.COLLECTING)
                 if stored is None:
+                    self._waiting.nothing()
                     self._metrics.lag_seconds.labels("store").set(0)
                     if self._finish:
                         return
@@ -139,6 +151,7 @@ class Drain:
         if self._ready is None:
             return None
         self._measure_lag(self._ready.records)
+        self._waiting.oldest(self._ready.records[0])
         if self._ahead is None:
             self._ahead = asyncio.create_task(self._prepare(self._ready.end))
         silence = asyncio.get_running_loop().call_later(_SILENCE, self._silent)
