@@ -51,15 +51,7 @@ WITH staged AS (
         ROW(status, buyout_price, current_bid, next_bid, bids)::m26.auction_state AS state,
         CASE WHEN status = 'active' AND expires_at > observed_at
             THEN (extract(epoch FROM expires_at) * 1000000)::bigint END AS running_until,
-        CASE status
-            WHEN 'ended' THEN CASE
-                WHEN bids > 0 THEN 'sold'
-                WHEN buyout_price IS NULL THEN 'expired'
-                ELSE 'unknown'
-            END
-            WHEN 'expired' THEN 'expired'
-            WHEN 'cancelled' THEN 'cancelled'
-        END AS said
+        status = 'active' AS is_active
     FROM pg_temp.m26_stage_auction
 ), placed AS (
     SELECT s.*,
@@ -70,7 +62,10 @@ WITH staged AS (
         w.expires_at AS was_expires_at,
         w.start_price AS was_start_price,
         w.confidence AS was_confidence,
-        CASE WHEN said = 'unknown' THEN 0 WHEN said IS NOT NULL THEN 1 END::real AS certainty,
+        w.status = 'active' OR (
+            SELECT true FROM m26.auction_event AS e
+            WHERE e.auction_id = w.auction_id AND e.platform = w.platform AND e.status = 'active'
+            LIMIT 1) AS was_active,
         greatest(w.observed_at, w.last_seen, max(s.observed_at) OVER earlier) AS newest
     FROM staged AS s
     LEFT JOIN m26.auction AS w ON w.platform = s.platform AND w.auction_id = s.auction_id
@@ -82,19 +77,63 @@ WITH staged AS (
         CASE WHEN row_number() OVER own = 1 THEN was_state ELSE lag(state) OVER own END AS before,
         lead(place) OVER own IS NULL AS is_last,
         first_value(observed_at) OVER own AS first_seen,
-        greatest(was_confidence, max(certainty) OVER (
-            own ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS certain_before,
+        was_active IS TRUE OR coalesce(bool_or(is_active) OVER before_it, false) AS active_before,
         coalesce(
             (max(ARRAY[place, start_price]) FILTER (WHERE start_price IS NOT NULL) OVER own)[2],
             was_start_price) AS known_start_price,
         coalesce(
-            to_timestamp(
-                (max(ARRAY[place, running_until])
-                    FILTER (WHERE running_until IS NOT NULL) OVER own)[2] / 1000000.0),
-            was_expires_at, first_value(expires_at) OVER own) AS ends_at
+            (max(ARRAY[place, running_until])
+                FILTER (WHERE running_until IS NOT NULL) OVER before_it)[2],
+            (extract(epoch FROM coalesce(
+                was_expires_at, first_value(expires_at) OVER own)) * 1000000)::bigint) AS ran_until
     FROM placed
     WHERE newest IS NULL OR observed_at >= newest
+    WINDOW own AS (PARTITION BY platform, auction_id ORDER BY place),
+        before_it AS (own ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+), timed AS (
+    -- An end that moves by 5 s or less with no new state stays what it was. (One that creeps inside
+    -- a batch, 3 s and again 3 s, a window cannot follow; pages of a market hold none.)
+    SELECT *,
+        coalesce(
+            'epoch'::timestamptz + interval '1 microsecond' * (max(ARRAY[place, running_until])
+                FILTER (WHERE running_until IS NOT NULL AND (
+                    state IS DISTINCT FROM before OR abs(running_until - ran_until) > 5000000))
+                OVER own)[2],
+            was_expires_at, first_value(expires_at) OVER own) AS ends_at
+    FROM steps
     WINDOW own AS (PARTITION BY platform, auction_id ORDER BY place)
+), ended AS (
+    SELECT *,
+        status = 'ended' AND active_before AND buyout_price IS NOT NULL
+            AND observed_at + interval '5 seconds' < ends_at AS early
+    FROM timed
+), judged AS (
+    SELECT *,
+        CASE
+            WHEN status IN ('expired', 'cancelled') THEN status
+            WHEN status <> 'ended' THEN NULL
+            WHEN buyout_price IS NULL AND bids = 0 THEN 'expired'
+            WHEN early OR active_before AND bids > 0 THEN 'sold'
+            ELSE 'unknown'
+        END AS said,
+        CASE WHEN early OR current_bid >= buyout_price THEN 'buyout' ELSE 'bid' END AS via,
+        CASE WHEN early THEN buyout_price ELSE current_bid END AS price
+    FROM ended
+), certain AS (
+    SELECT *,
+        CASE
+            WHEN said = 'unknown' THEN 0
+            WHEN early THEN 0.98
+            WHEN said = 'sold' AND current_bid < buyout_price THEN 0.95
+            WHEN said IS NOT NULL THEN 1
+        END::real AS certainty
+    FROM judged
+), weighed AS (
+    SELECT *,
+        greatest(was_confidence, max(certainty) OVER (
+            PARTITION BY platform, auction_id ORDER BY place
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS certain_before
+    FROM certain
 ), told AS (
     SELECT *,
         CASE
@@ -107,7 +146,7 @@ WITH staged AS (
                 THEN 'bid'
             ELSE 'changed'
         END AS kind
-    FROM steps
+    FROM weighed
 ), event AS (
     SELECT *,
         $1::bigint + row_number() OVER (ORDER BY place) AS seq,
@@ -124,10 +163,10 @@ WITH staged AS (
         posted_at, ends_at, status, known_start_price, buyout_price, current_bid, next_bid, bids,
         median_price, min_price, max_price,
         CASE WHEN closes THEN said END,
-        CASE WHEN sells THEN CASE WHEN current_bid >= buyout_price THEN 'buyout' ELSE 'bid' END END,
+        CASE WHEN sells THEN via END,
         CASE WHEN closes THEN 'status' END,
         CASE WHEN closes THEN certainty END,
-        CASE WHEN sells THEN current_bid END
+        CASE WHEN sells THEN price END
     FROM event ORDER BY seq
 ), written_auctions AS (
     INSERT INTO m26.auction AS a (
@@ -143,7 +182,7 @@ WITH staged AS (
     WHERE is_last AND (
         (platform, auction_id) IN (SELECT platform, auction_id FROM event)
         OR card_version <> was_version
-        OR abs(extract(epoch FROM ends_at - was_expires_at)) > 5)
+        OR ends_at <> was_expires_at)
     ORDER BY platform, auction_id
     ON CONFLICT (platform, auction_id) DO UPDATE SET
         card_id = excluded.card_id,

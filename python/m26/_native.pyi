@@ -18,6 +18,7 @@ __all__ = [
     "Normalizer",
     "Peek",
     "States",
+    "outcome",
     "peek",
 ]
 
@@ -34,9 +35,10 @@ SIGHTING_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each column in `Delta.sightings`, in order: all of m26.sighting."""
 STATE_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each value that `States.learn` takes, in order; times are integers,
-microseconds since 1970. ``newest`` is the later of observed_at and last_seen."""
+microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is the later of
+observed_at and last_seen."""
 _StateRow: TypeAlias = tuple[
-    str, int, str, int | None, int, int, int, int, int, int | None, float | None, int
+    str, int, str, int | None, int, int, int, int, int, int | None, float | None, bool, int
 ]
 
 MAX_PAGE_BYTES: Final[int]
@@ -177,6 +179,20 @@ class States:
         """Another writer was here: drop everything."""
     def __len__(self) -> int:
         """Auctions held as committed."""
+
+def outcome(
+    states: Sequence[tuple[str, int, int, int, int | None, int]], /
+) -> tuple[str, str | None, float, int | None, int, int] | None:
+    """What the stored states of one auction say of its outcome, by the rule that new ones go by.
+
+    Args:
+        states: (status, observed_at, expires_at, bids, buyout_price, current_bid) of each, in
+            order; times are microseconds, ``expires_at`` is the end as it was known then.
+
+    Returns:
+        (outcome, outcome_via, confidence, final_price, observed_at, closed_at): what an event says
+        of it, when that was seen, and when it was over; None while it is open.
+    """
 
 @final
 class Delta:

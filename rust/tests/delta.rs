@@ -8,26 +8,9 @@ use m26::history::delta::PageCounts;
 use m26::history::state::States;
 use m26::rows::record::AuctionRow;
 use market::{
-    NOW, PART, SECOND, bid, derived, events, kinds, later, listed, pages, rewritten, said, seen,
-    sightings, values,
+    NOW, PART, SECOND, after, bid, derived, events, kinds, later, listed, pages, rewritten, said,
+    seen, sightings, values, with,
 };
-
-/// States that hold what these rows came to, one batch each.
-fn after(rows: &[&AuctionRow]) -> States {
-    let mut states = States::new(100);
-    for row in rows {
-        let delta = derived(&states, std::slice::from_ref(*row), 0);
-        states.accept(&delta.touched);
-        states.commit();
-    }
-    states
-}
-
-fn with(row: &AuctionRow, change: impl FnOnce(&mut AuctionRow)) -> AuctionRow {
-    let mut row = row.clone();
-    change(&mut row);
-    row
-}
 
 #[test]
 fn a_first_sight_is_listed_and_its_row_new() {
@@ -114,77 +97,6 @@ fn more_or_higher_bids_are_a_bid_and_any_other_state_a_change() {
     assert_eq!(kind(&|row| row.buyout_price = None), "changed");
     assert_eq!(kind(&|row| (row.bids, row.buyout_price) = (2, Some(901))), "changed");
     assert_eq!(kind(&|row| (row.bids, row.status) = (2, "paused".into())), "changed");
-}
-
-#[test]
-fn what_the_status_says_is_the_outcome() {
-    let columns = ["kind", "outcome", "outcome_via", "evidence", "confidence", "final_price"];
-    let told = |row: &AuctionRow, status: &str| {
-        let delta = derived(&States::new(10), &[said(row, status)], 0);
-        assert_eq!(values(&events(&delta)[0], &columns[1..]), {
-            values(&listed(&delta)[0], &columns[1..])
-        });
-        values(&events(&delta)[0], &columns)
-    };
-    let plain = seen(7);
-    let priced = with(&plain, |row| row.buyout_price = Some(900));
-    assert_eq!(told(&bid(&plain, 400), "ended"), "closed sold bid status 1 400");
-    assert_eq!(told(&bid(&priced, 899), "ended"), "closed sold bid status 1 899");
-    assert_eq!(told(&bid(&priced, 900), "ended"), "closed sold buyout status 1 900");
-    assert_eq!(told(&plain, "ended"), "closed expired null status 1 null");
-    assert_eq!(told(&priced, "ended"), "closed unknown null status 0 null");
-    assert_eq!(told(&priced, "expired"), "closed expired null status 1 null");
-    assert_eq!(told(&bid(&priced, 900), "cancelled"), "closed cancelled null status 1 null");
-    assert_eq!(told(&bid(&plain, 400), "paused"), "listed null null null null null");
-}
-
-#[test]
-fn an_outcome_is_replaced_by_a_more_certain_one_alone() {
-    let priced = with(&seen(7), |row| row.buyout_price = Some(900));
-    let unknown = said(&later(&priced, 1), "ended");
-    let sold = said(&bid(&later(&priced, 2), 500), "ended");
-    let expired = said(&later(&priced, 3), "expired");
-    let delta = derived(&States::new(10), &pages(&[&priced, &unknown, &sold, &expired]), 0);
-    assert_eq!(kinds(&delta), ["listed", "closed", "closed", "changed"]);
-    let outcome = ["outcome", "confidence", "final_price"];
-    let told: Vec<_> = events(&delta).iter().map(|event| values(event, &outcome)).collect();
-    assert_eq!(told, ["null null null", "unknown 0 null", "sold 1 500", "null null null"]);
-    let row = &listed(&delta)[0];
-    assert_eq!(values(row, &["status", "outcome", "final_price"]), "expired sold 500");
-
-    // the same over batches
-    let states = after(&[&priced, &unknown]);
-    let delta = derived(&states, &[said(&later(&unknown, 1), "ended")], 2);
-    assert!(kinds(&delta).is_empty());
-    let delta = derived(&states, std::slice::from_ref(&sold), 2);
-    assert_eq!((kinds(&delta), delta.rewritten.rows()), (vec!["closed".to_owned()], 1));
-    let delta = derived(&after(&[&priced, &unknown, &sold]), &[expired], 3);
-    assert_eq!(kinds(&delta), ["changed"]);
-    assert_eq!(rewritten(&delta)[0]["outcome"], "null"); // nothing to write over the sale
-}
-
-#[test]
-fn a_stronger_outcome_of_the_same_state_is_an_event_too() {
-    let row = said(&seen(7), "ended");
-    let mut states = States::new(10);
-    let held = after(&[&row]);
-    assert_eq!(derived(&held, std::slice::from_ref(&row), 1).events.rows(), 0);
-    states.learn([market::state_of(&row, Some(0.7))]);
-    assert_eq!(kinds(&derived(&states, std::slice::from_ref(&row), 1)), ["closed"]);
-    states.learn([market::state_of(&row, Some(1.0))]);
-    assert_eq!(derived(&states, &[row], 1).events.rows(), 0);
-}
-
-#[test]
-fn a_sale_is_dated_by_the_reply_or_the_end_whichever_is_first() {
-    let first = seen(7);
-    let early = said(&bid(&later(&first, 10), 300), "ended");
-    let late = said(&bid(&later(&first, 9_000), 300), "ended");
-    for (row, closed_at) in [(&early, NOW + 10 * SECOND), (&late, NOW + 3_600 * SECOND)] {
-        let delta = derived(&after(&[&first]), std::slice::from_ref(row), 1);
-        assert_eq!(rewritten(&delta)[0]["closed_at"], closed_at.to_string());
-        assert_eq!(events(&delta)[0]["expires_at"], (NOW + 3_600 * SECOND).to_string());
-    }
 }
 
 #[test]

@@ -32,7 +32,8 @@ def held(batch: Batch, **fields: Any) -> tuple[Any, ...]:
     """The committed state that the batch's only row would give."""
     names = [name for name, _ in _native.AUCTION_COLUMNS]
     row: dict[str, Any] = dict(zip(names, batch.rows()[0], strict=True))
-    row |= {"confidence": None, "newest": row["observed_at"]} | fields
+    row |= {"confidence": None, "newest": row["observed_at"]}
+    row |= {"was_active": True} | fields
     return tuple(row[name] for name, _ in _native.STATE_COLUMNS)
 
 
@@ -61,6 +62,8 @@ def test_states_are_learned_from_tuples() -> None:
     assert derive(states, batch).events.rows == 0
     states.learn([held(batch, confidence=math.nextafter(0.8, 1))])
     assert derive(states, batch).pages[0][6:] == (1, 1)
+    states.learn([held(batch, confidence=0.8, was_active=False)])
+    assert derive(states, batch).pages[0][6:] == (0, 0)
     states.learn([held(batch, newest=MICROS + 1)])
     assert derive(states, batch).pages == []
     for misfit in (held(batch)[:-1], held(batch, bids="1"), held(batch, platform=None)):
@@ -133,10 +136,10 @@ async def test_postgres_reads_a_delta_as_it_is_meant(database: str) -> None:
         "current_bid": 300,
         "bids": 1,
         "outcome": "sold",
-        "outcome_via": "bid",
+        "outcome_via": "buyout",
         "evidence": "status",
-        "confidence": 1.0,
-        "final_price": 300,
+        "confidence": pytest.approx(0.98),
+        "final_price": 5000,
     }
     assert {name: event[name] for name in told} == told
 

@@ -182,7 +182,10 @@ def _micros(column: str) -> str:
 
 
 def _event(row: Any, kind: str) -> Event:
-    return Event(kind, *(row[name] for name in _STATE))
+    event = Event(kind, *(row[name] for name in _STATE))
+    if event.confidence is None:
+        return event
+    return event._replace(confidence=round(event.confidence, 6))  # the column is single precision
 
 
 def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:

@@ -12,6 +12,10 @@ from typing import NamedTuple
 
 SECOND = 1_000_000
 """Times are microseconds since 1970."""
+_MOVED = 5 * SECOND
+"""An end that moved by no more than this counts as the same."""
+_CLOCKS = 5 * SECOND
+"""Seen ended no more than this before its time, an auction may have run its full time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,7 @@ class Memory(NamedTuple):
     start_price: int | None
     expires_at: int
     confidence: float | None
+    was_active: bool
 
 
 def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
@@ -108,12 +113,16 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
     if seen.bids == 0 and seen.current_bid == seen.next_bid:
         start = seen.current_bid
     expires = seen.at + seen.seconds_remaining * SECOND
+    change = _kind(memory, seen)
     if memory is not None and (seen.status != "active" or not seen.seconds_remaining):
         expires = memory.expires_at  # an ended auction does not say any more when it was to end
-    outcome, confidence = _outcome(seen)
+    elif memory is not None and change is None and abs(expires - memory.expires_at) <= _MOVED:
+        expires = memory.expires_at
+    said = _outcome(seen, expires, was_active=memory is not None and memory.was_active)
     known = memory.confidence if memory else None
-    closes = confidence is not None and (known is None or confidence > known)
-    kind = "closed" if closes else _kind(memory, seen)
+    closes = said is not None and (known is None or said.confidence > known)
+    kind = "closed" if closes else change
+    now = said if closes else None
     after = Memory(
         identity=seen.identity,
         bids=seen.bids,
@@ -121,12 +130,11 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
         newest=seen.at,
         start_price=start,
         expires_at=expires,
-        confidence=confidence if closes else known,
+        confidence=now.confidence if now else known,
+        was_active=seen.status == "active" or (memory is not None and memory.was_active),
     )
     if kind is None:
         return after, None
-    sold = closes and outcome == "sold"
-    bought_out = seen.buyout_price is not None and seen.current_bid >= seen.buyout_price
     return after, Event(
         kind=kind,
         platform=seen.platform,
@@ -145,11 +153,11 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
         median_price=seen.median_price,
         min_price=seen.min_price,
         max_price=seen.max_price,
-        outcome=outcome if closes else None,
-        outcome_via=("buyout" if bought_out else "bid") if sold else None,
-        evidence="status" if closes else None,
-        confidence=confidence if closes else None,
-        final_price=seen.current_bid if sold else None,
+        outcome=now.outcome if now else None,
+        outcome_via=now.via if now else None,
+        evidence="status" if now else None,
+        confidence=now.confidence if now else None,
+        final_price=now.price if now else None,
     )
 
 
@@ -174,14 +182,34 @@ def _kind(memory: Memory | None, seen: Seen) -> str | None:
     return "bid" if same_offer and grew else "changed"
 
 
-def _outcome(seen: Seen) -> tuple[str | None, float | None]:
+class _Said(NamedTuple):
+    """What one observation says of the outcome."""
+
+    outcome: str
+    confidence: float
+    via: str | None = None
+    price: int | None = None
+
+
+def _outcome(seen: Seen, expires: int, *, was_active: bool) -> _Said | None:
+    ask, bid = seen.buyout_price, seen.current_bid
     match seen.status:
         case "expired" | "cancelled":
-            return seen.status, 1.0
-        case "ended" if seen.bids:
-            return "sold", 1.0
-        case "ended" if seen.buyout_price is None:
-            return "expired", 1.0
+            said = _Said(seen.status, 1.0)
+        case "ended" if ask is None and not seen.bids:
+            said = _Said("expired", 1.0)  # nobody could have bought it
+        case "ended" if not was_active:
+            said = _Said("unknown", 0.0)  # nor is it known when it was to end
+        case "ended" if ask is None:
+            said = _Said("sold", 1.0, "bid", bid)
+        case "ended" if expires - seen.at > _CLOCKS:
+            said = _Said("sold", 0.98, "buyout", ask)
+        case "ended" if not seen.bids:
+            said = _Said("unknown", 0.0)  # bought out or expired: the reply does not say which
+        case "ended" if bid >= ask:
+            said = _Said("sold", 1.0, "buyout", bid)
         case "ended":
-            return "unknown", 0.0  # bought out or expired: the reply does not say which
-    return None, None
+            said = _Said("sold", 0.95, "bid", bid)
+        case _:
+            return None
+    return said

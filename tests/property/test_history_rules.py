@@ -35,7 +35,8 @@ def _observe(rng: random.Random, auction_id: int, request: int, position: int, a
     """Few auctions, few values: states repeat, come back and contradict each other."""
     status, bids = rng.choice(_STATUSES), rng.choice((0, 0, 1, 2))
     bid = 100 + 50 * rng.choice((0, bids))
-    remaining = rng.choice((0, _LIFE - (at - wire.T0), 40)) if status == "active" else 0
+    left = _LIFE - (at - wire.T0) + rng.choice((0, 0, 3, 5, 6))
+    remaining = rng.choice((0, left, 40)) if status == "active" else 0
     return Seen(
         request=request,
         position=position,
@@ -63,7 +64,7 @@ def _pages(rng: random.Random) -> Iterator[list[Seen]]:
     """Replies in request order; now and then one that is older than the one before."""
     at = wire.T0
     for request in range(rng.randint(1, 30)):
-        at += rng.choice((0, 10, 30))  # ends that move by 5 s or less may move unnoticed
+        at += rng.choice((0, 3, 10, 30))
         served_at = at - rng.choice((0, 0, 0, 40))
         ids = rng.sample(range(1, 7), rng.randint(1, 6))
         yield [_observe(rng, id_, request, item, served_at) for item, id_ in enumerate(ids)]

@@ -70,8 +70,9 @@ async def test_tables_are_the_native_columns_in_order(
 
 
 async def test_states_are_read_back_from_columns_of_the_auctions(migrated: str) -> None:
-    *kept, newest = spelled_out(STATE_COLUMNS)
+    *kept, was_active, newest = spelled_out(STATE_COLUMNS)
     assert sorted(set(kept) - set(await columns(migrated, "m26.auction"))) == []
+    assert was_active == ("was_active", "boolean")
     assert newest == ("newest", "timestamp with time zone")
 
 

@@ -147,13 +147,14 @@ async def test_batches_that_are_read_before_the_one_ahead_is_stored_come_to_the_
 async def test_an_outcome_stays_when_a_later_batch_only_moves_the_state(place: Place) -> None:
     end = auction(7, bids=2, bid=900) | {"auctionStatus": "AUCTIONSTATUS_ENDED"}
     loader = place.process()
-    await loader.store("j", records(body(end | {"secondsRemaining": 0})))
-    await loader.store("j", records(body(auction(7, bids=3, bid=950), at=T0 + 5), start=1))
+    begin = body(auction(7, bids=2, bid=900, secondsRemaining=0), at=T0 - 1)
+    await loader.store("j", records(begin, body(end | {"secondsRemaining": 0})))
+    await loader.store("j", records(body(auction(7, bids=3, bid=950), at=T0 + 5), start=2))
 
     row = await place.connection.fetchrow("SELECT * FROM m26.auction")
     assert (row["outcome"], row["outcome_via"], row["final_price"]) == ("sold", "bid", 900)
     assert (row["status"], row["bids"]) == ("active", 3)
-    assert await place.kinds() == [(7, "closed"), (7, "changed")]
+    assert await place.kinds() == [(7, "listed"), (7, "closed"), (7, "changed")]
 
 
 async def test_a_changed_row_that_is_refused_costs_only_itself(place: Place, seed: int) -> None:

@@ -16,6 +16,7 @@ from m26.app import servers
 from m26.app.accounts import assignment, due_seconds
 from m26.app.chores import chores
 from m26.app.collectors import ask, collecting
+from m26.app.correcting import correcting
 from m26.app.ending import ending
 from m26.app.endpoints import serving
 from m26.app.process import Process, beside
@@ -106,4 +107,5 @@ async def running(
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors, assigned.profile.paging)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))
+        await enter(correcting(process, store, committed=committed))  # ends first: all is published
         yield Run(observer.snapshot, finish)

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
 import asyncpg
 
 from m26.errors import ConfigError
@@ -136,6 +137,7 @@ async def _abandon(connection: PoolConnectionProxy[Any], task: asyncio.Future[An
     with suppress(asyncpg.InterfaceError):  # the pool has taken it back: it is gone
         connection.terminate()
     task.cancel()
-    await asyncio.wait({task}, timeout=5)
+    with anyio.CancelScope(shield=True):  # whoever cancels goes on cancelling
+        await asyncio.wait({task}, timeout=5)
     if task.done() and not task.cancelled():
         task.exception()  # read, or asyncio reports it as never retrieved

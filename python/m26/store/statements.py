@@ -29,7 +29,8 @@ MOVE_HEAD = "UPDATE m26.stream_head SET seq = $1 RETURNING seq, xmin::text AS wr
 CURSOR = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
 
 # $1 platforms, $2 auction ids, $3 the oldest observation of the batch: only a sighting newer than
-# that can make one late. Columns as in STATE_COLUMNS.
+# that can make one late. Columns as in STATE_COLUMNS. Each state of an auction is an event: where
+# none is active, it was never seen active. LIMIT keeps the planner from reading all events at once.
 READ_STATES = """
 WITH seen AS (
     SELECT platform, auction_id, max(observed_at) AS observed_at
@@ -40,6 +41,10 @@ SELECT
     a.platform, a.auction_id, a.status, a.buyout_price, a.current_bid, a.next_bid, a.bids,
     a.card_version, (extract(epoch FROM a.expires_at) * 1000000)::bigint AS expires_at,
     a.start_price, a.confidence,
+    a.status = 'active' OR (
+        SELECT true FROM m26.auction_event AS e
+        WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
+        LIMIT 1) IS NOT NULL AS was_active,
     (extract(epoch FROM greatest(a.observed_at, a.last_seen, s.observed_at)) * 1000000)::bigint
         AS newest
 FROM unnest($1::text[], $2::bigint[]) AS k (platform, auction_id)

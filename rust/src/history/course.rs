@@ -1,36 +1,16 @@
-//! The rules: how an auction's observations become events, its current state and its outcome.
+//! The rules: how an auction's observations become events and its current state.
 //!
 //! Invariant: what decides is the state before, which is the one of the observation before in the
-//! batch or the held one; an outcome is only ever replaced by a more certain one.
+//! batch or the held one. Where a batch is cut makes no difference to it.
 
+use crate::history::outcome::{Fate, Look, Meaning};
 use crate::history::state::{Identity, NO_CONFIDENCE, NONE, State, Word};
-use crate::rows::record::{AuctionRow, Closing, Current, Event, EventKind, Outcome, Sale};
+use crate::rows::record::{AuctionRow, Current, Event, EventKind};
 
 /// An end that moved by no more than this (microseconds) is the same: the upstream counts seconds.
 const SAME_END: u64 = 5_000_000;
 /// A status of a held state that the row before us does not have.
 pub(crate) const OTHER: Word = Word::MAX;
-
-/// What a status says of the outcome.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    Active,
-    Ended,
-    Said(Outcome),
-    Nothing,
-}
-
-impl Meaning {
-    pub(crate) fn of(status: &str) -> Self {
-        match status {
-            "active" => Self::Active,
-            "ended" => Self::Ended,
-            "expired" => Self::Said(Outcome::Expired),
-            "cancelled" => Self::Said(Outcome::Cancelled),
-            _ => Self::Nothing,
-        }
-    }
-}
 
 /// What a batch has shown of one auction so far.
 pub(crate) struct Course<'s> {
@@ -45,9 +25,8 @@ pub(crate) struct Course<'s> {
     pub(crate) newest: i64,
     expires_at: i64,
     start_price: i64,
-    confidence: f32,
+    fate: Fate,
     has_event: bool,
-    closing: Option<Closing>,
 }
 
 impl<'s> Course<'s> {
@@ -62,9 +41,10 @@ impl<'s> Course<'s> {
             newest: held.map_or(i64::MIN, |held| held.newest),
             expires_at: held.map_or(row.expires_at, |held| held.expires_at),
             start_price: held.map_or(NONE, |held| held.start_price),
-            confidence: held.map_or(NO_CONFIDENCE, |held| held.confidence),
+            fate: held.map_or(Fate::new(false, NO_CONFIDENCE), |held| {
+                Fate::new(held.was_active, held.confidence)
+            }),
             has_event: false,
-            closing: None,
         }
     }
 
@@ -88,47 +68,25 @@ impl<'s> Course<'s> {
         before: Option<Identity>,
         meaning: Meaning,
     ) -> Option<EventKind> {
-        if meaning == Meaning::Active && row.expires_at > row.observed_at {
+        self.identity = identity(row, status);
+        let change = self.identity.event_after(before);
+        // only what the row in the database will say: what decides later is read back from there
+        let runs = meaning == Meaning::Active && row.expires_at > row.observed_at;
+        if runs && (change.is_some() || row.expires_at.abs_diff(self.expires_at) > SAME_END) {
             self.expires_at = row.expires_at;
         }
         self.start_price = row.start_price.unwrap_or(self.start_price);
         self.newest = row.observed_at;
         self.last = Some(index);
-        self.identity = identity(row, status);
-        let kind = if self.close(row, meaning) {
-            Some(EventKind::Closed)
-        } else {
-            self.identity.event_after(before)
-        };
+        let closes = self.fate.see(meaning, Look::of(row, self.expires_at));
+        let kind = if closes { Some(EventKind::Closed) } else { change };
         self.has_event |= kind.is_some();
         kind
     }
 
-    /// Note what `row` says of the outcome; whether it is more certain than what was known.
-    fn close(&mut self, row: &AuctionRow, meaning: Meaning) -> bool {
-        let outcome = match meaning {
-            Meaning::Active | Meaning::Nothing => return false,
-            Meaning::Said(outcome) => outcome,
-            Meaning::Ended if row.bids > 0 => Outcome::Sold,
-            Meaning::Ended if row.buyout_price.is_none() => Outcome::Expired,
-            Meaning::Ended => Outcome::Unknown,
-        };
-        let confidence = if outcome == Outcome::Unknown { 0.0 } else { 1.0 };
-        if confidence <= self.confidence {
-            return false;
-        }
-        self.confidence = confidence;
-        let is_buyout = row.buyout_price.is_some_and(|price| row.current_bid >= price);
-        let sale = Sale { via: if is_buyout { "buyout" } else { "bid" }, price: row.current_bid };
-        let sale = (outcome == Outcome::Sold).then_some(sale);
-        let closed_at = row.observed_at.min(self.expires_at);
-        self.closing = Some(Closing { outcome, confidence, sale, closed_at });
-        true
-    }
-
     /// The event that `row`, the last one taken in, makes.
     pub(crate) fn event<'r>(&self, seq: i64, kind: EventKind, row: &'r AuctionRow) -> Event<'r> {
-        let closing = self.closing.filter(|_| kind == EventKind::Closed);
+        let closing = self.fate.closing.filter(|_| kind == EventKind::Closed);
         let (expires_at, start_price) = (self.expires_at, money(self.start_price));
         Event { seq, kind, row, expires_at, start_price, closing }
     }
@@ -137,8 +95,7 @@ impl<'s> Course<'s> {
     pub(crate) fn is_written(&self, rows: &[AuctionRow]) -> bool {
         self.has_event
             || self.last.zip(self.held).is_some_and(|(last, held)| {
-                rows[last].card_version != held.card_version
-                    || self.expires_at.abs_diff(held.expires_at) > SAME_END
+                rows[last].card_version != held.card_version || self.expires_at != held.expires_at
             })
     }
 
@@ -148,7 +105,7 @@ impl<'s> Course<'s> {
             expires_at: self.expires_at,
             start_price: money(self.start_price),
             first_seen: self.first_seen,
-            closing: self.closing,
+            closing: self.fate.closing,
         })
     }
 
@@ -159,7 +116,8 @@ impl<'s> Course<'s> {
         Some(State {
             auction_id: self.auction_id,
             platform: self.platform,
-            confidence: self.confidence,
+            confidence: self.fate.confidence,
+            was_active: self.fate.was_active,
             identity: self.identity,
             card_version: unwritten.map_or(row.card_version, |held| held.card_version),
             expires_at: unwritten.map_or(self.expires_at, |held| held.expires_at),

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
-use crate::history::course::{Course, Meaning, OTHER};
+use crate::history::course::{Course, OTHER};
 use crate::history::index::Index;
+use crate::history::outcome::Meaning;
 use crate::history::state::{State, States, Touched, Word};
 use crate::rows::copy::{CopyStream, CopyWriter};
 use crate::rows::record::{AuctionRow, EventKind, Sighting};

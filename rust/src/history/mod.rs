@@ -2,7 +2,8 @@
 //!
 //! - [`known`]: which card versions the database has.
 //! - [`state`]: what the database holds of auctions; `index`: how they are found.
-//! - [`delta`]: what a batch changes of it; `course`: the rules of events and outcomes.
+//! - [`delta`]: what a batch changes of it; `course`: the rules of events; [`outcome`]: the rule
+//!   of outcomes.
 //!
 //! Invariant: nothing here reads JSON. Rows come in, whoever made them.
 
@@ -10,4 +11,5 @@ mod course;
 pub mod delta;
 mod index;
 pub mod known;
+pub mod outcome;
 pub mod state;

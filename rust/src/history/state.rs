@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) auction_id: i64,
     pub(crate) platform: Word,
     pub(crate) confidence: f32,
+    /// It was seen active, so that `expires_at` is what was learned then.
+    pub(crate) was_active: bool,
     pub(crate) identity: Identity,
     pub(crate) card_version: i64,
     pub(crate) expires_at: i64,
@@ -72,6 +74,8 @@ pub struct Learned {
     pub start_price: Option<i64>,
     /// Of the outcome.
     pub confidence: Option<f32>,
+    /// It was seen active once.
+    pub was_active: bool,
     /// When it was observed or seen last, microseconds.
     pub newest: i64,
 }
@@ -137,6 +141,7 @@ impl States {
                 auction_id: row.auction_id,
                 platform: self.intern(&row.platform),
                 confidence: row.confidence.unwrap_or(NO_CONFIDENCE),
+                was_active: row.was_active,
                 identity: Identity {
                     buyout_price: row.buyout_price.unwrap_or(NONE),
                     current_bid: row.current_bid,

@@ -1,7 +1,7 @@
 //! The Python module `m26._native`, and, with its folder, the only place that names PyO3.
 //!
 //! - `normalizer`: pages in, batches out; `buffer`: the memory that a batch hands to Python.
-//! - `states`: committed states, and what a batch changes of them.
+//! - `states`: committed states, what a batch changes of them, and outcomes of stored ones.
 //! - `peek`: the facts of one reply.
 //!
 //! Invariant: bytes and integers cross in, buffers and plain tuples cross out; each entry point
@@ -26,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use super::peek::{Peek, peek};
     #[pymodule_export]
-    use super::states::{Delta, States};
+    use super::states::{Delta, States, outcome_of};
 
     #[pymodule_export]
     const MAX_PAGE_BYTES: usize = crate::reply::envelope::MAX_PAGE_BYTES;

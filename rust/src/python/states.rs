@@ -4,12 +4,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use super::buffer::CopyBuffer;
 use super::normalizer::Batch;
 use crate::history::delta::{self, Journal};
+use crate::history::outcome::{self, Look};
 use crate::history::state::{self, Learned, MAX_CAPACITY};
 use crate::rows::copy::CopyStream;
+use crate::rows::schema::STATE;
 
 /// The committed state of auctions, as this process last wrote or read it.
 #[pyclass(frozen, module = "m26._native")]
@@ -45,8 +48,11 @@ impl States {
     }
 
     #[pyo3(signature = (rows, /))]
-    fn learn(&self, py: Python<'_>, rows: Vec<StateTuple>) {
-        py.detach(|| self.lock().learn(rows.into_iter().map(learned)));
+    #[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a list
+    fn learn(&self, py: Python<'_>, rows: Vec<Bound<'_, PyTuple>>) -> PyResult<()> {
+        let rows = rows.iter().map(learned).collect::<PyResult<Vec<_>>>()?;
+        py.detach(|| self.lock().learn(rows));
+        Ok(())
     }
 
     #[pyo3(signature = (batch, start, stop, /, *, head, part, positions))]
@@ -104,24 +110,46 @@ impl States {
     }
 }
 
-type StateTuple =
-    (String, i64, String, Option<i64>, i64, i64, i32, i64, i64, Option<i64>, Option<f32>, i64);
-
-fn learned(row: StateTuple) -> Learned {
-    Learned {
-        platform: row.0,
-        auction_id: row.1,
-        status: row.2,
-        buyout_price: row.3,
-        current_bid: row.4,
-        next_bid: row.5,
-        bids: row.6,
-        card_version: row.7,
-        expires_at: row.8,
-        start_price: row.9,
-        confidence: row.10,
-        newest: row.11,
+/// A tuple of [`STATE`]; longer than `PyO3` reads by itself.
+fn learned(row: &Bound<'_, PyTuple>) -> PyResult<Learned> {
+    if row.len() != STATE.len() {
+        return Err(PyValueError::new_err(format!("a state has {} values", STATE.len())));
     }
+    Ok(Learned {
+        platform: row.get_item(0)?.extract()?,
+        auction_id: row.get_item(1)?.extract()?,
+        status: row.get_item(2)?.extract()?,
+        buyout_price: row.get_item(3)?.extract()?,
+        current_bid: row.get_item(4)?.extract()?,
+        next_bid: row.get_item(5)?.extract()?,
+        bids: row.get_item(6)?.extract()?,
+        card_version: row.get_item(7)?.extract()?,
+        expires_at: row.get_item(8)?.extract()?,
+        start_price: row.get_item(9)?.extract()?,
+        confidence: row.get_item(10)?.extract()?,
+        was_active: row.get_item(11)?.extract()?,
+        newest: row.get_item(12)?.extract()?,
+    })
+}
+
+/// Status, observed, end, bids, buyout price, current bid.
+type SeenTuple = (String, i64, i64, i32, Option<i64>, i64);
+/// Outcome, via, confidence, price; when it was seen and when it was over.
+type OutcomeTuple = (&'static str, Option<&'static str>, f32, Option<i64>, i64, i64);
+
+/// What stored states of one auction say of its outcome.
+#[pyfunction]
+#[pyo3(name = "outcome", signature = (states, /))]
+#[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a list
+pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<OutcomeTuple> {
+    let looks = states.iter().map(|seen| {
+        let (observed_at, expires_at, bids) = (seen.1, seen.2, seen.3);
+        let (buyout_price, current_bid) = (seen.4, seen.5);
+        (&*seen.0, Look { observed_at, expires_at, bids, buyout_price, current_bid })
+    });
+    let (closing, seen_at) = outcome::of_history(looks)?;
+    let (via, price) = (closing.sale.map(|sale| sale.via), closing.sale.map(|sale| sale.price));
+    Some((closing.outcome.name(), via, closing.confidence, price, seen_at, closing.closed_at))
 }
 
 /// What rows of a batch change.

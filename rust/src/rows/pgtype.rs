@@ -5,6 +5,8 @@
 /// A column's type in PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PgType {
+    /// True or false: only read, never written.
+    Bool,
     /// 32-bit integer.
     Int4,
     /// 64-bit integer.
@@ -26,6 +28,7 @@ impl PgType {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Bool => "boolean",
             Self::Int4 => "integer",
             Self::Int8 => "bigint",
             Self::Int8Array => "bigint[]",

@@ -161,7 +161,7 @@ columns! { s: Sighting<'_> {
 }}
 
 /// What [`crate::history::state::States::learn`] takes; `newest` is the later of observed and last seen.
-pub const STATE: [Column; 12] = {
+pub const STATE: [Column; 13] = {
     const fn column(name: &'static str, ty: PgType) -> Column {
         Column { name, ty }
     }
@@ -177,6 +177,7 @@ pub const STATE: [Column; 12] = {
         column("expires_at", PgType::Timestamptz),
         column("start_price", PgType::Int8),
         column("confidence", PgType::Float4),
+        column("was_active", PgType::Bool),
         column("newest", PgType::Timestamptz),
     ]
 };

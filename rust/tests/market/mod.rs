@@ -3,7 +3,7 @@
 #![allow(dead_code)] // each test binary uses its part of this module
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::must_use_candidate)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use m26::history::delta::{Delta, Journal, derive};
 use m26::history::state::{Learned, States};
@@ -76,6 +76,24 @@ pub fn derived(states: &States, rows: &[AuctionRow], head: i64) -> Delta {
     derive(states, rows, head, Journal { part: PART, positions: &positions })
 }
 
+/// States that hold what these rows came to, one batch each.
+pub fn after(rows: &[&AuctionRow]) -> States {
+    let mut states = States::new(100);
+    for row in rows {
+        let delta = derived(&states, std::slice::from_ref(*row), 0);
+        states.accept(&delta.touched);
+        states.commit();
+    }
+    states
+}
+
+/// The same with a change.
+pub fn with(row: &AuctionRow, change: impl FnOnce(&mut AuctionRow)) -> AuctionRow {
+    let mut row = row.clone();
+    change(&mut row);
+    row
+}
+
 pub fn events(delta: &Delta) -> Vec<Fields> {
     decoded(&delta.events, Event::COLUMNS)
 }
@@ -127,6 +145,7 @@ pub fn decoded(stream: &CopyStream, columns: &[Column]) -> Vec<Fields> {
 fn text(ty: PgType, mut value: &[u8]) -> String {
     const PG_EPOCH: i64 = 946_684_800 * SECOND;
     let text = match ty {
+        PgType::Bool => panic!("never written"),
         PgType::Int4 => i32::from_be_bytes(take(&mut value)).to_string(),
         PgType::Int8 => i64::from_be_bytes(take(&mut value)).to_string(),
         PgType::Float4 => f32::from_be_bytes(take(&mut value)).to_string(),
@@ -157,12 +176,17 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     pub auctions: BTreeMap<(String, String), Fields>,
+    /// Those with an event whose status is active.
+    active: BTreeSet<(String, String)>,
     seen: BTreeMap<(String, String), i64>,
 }
 
 impl Table {
     /// Do what PostgreSQL does with a delta.
     pub fn apply(&mut self, delta: &Delta) {
+        for row in events(delta).into_iter().filter(|event| event["status"] == "active") {
+            self.active.insert((row["platform"].clone(), row["auction_id"].clone()));
+        }
         for row in listed(delta) {
             let key = (row["platform"].clone(), row["auction_id"].clone());
             assert!(self.auctions.insert(key, row).is_none(), "unique violation");
@@ -198,6 +222,7 @@ impl Table {
             expires_at: row["expires_at"].parse().unwrap(),
             start_price: row["start_price"].parse().ok(),
             confidence: row["confidence"].parse().ok(),
+            was_active: self.active.contains(key),
             newest: self.seen[key].max(row["observed_at"].parse().unwrap()),
         });
         states.collect()
@@ -221,6 +246,7 @@ pub fn state_of(row: &AuctionRow, confidence: Option<f32>) -> Learned {
         expires_at: row.expires_at,
         start_price: row.start_price,
         confidence,
+        was_active: row.status == "active",
         newest: row.observed_at,
     }
 }
