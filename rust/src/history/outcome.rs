@@ -54,6 +54,7 @@ pub struct Look {
 }
 
 impl Look {
+    #[inline]
     pub(crate) fn of(row: &AuctionRow, expires_at: i64) -> Self {
         let (observed_at, bids) = (row.observed_at, row.bids);
         let (buyout_price, current_bid) = (row.buyout_price, row.current_bid);
@@ -94,13 +95,19 @@ impl Fate {
     }
 
     /// Note what one more observation says; whether it is more certain than what was known.
+    #[inline]
     pub(crate) fn see(&mut self, meaning: Meaning, look: Look) -> bool {
+        match meaning {
+            Meaning::Active => self.was_active = true,
+            Meaning::Nothing => {}
+            Meaning::Said(_) | Meaning::Ended => return self.weigh(meaning, look),
+        }
+        false
+    }
+
+    fn weigh(&mut self, meaning: Meaning, look: Look) -> bool {
         let (outcome, confidence, sale) = match meaning {
-            Meaning::Active => {
-                self.was_active = true;
-                return false;
-            }
-            Meaning::Nothing => return false,
+            Meaning::Active | Meaning::Nothing => return false,
             Meaning::Said(outcome) => (outcome, 1.0, None),
             Meaning::Ended => look.ended(self.was_active),
         };
