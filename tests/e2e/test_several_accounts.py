@@ -85,7 +85,9 @@ def test_four_accounts_on_three_platforms_are_collected_for_by_one_run(
 
     for name, count in asked(sim).items():
         book = orjson.loads((home.path / "budget" / f"{name}.json").read_bytes())
-        assert sum(n for _, n in book["entries"]["spent"]) == count, name
+        spent = sum(n for _, n in book["entries"]["spent"])
+        # Spent first, then sent: the end may have come in between, for one request of each.
+        assert count <= spent <= count + 1, name
     history = trial.hold(sim.folder / "ledger.db", home)
     assert history.head > 100
     assert set(asyncio.run(platforms(database))) == set(ACCOUNTS.values())
