@@ -19,6 +19,7 @@ from m26.store import partitions, rejects, sweeps
 from m26.store import statements as sql
 from m26.store.connection import is_data, plain
 from m26.store.knowledge import Head, Knowledge
+from m26.store.migrate import check_epoch
 from m26.store.rejects import Reject
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class Transaction:
         """Lock the stream head, see whether what is known still holds, and move the cursor."""
         given = self._prepared
         place = (given.part, given.begin, given.end)
-        ((seq, writer, moved),) = await self._connection.fetch(sql.OPEN, *place)
+        ((seq, writer, epoch, moved),) = await self._connection.fetch(sql.OPEN, *place)
+        check_epoch(epoch)
         if moved is None:
             pos = await self._connection.fetchval(sql.CURSOR, given.part)
             raise CursorMovedError(int(pos or 0))
