@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import asyncpg
 import pytest
 from tests.service.test_drain import draining
@@ -118,6 +119,21 @@ async def test_a_collector_that_is_frozen_stops_another_one_no_longer_than_its_l
         assert (await storing).seq == 1
         assert isinstance(lost, OUTAGES)
         assert await other.holder(deadline=5) is None
+
+
+async def test_a_frozen_m26_that_its_server_does_not_end_is_ended_by_who_waits(
+    database: str,
+) -> None:
+    async with opened(database) as store, session(database, "m26 a@farm") as old:  # no limits
+        await store.migrate()
+        await old.execute(f"BEGIN; {HEAD}")
+        assert await store.holder(deadline=5, limit=60) is not None
+        assert await old.fetchval("SELECT 1") == 1
+        with anyio.fail_after(20):
+            while await store.holder(deadline=5, limit=0, grace=0.2) is not None:
+                await asyncio.sleep(0.02)
+        with pytest.raises(OUTAGES):
+            await old.execute("COMMIT")
 
 
 async def test_nobody_ends_a_session_that_is_not_a_frozen_m26(database: str) -> None:

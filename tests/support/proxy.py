@@ -35,6 +35,8 @@ class Faults:
     """From a request with these bytes on nothing goes on, and nobody closes the connection."""
     freeze_after: int = 0
     """So many bytes of it go on yet."""
+    freeze_for: float = 3600.0
+    """Seconds after which it thaws."""
     frozen: bool = False
     refused: list[bytes] = field(default_factory=list, init=False)
     latency: float = 0.0
@@ -123,8 +125,10 @@ class Proxy:
                 faults.on_request(data)
             if faults.freeze_at and faults.freeze_at in data:
                 server.write(data[: faults.freeze_after])
-                faults.frozen = True
-                await asyncio.Event().wait()
+                rest, faults.freeze_at, faults.frozen = data[faults.freeze_after :], b"", True
+                await asyncio.sleep(faults.freeze_for)
+                server.write(rest)
+                continue
             if faults.block_at and faults.block_at in data:
                 await asyncio.sleep(_BLOCKED)
                 return

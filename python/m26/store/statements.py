@@ -29,6 +29,8 @@ WITH settings AS MATERIALIZED (
     RETURNING pos
 )
 SELECT seq, writer, schema_epoch, (SELECT pos FROM moved) AS pos FROM head"""
+# The same before the lock: what is read after it holds as long as OPEN finds the same.
+LOOK = "SELECT seq, xmin::text AS writer FROM m26.stream_head"
 LOCK_HEAD = "SELECT schema_epoch FROM m26.stream_head FOR UPDATE"
 # By way of JSON: a schema that has no such column has an answer as well.
 EPOCH = "SELECT (to_jsonb(h) ->> 'schema_epoch')::int FROM m26.stream_head AS h"
@@ -124,4 +126,27 @@ SELECT count(*) FROM chosen"""
 
 NOTE_DRIFT = """
 INSERT INTO m26.drift AS d (path, kind, count, sample) VALUES ($1, $2, $3, $4)
+ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
+
+# Of a batch that is staged: what is no COPY waits in a setting of the transaction, as JSON.
+NOTE_DRIFTS = """
+INSERT INTO m26.drift AS d (path, kind, count, sample)
+SELECT path, kind, count, sample
+FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'drift')
+    AS r (path text, kind text, count bigint, sample text)
+ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
+
+# MANY_VERSIONS and its note, of the cards just inserted.
+NOTE_VERSIONS = """
+WITH new AS (
+    SELECT card_id, max(first_seen) - interval '1 day' AS since
+    FROM pg_temp.m26_stage_of_card GROUP BY card_id
+), many AS (
+    SELECT v.card_id FROM m26.card AS v JOIN new AS n ON n.card_id = v.card_id
+    WHERE v.first_seen > (SELECT max(since) FROM new)
+    GROUP BY v.card_id HAVING count(*) > 5
+)
+INSERT INTO m26.drift AS d (path, kind, count, sample)
+SELECT 'card.version', 'many_versions', count(*), 'card ' || min(card_id)
+FROM many HAVING count(*) > 0
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
