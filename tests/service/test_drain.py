@@ -75,6 +75,7 @@ async def draining(
     *,
     normalizer: Callable[[], Normalizer] = lambda: Normalizer(RULES),
     at_once: bool = True,
+    silence: float = 3,
 ) -> AsyncIterator[Draining]:
     status, metrics, wake = Status(), Metrics(), Wake()
     journal = Journal.open(folder, keep_bytes=1 << 30, reserve_bytes=0)
@@ -87,6 +88,7 @@ async def draining(
             wake=wake,
             committed=lambda: None,
             telemetry=Telemetry(status, metrics),
+            silence=silence,
         )
         await drain.open()
         connection = await asyncpg.connect(dsn)

@@ -11,10 +11,12 @@ import asyncpg
 import pytest
 from tests.support.wire import T0, auction, body, records
 
+from m26.errors import StorageError
 from m26.normalizer import Normalizer
 from m26.store import connection as connections
 from m26.store.database import opened
 from m26.store.load import Loader
+from m26.store.migrate import migrate
 from m26.store.transaction import CursorMovedError
 from m26.upstream.profile import Profile
 
@@ -55,10 +57,11 @@ async def until(connection: asyncpg.Connection[Any], query: str, *args: Any) -> 
             await anyio.sleep(0.01)
 
 
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.soak)])
 async def test_a_migration_beside_a_home_that_stores_harms_neither(
-    database: str, seed: int
+    database: str, seed: int, rounds: int
 ) -> None:
-    rng, other, rounds = random.Random(seed), Storing(database), 25
+    rng, other = random.Random(seed), Storing(database)
     came: list[Any] = []
     async with opened(database) as store:
         await store.migrate()
@@ -86,6 +89,9 @@ async def test_a_migration_that_was_the_victim_of_a_deadlock_is_tried_again(data
         await store.migrate()
         other = await asyncpg.connect(database)
         await other.execute(FORGET, KEYS)
+        name = await other.fetchval("SELECT current_database()")
+        await other.execute(f"ALTER DATABASE {name} SET deadlock_timeout = '100ms'")
+    async with opened(database) as store:
         async with other.transaction():
             await other.execute("SET LOCAL deadlock_timeout = '20s'")  # the migration is the victim
             await other.execute("LOCK TABLE m26.auction IN ROW EXCLUSIVE MODE")
@@ -127,3 +133,41 @@ async def test_two_migrations_at_once_are_one(database: str) -> None:
         applied = [row["name"] for row in await one.migration_status()]
 
     assert sorted(came, key=len) == [[], [], applied]
+
+
+async def test_a_migration_that_cannot_be_made_names_who_is_in_its_way(database: str) -> None:
+    async with opened(database) as store:
+        await store.migrate()
+        settings = {"application_name": "m26 attic/second@farm"}
+        other = await asyncpg.connect(database, server_settings=settings)
+        await other.execute(FORGET, KEYS)
+        async with other.transaction(), store.acquire(timeout=5) as connection:
+            await other.execute("SELECT FROM m26.stream_head FOR UPDATE")
+            with pytest.raises(StorageError) as told:
+                await migrate(connection, patience=0.2, lock_timeout=0.05)
+        came = await store.migrate()
+        await other.close()
+
+    assert "by m26 of farm, pid" in told.value.message
+    assert "(attic/second)" in told.value.message
+    assert came == [KEYS]
+
+
+async def test_a_connection_that_is_lost_in_a_migration_is_no_bug(database: str) -> None:
+    async with opened(database) as store:
+        await store.migrate()
+        other = await asyncpg.connect(database)
+        await other.execute(FORGET, KEYS)
+        async with other.transaction():
+            await other.execute("LOCK TABLE m26.auction IN ROW EXCLUSIVE MODE")
+            migrating = asyncio.create_task(store.migrate())
+            await until(other, WAITING, "m26.auction")
+            await other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE relation = 'm26.auction'::regclass AND NOT granted"
+            )
+            (came,) = await asyncio.gather(migrating, return_exceptions=True)
+        await other.close()
+
+    assert isinstance(came, StorageError)
+    assert came.exit_code == 6

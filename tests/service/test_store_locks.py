@@ -19,7 +19,7 @@ from m26.cli import checks
 from m26.embedded.postgres import Postgres
 from m26.normalizer import Normalizer
 from m26.status.conditions import State
-from m26.store.connection import OUTAGES, session_name
+from m26.store.connection import LIMIT, OUTAGES, is_passing, session_name
 from m26.store.database import Store, opened
 from m26.store.load import Loader
 from m26.store.migrate import SchemaNewerError
@@ -57,7 +57,7 @@ async def test_who_holds_the_stream_head_is_told_and_not_that_postgres_is_away(
     database: str, tmp_path: Path
 ) -> None:
     async with (
-        draining(database, tmp_path) as made,
+        draining(database, tmp_path, silence=0.1) as made,
         session(database, "m26 attic/second@farm") as other,
     ):
         async with other.transaction():
@@ -99,12 +99,13 @@ async def freeze(store: Store, faults: Faults, at: bytes) -> asyncio.Task[Any]:
 
 
 @pytest.mark.parametrize("at", [b"UPDATE m26.stream_head", b"PGCOPY"])
+@pytest.mark.parametrize("limit", [0.5, pytest.param(LIMIT, marks=pytest.mark.soak)])
 async def test_a_collector_that_is_frozen_stops_another_one_no_longer_than_its_limit(
-    postgres: Postgres, database: str, tmp_path: Path, seed: int, at: bytes
+    postgres: Postgres, database: str, tmp_path: Path, seed: int, at: bytes, limit: float
 ) -> None:
     faults = Faults(seed)
     async with (
-        through_a_proxy(postgres, database, tmp_path, faults, limit=0.5) as frozen,
+        through_a_proxy(postgres, database, tmp_path, faults, limit=limit) as frozen,
         opened(database, name="m26 b@here") as other,
     ):
         task = await freeze(frozen, faults, at)
@@ -112,7 +113,7 @@ async def test_a_collector_that_is_frozen_stops_another_one_no_longer_than_its_l
             Loader(other, Normalizer(RULES)).store("b", records(body(auction(2), at=T0 + 1)))
         )
         while not storing.done():
-            await other.holder(deadline=5, limit=0.5, grace=0.5)
+            await other.holder(deadline=5, limit=limit, grace=0.5)
             await asyncio.sleep(0.05)
         (lost,) = await asyncio.gather(task, return_exceptions=True)
 
@@ -185,11 +186,14 @@ async def test_settings_that_are_refused_at_the_start_cost_no_connection(
             rows = await two.fetch("SELECT name, reset_val FROM pg_settings")
             assert await one.fetchval("SELECT 1") == 1
 
+        await store.reopen(statement_cache=False)
+        assert await store.head() == 1
+
     found = {row["name"]: row["reset_val"] for row in rows}
     assert stored.seq == 1
     assert {**kept, "name": found["application_name"]} == kept
     assert found["statement_timeout"] == kept["statement_timeout"]
-    assert len(faults.refused) == refused, "what is refused is not asked for again and again"
+    assert len(faults.refused) == 2 * refused, "each pool asks once for what is refused"
 
 
 async def test_the_doctor_names_who_holds_the_stream_head(database: str) -> None:
@@ -235,6 +239,11 @@ async def test_sightings_are_folded_some_at_a_time_and_not_by_an_older_m26(datab
 
         assert await other.fetchval("SELECT count(*) FROM m26.sighting") == 0
         assert seen.timestamp() == T0 + 4
+
+
+@pytest.mark.parametrize("code", ["25P03", "25P04", "40P01", "55P03", "57P01"])
+def test_what_the_server_ended_for_its_silence_or_for_others_is_tried_again(code: str) -> None:
+    assert is_passing(asyncpg.PostgresError.new({"C": code, "M": "terminating connection"}))
 
 
 def test_a_session_is_called_by_home_and_account_in_63_bytes_of_plain_text(tmp_path: Path) -> None:

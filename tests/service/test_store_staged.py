@@ -81,7 +81,7 @@ async def test_a_far_home_stores_what_a_near_one_stores(database: str) -> None:
     near, near_came = await stored(database, far=False)
     far, far_came = await stored(database, far=True)
 
-    assert near["drift"]
+    assert ("card.version", "many_versions", 1) in near["drift"]
     assert near["reject"]
     assert near["sweep"][0]["complete"]
     for name, rows in near.items():
@@ -92,7 +92,7 @@ async def test_a_far_home_stores_what_a_near_one_stores(database: str) -> None:
 async def test_a_far_home_locks_others_out_for_one_round_trip(
     postgres: Postgres, database: str, tmp_path: Path, seed: int
 ) -> None:
-    faults, name, target = Faults(seed, latency=0.01), ".s.PGSQL.5432", postgres.socket_folder
+    faults, name, target = Faults(seed, latency=0.006), ".s.PGSQL.5432", postgres.socket_folder
     asked: list[bytes] = []
     async with (
         Proxy(tmp_path / name, target / name, faults),
@@ -100,7 +100,7 @@ async def test_a_far_home_locks_others_out_for_one_round_trip(
     ):
         await store.migrate()
         loader = Loader(store, Normalizer(RULES))
-        for n in range(6):
+        for n in range(5):
             asked.clear()
             faults.on_request = asked.append
             changed = [auction(i, bid=200 + n, bids=n + 1) for i in range(1, 40)]

@@ -28,6 +28,7 @@ _LONGEST = 86_400
 _LOCK = 0x6D3236  # "m26": one migrator at a time per database
 _PATIENCE = 600.0
 _LOCK_TIMEOUT = 5.0
+_PAUSE = 0.25
 # It may take long, unlike everything else here; only a silence of ours ends it.
 _SETTINGS = """
 SELECT set_config('statement_timeout', '0', true), set_config('lock_timeout', '0', true),
@@ -116,7 +117,7 @@ async def migrate(
                     hint="End the other session, or stop the other m26, then run: m26 db migrate",
                 ) from error
             _log.warning("schema.waits", reason=why, advice="Nothing to do: it is tried again.")
-        await asyncio.sleep(min(1.0, lock_timeout))  # for those who queued up behind us
+        await asyncio.sleep(_PAUSE)  # for those who queued up behind us
 
 
 async def _migrate(connection: PoolConnectionProxy[Any], lock_timeout: float) -> list[str]:

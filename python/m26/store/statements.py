@@ -11,7 +11,8 @@ from __future__ import annotations
 OPEN = """
 WITH settings AS MATERIALIZED (
     SELECT set_config('lock_timeout', '20s', true),
-        set_config('idle_in_transaction_session_timeout', '30s', true),
+        CASE current_setting('idle_in_transaction_session_timeout')
+            WHEN '0' THEN set_config('idle_in_transaction_session_timeout', '30s', true) END,
         CASE current_setting('transaction_timeout', true)
             WHEN '0' THEN set_config('transaction_timeout', '30s', true) END,
         set_config('timezone', 'UTC', true),
