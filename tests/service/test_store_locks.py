@@ -106,7 +106,8 @@ async def store_at_last(store: Store) -> Stored:
         try:
             return await loader.store("b", records(body(auction(2), at=T0 + 1)))
         except OUTAGES as error:
-            assert is_busy(error), error
+            if not is_busy(error):
+                raise
 
 
 @pytest.mark.parametrize("at", [b"UPDATE m26.stream_head", b"PGCOPY"])
