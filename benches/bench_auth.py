@@ -16,7 +16,7 @@ from tests.support.gateway import NOW, PAYLOAD, Desk, bundle, credentials, desk,
 
 from m26.auth.credentials import Use
 from m26.auth.entry import Entry
-from m26.auth.signer import Signer, unheard
+from m26.auth.signer import Signer, ignore
 from m26.upstream.profile import Profile
 from m26.upstream.rules import RULES
 
@@ -41,7 +41,7 @@ def signer(home: Path, profile: str, *, bundles: int) -> Signer:
     held = credentials(bundles=tuple(bundle(n, uses=used) for n in range(bundles)))
     entry = Entry(stored(home, held), "main", clock=lambda: NOW)
     signing = Profile.load(profile)
-    return Signer(entry=entry, profile=signing, clock=lambda: NOW, on_strategy=unheard)
+    return Signer(entry=entry, profile=signing, clock=lambda: NOW, on_strategy=ignore)
 
 
 bar = partial(Figure, unit="ms", id="P4", against="a request of no cost")

@@ -116,7 +116,7 @@ class Merged:
             await connection.execute(merge.CREATE_STAGE)
             await self._way.stage(connection, read)
             if await connection.fetchval(merge.MAY_BE_LATE):
-                await connection.execute(statements.FOLD_SIGHTINGS)
+                await connection.fetchval(statements.FOLD_SIGHTINGS, 1 << 30)
             rows = await connection.fetch(merge.MERGE, seq, self._part, positions)
             if any(row["closed"] for row in rows):
                 await connection.execute(merge.CLOSE_AUCTIONS, seq)

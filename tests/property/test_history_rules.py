@@ -87,9 +87,9 @@ def _record(pos: int, page: list[Seen]) -> Record:
 
 
 def _loader(store: Store, rng: random.Random) -> Loader:
-    """A process's, which holds nothing yet; it may have room for very few states."""
+    """A process's, near or far, which holds nothing yet and may have room for very few states."""
     normalizer = Normalizer(Profile.load("madden26").card)
-    return Loader(store, normalizer, kept=rng.choice((1, 3, 100)))
+    return Loader(store, normalizer, kept=rng.choice((1, 3, 100)), far=rng.random() < 0.5)
 
 
 async def _store(dsn: str, records: list[Record], rng: random.Random) -> reading.History:

@@ -75,6 +75,7 @@ async def draining(
     *,
     normalizer: Callable[[], Normalizer] = lambda: Normalizer(RULES),
     at_once: bool = True,
+    silence: float = 3,
 ) -> AsyncIterator[Draining]:
     status, metrics, wake = Status(), Metrics(), Wake()
     journal = Journal.open(folder, keep_bytes=1 << 30, reserve_bytes=0)
@@ -87,6 +88,7 @@ async def draining(
             wake=wake,
             committed=lambda: None,
             telemetry=Telemetry(status, metrics),
+            silence=silence,
         )
         await drain.open()
         connection = await asyncpg.connect(dsn)
@@ -271,3 +273,25 @@ async def test_another_database_gets_all_that_the_journal_keeps(
         assert await made.count() == 2
         assert await made.database.fetchval("SELECT count(*) FROM m26.card") == 1
         assert made.journal.database != first
+
+
+async def test_an_m26_that_is_older_than_the_schema_stores_nothing_and_says_so(
+    database: str, tmp_path: Path
+) -> None:
+    async with draining(database, tmp_path) as made:
+        made.append(1)
+        await made.until(lambda: made.drain.pos == 1)
+        await made.database.execute("UPDATE m26.stream_head SET schema_epoch = 9999")
+        made.append(2)
+        await made.until(lambda: bool(made.drain.blocked) or made.drain.pos == 2)
+        told = made.status.current
+
+        assert await made.count() == 1
+        assert told.state is State.STORING_ONLY
+        assert told.reason.startswith("schema_newer: ")
+        assert "Upgrade" in told.advice
+        assert made.drain.blocked == told.reason
+        assert made.drain.backlog == 1
+        await made.database.execute("UPDATE m26.stream_head SET schema_epoch = 1")
+        made.wake.set()
+        await made.until(lambda: made.drain.pos == 2)

@@ -29,6 +29,16 @@ class Faults:
     """From a request with these bytes on nothing goes on; then, soon, the connection is lost."""
     reset_probability: float = 0.0
     """How often a piece of a request ends the connection in its place."""
+    refuse: dict[bytes, bytes] = field(default_factory=dict)
+    """A connection that asks for this setting at its start is refused with this SQLSTATE."""
+    freeze_at: bytes = b""
+    """From a request with these bytes on nothing goes on, and nobody closes the connection."""
+    freeze_after: int = 0
+    """So many bytes of it go on yet."""
+    freeze_for: float = 3600.0
+    """Seconds after which it thaws."""
+    frozen: bool = False
+    refused: list[bytes] = field(default_factory=list, init=False)
     latency: float = 0.0
     """Seconds by which each piece of a reply is late."""
     on_request: Callable[[bytes], None] | None = None
@@ -83,7 +93,16 @@ class Proxy:
             client[1].close()
 
     async def _serve(self, client: _Stream) -> None:
+        first = b""
+        if self.faults.refuse:
+            first = await client[0].read(_CHUNK)
+            for setting, code in self.faults.refuse.items():
+                if setting + b"\0" in first:
+                    self.faults.refused.append(setting)
+                    client[1].write(_error(code))
+                    return
         server = await asyncio.open_unix_connection(self._target)
+        server[1].write(first)
         lost = asyncio.Event()
         ways = [
             asyncio.create_task(self._requests(client[0], server[1], lost)),
@@ -104,6 +123,12 @@ class Proxy:
         while data := await client.read(_CHUNK):
             if faults.on_request is not None:
                 faults.on_request(data)
+            if faults.freeze_at and faults.freeze_at in data:
+                server.write(data[: faults.freeze_after])
+                rest, faults.freeze_at, faults.frozen = data[faults.freeze_after :], b"", True
+                await asyncio.sleep(faults.freeze_for)
+                server.write(rest)
+                continue
             if faults.block_at and faults.block_at in data:
                 await asyncio.sleep(_BLOCKED)
                 return
@@ -127,3 +152,9 @@ class Proxy:
                 await asyncio.sleep(self.faults.latency)
             client.write(data)
             await client.drain()
+
+
+def _error(code: bytes) -> bytes:
+    """An ErrorResponse of the protocol."""
+    fields = b"SFATAL\0VFATAL\0C%b\0Mno such setting here\0\0" % code
+    return b"E" + (len(fields) + 4).to_bytes(4, "big") + fields

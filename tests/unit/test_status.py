@@ -59,6 +59,13 @@ def test_repeating_a_word_keeps_its_beginning_and_takes_its_new_end(
     assert (status.current.until, status.current.advice) == (1120.0, "wait")
 
 
+def test_a_reason_in_other_words_is_the_same_one(status: Status, clock: Clock) -> None:
+    status.report("store", State.COLLECTING, reason="postgres_busy: held since 3 s")
+    clock.now += 3
+    status.report("store", State.COLLECTING, reason="postgres_busy: held since 6 s")
+    assert (status.current.since, status.current.reason[-3:]) == (1000.0, "6 s")
+
+
 def test_another_reason_begins_anew(status: Status, clock: Clock) -> None:
     status.report("a", State.PAUSED, reason="429")
     clock.now += 30

@@ -32,6 +32,7 @@ from m26.status.announce import announce
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
 from m26.status.views import StatusView
+from m26.store.connection import session_name
 from m26.wake import Wake
 from m26.web import guard
 
@@ -78,9 +79,10 @@ async def running(
         vault = Vault.open(settings.home, settings.vault)
         assigned = await enter(assignment(settings, vault, only=account))
         used = await enter(servers.both(settings, telemetry.status))
-        store = await enter(servers.store(used.postgres.url))
-        for name in await store.migrate():
-            _log.info("schema.migrated", migration=name)
+        name = session_name(settings.home, [each.name for each in assigned.accounts])
+        store = await enter(servers.store(used.postgres.url, name=name))
+        for migration in await store.migrate():
+            _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
         rules, due = assigned.profile.card, due_seconds(assigned.profile, settings, clock)

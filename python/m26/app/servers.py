@@ -19,6 +19,7 @@ from m26.errors import StorageError
 from m26.redaction import register_secret
 from m26.status.conditions import State, Status
 from m26.status.views import ServerView
+from m26.store.connection import session_name
 from m26.store.database import Store, connect
 
 _PATIENCE = 30.0
@@ -95,14 +96,18 @@ def _away(status: Status, source: str, reason: str) -> None:
 
 
 @asynccontextmanager
-async def store(dsn: str) -> AsyncIterator[Store]:
+async def store(dsn: str, *, name: str = "") -> AsyncIterator[Store]:
     """An open store; a server that is just starting is waited for.
+
+    Args:
+        dsn: the database.
+        name: what its sessions call themselves.
 
     Raises:
         StorageError: it is unreachable for 30 s.
         ConfigError: the DSN is malformed.
     """
-    opened = await _connected(dsn)
+    opened = await _connected(dsn, name)
     try:
         yield opened
     finally:
@@ -114,16 +119,16 @@ async def database(loaded: Loaded) -> AsyncIterator[Store]:
     """The store of a home, for commands that only ask; starts the embedded server if need be."""
     async with (
         database_server(loaded.settings) as server,
-        store(server.url) as opened,
+        store(server.url, name=session_name(loaded.settings.home)) as opened,
     ):
         yield opened
 
 
-async def _connected(dsn: str) -> Store:
+async def _connected(dsn: str, name: str) -> Store:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return await connect(dsn)
+            return await connect(dsn, name=name)
         except StorageError:
             if time.monotonic() > deadline:
                 raise

@@ -52,7 +52,7 @@ async def examine(loaded: Loaded) -> list[Check]:
             found.append(_failed(name, error))
     reachable = all(check.result != "fail" for check in found if check.name == "PostgreSQL")
     try:
-        found.append(await checks.schema(loaded, reachable=reachable))
+        found += await checks.database(loaded, reachable=reachable)
     except (M26Error, OSError, ValueError) as error:
         found.append(_failed("schema", error))
     return found

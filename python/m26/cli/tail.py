@@ -37,12 +37,13 @@ async def tail(
     from m26.app import servers
     from m26.publish.client import connect
     from m26.publish.follow import follow
+    from m26.store.connection import session_name
 
     settings = options.load().settings
     async with (
         servers.database_server(settings) as database,
         servers.redis_server(settings) as cache,
-        servers.store(database.url) as store,
+        servers.store(database.url, name=session_name(settings.home)) as store,
     ):
         await store.migrate()
         redis = connect(cache.url)

@@ -98,9 +98,9 @@ class Status:
         advice: str = "",
         until: float | None = None,
     ) -> None:
-        """Say how `source` is. Repeating the same word keeps its ``since``."""
+        """Say how `source` is. Repeating the same code, in other words too, keeps its ``since``."""
         old = self._conditions.get(source)
-        same = old is not None and (old.state, old.reason) == (state, reason)
+        same = old is not None and (old.state, _code(old.reason)) == (state, _code(reason))
         since = old.since if old is not None and same else self._clock()
         before = self.current
         self._conditions[source] = Condition(
@@ -109,3 +109,7 @@ class Status:
         if self.current != before:
             for listener in self._listeners:
                 listener(self.current)
+
+
+def _code(reason: str) -> str:
+    return reason.partition(":")[0]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import socket
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -17,8 +20,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LIMIT = 30.0
+"""Seconds after which the server ends a transaction of ours: every one of them locks others out."""
+_KEEPALIVE = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+"""So that the server notices within 25 s that the machine of a session is gone."""
+_LONGEST_NAME = 63  # bytes of an application_name that PostgreSQL keeps
+
 # Classes of SQLSTATE after which the same batch may succeed later, or on another connection.
-_PASSING = ("08", "0A000", "25006", "40", "53", "55P03", "57", "58")
+_PASSING = ("08", "0A000", "25006", "25P03", "25P04", "40", "53", "55P03", "57", "58")
+# An old server does not know a setting, a pooler does not pass it on.
+_REFUSALS = (
+    asyncpg.UndefinedObjectError,
+    asyncpg.ProtocolViolationError,
+    asyncpg.FeatureNotSupportedError,
+)
+# Somebody else's locks.
+_BUSY = ("40P01", "55P03")
 # Of the data: a row that PostgreSQL will never take.
 _DATA = ("22", "23")
 
@@ -40,6 +62,11 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_PASSING) or is_pooler(error)
     return isinstance(error, OUTAGES)
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether another session's locks were in the way."""
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "").startswith(_BUSY)
 
 
 def is_data(error: Exception) -> bool:
@@ -64,8 +91,32 @@ def plain(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:200]}"
 
 
-async def connect(dsn: str, *, statement_cache: bool = True) -> Pool[Any]:
+def session_name(home: Path, accounts: Sequence[str] = ()) -> str:
+    """What the sessions of a home call themselves: `m26 HOME/ACCOUNTS@HOST`, in 63 bytes."""
+    place, host = _plain_ascii(home.resolve().name), _plain_ascii(socket.gethostname())
+    who = _plain_ascii(f"/{','.join(accounts)}" if accounts else "")
+    whole = f"m26 {place}{who}@{host}"
+    if len(whole) <= _LONGEST_NAME:
+        return whole
+    if len(accounts) > 1:
+        who = f"/{len(accounts)} accounts"
+    return f"m26 {place[:16]}{who[:20]}@{host[:22]}"
+
+
+def _plain_ascii(text: str) -> str:
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
+
+
+async def connect(
+    dsn: str, *, name: str = "", statement_cache: bool = True, limit: float = LIMIT
+) -> Pool[Any]:
     """A small pool: one writer, the publisher, and whoever reads.
+
+    Args:
+        dsn: the database.
+        name: what its sessions call themselves, see `session_name`; empty: of no home.
+        statement_cache: False behind a pooler that loses prepared statements.
+        limit: seconds after which the server ends a transaction.
 
     Raises:
         ConfigError: the DSN is malformed.
@@ -81,6 +132,7 @@ async def connect(dsn: str, *, statement_cache: bool = True) -> Pool[Any]:
             statement_cache_size=100 if statement_cache else 0,
             max_inactive_connection_lifetime=60,
             reset=_nothing_to_reset,
+            connect=partial(_session, _wishes(name or session_name(Path("-")), limit)),
         )
         return await pool
     except (ValueError, asyncpg.ClientConfigurationError) as error:
@@ -89,6 +141,43 @@ async def connect(dsn: str, *, statement_cache: bool = True) -> Pool[Any]:
             hint="It looks like postgresql://user@host:5432/database, "
             "or postgresql:///database?host=/socket/folder.",
         ) from None
+
+
+def _wishes(name: str, limit: float) -> list[Mapping[str, str]]:
+    """What a session asks of the server, the best first.
+
+    As the session's own settings: a pooler that shares sessions must not lend ours to others. It
+    refuses what it does not know, and gets what is left; each batch then sets its limits by itself.
+    """
+    named, most = {"application_name": name}, f"{limit * 1000:.0f}"
+    older = {"idle_in_transaction_session_timeout": most, "statement_timeout": most}
+    return [
+        {**named, **_KEEPALIVE, "transaction_timeout": most},
+        {**named, **_KEEPALIVE, **older},  # before PostgreSQL 17
+        named,
+        {},
+    ]
+
+
+async def _session(
+    wishes: list[Mapping[str, str]],
+    *args: Any,  # noqa: ANN401 - the pool's own, for `asyncpg.connect`
+    **options: Any,  # noqa: ANN401
+) -> asyncpg.Connection[Any]:
+    """Connect with as many of the wishes as the server, or the pooler before it, grants."""
+    made: asyncpg.Connection[Any]
+    refused: Exception | None = None
+    for settings in tuple(wishes):
+        try:
+            made = await asyncpg.connect(*args, server_settings=dict(settings), **options)
+        except _REFUSALS as error:
+            refused = error
+        else:
+            wishes.remove(settings)
+            wishes.insert(0, settings)  # what was granted is asked for first the next time
+            return made
+    assert refused is not None, "something was asked for"
+    raise refused
 
 
 async def _nothing_to_reset(_: object) -> None:

@@ -2,36 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from m26.errors import StorageError
 from m26.store import connection as connections
+from m26.store import holder as holders
 from m26.store import migrate, statements
+from m26.store.connection import within
+from m26.store.holder import Holder
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolAcquireContext
+
+_log = structlog.get_logger()
+_FOLDED = 2_000
+"""Sightings, a page each, that are folded while other writers wait."""
 
 
 class Store:
     """One database. What readers of other stages call raises StorageError in an outage."""
 
-    def __init__(self, dsn: str, pool: Pool[Any]) -> None:
-        self._dsn = dsn
-        self._pool = pool
+    def __init__(self, pool: Pool[Any], connect: Callable[..., Awaitable[Pool[Any]]]) -> None:
+        self._pool, self._connect = pool, connect
 
     async def reopen(self, *, statement_cache: bool) -> None:
         """Replace the connections by ones with or without cached statements."""
-        old, self._pool = (
-            self._pool,
-            await connections.connect(self._dsn, statement_cache=statement_cache),
-        )
+        old, self._pool = self._pool, await self._connect(statement_cache=statement_cache)
         old.terminate()
 
     def close(self) -> None:
         """End all connections."""
         self._pool.terminate()  # nothing is in flight: every caller has left its transaction
+
+    async def holder(
+        self, *, deadline: float, limit: float | None = None, grace: float = holders.GRACE
+    ) -> Holder | None:
+        """Who holds the stream head, by a connection of its own; None: nobody does.
+
+        Args:
+            deadline: longest time to find out, seconds.
+            limit: end an m26 that has held it for longer than this and `grace` seconds, as
+                nothing else does while it is frozen inside a COPY.
+            grace: for the server, which as a rule ends it at the limit by itself.
+
+        Raises:
+            StorageError: the server does not say so in time.
+        """
+        with _answering():
+            async with self._pool.acquire(timeout=deadline) as connection:
+                found = await within(deadline, connection, holders.find(connection))
+                if found is not None and limit is not None:
+                    ending = holders.end_if_stuck(connection, found, after=limit + grace)
+                    if await within(deadline, connection, ending):
+                        _log.warning("store.frozen_ended", holder=str(found))
+                return found
+
+    async def schema_epoch(self) -> int:
+        """The newest migration's number, as the database has it; 0 before it was kept."""
+        with _answering():
+            return int(await self._pool.fetchval(statements.EPOCH) or 0)
 
     async def ping(self) -> str:
         """The server's version."""
@@ -39,13 +73,15 @@ class Store:
 
     async def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations applied now."""
-        async with self._pool.acquire() as connection:
-            return await migrate.migrate(connection)
+        with _answering():
+            async with self._pool.acquire() as connection:
+                return await migrate.migrate(connection)
 
     async def migration_status(self) -> list[dict[str, Any]]:
         """Each shipped migration and when it was applied, None if it was not."""
-        async with self._pool.acquire() as connection:
-            applied = await migrate.applied_at(connection)
+        with _answering():
+            async with self._pool.acquire() as connection:
+                applied = await migrate.applied_at(connection)
         return [
             {"name": m.name, "checksum": m.checksum, "applied_at": applied.get(m.name)}
             for m in migrate.shipped()
@@ -82,12 +118,21 @@ class Store:
             )
         return [(row["seq"], row["data"]) for row in rows]
 
-    async def fold_sightings(self) -> None:
-        """Move the sightings into `auction.last_seen`."""
-        with _answering():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("SELECT FROM m26.stream_head FOR UPDATE")
-                await connection.execute(statements.FOLD_SIGHTINGS)
+    async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
+        """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.
+
+        Raises:
+            SchemaNewerError: a newer m26 has migrated the database.
+            StorageError: it does not answer.
+        """
+        left = True
+        while left:
+            with _answering():
+                async with self._pool.acquire() as connection, connection.transaction():
+                    epoch = await connection.fetchval(statements.LOCK_HEAD)
+                    migrate.check_epoch(epoch)
+                    done = await connection.fetchval(statements.FOLD_SIGHTINGS, at_most)
+            left = done == at_most
 
     async def reject_list(self, *, limit: int, reason: str | None = None) -> list[dict[str, Any]]:
         """Quarantined items, newest first, without their bytes."""
@@ -135,28 +180,47 @@ def _answering() -> Iterator[None]:
         ) from error
 
 
-async def connect(dsn: str, *, statement_cache: bool = True) -> Store:
+async def connect(
+    dsn: str,
+    *,
+    name: str = "",
+    statement_cache: bool = True,
+    limit: float = connections.LIMIT,
+) -> Store:
     """Connect to a database; the caller closes the store.
+
+    Args:
+        dsn: the database.
+        name: what the sessions call themselves, see `session_name`.
+        statement_cache: False behind a pooler that loses prepared statements.
+        limit: seconds after which the server ends a transaction.
 
     Raises:
         ConfigError: the DSN is malformed.
         StorageError: the server does not answer or refuses us.
     """
+    connect = partial(connections.connect, dsn, name=name, limit=limit)
     try:
-        pool = await connections.connect(dsn, statement_cache=statement_cache)
+        pool = await connect(statement_cache=statement_cache)
     except connections.OUTAGES as error:
         raise StorageError(
             f"cannot connect to PostgreSQL: {connections.plain(error)}",
             hint="Check that the server runs and that M26_POSTGRES__DSN is right; "
             "unset it to use the embedded server.",
         ) from error
-    return Store(dsn, pool)
+    return Store(pool, connect)
 
 
 @asynccontextmanager
-async def opened(dsn: str, *, statement_cache: bool = True) -> AsyncIterator[Store]:
+async def opened(
+    dsn: str,
+    *,
+    name: str = "",
+    statement_cache: bool = True,
+    limit: float = connections.LIMIT,
+) -> AsyncIterator[Store]:
     """`connect`, and close at the end of the block."""
-    store = await connect(dsn, statement_cache=statement_cache)
+    store = await connect(dsn, name=name, statement_cache=statement_cache, limit=limit)
     try:
         yield store
     finally:

@@ -11,6 +11,7 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26.clock import Clock
+from m26.errors import StorageError
 from m26.journal import Journal
 from m26.models import Record
 from m26.normalizer import Normalizer
@@ -21,6 +22,7 @@ from m26.store import connection as connections
 from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
 from m26.store.load import Loader
+from m26.store.migrate import SchemaNewerError, check_epoch
 from m26.store.waiting import Waiting
 from m26.wake import Wake
 
@@ -28,7 +30,9 @@ _log = structlog.get_logger()
 _IDLE = 1.0
 _SLOWEST = 5.0
 _SILENCE = 3.0
-"""A batch takes some tens of milliseconds; after this long without one the server is away."""
+"""A batch takes some tens of milliseconds; after this long without one it is asked why."""
+_ASKING = 1.0
+"""How long the server may take to say who is in our way."""
 
 
 class Drain:
@@ -40,8 +44,9 @@ class Drain:
         normalizer: makes a new one, that knows no card.
         wake: nudged when there is more to read.
         committed: called after each commit.
-        telemetry: told how it goes.
+        telemetry: told how storing is.
         clock: by which pages are dated.
+        silence: seconds without an answer after which the operator hears why.
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Drain:
         committed: Callable[[], None],
         telemetry: Telemetry,
         clock: Clock | None = None,
+        silence: float = _SILENCE,
     ) -> None:
         self._journal = journal
         self._store = store
@@ -61,6 +67,7 @@ class Drain:
         self._wake = wake
         self._committed = committed
         self._status, self._metrics = telemetry.status, telemetry.metrics
+        self._silence = silence
         self._loader = Loader(store, normalizer())
         self.pos = 0
         """Records that are committed."""
@@ -76,6 +83,8 @@ class Drain:
         """Read and not committed yet: tried again after an outage."""
         self._ahead: asyncio.Task[Prepared | None] | None = None
         """Reads what follows, while the batch before it is stored."""
+        self._telling: asyncio.Task[None] | None = None
+        """Says why the batch at hand takes so long."""
 
     @property
     def backlog(self) -> int:
@@ -128,6 +137,9 @@ class Drain:
                 stored = await self._next()
             except CursorMovedError as moved:
                 await self._moved(moved.pos)
+            except SchemaNewerError as error:
+                self._newer(error)
+                await self._wake.wait(at_most=_SLOWEST)
             except connections.OUTAGES as error:
                 await self._outage(error)
                 await self._wake.wait(at_most=wait)
@@ -154,11 +166,14 @@ class Drain:
         self._waiting.oldest(self._ready.records[0])
         if self._ahead is None:
             self._ahead = asyncio.create_task(self._prepare(self._ready.end))
-        silence = asyncio.get_running_loop().call_later(_SILENCE, self._silent)
+        silence = asyncio.get_running_loop().call_later(self._silence, self._silent)
         try:
             return await self._loader.commit(self._ready)
         finally:
             silence.cancel()
+            if self._telling is not None:
+                self._telling.cancel()
+                self._telling = None
 
     async def _at_cursor(self) -> Prepared | None:
         """The batch that begins at the cursor: read before, ahead, or now."""
@@ -185,7 +200,28 @@ class Drain:
 
     def _silent(self) -> None:
         """A frozen server raises nothing until the deadline: the operator is told before that."""
-        self._report_away(f"no answer for {_SILENCE:.0f} s")
+        self._telling = asyncio.create_task(self._tell_on())
+
+    async def _tell_on(self) -> None:
+        while True:
+            await self._tell_why(f"no answer for {self._silence:.0f} s")
+            await asyncio.sleep(self._silence)
+
+    async def _tell_why(self, otherwise: str) -> None:
+        """Report who keeps our batch waiting; where nobody does it is PostgreSQL that is away."""
+        try:
+            holder = await self._store.holder(deadline=_ASKING, limit=connections.LIMIT)
+        except StorageError:
+            holder = None
+        if holder is None:
+            self._report_away(otherwise)
+        else:
+            self._status.report(
+                "store",
+                State.COLLECTING,
+                reason=f"postgres_busy: {holder}",
+                advice=holder.advice,
+            )
 
     async def _after_commit(self, stored: Stored) -> None:
         self.pos, self._ready = stored.pos, None
@@ -209,17 +245,29 @@ class Drain:
         if connections.is_pooler(error):
             _log.warning("store.pooler", advice="A transaction pooler: statement cache is now off.")
             await self._store.reopen(statement_cache=False)
-        if connections.is_passing(error):
+        if connections.is_busy(error):
+            await self._tell_why(reason)
+        elif connections.is_passing(error):
             self._report_away(reason)
         else:
-            self.blocked = f"schema: {reason}"
-            self._status.report(
-                "store",
-                State.STORING_ONLY,
-                reason=self.blocked,
-                advice="The schema is not the one m26 made. Run: m26 doctor",
-            )
+            try:
+                check_epoch(await self._store.schema_epoch())
+            except SchemaNewerError as newer:
+                self._newer(newer)
+                return
+            except StorageError as second:
+                reason = f"{reason}; {second.message}"
+            self._block(f"schema: {reason}", "The schema is not the one m26 made. Run: m26 doctor")
         _log.warning("store.failed", reason=reason, backlog=self.backlog)
+
+    def _newer(self, error: SchemaNewerError) -> None:
+        self._block(f"schema_newer: {error.message}", error.hint)
+        _log.warning("store.schema_newer", reason=error.message, backlog=self.backlog)
+
+    def _block(self, reason: str, advice: str) -> None:
+        """Nothing can be stored until the operator acts: nothing is asked for meanwhile."""
+        self.blocked = reason
+        self._status.report("store", State.STORING_ONLY, reason=reason, advice=advice)
 
     def _report_away(self, reason: str) -> None:
         self._status.report(

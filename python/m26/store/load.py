@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -15,10 +17,16 @@ from m26.store.connection import is_data, within
 from m26.store.database import Store
 from m26.store.knowledge import Knowledge
 from m26.store.rejects import may_list_auctions
+from m26.store.staging import NotStagedError, Staged
 from m26.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 KEPT = 250_000
 """Auctions whose state is kept in memory: more than are alive at once."""
+FAR = 0.005
+"""Seconds of a round trip from which on a batch is staged before it locks others out."""
 
 
 class Loader:
@@ -29,6 +37,7 @@ class Loader:
         normalizer: knows the cards that are stored.
         deadline: longest time for one batch, seconds.
         kept: auctions whose state is kept in memory, at least; twice as many at most.
+        far: whether the server is far away; None: by the last batches' round trips.
     """
 
     def __init__(
@@ -38,11 +47,21 @@ class Loader:
         *,
         deadline: float = 60,
         kept: int = KEPT,
+        far: bool | None = None,
     ) -> None:
         self._store = store
         self._normalizer = normalizer
         self._deadline = deadline
+        self._far = far
+        self._round_trips = deque[float](maxlen=3)
         self._known = Knowledge(normalizer, _native.States(capacity=kept))
+
+    @property
+    def is_far(self) -> bool:
+        """Whether round trips cost more than COPY into stages does."""
+        if self._far is not None:
+            return self._far
+        return min(self._round_trips, default=0.0) > FAR
 
     async def prepare(self, part: str, records: Sequence[Record]) -> Prepared:
         """Read consecutive records of one part; nothing is stored yet."""
@@ -76,12 +95,27 @@ class Loader:
         known = self._known
         try:
             async with self._store.acquire(timeout=self._deadline) as connection:
-                transaction = Transaction(connection, known, prepared, careful=careful)
-                stored = await within(self._deadline, connection, transaction.run())
+                transaction, stored = await within(
+                    self._deadline, connection, self._run(connection, prepared, careful)
+                )
         except BaseException:
             known.states.abort()
             raise
         known.states.commit()
         known.normalizer.confirm(prepared.batch)
         known.head, known.partition = transaction.head, transaction.partition
+        self._round_trips.append(transaction.round_trip)
         return stored
+
+    async def _run(
+        self, connection: PoolConnectionProxy[Any], prepared: Prepared, careful: bool
+    ) -> tuple[Transaction, Stored]:
+        """Store the batch, staged where the server is far away."""
+        if self.is_far and not careful:
+            staged = Staged(connection, self._known, prepared, careful=False)
+            try:
+                return staged, await staged.run()
+            except NotStagedError:
+                self._known.states.abort()
+        transaction = Transaction(connection, self._known, prepared, careful=careful)
+        return transaction, await transaction.run()

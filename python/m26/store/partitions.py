@@ -35,5 +35,14 @@ async def ensure(connection: PoolConnectionProxy[Any], last_seq: int, *, known: 
     return newest
 
 
+async def newest(connection: PoolConnectionProxy[Any], last_seq: int, *, known: int) -> int:
+    """The partition that `last_seq` falls into, where it is there; -1 where it is not."""
+    number = last_seq // EVENTS
+    if number <= known:
+        return known
+    found = await connection.fetchval("SELECT to_regclass($1)::text", _name(number))
+    return number if found else -1
+
+
 def _name(number: int) -> str:
     return f"m26.auction_event_p{number:05d}"

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 # The settings first: a batch touches thousands of rows of maybe millions, always by index. Left to
 # itself the planner reads all of `auction` for every batch until it has some hundred thousand.
+# Limits of time are the session's own; those for behind a pooler, which does not keep any.
 # Then the lock. Whoever wrote this row last is the last who stored a batch, with an event or not.
 # Then the cursor: $1 part, $2 where it must stand, $3 where it shall. A part without a row stands
 # at 0; `pos` is NULL when the cursor is elsewhere.
 OPEN = """
 WITH settings AS MATERIALIZED (
     SELECT set_config('lock_timeout', '20s', true),
-        set_config('idle_in_transaction_session_timeout', '60s', true),
+        CASE current_setting('idle_in_transaction_session_timeout')
+            WHEN '0' THEN set_config('idle_in_transaction_session_timeout', '30s', true) END,
+        CASE current_setting('transaction_timeout', true)
+            WHEN '0' THEN set_config('transaction_timeout', '30s', true) END,
         set_config('timezone', 'UTC', true),
         set_config('enable_seqscan', 'off', true),
         set_config('enable_hashjoin', 'off', true),
         set_config('enable_mergejoin', 'off', true)
 ), head AS MATERIALIZED (
-    SELECT h.seq, h.xmin::text AS writer FROM m26.stream_head AS h, settings FOR UPDATE OF h
+    SELECT h.seq, h.xmin::text AS writer, h.schema_epoch
+    FROM m26.stream_head AS h, settings FOR UPDATE OF h
 ), moved AS (
     INSERT INTO m26.ingest_cursor AS c (part, pos)
     SELECT $1, $3::bigint FROM head
@@ -24,7 +29,12 @@ WITH settings AS MATERIALIZED (
     ON CONFLICT (part) DO UPDATE SET pos = excluded.pos WHERE c.pos = $2
     RETURNING pos
 )
-SELECT seq, writer, (SELECT pos FROM moved) AS pos FROM head"""
+SELECT seq, writer, schema_epoch, (SELECT pos FROM moved) AS pos FROM head"""
+# The same before the lock: what is read after it holds as long as OPEN finds the same.
+LOOK = "SELECT seq, xmin::text AS writer FROM m26.stream_head"
+LOCK_HEAD = "SELECT schema_epoch FROM m26.stream_head FOR UPDATE"
+# By way of JSON: a schema that has no such column has an answer as well.
+EPOCH = "SELECT (to_jsonb(h) ->> 'schema_epoch')::int FROM m26.stream_head AS h"
 MOVE_HEAD = "UPDATE m26.stream_head SET seq = $1 RETURNING seq, xmin::text AS writer"
 CURSOR = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
 
@@ -103,17 +113,46 @@ UPDATE m26.auction AS a SET
 FROM pg_temp.m26_stage_auction AS s
 WHERE a.platform = s.platform AND a.auction_id = s.auction_id"""
 
+# $1 how many at most; the number of those that were there. The stream head is locked.
 FOLD_SIGHTINGS = """
-WITH taken AS (DELETE FROM m26.sighting RETURNING platform, observed_at, auction_ids),
-newest AS (
+WITH chosen AS MATERIALIZED (SELECT ctid FROM m26.sighting LIMIT $1),
+taken AS (
+    DELETE FROM m26.sighting WHERE ctid IN (SELECT ctid FROM chosen)
+    RETURNING platform, observed_at, auction_ids
+), newest AS (
     SELECT platform, auction_id, max(observed_at) AS seen
     FROM taken, unnest(auction_ids) AS auction_id
     GROUP BY platform, auction_id
+), folded AS (
+    UPDATE m26.auction AS a SET last_seen = n.seen
+    FROM newest AS n
+    WHERE a.platform = n.platform AND a.auction_id = n.auction_id AND a.last_seen < n.seen
 )
-UPDATE m26.auction AS a SET last_seen = n.seen
-FROM newest AS n
-WHERE a.platform = n.platform AND a.auction_id = n.auction_id AND a.last_seen < n.seen"""
+SELECT count(*) FROM chosen"""
 
 NOTE_DRIFT = """
 INSERT INTO m26.drift AS d (path, kind, count, sample) VALUES ($1, $2, $3, $4)
+ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
+
+# Of a batch that is staged: what is no COPY waits in a setting of the transaction, as JSON.
+NOTE_DRIFTS = """
+INSERT INTO m26.drift AS d (path, kind, count, sample)
+SELECT path, kind, count, sample
+FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'drift')
+    AS r (path text, kind text, count bigint, sample text)
+ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
+
+# MANY_VERSIONS and its note, of the cards just inserted.
+NOTE_VERSIONS = """
+WITH new AS (
+    SELECT card_id, max(first_seen) - interval '1 day' AS since
+    FROM pg_temp.m26_stage_of_card GROUP BY card_id
+), many AS (
+    SELECT v.card_id FROM m26.card AS v JOIN new AS n ON n.card_id = v.card_id
+    WHERE v.first_seen > (SELECT max(since) FROM new)
+    GROUP BY v.card_id HAVING count(*) > 5
+)
+INSERT INTO m26.drift AS d (path, kind, count, sample)
+SELECT 'card.version', 'many_versions', count(*), 'card ' || min(card_id)
+FROM many HAVING count(*) > 0
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTED = ("seen", "new", "changed")
+_FACTS = ("pages_asked", "pages_answered", "truncated", "complete", "why")
 
 _COUNT = """
 INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed)
@@ -36,8 +38,40 @@ ON CONFLICT (platform, started_at) DO UPDATE SET
     why = excluded.why,
     finished_at = excluded.finished_at"""
 
+
+# The same of a batch that is staged, with the rows as JSON in a setting of the transaction.
+COUNT_STAGED = """
+INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed)
+SELECT platform, query::jsonb - '{offset,count}'::text[], started_at,
+    pages_answered, seen, new, changed
+FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'counted') AS r (
+    platform text, query text, started_at timestamptz,
+    pages_answered int, seen int, new int, changed int)
+ON CONFLICT (platform, started_at) DO UPDATE SET
+    pages_answered = s.pages_answered + excluded.pages_answered,
+    seen = s.seen + excluded.seen,
+    new = s.new + excluded.new,
+    changed = s.changed + excluded.changed"""
+CLOSE_STAGED = """
+INSERT INTO m26.sweep AS s (
+    platform, query, started_at, pages_asked, pages_answered, truncated, complete, why, finished_at)
+SELECT platform, query::jsonb, started_at,
+    pages_asked, pages_answered, truncated, complete, why, finished_at
+FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'closed') AS r (
+    platform text, query text, started_at timestamptz, pages_asked int, pages_answered int,
+    truncated boolean, complete boolean, why text, finished_at timestamptz)
+ON CONFLICT (platform, started_at) DO UPDATE SET
+    pages_asked = excluded.pages_asked,
+    pages_answered = excluded.pages_answered,
+    truncated = excluded.truncated,
+    complete = excluded.complete,
+    why = excluded.why,
+    finished_at = excluded.finished_at"""
+
 Key = tuple[str, int]
 """Platform, and start of the sweep in microseconds."""
+Row = dict[str, Any]
+"""A row to be, by column; the query is JSON as it was journaled."""
 
 
 async def write(
@@ -50,38 +84,41 @@ async def write(
         pages: all pages of the batch, in order, end records among them.
         counts: ``seen``, ``new`` and ``changed`` auctions of each sweep in this batch.
     """
+    counted, closed = rows(pages, counts)
+    for row in counted:
+        await connection.execute(_COUNT, *row.values())
+    for row in closed:
+        await connection.execute(_CLOSE, *row.values())
+
+
+def rows(pages: Iterable[Page], counts: Mapping[Key, Counter[str]]) -> tuple[list[Row], list[Row]]:
+    """What `write` counts and what it closes, one row a sweep; columns in the statements' order."""
     in_sweeps = [page for page in pages if page.sweep]
     answered: dict[Key, list[Page]] = {}
+    ended: dict[Key, Page] = {}
     for page in in_sweeps:
-        if page.command != SWEEP_END:
-            answered.setdefault((page.platform, page.sweep), []).append(page)
-    for (platform, started), of_sweep in answered.items():
-        found = counts.get((platform, started), Counter())
-        await connection.execute(
-            _COUNT,
-            platform,
-            of_sweep[0].query,
-            _time(started),
-            len(of_sweep),
-            found["seen"],
-            found["new"],
-            found["changed"],
-        )
-    for page in in_sweeps:
+        key = (page.platform, page.sweep)
         if page.command == SWEEP_END:
-            facts = orjson.loads(page.body)
-            await connection.execute(
-                _CLOSE,
-                page.platform,
-                page.query,
-                _time(page.sweep),
-                facts["pages_asked"],
-                facts["pages_answered"],
-                facts["truncated"],
-                facts["complete"],
-                facts["why"],
-                _time(facts["finished_at"]),
-            )
+            ended[key] = page
+        else:
+            answered.setdefault(key, []).append(page)
+    counted = [
+        {
+            "platform": platform,
+            "query": of_sweep[0].query,
+            "started_at": _time(started),
+            "pages_answered": len(of_sweep),
+            **{name: counts.get((platform, started), Counter())[name] for name in _COUNTED},
+        }
+        for (platform, started), of_sweep in answered.items()
+    ]
+    closed = []
+    for (platform, started), page in ended.items():
+        facts = orjson.loads(page.body)
+        row = {"platform": platform, "query": page.query, "started_at": _time(started)}
+        row |= {name: facts[name] for name in _FACTS}
+        closed.append({**row, "finished_at": _time(facts["finished_at"])})
+    return counted, closed
 
 
 def _time(micros: int) -> datetime:

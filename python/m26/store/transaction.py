@@ -5,6 +5,7 @@ What an observation changes is derived in Rust from the committed state of its a
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from m26.store import statements as sql
 from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
 from m26.store.knowledge import Head, Knowledge
+from m26.store.migrate import check_epoch
 from m26.store.rejects import Reject
 
 if TYPE_CHECKING:
@@ -59,12 +61,16 @@ class Transaction:
         """As it stands once this is committed."""
         self.partition = known.partition
         """The newest partition that is there once this is committed."""
+        self.round_trip = 0.0
+        """How long the server took for BEGIN, seconds."""
 
     async def run(self) -> Stored:
         """Store the batch and commit."""
         connection, rows = self._connection, self._batch.counts["auctions"]
         stored = Stored(pos=self._prepared.end, pages=len(self._pages), rows=rows)
+        began = time.perf_counter()
         async with connection.transaction():
+            self.round_trip = time.perf_counter() - began
             await self._open()
             stored.seq = self.head.seq
             if rows:
@@ -86,7 +92,8 @@ class Transaction:
         """Lock the stream head, see whether what is known still holds, and move the cursor."""
         given = self._prepared
         place = (given.part, given.begin, given.end)
-        ((seq, writer, moved),) = await self._connection.fetch(sql.OPEN, *place)
+        ((seq, writer, epoch, moved),) = await self._connection.fetch(sql.OPEN, *place)
+        check_epoch(epoch)
         if moved is None:
             pos = await self._connection.fetchval(sql.CURSOR, given.part)
             raise CursorMovedError(int(pos or 0))
@@ -94,16 +101,20 @@ class Transaction:
         if self.head != self._known.head:
             self._known.forget()
 
+    async def _missing_cards(self) -> Sequence[tuple[int, int]]:
+        """The card versions that are not in the table."""
+        normalizer, batch = self._known.normalizer, self._batch
+        if missing := normalizer.missing(batch):
+            found = await self._connection.fetch(sql.KNOWN_CARDS, *_columns(missing))
+            normalizer.know([(row["card_id"], row["version"]) for row in found])
+            missing = normalizer.missing(batch)
+        return missing
+
     async def _insert_cards(self) -> None:
         """Insert the card versions that are not in the table."""
-        normalizer, batch = self._known.normalizer, self._batch
-        if not (missing := normalizer.missing(batch)):
+        if not (missing := await self._missing_cards()):
             return
-        found = await self._connection.fetch(sql.KNOWN_CARDS, *_columns(missing))
-        normalizer.know([(row["card_id"], row["version"]) for row in found])
-        if not (missing := normalizer.missing(batch)):
-            return
-        cards = normalizer.cards(batch)
+        cards = self._known.normalizer.cards(self._batch)
         if self._careful:
             await self._insert_some(cards, missing, 0, cards.rows)
         else:
@@ -137,14 +148,7 @@ class Transaction:
         """
         if self._careful or self._known.reads_back:
             await self._read_back(start, stop)
-        delta = self._known.states.derive(
-            self._batch,
-            start,
-            stop,
-            head=stored.seq,
-            part=self._prepared.part,
-            positions=[pos for pos, _ in self._pages],
-        )
+        delta = self._derive(start, stop, stored)
         try:
             await self._write(delta)
         except asyncpg.PostgresError as error:
@@ -159,6 +163,16 @@ class Transaction:
             return
         self._known.states.accept(delta)
         self._count(delta, stop - start, stored)
+
+    def _derive(self, start: int, stop: int, stored: Stored) -> Delta:
+        return self._known.states.derive(
+            self._batch,
+            start,
+            stop,
+            head=stored.seq,
+            part=self._prepared.part,
+            positions=[pos for pos, _ in self._pages],
+        )
 
     async def _read_back(self, start: int, stop: int) -> None:
         """Read back the states of rows `start` to `stop` that the table has and memory has not."""
@@ -227,7 +241,8 @@ class Transaction:
         raw = source.body[start:stop]
         self._rejects.append(Reject(pos, item, start, stop, reason, detail, raw))
 
-    async def _write_rejects(self, stored: Stored) -> None:
+    def _collect_rejects(self) -> None:
+        """What the batch could not be read as; rows that PostgreSQL refuses come beside it."""
         for reject in self._batch.rejects:
             page, item, *_ = reject
             if item is not None or rejects.is_kept(self._pages[page][1]):
@@ -235,6 +250,9 @@ class Transaction:
         refused = [Record(*self._pages[page]) for page in self._batch.refused]
         for record in (*rejects.without_data(self._prepared.records), *refused):
             self._rejects.extend(rejects.of_record(record))
+
+    async def _write_rejects(self, stored: Stored) -> None:
+        self._collect_rejects()
         stored.rejects = await rejects.write(self._connection, self._prepared.part, self._rejects)
 
     async def _write_drift(self, stored: Stored) -> None:

@@ -1,0 +1,153 @@
+"""A batch from far away: staged first, so that the stream head is locked for one round trip.
+
+The rows are those of `Transaction`, by the same derivation. Between taking the lock and the end of
+COMMIT the server is waited for once; near by, COPY straight into the tables is the faster way.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import asyncpg
+import orjson
+
+from m26 import _native
+from m26.store import partitions, sweeps
+from m26.store import statements as sql
+from m26.store.batch import Stored
+from m26.store.knowledge import Head
+from m26.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from m26._native import CopyBuffer
+
+_STAGED = {
+    "card": _native.CARD_COLUMNS,
+    "auction_event": _native.EVENT_COLUMNS,
+    "auction": _native.AUCTION_ROW_COLUMNS,
+    "sighting": _native.SIGHTING_COLUMNS,
+}
+_BEGIN = "\n".join(
+    [
+        "BEGIN;",
+        *(
+            f"CREATE TEMP TABLE IF NOT EXISTS m26_stage_of_{table} (LIKE m26.{table})"
+            " ON COMMIT DELETE ROWS;"
+            for table in _STAGED
+        ),
+        f"{sql.CREATE_STAGE};",
+    ]
+)
+# $1: what is no COPY. It goes with the transaction, as does the name of the writer: who wrote the
+# stream head last, as soon as this is committed.
+_KEEP = "SELECT set_config('m26.batch', $1, true), pg_current_xact_id()::xid::text AS writer"
+
+
+def _insert(table: str) -> str:
+    # no user text: names of the tables above and of native columns
+    names = ", ".join(name for name, _ in _STAGED[table])
+    return f"INSERT INTO m26.{table} ({names}) SELECT {names} FROM pg_temp.m26_stage_of_{table};"  # noqa: S608
+
+
+_FINISH = f"""
+{_insert("card")}
+{sql.NOTE_VERSIONS};
+{_insert("auction_event")}
+{_insert("auction")}
+{sql.REWRITE_AUCTIONS};
+{_insert("sighting")}
+{sql.NOTE_DRIFTS};
+{sweeps.COUNT_STAGED};
+{sweeps.CLOSE_STAGED};
+UPDATE m26.stream_head SET seq = (current_setting('m26.batch')::jsonb ->> 'seq')::bigint;
+COMMIT;"""  # noqa: S608 - as above
+
+
+class NotStagedError(Exception):
+    """Nothing was stored: this batch has to go the usual way."""
+
+
+class Staged(Transaction):
+    """Stores one batch, or nothing of it, by a lock that is held for one round trip."""
+
+    async def run(self) -> Stored:
+        """Store the batch and commit.
+
+        Raises:
+            NotStagedError: there is something to quarantine, a partition is to be made, or another
+                writer came between the look and the lock.
+        """
+        rows, looked = self._batch.counts["auctions"], await self._look()
+        stored = Stored(self._prepared.end, seq=looked.seq, pages=len(self._pages), rows=rows)
+        missing: Sequence[tuple[int, int]] = ()
+        if rows:
+            # Read in no transaction: who waits for the stream head has a lock on nothing else.
+            missing = await self._missing_cards()
+            if self._known.reads_back:
+                await self._read_back(0, rows)
+        connection, began = self._connection, time.perf_counter()
+        await connection.execute(_BEGIN)
+        self.round_trip = time.perf_counter() - began
+        try:
+            if missing:
+                await self._stage("card", self._known.normalizer.cards(self._batch))
+            if rows:
+                await self._stage_rows(rows, stored)
+            stored.drift = sum(count for _, _, count, _ in self._batch.drift)
+            ((_, writer),) = await connection.fetch(_KEEP, self._rest(stored))
+            await self._open()
+            self._still(looked)
+            await connection.execute(_FINISH)
+        except BaseException:
+            with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
+                await connection.execute("ROLLBACK")  # who cannot be told has done so by himself
+            raise
+        self.head = Head(stored.seq, writer)
+        return stored
+
+    async def _look(self) -> Head:
+        """The stream head, before anybody is kept from moving it."""
+        self._collect_rejects()
+        if self._rejects:
+            raise NotStagedError
+        ((seq, writer),) = await self._connection.fetch(sql.LOOK)
+        looked = Head(seq, writer)
+        if looked != self._known.head:
+            self._known.forget()
+            self._known.head = looked  # what is read now holds as long as that does
+        self.partition = await partitions.newest(
+            self._connection, seq + self._batch.counts["auctions"], known=self._known.partition
+        )
+        if self.partition < 0:
+            raise NotStagedError
+        return looked
+
+    def _still(self, looked: Head) -> None:
+        if self.head != looked:
+            raise NotStagedError
+
+    async def _stage_rows(self, rows: int, stored: Stored) -> None:
+        delta = self._derive(0, rows, stored)
+        await self._stage("auction_event", delta.events)
+        await self._stage("auction", delta.listed)
+        await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
+        await self._stage("sighting", delta.sightings)
+        self._known.states.accept(delta)
+        self._count(delta, rows, stored)
+
+    async def _stage(self, table: str, buffer: CopyBuffer) -> None:
+        await self._copy(f"m26_stage_of_{table}", _STAGED[table], buffer, "pg_temp")
+
+    def _rest(self, stored: Stored) -> str:
+        """What is no COPY, for the end of the transaction."""
+        records = self._prepared.records
+        pages = [record.page for record in records if record.page is not None]
+        counted, closed = sweeps.rows(pages, stored.sweeps)
+        names = ("path", "kind", "count", "sample")
+        drift = [dict(zip(names, row, strict=True)) for row in self._batch.drift]
+        rest = {"seq": stored.seq, "drift": drift, "counted": counted, "closed": closed}
+        return orjson.dumps(rest).decode()
