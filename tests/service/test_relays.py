@@ -85,11 +85,14 @@ class Made:
     async def catch_up(self) -> int:
         return await self.relay.catch_up()
 
-    def once(self, name: str, action: Callable[[], Awaitable[object]]) -> None:
-        """Do something after the next answer of that name, before the relay hears it."""
+    def once(self, name: str, action: Callable[[], Awaitable[object]], *, nth: int = 1) -> None:
+        """Do something after the nth answer of that name, before the relay hears it."""
+        answers = 0
 
         async def hook(asked: str) -> None:
-            if asked == name:
+            nonlocal answers
+            answers += asked == name
+            if answers == nth:
                 self.view.hook = None
                 await action()
 
@@ -178,6 +181,49 @@ async def test_a_relay_about_to_rebuild_leaves_what_a_rival_has_rebuilt(redis: R
     await is_history(redis, past)
     assert rival.reason.startswith("stream_rebuilt")
     assert not slow.reason
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+async def test_a_relay_that_found_other_events_leaves_what_a_rival_has_rebuilt(
+    redis: Redis, nth: int
+) -> None:
+    past = Past(50)
+    await Made(redis, past).catch_up()
+    past.restore(30)
+    past.commit(20)
+    slow, rival = Made(redis, past), Made(redis, past)
+
+    async def overtake() -> None:
+        await rival.catch_up()
+        await redis.xgroup_create(STREAM, TRADERS, id="$")
+
+    slow.once("events", overtake, nth=nth)
+    await slow.catch_up()
+
+    assert await groups(redis) == {TRADERS: 50}
+    await is_history(redis, past)
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+async def test_the_same_events_stored_again_meanwhile_are_not_taken_away(
+    redis: Redis, nth: int
+) -> None:
+    past = Past(50)
+    slow, rival = Made(redis, past), Made(redis, past)
+    await slow.catch_up()
+    await redis.xgroup_create(STREAM, TRADERS, id="45-0")
+    past.restore(30)
+    past.life = 0  # the journal still has all of it
+
+    async def overtake() -> None:
+        past.commit(25)
+        await rival.catch_up()
+
+    slow.once("events", overtake, nth=nth)
+    await slow.catch_up()
+
+    assert await groups(redis) == {TRADERS: 45}
+    await is_history(redis, past)
 
 
 @pytest.mark.parametrize("question", ["head", "first_seq", "events"])
@@ -302,6 +348,11 @@ async def test_what_others_do_to_the_stream_is_mended_without_a_loss(redis: Redi
     await redis.xgroup_create(STREAM, TRADERS, id="50-0")
 
     await redis.xadd(STREAM, {"data": "a stray entry", b"\xff": b"\xfe"})  # by the time of day
+    past.commit(5)
+    await made.catch_up()
+    await is_history(redis, past)
+
+    await redis.xadd(STREAM, {"data": past.rows[-1]}, id="55-7")  # a copy
     past.commit(5)
     await made.catch_up()
     await is_history(redis, past)

@@ -24,6 +24,8 @@ _log = structlog.get_logger()
 CHUNK = 500
 _IDLE = 1.0
 _SLOWEST = 5.0
+_PATIENCE = 10
+"""Steps that change nothing, as somebody else is always faster, before it is left for later."""
 _TELL = 600.0
 """Seconds for which a rebuild stays in the status."""
 
@@ -118,15 +120,15 @@ class Relay:
 
     async def _catch_up(self) -> int:
         goal: int | None = None
-        seen = await self._stream.look()
-        while True:
+        stuck, seen = 0, await self._stream.look()
+        while stuck < _PATIENCE:
             # The stream first, the head after it: only so a stream that is ahead of the head
             # proves that the database was set back; else a rival may have committed in between.
             database, head = await self._history.database_id(), await self._history.head()
             goal = head if goal is None else min(goal, head)
             if self._is_taken(seen, database):
                 return 0
-            wrong = await self._wrong(seen, database, head)
+            before, wrong = seen, await self._wrong(seen, database, head)
             if wrong is not None:
                 seen = await self._rebuild(seen, wrong, database, head)
             elif seen.last >= goal:
@@ -139,6 +141,9 @@ class Relay:
                 seen = after
                 if seen.last >= goal and seen.database == database:
                     break
+            stuck = stuck + 1 if seen == before else 0
+        else:
+            return seen.last  # the next call tries again
         self._behind_since = None
         self._metrics.lag_seconds.labels("publish").set(0)
         return seen.last
@@ -187,7 +192,7 @@ class Relay:
         compared = not begins and seen.entry == seen.top
         rows = await self._history.events(last - compared, CHUNK + compared)
         own = rows.pop(0)[1] if compared and rows and rows[0][0] == last else seen.data
-        if not same_event(seen.data, own):
+        if compared and (seen.entry != f"{last}-0" or not same_event(seen.data, own)):
             self._proved = False  # the next look at it says how far they agree
             return await self._stream.look()
         if not rows:
