@@ -290,8 +290,8 @@ async def test_a_database_restored_while_redis_was_away_leaves_no_entry_of_the_o
     assert made.reason.startswith("stream_rebuilt: differs: ")
 
 
-@pytest.mark.parametrize("what", ["postgres", "redis"])
-async def test_a_restore_behind_an_outage_is_noticed_by_the_same_process(
+@pytest.mark.parametrize("what", ["postgres", "redis", "nothing"])
+async def test_a_restore_behind_an_outage_or_none_is_noticed_by_the_same_process(
     redis: Redis, what: str
 ) -> None:
     past = Past(50)
@@ -555,7 +555,7 @@ async def tried(
 async def test_rivals_in_any_order_delete_nothing_and_leave_no_hole(
     redis: Redis, seed: int
 ) -> None:
-    await tried(rivals_only_append, redis, f"{seed}", 150)
+    await tried(rivals_only_append, redis, f"{seed}", 120)
 
 
 async def test_rivals_restores_and_an_emptied_redis_end_in_history(redis: Redis, seed: int) -> None:

@@ -165,10 +165,11 @@ class Relay:
         if seen.database not in ("", database):
             return _Wrong("another_database", Seen(seen.database, "*"))
         if seen.last <= head:
-            # Its last entry is compared with each append; where that was deleted, here.
+            # Its last entry is compared with each append; where there is none to come, here.
             whole = self._proved and seen.database == database
             count = 1 if whole else CHUNK
-            if (whole and seen.entry in ("", seen.top)) or await newest_agree(
+            appends = seen.last < head and seen.entry in ("", seen.top)
+            if (whole and appends) or await newest_agree(
                 self._stream, self._history, head=head, count=count
             ):
                 self._proved = True
