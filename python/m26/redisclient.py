@@ -26,6 +26,7 @@ def connect(url: str, *, timeout: float = 3.0, as_text: bool = True) -> Redis:
         return Redis.from_url(
             url,
             decode_responses=as_text,
+            encoding_errors="surrogateescape",  # others write there too: no byte may end a run
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),

@@ -218,6 +218,33 @@ async def test_a_database_that_was_set_back_is_noticed_even_when_it_has_caught_u
     assert side.known() == (9, {"listed": 7, "bid": 2})
 
 
+async def test_a_database_restored_while_redis_was_away_leaves_stream_and_counts_as_history(
+    side: Side,
+) -> None:
+    with side.consumer():
+        await side.reaches(await side.happens(1, 2, 3, 4, 5, 6))
+        await side.acknowledged()
+        await side.redis.xgroup_create(STREAM, "slow", id="2-0")
+        async with side.connection.transaction():  # an older dump is restored
+            await side.connection.execute("DELETE FROM m26.auction_event WHERE seq > 2")
+            await side.connection.execute("DELETE FROM m26.auction WHERE auction_id > 2")
+            await side.connection.execute("UPDATE m26.stream_head SET seq = 2")
+        async with side.collector() as store:  # other things happen, and nobody publishes them
+            page = body(*[auction(i, bid=150, bids=1) for i in range(1, 7)], at=T0 + 600)
+            await Loader(store, Normalizer(RULES)).store("other", records(page))
+            head = await side.publish(store)
+        await side.reaches(head)
+
+    rows = await side.connection.fetch("SELECT seq, data FROM m26.event_json ORDER BY seq")
+    entries: Any = await side.redis.xrange(STREAM)
+    assert [(entry, fields["data"]) for entry, fields in entries] == [
+        (f"{row['seq']}-0", row["data"]) for row in rows
+    ]
+    assert side.known() == (8, {"listed": 6, "bid": 2})
+    slow = next(g for g in await side.redis.xinfo_groups(STREAM) if g["name"] == "slow")
+    assert slow["last-delivered-id"] == "2-0"
+
+
 async def test_a_lost_state_is_made_again(side: Side) -> None:
     with side.consumer():
         head = await side.happens(1, 2, 3)

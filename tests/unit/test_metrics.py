@@ -28,6 +28,7 @@ def test_every_metric_of_the_contract_has_its_name_and_type() -> None:
     assert dict(re.findall(r"^# TYPE (m26_\S+) (\S+)$", text, re.MULTILINE)) == {
         **CONTRACT,
         "m26_late_total": "counter",
+        "m26_stream_rebuilds_total": "counter",
     }
 
 

@@ -3,62 +3,64 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from redis.asyncio import Redis
 
 from m26.errors import StorageError
-from m26.publish.client import OUTAGES, plain
+from m26.publish.client import OUTAGES, plain, printable
+from m26.publish.proof import History, agreement, newest_agree, same_event
+from m26.publish.stream import DATABASE, STREAM, Rebuilt, Seen, Stream
 from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
 from m26.wake import Wake
 
+__all__ = ["CHUNK", "DATABASE", "STREAM", "History", "Relay"]
+
 _log = structlog.get_logger()
 
-STREAM = "m26:events"
-DATABASE = "m26:database"
 CHUNK = 500
 _IDLE = 1.0
 _SLOWEST = 5.0
+_PATIENCE = 10
+"""Steps that change nothing, as somebody else is always faster, before it is left for later."""
+_TELL = 600.0
+"""Seconds for which a rebuild stays in the status."""
 
-# KEYS stream, database id. ARGV database id, maxlen, seq of the first event, events…
-# All of a chunk or nothing of it: Redis refuses a script for lack of memory only before its first
-# write. Returns the stream's last seq, -1 when it has none; a chunk that does not follow it is not
-# written.
-_APPEND = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then
-  redis.call('DEL', KEYS[1])
-  redis.call('SET', KEYS[2], ARGV[1])
-end
-local last = -1
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then last = tonumber(string.match(info[i + 1], '^%d+')) end
-  end
-end
-local first = tonumber(ARGV[3])
-if #ARGV == 3 or (last >= 0 and last + 1 ~= first) then return last end
-for i = 4, #ARGV do
-  local id = string.format('%.0f-0', first + i - 4)
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], id, 'data', ARGV[i])
-end
-return first + #ARGV - 4
-"""
+_BECAUSE = {
+    "another_database": "it held the events of another database",
+    "set_back": "it was ahead of the database, which was set back",
+    "differs": "it told other events than the database, which was set back and went on",
+    "gap": "history was pruned past its end",
+    "emptied": "Redis was emptied",
+}
+_LOST = (
+    "A group that is gone was given events that history does not have: its consumers begin anew"
+    " from PostgreSQL, see the section on Redis in docs/DATA.md."
+)
 
 
-class History(Protocol):
-    """Where committed events are read from (`m26.store.database.Store`)."""
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """Why the stream cannot be gone on with."""
 
-    async def database_id(self) -> str: ...  # noqa: D102
-    async def head(self) -> int: ...  # noqa: D102
-    async def first_seq(self) -> int: ...  # noqa: D102
-    async def events(self, after: int, limit: int) -> list[tuple[int, str]]: ...  # noqa: D102
+    reason: str
+    found: Seen
+    """What this rests on: a rebuild compares it once more."""
+    groups_to: int = 0
+    """Groups that were given nothing after it were given what history tells."""
+    keep: int = 0
+    """The last entry that history agrees with."""
 
 
 class Relay:
-    """Publishes what `history` has committed. Storing never waits for it."""
+    """Publishes what `history` has committed. Storing never waits for it.
+
+    Any number of relays may publish the same history: each step compares in Redis what it was
+    decided by, so that nobody undoes what another one has done meanwhile.
+    """
 
     def __init__(
         self,
@@ -68,14 +70,19 @@ class Relay:
         maxlen: int,
         wake: Wake,
         telemetry: Telemetry,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
+        self._stream = Stream(redis, maxlen=maxlen)
         self._history = history
         self._maxlen = maxlen
-        self._wake = wake
+        self._wake, self._clock = wake, clock
         self._status, self._metrics = telemetry.status, telemetry.metrics
-        self._script = redis.register_script(_APPEND)
         self._behind_since: float | None = None
+        self._proved = False  # the stream's end was compared with history since the last outage
+        self._own = ""  # the database whose events this process has seen in the stream
+        self._taken = ""  # the database of another m26 that has taken the stream
+        self._word, self._word_until = ("", ""), 0.0
 
     async def run(self) -> None:
         """Publish for ever. Ends only by cancellation."""
@@ -93,44 +100,168 @@ class Relay:
                 wait = min(_SLOWEST, wait * 2)  # the store says so itself
             else:
                 wait = _IDLE
-                self._status.report("publish", State.COLLECTING)
             await self._wake.wait(at_most=wait)
 
     async def catch_up(self) -> int:
         """Publish all that is committed and not in the stream yet; the stream's last seq.
 
+        0 where the stream belongs to another database's m26, which the status tells.
+
         Raises:
             RedisError, OSError, StorageError: it went as far as it could.
         """
-        database, head = await self._history.database_id(), await self._history.head()
-        last = await self._append(database, 0, [])
-        if last > head:
-            _log.warning("publish.stream_ahead", stream=last, database=head)
-            await self._redis.delete(STREAM)  # the database was set back: rebuild from it
-            last = -1
-        if last < 0:
-            oldest = await self._history.first_seq()
-            last = max(oldest - 1, head - self._maxlen, 0)
-        while last < head:
-            self._behind()
-            events = await self._history.events(last, CHUNK)
-            if not events:
-                break
-            first = events[0][0]
-            reached = await self._append(database, first, [data for _, data in events])
-            if reached < first - 1 or (reached == last and first > last + 1):
-                # history was pruned past the stream's end: begin anew at what is kept
-                _log.warning("publish.gap", stream=reached, first_kept=first)
-                await self._redis.delete(STREAM)
-                reached = first - 1
-            last = reached
-        self._behind_since = None
-        self._metrics.lag_seconds.labels("publish").set(0)
+        try:
+            last = await self._catch_up()
+        except BaseException:
+            self._proved = False  # what was away may come back with another past
+            raise
+        self._tell()
         return last
 
-    async def _append(self, database: str, first: int, events: list[str]) -> int:
-        args: list[str | int] = [database, self._maxlen, first, *events]
-        return int(await self._script(keys=[STREAM, DATABASE], args=args))
+    async def _catch_up(self) -> int:
+        goal: int | None = None
+        stuck, seen = 0, await self._stream.look()
+        while stuck < _PATIENCE:
+            # The stream first, the head after it: only so a stream that is ahead of the head
+            # proves that the database was set back; else a rival may have committed in between.
+            database, head = await self._history.database_id(), await self._history.head()
+            goal = head if goal is None else min(goal, head)
+            if self._is_taken(seen, database):
+                return 0
+            before, wrong = seen, await self._wrong(seen, database, head)
+            if wrong is not None:
+                seen = await self._rebuild(seen, wrong, database, head)
+            elif seen.last >= goal:
+                break
+            else:
+                self._behind()
+                after = await self._append(seen, database, head)
+                if after is None:
+                    break
+                seen = after
+                if seen.last >= goal and seen.database == database:
+                    break
+            stuck = stuck + 1 if seen == before else 0
+        else:
+            return seen.last  # the next call tries again
+        self._behind_since = None
+        self._metrics.lag_seconds.labels("publish").set(0)
+        return seen.last
+
+    def _is_taken(self, seen: Seen, database: str) -> bool:
+        """Whether an m26 on another database has put its events in place of ours.
+
+        To take the stream back would begin a fight without end, so who came last has it.
+        """
+        taken = seen.database not in ("", database) and self._own == database
+        if taken and self._taken != seen.database:
+            _log.warning("publish.taken", stream_of=seen.database, database=database)
+        self._taken = seen.database if taken else ""
+        if taken:
+            self._behind()
+        return taken
+
+    async def _wrong(self, seen: Seen, database: str, head: int) -> _Wrong | None:
+        if seen.database not in ("", database):
+            return _Wrong("another_database", Seen(seen.database, "*"))
+        if seen.last <= head:
+            # Its last entry is compared with each append; where there is none to come, here.
+            whole = self._proved and seen.database == database
+            count = 1 if whole else CHUNK
+            appends = seen.last < head and seen.entry in ("", seen.top)
+            if (whole and appends) or await newest_agree(
+                self._stream, self._history, head=head, count=count
+            ):
+                self._proved = True
+                if seen.database == database:
+                    self._own = database
+                return None
+        self._proved = False
+        agreed, other = await agreement(self._stream, self._history, head=head, chunk=CHUNK)
+        ahead = seen.last > head
+        reason = "set_back" if ahead else "differs"
+        if other is None and not (ahead and agreed < seen.last):
+            reason = ""  # it was mended meanwhile
+        found = Seen(seen.database, seen.top if ahead else "*", *(other or ("", "")))
+        return _Wrong(reason, found, groups_to=agreed, keep=agreed)
+
+    async def _append(self, seen: Seen, database: str, head: int) -> Seen | None:
+        """The next events; what is there then, or None where history has no more."""
+        last, begins = seen.last, seen.last == 0
+        if begins:  # an empty stream takes only the number whose place it is
+            last = await self._begin(head)
+        compared = not begins and seen.entry == seen.top
+        rows = await self._history.events(last - compared, CHUNK + compared)
+        own = rows.pop(0)[1] if compared and rows and rows[0][0] == last else seen.data
+        if compared and (seen.entry != f"{last}-0" or not same_event(seen.data, own)):
+            self._proved = False  # the next look at it says how far they agree
+            return await self._stream.look()
+        if not rows:
+            return None
+        if not begins and rows[0][0] > last + 1:
+            _log.warning("publish.gap", stream=last, first_kept=rows[0][0])
+            wrong = _Wrong("gap", seen, groups_to=last)
+            return await self._rebuild(seen, wrong, database, head)
+        done, now = await self._stream.append(seen, database, rows)
+        if done:
+            if seen.top == "" and self._own == database:
+                self._rebuilt("emptied", seen, Rebuilt(done, now, [], []), head)
+            self._own = database
+        return now
+
+    async def _begin(self, head: int) -> int:
+        oldest = await self._history.first_seq()
+        return max(oldest - 1, head - self._maxlen, 0)
+
+    async def _rebuild(self, seen: Seen, wrong: _Wrong, database: str, head: int) -> Seen:
+        """Begin anew where history no longer agrees; what is there then."""
+        if not wrong.reason:
+            return await self._stream.look()
+        self._behind()
+        keep, start = wrong.keep, wrong.keep
+        if not keep:
+            start = wrong.groups_to if wrong.reason == "gap" else await self._begin(head)
+        rows = await self._history.events(start, CHUNK)
+        if rows and rows[0][0] != keep + 1:
+            keep = 0  # pruned meanwhile: what was kept would be followed by a hole
+        rebuilt = await self._stream.rebuild(
+            wrong.found, database, rows, groups_to=wrong.groups_to, keep=keep
+        )
+        if rebuilt.done:
+            self._own = database
+            self._rebuilt(wrong.reason, seen, rebuilt, head, keep)
+        return rebuilt.seen
+
+    def _rebuilt(self, reason: str, seen: Seen, rebuilt: Rebuilt, head: int, keep: int = 0) -> None:
+        lost = [f"{printable(name)} at {last}" for name, last in rebuilt.lost]
+        kept = [f"{printable(name)} at {last}" for name, last in rebuilt.kept]
+        _log.warning(
+            "publish.rebuilt",
+            reason=reason,
+            stream=seen.last,
+            database=head,
+            kept_to=keep,
+            groups_kept=kept,
+            groups_lost=lost,
+        )
+        self._metrics.stream_rebuilds.labels(reason).inc()
+        groups = f"; groups gone: {', '.join(lost)}" if lost else ""
+        if reason == "emptied":
+            groups = "; its groups are gone"
+        words = f"stream_rebuilt: {reason}: {_BECAUSE[reason]}{groups}"
+        advice = _LOST if groups else "Nothing: consumer groups go on where they were."
+        self._word, self._word_until = (words, advice), self._clock() + _TELL
+        self._tell()
+
+    def _tell(self) -> None:
+        reason, advice = self._word if self._clock() < self._word_until else ("", "")
+        if self._taken:
+            reason = f"stream_taken: another m26 publishes database {self._taken} to this Redis"
+            advice = (
+                "Give each database its own Redis or its own number in M26_REDIS__URL"
+                " (redis://host:6379/1), then restart this m26. Storing goes on."
+            )
+        self._status.report("publish", State.COLLECTING, reason=reason, advice=advice)
 
     async def _check_policy(self) -> None:
         info = await self._redis.info("memory")
@@ -143,7 +274,7 @@ class Relay:
             )
 
     def _behind(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._behind_since = self._behind_since or now
         self._metrics.lag_seconds.labels("publish").set(now - self._behind_since)
 

@@ -52,6 +52,12 @@ class Metrics:
             ["stage"],
             registry=r,
         )
+        self.stream_rebuilds = Counter(
+            "m26_stream_rebuilds_total",
+            "Times the Redis stream was rebuilt from history.",
+            ["reason"],
+            registry=r,
+        )
         self.journal_bytes = Gauge("m26_journal_bytes", "Bytes of journal on disk.", registry=r)
         self.journal_damaged = Gauge(
             "m26_journal_damaged", "Damaged places of the journal, unacknowledged.", registry=r
