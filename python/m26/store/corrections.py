@@ -64,9 +64,18 @@ WITH settings AS MATERIALIZED (
 )
 SELECT h.seq FROM m26.stream_head AS h, settings FOR UPDATE OF h"""
 
+# An event of a correction: its auction as it is, so that a new column comes by itself.
+_OWN = {
+    "seq": "$1::bigint + row_number() OVER (ORDER BY seen_at, auction_id, platform)",
+    "kind": "'closed'",
+    "observed_at": "seen_at",
+}
+_NAMES = ", ".join(name for name, _ in _native.EVENT_COLUMNS)
+_VALUES = ", ".join(_OWN.get(name, name) for name, _ in _native.EVENT_COLUMNS)
+
 # $1 stream head, $2 … the columns of _Correction. One whose outcome is not what it was when it was
 # looked at is left out: an observation has closed it since, by the newer rule.
-_CORRECT = """
+_CORRECT = f"""
 WITH given AS (
     SELECT * FROM unnest(
         $2::bigint[], $3::text[], $4::text[], $5::real[], $6::text[], $7::text[], $8::real[],
@@ -82,19 +91,12 @@ WITH given AS (
         AND a.outcome = g.was_outcome AND a.confidence = g.was_confidence
     RETURNING a.*, g.seen_at
 ), written AS (
-    INSERT INTO m26.auction_event (
-        seq, kind, platform, auction_id, card_id, card_version, card_instance_id, observed_at,
-        posted_at, expires_at, status, start_price, buyout_price, current_bid, next_bid, bids,
-        median_price, min_price, max_price, outcome, outcome_via, evidence, confidence, final_price)
-    SELECT
-        $1::bigint + row_number() OVER (ORDER BY seen_at, auction_id, platform), 'closed',
-        platform, auction_id, card_id, card_version, card_instance_id, seen_at,
-        posted_at, expires_at, status, start_price, buyout_price, current_bid, next_bid, bids,
-        median_price, min_price, max_price, outcome, outcome_via, evidence, confidence, final_price
+    INSERT INTO m26.auction_event ({_NAMES})
+    SELECT {_VALUES}
     FROM corrected
     RETURNING seq
 )
-SELECT count(*) FROM written"""
+SELECT count(*) FROM written"""  # noqa: S608 - columns of ours
 
 _MOVE = """
 UPDATE m26.stream_head

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from m26._native import AUCTION_ROW_COLUMNS
+
 # The settings first: a batch touches thousands of rows of maybe millions, always by index. Left to
 # itself the planner reads all of `auction` for every batch until it has some hundred thousand.
 # Limits of time are the session's own; those for behind a pooler, which does not keep any.
@@ -84,34 +86,24 @@ CREATE_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS {STAGE} (LIKE m26.auction) ON C
 # the table a new file and its catalog rows a dead version each.
 EMPTY_STAGE = f"TRUNCATE pg_temp.{STAGE}"
 
+# Of a rewritten row all but its key, its first sight and its outcome: a new column comes by itself.
+_STAYS = {
+    *("platform", "auction_id", "first_seen"),
+    *("outcome", "outcome_via", "evidence", "confidence", "final_price", "closed_at"),
+}
+_REWRITTEN = "".join(f"    {c} = s.{c},\n" for c, _ in AUCTION_ROW_COLUMNS if c not in _STAYS)
+
 # An outcome stays what it was unless this batch gave one.
-REWRITE_AUCTIONS = """
+REWRITE_AUCTIONS = f"""
 UPDATE m26.auction AS a SET
-    card_id = s.card_id,
-    card_version = s.card_version,
-    card_instance_id = s.card_instance_id,
-    acquired_at = s.acquired_at,
-    posted_at = s.posted_at,
-    expires_at = s.expires_at,
-    status = s.status,
-    start_price = s.start_price,
-    buyout_price = s.buyout_price,
-    current_bid = s.current_bid,
-    next_bid = s.next_bid,
-    bids = s.bids,
-    median_price = s.median_price,
-    min_price = s.min_price,
-    max_price = s.max_price,
-    last_seen = s.last_seen,
-    observed_at = s.observed_at,
-    outcome = coalesce(s.outcome, a.outcome),
+{_REWRITTEN}    outcome = coalesce(s.outcome, a.outcome),
     outcome_via = CASE WHEN s.outcome IS NULL THEN a.outcome_via ELSE s.outcome_via END,
     evidence = coalesce(s.evidence, a.evidence),
     confidence = coalesce(s.confidence, a.confidence),
     final_price = CASE WHEN s.outcome IS NULL THEN a.final_price ELSE s.final_price END,
     closed_at = coalesce(s.closed_at, a.closed_at)
 FROM pg_temp.m26_stage_auction AS s
-WHERE a.platform = s.platform AND a.auction_id = s.auction_id"""
+WHERE a.platform = s.platform AND a.auction_id = s.auction_id"""  # noqa: S608 - columns of ours
 
 # $1 how many at most; the number of those that were there. The stream head is locked.
 FOLD_SIGHTINGS = """
