@@ -1,10 +1,12 @@
-"""A simulator whose clock stands still, and a signed-in client of it, for a module."""
+"""A simulator whose clock stands still with a signed-in client, for a module; a Redis client."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from redis.asyncio import Redis
+from tests.support import relays
 from tests.support.simulator import Client, Simulator, simulator
 from tests.support.worldclock import START, WorldClock
 
@@ -29,3 +31,9 @@ def signed_in(sim: Simulator) -> Iterator[Client]:
 def client(sim: Simulator, signed_in: Client) -> Iterator[Client]:
     yield signed_in
     sim.control(clear_faults=True)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    async with relays.client(redis_url) as made:
+        yield made

@@ -15,7 +15,7 @@ from tests.service.test_drain import draining
 from tests.support.proxy import Faults, Proxy
 from tests.support.wire import T0, auction, body, records
 
-from m26.cli import checks
+from m26.cli import database_checks
 from m26.embedded.postgres import Postgres
 from m26.normalizer import Normalizer
 from m26.status.conditions import State
@@ -209,11 +209,11 @@ async def test_settings_that_are_refused_at_the_start_cost_no_connection(
 async def test_the_doctor_names_who_holds_the_stream_head(database: str) -> None:
     async with opened(database) as store:
         await store.migrate()
-        free = await checks.stream_head(store)
+        free = await database_checks.stream_head(store)
         async with session(database, "psql") as other, other.transaction():
             await other.execute(HEAD)
             await other.execute("SELECT pg_sleep(0.3)")
-            held = await checks.stream_head(store, patience=0.2)
+            held = await database_checks.stream_head(store, patience=0.2)
             pid = await other.fetchval("SELECT pg_backend_pid()")
 
     assert (free.result, held.result) == ("ok", "warn")
@@ -223,11 +223,11 @@ async def test_the_doctor_names_who_holds_the_stream_head(database: str) -> None
 
 async def test_the_doctor_says_that_the_schema_is_of_a_newer_m26(database: str) -> None:
     async with opened(database) as store, session(database, "psql") as other:
-        assert (await checks.schema(store)).fix == "m26 db migrate"
+        assert (await database_checks.schema(store)).fix == "m26 db migrate"
         await store.migrate()
-        assert (await checks.schema(store)).result == "ok"
+        assert (await database_checks.schema(store)).result == "ok"
         await other.execute("UPDATE m26.stream_head SET schema_epoch = 9999")
-        newer = await checks.schema(store)
+        newer = await database_checks.schema(store)
 
     assert newer.result == "fail"
     assert "9999" in newer.found

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from m26.auth.report import Health
-from m26.cli import checks, documents
+from m26.cli import auth_documents, checks, documents
 from m26.cli.replay import Replayed
 from m26.models import EventView
 from m26.status.views import StatusView
@@ -44,13 +44,13 @@ DOCUMENTS: dict[str, Any] = {
     "normalize": documents.NormalizeView,
     "replay": list[Replayed],
     "sim": documents.SimulatorView,
-    "auth import": documents.ImportView,
-    "auth login": documents.AddressView | documents.LoginView,
+    "auth import": auth_documents.ImportView,
+    "auth login": documents.AddressView | auth_documents.LoginView,
     "auth status": list[Health],
-    "auth rebuild": documents.RebuildView,
-    "auth forget": documents.ForgetView,
-    "auth rekey": documents.RekeyView | documents.NewKeyView,
-    "auth addon": documents.AddonView,
+    "auth rebuild": auth_documents.RebuildView,
+    "auth forget": auth_documents.ForgetView,
+    "auth rekey": auth_documents.RekeyView | auth_documents.NewKeyView,
+    "auth addon": auth_documents.AddonView,
     "config show": list[documents.SettingView],
     "rejects ls": documents.RejectsView,
     "rejects show": documents.RejectView,

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from m26.app import servers
-from m26.app.accounts import assignment, due_seconds
+from m26.app.accounts import assignment
 from m26.app.chores import chores
 from m26.app.collectors import ask, collecting
 from m26.app.correcting import correcting
@@ -85,17 +85,8 @@ async def running(
             _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
-        rules, due = assigned.profile.card, due_seconds(assigned.profile, settings, clock)
         drain = await enter(
-            storing(
-                process,
-                journal,
-                store,
-                rules=rules,
-                due=due,
-                journaled=journaled,
-                committed=committed,
-            )
+            storing(process, assigned, journal, store, journaled=journaled, committed=committed)
         )
         keeper = Keeper(journal, blocked=lambda: drain.blocked, wake=journaled, telemetry=telemetry)
         cache = await enter(TicketCache(used.redis.url, vault=vault))

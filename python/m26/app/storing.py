@@ -8,6 +8,7 @@ from functools import partial
 
 from anyio.to_thread import run_sync
 
+from m26.app.accounts import Assignment, due_seconds
 from m26.app.alarms import Alarms
 from m26.app.process import Process, beside
 from m26.config import Settings
@@ -16,7 +17,6 @@ from m26.limits.book import promised
 from m26.normalizer import Normalizer
 from m26.store.database import Store
 from m26.store.drain import Drain
-from m26.upstream.profile import CardRules
 from m26.wake import Wake
 
 
@@ -39,24 +39,22 @@ async def journaling(settings: Settings) -> AsyncIterator[Journal]:
 @asynccontextmanager
 async def storing(
     process: Process,
+    assigned: Assignment,
     journal: Journal,
     store: Store,
     *,
-    rules: CardRules,
     journaled: Wake,
     committed: Wake,
-    due: float,
 ) -> AsyncIterator[Drain]:
     """Store what the journal holds and what comes to it; tell what is gone, and what waits long.
 
     Args:
         process: of this run.
+        assigned: how cards are read, and how often a page is due.
         journal: where pages are.
         store: the database.
-        rules: how cards are read.
         journaled: set when a page is durable.
         committed: set after each commit.
-        due: seconds within which a page is due to be stored.
 
     Raises:
         StorageError: the database does not answer, or the journal cannot be written.
@@ -64,13 +62,14 @@ async def storing(
     drain = Drain(
         journal,
         store,
-        normalizer=lambda: Normalizer(rules),
+        normalizer=lambda: Normalizer(assigned.profile.card),
         wake=journaled,
         committed=committed.set,
         telemetry=process.telemetry,
         clock=process.clock,
     )
     await drain.open()
+    due = due_seconds(assigned.profile, process.settings, process.clock)
     alarms = Alarms(journal.damage, drain, due, process.telemetry)
     alarms.look()  # before anyone can ask
     async with beside(drain.run, alarms.run):

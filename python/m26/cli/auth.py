@@ -15,7 +15,7 @@ from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
     from m26.auth import intake
-    from m26.cli.documents import AddonView, CaptureView, FoundView, ImportView
+    from m26.cli.auth_documents import AddonView, CaptureView, FoundView, ImportView
 
 _GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
 """The gateway needs old TLS renegotiation, which mitmproxy allows only without verification."""

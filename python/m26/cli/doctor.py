@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from m26.cli import checks
 from m26.cli.checks import Check, DoctorView
+from m26.cli.database_checks import database
 from m26.cli.options import Options
 from m26.cli.output import console, dump_json, text
 from m26.errors import ConfigError, M26Error
@@ -52,7 +53,7 @@ async def examine(loaded: Loaded) -> list[Check]:
             found.append(_failed(name, error))
     reachable = all(check.result != "fail" for check in found if check.name == "PostgreSQL")
     try:
-        found += await checks.database(loaded, reachable=reachable)
+        found += await database(loaded, reachable=reachable)
     except (M26Error, OSError, ValueError) as error:
         found.append(_failed("schema", error))
     return found

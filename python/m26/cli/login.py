@@ -14,7 +14,8 @@ from m26.cli.options import Options
 from m26.cli.output import dump_json
 
 if TYPE_CHECKING:
-    from m26.cli.documents import AddressView, LoginView
+    from m26.cli.auth_documents import LoginView
+    from m26.cli.documents import AddressView
 
 _GUIDE = """\
 1. Open this address in a browser and log in:

@@ -14,7 +14,7 @@ from m26.cli.output import dump_json, table
 
 if TYPE_CHECKING:
     from m26.app.upkeep import Upkeep
-    from m26.cli.documents import RebuildView
+    from m26.cli.auth_documents import RebuildView
 
 _USAGE, _AUTH = 2, 4
 

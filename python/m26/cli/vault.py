@@ -14,7 +14,7 @@ from m26.errors import AuthError, ConfigError, UsageError
 
 if TYPE_CHECKING:
     from m26.auth.vault import Vault
-    from m26.cli.documents import ForgetView, NewKeyView, RekeyView
+    from m26.cli.auth_documents import ForgetView, NewKeyView, RekeyView
 
 _FLAG = Parameter(negative="")
 _STAYS = (
