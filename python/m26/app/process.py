@@ -26,11 +26,20 @@ class Process:
 
 @asynccontextmanager
 async def beside(*tasks: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Run `tasks` beside the block, which ends them; one that fails ends the block."""
+    """Run `tasks` beside the block, which ends them; one that fails ends the block.
+
+    The block's own error goes on as it is: a group a stage would wrap it as often as there are
+    stages.
+    """
+    failure: Exception | None = None
     async with anyio.create_task_group() as group:
         for task in tasks:
             group.start_soon(task)
         try:
             yield
+        except Exception as error:  # noqa: BLE001 - raised below, outside of the group
+            failure = error
         finally:
             group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
