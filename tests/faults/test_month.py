@@ -74,7 +74,7 @@ class Month:
                 held = self.vault.read("main")  # in this turn of the loop: time stands still
                 left = forecast(held, self.profile, now=now).seconds_left
                 self.forecasts.append((now, left))
-            await anyio.sleep(0.005)  # some minutes of the run
+            await anyio.sleep(0.001)
 
     async def rebuild(self) -> None:
         """What cron does every week."""
@@ -249,6 +249,9 @@ async def test_a_capture_without_a_refresh_token_ends_when_the_forecast_says(
         assert stop.reason == "no_credentials"
         assert "m26 auth" in stop.what_to_do
         assert ended - 600 <= made.clock.time() <= ended + _HOUR
-        for told_at, left in made.forecasts[:6]:
+        # Later a session in use may outlive the token, and the forecast counts that in.
+        early = [told for told in made.forecasts if told[0] < ended - _HOUR / 2]
+        assert len(early) >= 3
+        for told_at, left in early:
             assert left is not None
             assert abs(left - (ended - told_at)) <= _TOLERANCE * (ended - told_at)
