@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import anyio
-
 from m26.app import alarms
 from m26.app.accounts import Assignment, due_seconds
 from m26.app.collectors import Collector
-from m26.app.process import Process
+from m26.app.process import Process, background
 from m26.app.servers import Servers
 from m26.config import Settings
 from m26.home.runfile import announced
@@ -58,14 +56,11 @@ async def serving(
         token=web.token.get_secret_value() if web.token else None,
         hosts=guard.allowed_hosts(web),
     )
-    async with anyio.create_task_group() as group:
+    async with background() as group:
         url = await group.start(partial(serve, app, host=web.host, port=web.port))
-        try:
-            observer.served_at(url)
-            with announced(settings.home, url=url):
-                yield observer
-        finally:
-            group.cancel_scope.cancel()
+        observer.served_at(url)
+        with announced(settings.home, url=url):
+            yield observer
 
 
 def _setup(settings: Settings, assigned: Assignment, used: Servers, version: str) -> Setup:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from m26.clock import Clock
 from m26.config import Settings
@@ -25,21 +26,28 @@ class Process:
 
 
 @asynccontextmanager
-async def beside(*tasks: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Run `tasks` beside the block, which ends them; one that fails ends the block.
+async def background() -> AsyncIterator[TaskGroup]:
+    """A group of tasks that ends with the block; one that fails ends the block.
 
     The block's own error goes on as it is: a group a stage would wrap it as often as there are
     stages.
     """
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
-        for task in tasks:
-            group.start_soon(task)
         try:
-            yield
+            yield group
         except Exception as error:  # noqa: BLE001 - raised below, outside of the group
             failure = error
         finally:
             group.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+@asynccontextmanager
+async def beside(*tasks: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run `tasks` in the `background` of the block."""
+    async with background() as group:
+        for task in tasks:
+            group.start_soon(task)
+        yield

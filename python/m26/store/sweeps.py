@@ -18,18 +18,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTED = ("seen", "new", "changed")
 _FACTS = ("pages_asked", "pages_answered", "truncated", "complete", "why")
 
-_COUNT = """
-INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed)
-VALUES ($1, $2::jsonb - '{offset,count}'::text[], $3, $4, $5, $6, $7)
+_ADD = """\
 ON CONFLICT (platform, started_at) DO UPDATE SET
     pages_answered = s.pages_answered + excluded.pages_answered,
     seen = s.seen + excluded.seen,
     new = s.new + excluded.new,
     changed = s.changed + excluded.changed"""
-_CLOSE = """
-INSERT INTO m26.sweep AS s (
-    platform, query, started_at, pages_asked, pages_answered, truncated, complete, why, finished_at)
-VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9)
+_END = """\
 ON CONFLICT (platform, started_at) DO UPDATE SET
     pages_asked = excluded.pages_asked,
     pages_answered = excluded.pages_answered,
@@ -37,22 +32,27 @@ ON CONFLICT (platform, started_at) DO UPDATE SET
     complete = excluded.complete,
     why = excluded.why,
     finished_at = excluded.finished_at"""
+_COUNT = f"""
+INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed)
+VALUES ($1, $2::jsonb - '{{offset,count}}'::text[], $3, $4, $5, $6, $7)
+{_ADD}"""  # noqa: S608 - made of constants
+_CLOSE = f"""
+INSERT INTO m26.sweep AS s (
+    platform, query, started_at, pages_asked, pages_answered, truncated, complete, why, finished_at)
+VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9)
+{_END}"""  # noqa: S608 - made of constants
 
 
 # The same of a batch that is staged, with the rows as JSON in a setting of the transaction.
-COUNT_STAGED = """
+COUNT_STAGED = f"""
 INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed)
-SELECT platform, query::jsonb - '{offset,count}'::text[], started_at,
+SELECT platform, query::jsonb - '{{offset,count}}'::text[], started_at,
     pages_answered, seen, new, changed
 FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'counted') AS r (
     platform text, query text, started_at timestamptz,
     pages_answered int, seen int, new int, changed int)
-ON CONFLICT (platform, started_at) DO UPDATE SET
-    pages_answered = s.pages_answered + excluded.pages_answered,
-    seen = s.seen + excluded.seen,
-    new = s.new + excluded.new,
-    changed = s.changed + excluded.changed"""
-CLOSE_STAGED = """
+{_ADD}"""  # noqa: S608 - made of constants
+CLOSE_STAGED = f"""
 INSERT INTO m26.sweep AS s (
     platform, query, started_at, pages_asked, pages_answered, truncated, complete, why, finished_at)
 SELECT platform, query::jsonb, started_at,
@@ -60,13 +60,7 @@ SELECT platform, query::jsonb, started_at,
 FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'closed') AS r (
     platform text, query text, started_at timestamptz, pages_asked int, pages_answered int,
     truncated boolean, complete boolean, why text, finished_at timestamptz)
-ON CONFLICT (platform, started_at) DO UPDATE SET
-    pages_asked = excluded.pages_asked,
-    pages_answered = excluded.pages_answered,
-    truncated = excluded.truncated,
-    complete = excluded.complete,
-    why = excluded.why,
-    finished_at = excluded.finished_at"""
+{_END}"""  # noqa: S608 - made of constants
 
 Key = tuple[str, int]
 """Platform, and start of the sweep in microseconds."""
