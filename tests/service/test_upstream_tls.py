@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from tests.support.bareserver import SIM, answering, client, search, self_signed
 
 from m26.errors import ConfigError
 from m26.upstream.client import GatewayClient, tls_context
+from m26.upstream.connection import Connection
 from m26.upstream.replies import classify_transport
 from m26.upstream.verdicts import Action, BrokenTransferError
 
@@ -64,3 +66,26 @@ async def test_a_self_signed_peer_is_a_stop_and_sees_no_request(
             assert caught.value.reason == "certificate"
             assert classify_transport(caught.value).action is Action.STOP
     assert server.heads == []
+
+
+async def test_a_record_behind_a_replys_last_one_is_not_the_next_reply(tmp_path: Path) -> None:
+    ban = b'{"error":{"errorname":"AUTH_ERR_BANNED"}}'
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        replies = (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+            for body in (b"{}", ban)
+        )
+        writer.writelines(replies)  # two records of one segment
+
+    server_side = self_signed(tmp_path)
+    trusting = ssl.create_default_context(cafile=tmp_path / "server.pem")
+    trusting.check_hostname = False
+    async with (
+        serving(behave, server_side) as server,
+        GatewayClient(
+            profile=SIM, platform="sim", base_url=server.url, transport=Connection(trusting)
+        ) as gateway,
+    ):
+        assert [(await search(gateway)).body for _ in range(3)] == [b"{}"] * 3
+        assert server.connections == 3

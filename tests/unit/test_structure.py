@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = sorted((ROOT / "python" / "m26").rglob("*.py"))
 RUST = sorted(p for p in (ROOT / "rust").rglob("*.rs") if "target" not in p.relative_to(ROOT).parts)
 TESTS = sorted(path for name in ("tests", "benches") for path in (ROOT / name).rglob("*.py"))
-NETWORK = {"httpx", "asyncpg", "redis", "starlette", "uvicorn"}
+NETWORK = {"h11", "httpx", "asyncpg", "redis", "starlette", "uvicorn"}
 
 
 def test_what_is_installed_is_what_was_locked() -> None:

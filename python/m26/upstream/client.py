@@ -17,6 +17,7 @@ import structlog
 
 from m26.errors import ConfigError
 from m26.upstream import commands
+from m26.upstream.connection import Connection
 from m26.upstream.profile import Command, Profile
 from m26.upstream.replies import Reply
 from m26.upstream.secret import Secret
@@ -27,7 +28,6 @@ from m26.upstream.verdicts import BrokenTransferError
 DEADLINE: Final = 20.0
 """Seconds from connecting to the last byte; a drip cannot stretch it."""
 
-_KEEPALIVE = 600.0  # requests are 21 s apart by default; httpx would hang up after 5
 _LEGACY_SERVER_CONNECT = getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # named since Python 3.12
 
 _log = structlog.get_logger(__name__)
@@ -72,8 +72,8 @@ class GatewayClient:
         """The server's clock minus ours in seconds, by the last reply's ``Date``."""
         wal = _checked(base_url or profile.wal.base_url)
         oauth = _checked(oauth_url or profile.oauth.base_url)
-        self._wal = _http(wal, transport or _network(legacy=profile.wal.legacy_tls))
-        self._oauth = _http(oauth, transport or _network(legacy=False))
+        self._wal = _http(wal, transport or Connection(tls_context(legacy=profile.wal.legacy_tls)))
+        self._oauth = _http(oauth, transport or Connection(tls_context(legacy=False)))
 
     async def __aenter__(self) -> Self:
         return self
@@ -202,18 +202,10 @@ def tls_context(*, legacy: bool) -> ssl.SSLContext:
     All connections share one of each kind: reading the authorities' certificates takes 30 ms.
     """
     context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
     if legacy:
         context.options |= _LEGACY_SERVER_CONNECT
     return context
-
-
-def _network(*, legacy: bool) -> httpx.AsyncHTTPTransport:
-    limits = httpx.Limits(
-        max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE
-    )
-    return httpx.AsyncHTTPTransport(
-        verify=tls_context(legacy=legacy), http1=True, http2=False, limits=limits, trust_env=False
-    )
 
 
 def _http(base_url: str, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
