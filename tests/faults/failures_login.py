@@ -17,7 +17,6 @@ LOGIN: Sequence[Row] = (
         )
         for way, fault in (
             ("503", {"fault": "unavailable"}),
-            ("no_refresh_token", {"fault": "no_refresh_token"}),
             ("no_access_token", {"fault": "no_access_token"}),
             ("malformed", {"fault": "malformed"}),
         )

@@ -66,7 +66,7 @@ def _classify(data: bytes) -> object:
     if isinstance(tokens, TokenAnswer):
         assert reply.status == 200
         assert tokens.access_token
-        assert tokens.refresh_token
+        assert tokens.refresh_token is None or tokens.refresh_token
         assert tokens.expires_in > 0
     if isinstance(login, LoginAnswer):
         assert reply.status == 200

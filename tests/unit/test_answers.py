@@ -14,15 +14,27 @@ def reply(status: int = 200, body: bytes = b"") -> Reply:
     return Reply(status=status, content_type="", body=body, fetched_at=0, seconds=0.1)
 
 
-def test_tokens_are_read_only_when_both_are_there() -> None:
+def test_tokens_are_read_whatever_their_life_is_written_as() -> None:
     pair = b'{"access_token":"CANARY-A","refresh_token":"CANARY-R","expires_in":"3600"}'
     answer = read_tokens(reply(body=pair))
     assert isinstance(answer, TokenAnswer)
     assert answer.access_token.reveal() == "CANARY-A"
+    assert answer.refresh_token is not None
     assert answer.refresh_token.reveal() == "CANARY-R"
     assert answer.expires_in == 3_600
-    for partial in (b'{"access_token":"CANARY-A"}', b'{"refresh_token":"x"}', b"{}", b"", b"[1]"):
-        assert read_tokens(reply(body=partial)) == verdict("token_unavailable", "HTTP 200")
+
+
+@pytest.mark.parametrize("more", [b"", b',"refresh_token":null', b',"refresh_token":""'])
+def test_an_access_token_is_good_without_a_refresh_token(more: bytes) -> None:
+    answer = read_tokens(reply(body=b'{"access_token":"CANARY-A","expires_in":60' + more + b"}"))
+    assert isinstance(answer, TokenAnswer)
+    assert answer.access_token.reveal() == "CANARY-A"
+    assert (answer.refresh_token, answer.expires_in) == (None, 60)
+
+
+@pytest.mark.parametrize("body", [b'{"refresh_token":"x"}', b"{}", b"", b"[1]"])
+def test_an_answer_without_an_access_token_is_none(body: bytes) -> None:
+    assert read_tokens(reply(body=body)) == verdict("token_unavailable", "HTTP 200")
 
 
 @pytest.mark.parametrize("life", [b"0", b"-5", b"true", b'"soon"', b"null", b"[]"])

@@ -122,6 +122,22 @@ def test_what_it_writes_is_what_an_import_reads_and_no_more(tmp_path: Path, star
     assert len(problems) == 2  # it holds no auctions
 
 
+def test_a_refresh_token_that_stays_in_force_is_written_and_a_spent_one_is_not(
+    tmp_path: Path, start: Start
+) -> None:
+    asked = urlencode({"grant_type": "refresh_token", "refresh_token": "CANARY-SENT"})
+    for number, more in enumerate(({}, {"refresh_token": "CANARY-NEXT"})):
+        addon = start(tmp_path / str(number))
+        answer = orjson.dumps({"access_token": "CANARY-A"} | more).decode()
+        addon.see(flow("/connect/token", asked, answer))
+        (path,) = (tmp_path / str(number)).iterdir()
+        tokens = read_credentials(path).tokens
+        assert tokens is not None
+        assert tokens.refresh is not None
+        assert tokens.refresh.reveal() == more.get("refresh_token", "CANARY-SENT")
+        assert ("CANARY-SENT" in path.read_text()) is (not more)
+
+
 def test_the_file_is_whole_after_each_exchange_and_private(tmp_path: Path, start: Start) -> None:
     addon = start(tmp_path / "deep" / "captures")
     for count, exchange in enumerate((login_flow(), process_flow(), token_flow()), 1):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from tests.support.captures import BEGAN, SESSION, entry, login_entry, process_entry, token_entry
@@ -54,6 +55,23 @@ def test_of_several_pairs_the_newest_is_taken_whatever_their_order(tmp_path: Pat
     found = read(tmp_path, token_entry(9, second=50), token_entry(1), token_entry(5, second=30))
     assert found.tokens is not None
     assert found.tokens.access.reveal() == "CANARY-ACCESS-9"
+
+
+def test_a_refresh_answered_without_a_refresh_token_leaves_the_one_that_was_sent(
+    tmp_path: Path,
+) -> None:
+    asked = urlencode({"grant_type": "refresh_token", "refresh_token": "CANARY/SENT"})
+    answers = ({"access_token": "CANARY-ACCESS-2", "expires_in": 60}, {"expires_in": 60})
+    mime = "application/x-www-form-urlencoded"
+    kept, none = (
+        read(tmp_path, entry("/connect/token", asked, answer, mime=mime)).tokens
+        for answer in answers
+    )
+    assert none is None
+    assert kept is not None
+    assert kept.access.reveal() == "CANARY-ACCESS-2"
+    assert kept.refresh is not None
+    assert kept.refresh.reveal() == "CANARY/SENT"
 
 
 def test_a_bundle_seen_twice_is_one(tmp_path: Path) -> None:

@@ -203,6 +203,15 @@ async def test_a_code_becomes_a_saved_pair_for_one_request_of_the_budget(tmp_pat
     assert held.client_id == WHO.client_id
 
 
+async def test_a_login_without_a_refresh_token_is_good_for_as_long_as_its_access_token(
+    tmp_path: Path,
+) -> None:
+    stored(tmp_path, credentials())  # whose refresh token may be another person's
+    held, _ = await log_in(tmp_path, Upstream(token=[token_answer(refresh_token=None)]))
+    assert held.tokens == replace(tokens(2), refresh=None)
+    assert held == Vault.open(tmp_path).read("main")
+
+
 async def test_a_new_login_ends_what_was_wrong_with_the_old_one(tmp_path: Path) -> None:
     stored(
         tmp_path,
@@ -228,7 +237,7 @@ async def test_a_new_login_ends_what_was_wrong_with_the_old_one(tmp_path: Path) 
         (httpx.Response(400, json={"error": "invalid_grant"}), AuthError, 4),
         (httpx.Response(400, json={"error": "invalid_client"}), RefusedError, 4),
         (httpx.Response(503), UnavailableError, 5),
-        (token_answer(refresh_token=None), UnavailableError, 5),
+        (token_answer(access_token=None), UnavailableError, 5),
         (httpx.ConnectError("no"), TransportError, 5),
         (httpx.ReadError("reset"), TransportError, 5),
     ],

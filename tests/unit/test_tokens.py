@@ -6,6 +6,8 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+import structlog
+from structlog.testing import capture_logs
 from tests.support.gateway import (
     NOW,
     Upstream,
@@ -69,6 +71,26 @@ async def test_a_new_pair_is_in_the_vault_when_it_is_returned(tmp_path: Path) ->
     sent = form(upstream.asked[0][1])
     assert sent["refresh_token"] == "CANARY-REFRESH-1"
     assert sent["client_id"] == SIM.oauth.client_id
+
+
+async def test_an_answer_without_a_refresh_token_leaves_the_old_one_in_force(
+    tmp_path: Path,
+) -> None:
+    vault = stored(tmp_path, credentials(refreshes_unanswered=1))
+    refresher = Refresher(tmp_path, Upstream(token=[token_answer(refresh_token=None)]))
+    structlog.reset_defaults()  # another test may have raised the level
+    with capture_logs() as lines:
+        assert await refresher() == "CANARY-ACCESS-2"
+    held = vault.read("main")
+    assert held.tokens == replace(tokens(2, at=NOW + 100), refresh=Secret("CANARY-REFRESH-1"))
+    assert (held.refreshes_unanswered, held.uses["refresh_token"].accepted) == (0, 1)
+    refresher.upstream.token = [token_answer(3)]
+    with capture_logs() as more:
+        assert await refresher() == "CANARY-ACCESS-3"
+    sent = [form(request)["refresh_token"] for _, request in refresher.upstream.asked]
+    assert sent == ["CANARY-REFRESH-1"] * 2
+    told = [line for line in lines + more if line["event"] == "auth.tokens_renewed"]
+    assert [line["refresh_token"] for line in told] == ["kept", "new"]
 
 
 async def test_the_client_of_the_capture_goes_before_the_profiles(tmp_path: Path) -> None:
@@ -155,7 +177,6 @@ async def test_a_wrong_client_stops_but_spares_the_token(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "answer",
     [
-        token_answer(refresh_token=None),
         token_answer(access_token=None),
         httpx.Response(503, text="<html>"),
         httpx.Response(500, json={}),

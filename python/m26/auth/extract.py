@@ -23,7 +23,6 @@ from m26.errors import ShapeError, UsageError
 from m26.upstream.answers import (
     LoginAnswer,
     TokenAnswer,
-    read_access,
     read_login,
     read_tokens,
     whole,
@@ -203,17 +202,19 @@ def _part(flow: Flow) -> _Part | None:
 
 
 def _token(flow: Flow) -> _Part:
-    at, reply = flow.ended_at / 1e6, _reply(flow)
-    answer, granted = read_tokens(reply), read_access(reply)
-    client_id, client_secret = (
-        Secret(flow.form[name]) if name in flow.form else None
-        for name in ("client_id", "client_secret")
+    at, answer = flow.ended_at / 1e6, read_tokens(_reply(flow))
+    client_id, client_secret, sent = (
+        Secret(flow.form[name]) if flow.form.get(name) else None
+        for name in ("client_id", "client_secret", "refresh_token")
     )
     tokens = None
-    if granted is not None:  # without a refresh token it still works for hours
-        access, life = granted
-        refresh = answer.refresh_token if isinstance(answer, TokenAnswer) else None
-        tokens = Tokens(access=access, refresh=refresh, expires_at=at + life, obtained_at=at)
+    if isinstance(answer, TokenAnswer):  # without a refresh token it still works for hours
+        tokens = Tokens(
+            access=answer.access_token,
+            refresh=answer.refresh_token or sent,
+            expires_at=at + answer.expires_in,
+            obtained_at=at,
+        )
     return _Part(at=at, client_id=client_id, client_secret=client_secret, tokens=tokens)
 
 

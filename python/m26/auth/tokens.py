@@ -154,13 +154,18 @@ async def _call(
     if isinstance(answer, TokenAnswer):
         tokens = Tokens(
             access=answer.access_token,
-            refresh=answer.refresh_token,
+            refresh=answer.refresh_token or sent.refresh,
             expires_at=now + answer.expires_in,
             obtained_at=now,
         )
         entry.tally.accept(_TOKEN, now)
         await entry.settle(_pair(sent, tokens))
-        _log.info("auth.tokens_renewed", account=entry.account, seconds=round(answer.expires_in))
+        _log.info(
+            "auth.tokens_renewed",
+            account=entry.account,
+            seconds=round(answer.expires_in),
+            refresh_token="kept" if tokens.refresh == sent.refresh else "new",
+        )
         return tokens
     if answer.action is Action.STOP:
         refused = answer.reason if answer.reason == _FINAL else None

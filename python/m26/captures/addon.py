@@ -91,8 +91,9 @@ def _needed(flow: HTTPFlow, path: str) -> tuple[str, dict[str, str], dict[str, A
     """What a flow is, and the little of its request and its reply that m26 reads."""
     sent, answered = flow.request.get_text(strict=False), flow.response.get_text(strict=False)
     if path.endswith(_TOKEN):
-        form = _pick(dict(parse_qsl(sent or "")), "client_id", "client_secret")
         tokens = _pick(_parsed(answered), "access_token", "refresh_token", "expires_in")
+        in_force = () if tokens.get("refresh_token") else ("refresh_token",)  # RFC 6749, section 6
+        form = _pick(dict(parse_qsl(sent or "")), "client_id", "client_secret", *in_force)
         return "token exchange", {"mimeType": _FORM, "text": urlencode(form)}, tokens
     if path.endswith(_LOGIN):
         login = _pick(_parsed(sent), "accessToken", "productName")

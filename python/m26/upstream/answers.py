@@ -27,11 +27,13 @@ _XML_TEXT = re.compile(r"<errormessage>(.*?)</errormessage>", re.IGNORECASE | re
 
 @dataclass(frozen=True, slots=True)
 class TokenAnswer:
-    """A new token pair; `expires_in` is the access token's life in seconds."""
+    """A new access token, and a new refresh token where there is one."""
 
     access_token: Secret
-    refresh_token: Secret
+    refresh_token: Secret | None
+    """None: the one that was sent stays in force (RFC 6749, section 6)."""
     expires_in: float
+    """Life of the access token, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Facts:
 
 
 def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
-    """The pair of a token reply, or why there is none. Without both tokens the old pair stays."""
+    """The tokens of a token reply, or why there are none: then the old pair stays."""
     document = _object(reply.body)
     if isinstance(document.get("error"), str):
         said = ", ".join(
@@ -70,25 +72,16 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
             return verdict("login_again", said)
         if reply.status not in _SERVER_ERRORS:
             return verdict("client_rejected", said)
-    refresh, granted = _text(document.get("refresh_token")), read_access(reply)
-    if granted is not None and refresh:
-        access, life = granted
-        return TokenAnswer(access, Secret(refresh), life)
+    access, refresh = (_text(document.get(f"{kind}_token")) for kind in ("access", "refresh"))
+    if reply.status == _OK and access:
+        life = _number(document.get("expires_in")) or _ACCESS_LIFE
+        return TokenAnswer(Secret(access), Secret(refresh) if refresh else None, life)
     judged = classify(reply.head, facts(reply.body), call="token")
     if judged.action is Action.NEW_TOKEN:  # a 401 here means the client, not a token
         return verdict("client_rejected", f"HTTP {reply.status}")
     if judged.reason in ("unknown_shape", "soft_ban", "empty_reply", "malformed", "maintenance"):
         return verdict("token_unavailable", f"HTTP {reply.status}")
     return replace(judged, quarantine=False)
-
-
-def read_access(reply: Reply) -> tuple[Secret, float] | None:
-    """The access token of a token reply and its life in seconds, whatever else it lacks."""
-    document = _object(reply.body)
-    access = _text(document.get("access_token"))
-    if reply.status != _OK or access is None:
-        return None
-    return Secret(access), _number(document.get("expires_in")) or _ACCESS_LIFE
 
 
 def read_login(reply: Reply) -> LoginAnswer | Verdict:
