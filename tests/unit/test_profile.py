@@ -55,3 +55,16 @@ def test_unknown_fields_and_profiles_are_named(tmp_path: Path) -> None:
     overlay.chmod(0o600)
     with pytest.raises(ConfigError, match="static_dta"):
         Profile.load("madden26", home=tmp_path)
+
+
+@pytest.mark.parametrize("field", ["wal.cookies", "oauth.cookies", "wal.legacy_tls"])
+def test_yes_or_no_is_true_or_false_and_no_word(tmp_path: Path, field: str) -> None:
+    overlay = tmp_path / "profile.toml"
+    overlay.touch(mode=0o600)
+    section, name = field.split(".")
+    for value in ('"false"', "0", "[]"):
+        overlay.write_text(f"[{section}]\n{name} = {value}\n")
+        with pytest.raises(ConfigError, match=rf"\[{section}\] {name} is neither true nor false"):
+            Profile.load("madden26", home=tmp_path)
+    overlay.write_text(f"[{section}]\n{name} = true\n")
+    assert getattr(getattr(Profile.load("madden26", home=tmp_path), section), name) is True

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -72,8 +73,16 @@ class GatewayClient:
         """The server's clock minus ours in seconds, by the last reply's ``Date``."""
         wal = _checked(base_url or profile.wal.base_url)
         oauth = _checked(oauth_url or profile.oauth.base_url)
-        self._wal = _http(wal, transport or Connection(tls_context(legacy=profile.wal.legacy_tls)))
-        self._oauth = _http(oauth, transport or Connection(tls_context(legacy=False)))
+        self._wal = _http(
+            wal,
+            transport or Connection(tls_context(legacy=profile.wal.legacy_tls)),
+            cookies=profile.wal.cookies,
+        )
+        self._oauth = _http(
+            oauth,
+            transport or Connection(tls_context(legacy=False)),
+            cookies=profile.oauth.cookies,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -208,10 +217,13 @@ def tls_context(*, legacy: bool) -> ssl.SSLContext:
     return context
 
 
-def _http(base_url: str, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+def _http(
+    base_url: str, transport: httpx.AsyncBaseTransport, *, cookies: bool
+) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=base_url,
         transport=transport,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=None if cookies else ())),
         timeout=None,  # noqa: S113 - `_send` holds one deadline over the whole exchange
         follow_redirects=False,
         trust_env=False,

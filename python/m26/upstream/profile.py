@@ -26,6 +26,8 @@ class OAuth:
     release_type: str = "prod"
     client_id: str = field(default="", repr=False)
     client_secret: str = field(default="", repr=False)
+    cookies: bool = False
+    """Cookies of this host are sent back to it."""
     machine_profile_key: str = ""
     """Sent with the address of a login where the client asks for it."""
 
@@ -40,6 +42,8 @@ class Wal:
     application_key: str
     user_agent: str
     legacy_tls: bool = False
+    cookies: bool = False
+    """Cookies of this host are sent back to it."""
     device_id: str = field(default="", repr=False)
     """Device that signed requests name; one from a capture goes before it."""
 
@@ -216,6 +220,11 @@ def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:  # no
             f"{where} has an unknown field {unknown[0]!r}",
             hint=f"Known: {', '.join(sorted(known))}.",
         )
+    for f in fields(kind):
+        if f.type == "bool" and not isinstance(values.get(f.name, False), bool):
+            raise ConfigError(
+                f"{where} {f.name} is neither true nor false", hint="Write it without quotes."
+            )
     try:
         return kind(**values)
     except TypeError as error:

@@ -15,37 +15,66 @@ from m26.upstream.verdicts import BrokenTransferError
 MAX_BODY_BYTES: Final = 16 * 2**20
 """Cap on a reply, as sent and after decompression."""
 _KEPT_OF_TOO_LARGE = 64 * 2**10
+_STEP = 2**14
+"""Bytes unpacked at once: what lies behind a member is copied, which is dear where many follow."""
 
 
 async def read_body(response: httpx.Response) -> bytes:
-    """The whole body, decompressed by us: httpx takes half a gzip stream for a whole one."""
+    """The whole body, decompressed by us: httpx takes half a gzip stream for a whole one.
+
+    Raises:
+        BrokenTransferError: it is cut, damaged, too large, or in an encoding nobody asked for.
+    """
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", ""):
         raise BrokenTransferError("the reply is neither plain nor gzip", reason="encoding")
-    gzip = zlib.decompressobj(wbits=31) if encoding.endswith("gzip") else None
+    gzip = _Gunzip() if encoding.endswith("gzip") else None
     body = bytearray()
     received = 0
     async for chunk in response.aiter_raw():
         received += len(chunk)
         # One byte more than the cap is enough to know; a bomb is never unpacked further.
         room = MAX_BODY_BYTES + 1 - len(body)
-        body += chunk[:room] if gzip is None else _inflate(gzip, chunk, room)
+        body += chunk[:room] if gzip is None else gzip.unpack(chunk, room)
         if received > MAX_BODY_BYTES or len(body) > MAX_BODY_BYTES:
             raise BrokenTransferError(
                 f"the reply is larger than {MAX_BODY_BYTES} bytes",
                 reason="too_large",
                 part=bytes(body[:_KEPT_OF_TOO_LARGE]),
             )
-    if gzip is not None and received and (not gzip.eof or gzip.unused_data):
+    if gzip is not None and received and not gzip.is_whole:
         raise BrokenTransferError("the gzip body does not end where it should", reason="cut")
     return bytes(body)
 
 
-def _inflate(gzip: zlib._Decompress, chunk: bytes, room: int) -> bytes:
-    try:
-        return gzip.decompress(chunk, room)
-    except zlib.error:
-        raise BrokenTransferError("the gzip body is damaged", reason="cut") from None
+class _Gunzip:
+    """Unpacks all members of a gzip body (RFC 1952), and passes the zeros that may pad it."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+
+    @property
+    def is_whole(self) -> bool:
+        """What came so far ends where a member does."""
+        return self._member.eof
+
+    def unpack(self, chunk: bytes, room: int) -> bytes:
+        """What `chunk` comes to, `room` bytes of it at the most (at least 1)."""
+        unpacked = bytearray()
+        for start in range(0, len(chunk), _STEP):
+            rest = chunk[start : start + _STEP]
+            while rest and len(unpacked) < room:
+                if self._member.eof:
+                    rest = rest.lstrip(b"\0")
+                    if not rest:
+                        break
+                    self._member = zlib.decompressobj(wbits=31)
+                try:
+                    unpacked += self._member.decompress(rest, room - len(unpacked))
+                except zlib.error:
+                    raise BrokenTransferError("the gzip body is damaged", reason="cut") from None
+                rest = self._member.unused_data
+        return bytes(unpacked)
 
 
 def broken(error: httpx.HTTPError, call: str) -> BrokenTransferError:
