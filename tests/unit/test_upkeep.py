@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 from tests.support.bareserver import Server, answering, serving
 from tests.support.captures import BEGAN, capture, login_entry, process_entry, token_entry
 from tests.support.gateway import NOW, credentials, har, stored, tokens
 
-from m26.app.upkeep import Upkeep, log_in, rebuild_home
+from m26.app.upkeep import Upkeep, asking, log_in, rebuild_home
 from m26.auth.login import Login, address, prepare
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.config import Settings, Upstream
-from m26.errors import AuthError, UpstreamError, UsageError
+from m26.errors import AuthError, M26Error, StorageError, UpstreamError, UsageError
 from m26.home.stops import Stop, read_stops, write_stop
 from m26.limits.book import Book, Pause
 from m26.upstream.profile import Profile
@@ -73,6 +75,35 @@ async def test_a_budget_without_room_for_long_is_not_waited_for(tmp_path: Path) 
     tokens_are, detail = await renewal(tmp_path)
     assert tokens_are == "kept"
     assert detail.startswith("the account's budget has no room before 2026-")
+
+
+async def without_a_folder_for_its_budget(home: Path, error: Exception | None) -> None:
+    """A spell of asking that ends, by `error` if there is one, when nothing can be written down."""
+    async with asking(
+        settings(home),
+        account="main",
+        platform="sim",
+        profile=Profile.load("sim"),
+        clock=Clock(time=lambda: NOW),
+    ) as desk:
+        await desk.budget.spend("token")
+        (home / "budget").rename(home / "gone")
+        (home / "budget").touch()
+        if error is not None:
+            raise error
+
+
+async def test_a_budget_that_cannot_be_written_down_hides_no_error(tmp_path: Path) -> None:
+    structlog.reset_defaults()  # another test may have raised the level
+    with capture_logs() as lines, pytest.raises(M26Error) as caught:
+        await without_a_folder_for_its_budget(tmp_path, AuthError("the real one", hint="none"))
+    assert caught.value.message == "the real one"
+    assert [line["account"] for line in lines if line["event"] == "budget.unwritten"] == ["main"]
+
+
+async def test_a_budget_that_cannot_be_written_down_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        await without_a_folder_for_its_budget(tmp_path, None)
 
 
 async def of_server(server: Server, home: Path, clock: Clock) -> Upkeep:

@@ -10,7 +10,7 @@ from functools import partial
 import anyio
 
 from m26.app.accounts import Assignment
-from m26.app.outgoing import budget_of, gateway
+from m26.app.outgoing import budget_of, gateway, written_down
 from m26.app.process import Process, beside
 from m26.auth.cache import TicketCache
 from m26.auth.entry import Entry
@@ -120,7 +120,7 @@ async def _collector(
         budget = budget_of(
             name, profile, process.settings, clock=clock, on_wait=told, durable=keeper.durable
         )
-        stack.push_async_callback(budget.close)
+        await stack.enter_async_context(written_down(budget, account=name))
         client = await stack.enter_async_context(
             gateway(
                 profile,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
 
 from m26.app.accounts import budget_limits
 from m26.clock import Clock
 from m26.config import Settings
+from m26.errors import StorageError
 from m26.limits.book import Durable
 from m26.limits.budget import Budget
 from m26.upstream.client import DEADLINE, GatewayClient
 from m26.upstream.profile import Profile
+
+_log = structlog.get_logger(__name__)
 
 
 def budget_of(
@@ -31,6 +37,24 @@ def budget_of(
         on_wait=on_wait,
         durable=durable,
     )
+
+
+@asynccontextmanager
+async def written_down(budget: Budget, *, account: str) -> AsyncIterator[Budget]:
+    """A budget that is written down when the block ends.
+
+    Raises:
+        StorageError: it cannot be, and nothing else went wrong; else that comes out.
+    """
+    try:
+        yield budget
+    except BaseException:
+        try:
+            await budget.close()
+        except StorageError as error:
+            _log.warning("budget.unwritten", account=account, error=error.message)
+        raise
+    await budget.close()
 
 
 def gateway(

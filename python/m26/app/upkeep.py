@@ -12,7 +12,7 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26.app.accounts import SIMULATED, chosen_profile, load_profile
-from m26.app.outgoing import budget_of, gateway
+from m26.app.outgoing import budget_of, gateway, written_down
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, redeem
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
@@ -97,14 +97,12 @@ async def asking(
     """A connection of an account, with its budget and what holds it back."""
     budget = _budget(account, profile, settings, clock)
     given = settings.upstream
-    async with gateway(
+    outgoing = gateway(
         profile, platform, oauth_url=given.oauth_url, base_url=given.base_url, clock=clock
-    ) as client:
+    )
+    async with outgoing as client, written_down(budget, account=account):
         halt = Halt(settings.home, Status(clock=clock.time), ends=True, clock=clock.time)
-        try:
-            yield Desk(account=account, client=client, budget=budget, halt=halt, clock=clock)
-        finally:
-            await budget.close()
+        yield Desk(account=account, client=client, budget=budget, halt=halt, clock=clock)
 
 
 def check_room(settings: Settings, login: Login, clock: Clock) -> None:

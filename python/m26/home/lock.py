@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,9 +67,13 @@ class Lock:
         if not take(fd):
             os.close(fd)
             return False
+        try:
+            os.truncate(fd, 0)
+            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+        except OSError:
+            os.close(fd)
+            raise
         self.fd = fd
-        os.truncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
         return True
 
     def release(self) -> None:
@@ -82,13 +86,18 @@ class Lock:
             self.fd = None
 
     def holder(self) -> int | None:
-        """Pid of the process that took it; None when nobody holds it, or we do."""
+        """Pid of the process that took it, 0 where it left none; None: nobody holds it, or we do.
+
+        Nothing is written, so that it can be asked in a home that is read-only.
+        """
         if self.held or not self.path.exists():
             return None
-        if self.take():
-            self.release()
-            return None
-        return int(self.path.read_text() or 0)
+        fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            pid = os.pread(fd, 20, 0).strip()
+            return None if take(fd) else int(pid) if pid.isdigit() else 0
+        finally:
+            os.close(fd)
 
 
 class HomeLock:
@@ -122,9 +131,10 @@ class HomeLock:
         )
 
     def release(self) -> None:
-        """Release the lock, and take our pid out of its file."""
+        """Release the lock, and take our pid out of its file if the disk lets us."""
         if self._lock.fd is not None:
-            os.ftruncate(self._lock.fd, 0)
+            with suppress(OSError):  # it is for people: the kernel knows who holds it
+                os.ftruncate(self._lock.fd, 0)
             self._lock.release()
 
     def __enter__(self) -> Self:

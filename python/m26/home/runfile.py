@@ -42,7 +42,8 @@ def announced(home: Path, *, url: str, clock: Callable[[], float] = time.time) -
     try:
         yield run
     finally:
-        (home / RUN).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # who reads it sees that its process is gone
+            (home / RUN).unlink(missing_ok=True)
 
 
 def read_run(home: Path) -> Runner | None:

@@ -96,7 +96,8 @@ def run(plan: Plan, ready: Callable[[str], None]) -> int:
         try:
             return asyncio.run(_serve(backend, sock, parent, listening))
         finally:
-            note.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # what went wrong before is what is told
+                note.unlink(missing_ok=True)
 
 
 def _backend(plan: Plan, ledger: Ledger) -> tuple[Backend, str]:
