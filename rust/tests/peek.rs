@@ -66,15 +66,68 @@ fn errors_are_read_in_both_spellings_and_in_xml() {
     );
 }
 
+/// What a member may hold that says nothing.
+const NOTHING: [&str; 12] = [
+    "null",
+    "false",
+    "0",
+    "-0",
+    "0.0",
+    "\"\"",
+    "\" \\t\"",
+    "\"0\"",
+    "\"False\"",
+    "\" null\"",
+    "[]",
+    "{}",
+];
+
+#[test]
+fn codes_and_booleans_as_text_mean_what_they_spell() {
+    let facts = |body: &str| peek(body.as_bytes());
+    for (code, number) in [("\"401\"", 401), ("\" 429\\n\"", 429), ("458", 458), ("\"-1\"", -1)] {
+        for body in
+            [format!(r#"{{"code":{code}}}"#), format!(r#"{{"error":{{"errorcode":{code}}}}}"#)]
+        {
+            let found = facts(&body);
+            assert_eq!((found.kind, found.envelope.error_code), ("error", Some(number)), "{body}");
+        }
+    }
+    for code in ["\"\"", "\"4 29\"", "\"soon\"", "\"99999999999999999999\"", "true", "[429]"] {
+        let found = facts(&format!(r#"{{"code":{code}}}"#));
+        assert_eq!((found.kind, found.envelope.error_code), ("json", None), "{code}");
+    }
+    for (word, said) in [
+        ("\"false\"", Some(false)),
+        ("\" False \"", Some(false)),
+        ("0", Some(false)),
+        ("\"0\"", Some(false)),
+        ("\"true\"", Some(true)),
+        ("1", Some(true)),
+        ("\"\"", None),
+        ("null", None),
+        ("\"no\"", None),
+        ("2", None),
+        ("[false]", None),
+    ] {
+        assert_eq!(facts(&format!(r#"{{"success":{word}}}"#)).envelope.success, said, "{word}");
+        let market = format!(r#"{{"responseInfo":{{"value":{{"details":[],"success":{word}}}}}}}"#);
+        let found = facts(&market);
+        assert_eq!(found.kind, if said == Some(false) { "error" } else { "search" }, "{word}");
+        assert_eq!(found.envelope.is_refusal(), said == Some(false), "{word}");
+    }
+}
+
 #[test]
 fn a_captcha_is_any_captcha_member_that_is_not_empty() {
     let captcha = |data: &str| peek(&reply(b"", data)).envelope.captcha;
-    for empty in ["\"\"", "null", "0"] {
-        assert_eq!(captcha(&format!(",\"captchaUrl\":{empty}")), None);
+    for empty in NOTHING {
+        assert_eq!(captcha(&format!(",\"captchaUrl\":{empty}")), None, "{empty}");
     }
     assert_eq!(captcha(r#","captchaX":"y""#), Some("captchaX=y".into()));
     assert_eq!(captcha(",\"captchaTimeout\":30"), Some("captchaTimeout=30".into()));
-    assert_eq!(captcha(",\"captchaTimeout\":false"), Some("captchaTimeout=false".into()));
+    assert_eq!(captcha(",\"captchaTimeout\":true"), Some("captchaTimeout=true".into()));
+    assert_eq!(captcha(",\"captchaTimeout\":\" 1 \""), Some("captchaTimeout=1".into()));
     let filled = peek(&reply(b"", r#","captchaKey":"k","captchaUrl":"https://c.invalid/\u0031""#));
     assert_eq!(filled.envelope.captcha.as_deref(), Some("captchaKey=k"));
     assert_eq!(filled.envelope.captcha_url.as_deref(), Some("https://c.invalid/1"));
@@ -86,13 +139,19 @@ fn an_error_code_in_an_unknown_form_is_an_error() {
         let body = String::from_utf8(page(&[])).unwrap();
         peek(body.replace("Code\":0", &format!("Code\":{value}")).as_bytes()).envelope
     };
-    for (value, number) in
-        [("2", 2), ("\"2\"", 2), ("2.0", -1), ("true", -1), ("[2]", -1), ("\"x\"", -1)]
-    {
+    for (value, number) in [
+        ("2", 2),
+        ("\"2\"", 2),
+        ("\" 2 \"", 2),
+        ("2.0", -1),
+        ("true", -1),
+        ("[2]", -1),
+        ("\"x\"", -1),
+    ] {
         assert_eq!(code(value).ui_error_code, Some(number), "{value}");
         assert!(code(value).is_refusal(), "{value}");
     }
-    for value in ["0", "null", "\"\"", "\"0\""] {
+    for value in NOTHING {
         assert_eq!(code(value).ui_error_code, Some(0), "{value}");
         assert!(!code(value).is_refusal(), "{value}");
     }

@@ -24,6 +24,8 @@ _STALE = 30 * 86_400 * SECOND
 _LIFE = 366 * 86_400
 _PRICES = ("buyoutPrice", "medianAuctionPrice", "minListingPrice", "maxListingPrice")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BLANKS = " \t\n\f\r"
+_NUMERIC = re.compile(r"[-+0-9.eE]+")
 _CONTROL = bytes.maketrans(bytes(range(0x20)), b" " * 0x20)
 
 
@@ -191,13 +193,39 @@ def _at(document: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 
 def _is_error(document: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    code = _at(value, "responseData").get("uiErrorCode")
     return (
         isinstance(document.get("error"), dict)
-        or type(document.get("code")) is int
-        or any(said is False for said in (document.get("success"), value.get("success")))
-        or not (code is None or code in ("", "0") or (type(code) is int and code == 0))
+        or _is_code(document.get("code"))
+        or any(says_no(said) for said in (document.get("success"), value.get("success")))
+        or not says_nothing(_at(value, "responseData").get("uiErrorCode"))
     )
+
+
+def _is_code(value: object) -> bool:
+    if not isinstance(value, str):
+        return type(value) is int
+    digits = re.fullmatch(r"[+-]?[0-9]+", value.strip(_BLANKS), re.ASCII)
+    return digits is not None and -(2**63) <= int(digits[0]) < 2**63
+
+
+def says_no(value: object) -> bool:
+    """Whether a member called ``success`` denies it."""
+    if isinstance(value, str):
+        return value.strip(_BLANKS).lower() in ("false", "0")
+    return type(value) in (bool, int) and not value
+
+
+def says_nothing(value: object) -> bool:
+    """Whether a member of captchas or codes holds none."""
+    if not isinstance(value, str):
+        return not value
+    text = value.strip(_BLANKS)
+    if text.lower() in ("", "null", "false", "[]", "{}"):
+        return True
+    try:
+        return _NUMERIC.fullmatch(text) is not None and float(text) == 0
+    except ValueError:
+        return False
 
 
 def _check_envelope(tree: Spelled) -> None:

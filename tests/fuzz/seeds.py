@@ -57,6 +57,7 @@ def replies() -> list[bytes]:
         {"error": "invalid_grant", "error_description": "CANARY", "code": 102_111},
         {"success": False, "message": "no"},
         {"code": 401, "reason": "CANARY session"},
+        {"code": "429", "success": "false"},
         *(_blaze(name, "errortdf") for name in _CODES),
         _blaze("ERR_SYSTEM", "errordf"),
         _blaze("ERR_SYSTEM", ""),

@@ -9,10 +9,10 @@ import pytest
 from m26 import _native, config
 from m26.cli.run import run
 from m26.errors import TransportError
-from m26.upstream.answers import Facts
+from m26.upstream.answers import Facts, read_login
 from m26.upstream.replies import Reply, classify, classify_transport
 from m26.upstream.rules import RULES
-from m26.upstream.verdicts import Action, BrokenTransferError
+from m26.upstream.verdicts import Action, BrokenTransferError, Verdict
 
 NOW = 1_790_000_000
 
@@ -124,6 +124,8 @@ def body(value: str = '"details":[]', **data: object) -> bytes:
     return f'{{"responseInfo":{{"tdfid":1,"tdfclass":"X","value":{{{inner}}}}}}}'.encode()
 
 
+NOTHING: tuple[Any, ...] = ("", " ", "\t\n", None, "null", False, "false", "False", 0, "0", 0.0, [])
+"""What a member of captchas or codes may hold that says nothing."""
 CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTimeout", "captchaUrl")
 
 
@@ -132,10 +134,12 @@ CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTime
     [
         (200, body(), "ok"),
         (200, body(uiErrorCode=2, message="Unable to resume"), "ui_error"),
-        *((200, body(**dict.fromkeys(CAPTCHAS, empty)), "ok") for empty in ("", 0, None)),
+        *((200, body(**dict.fromkeys(CAPTCHAS, empty)), "ok") for empty in NOTHING),
         *((200, body(**{name: "x"}), "captcha") for name in CAPTCHAS),
         *((200, body(**{name: 1}), "captcha") for name in CAPTCHAS),
-        (200, body(captchaUrl=False), "captcha"),
+        *((200, body(captchaUrl=said), "captcha") for said in (True, -1, "1", "no", [0])),
+        *((200, body(uiErrorCode=empty), "ok") for empty in NOTHING),
+        *((200, body(uiErrorCode=code), "ui_error") for code in ("2", " 2 ", "x", True, 2.5)),
         (200, b'{"error":{"component":1,"errorcode":1073807360}}', "transient"),
         (200, b'{"error":{"errorname":"ERR_INVALID_SESSION"}}', "session_rejected"),
         (200, b'{"error":{"errorname":"ERR_NEW","errordf":{"errorString":"x"}}}', "unknown_error"),
@@ -143,6 +147,26 @@ CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTime
         (200, b'\xef\xbb\xbf{"success":false}', "not_success"),
         (200, b'{"code":401,"reason":"expired session"}', "session_rejected"),
         (200, b'{"code":401,"reason":"token"}', "token_rejected"),
+        (200, b'{"code":"401","reason":"expired session"}', "session_rejected"),
+        (200, b'{"code":"401","reason":"token"}', "token_rejected"),
+        (200, b'{"code":" 401 "}', "token_rejected"),
+        (200, b'{"code":"426"}', "soft_ban"),
+        (200, b'{"code":"429"}', "rate_limited"),
+        (200, b'{"code":"458"}', "captcha"),
+        (200, b'{"code":"480"}', "locked"),
+        (200, b'{"code":"503","message":"down"}', "maintenance"),
+        (200, b"<error><errorcode> 429 </errorcode></error>", "rate_limited"),
+        (200, b'{"error":{"component":1,"errorcode":"1073807360"}}', "transient"),
+        (200, b'{"error":{"component":1,"errorcode":"917505"}}', "token_expired"),
+        (200, b'{"error":{"component":1,"errorcode":"2818049"}}', "banned"),
+        (200, b'{"code":"soon"}', "unknown_shape"),
+        (200, b'{"success":"false"}', "not_success"),
+        (200, b'{"success":" False "}', "not_success"),
+        (200, b'{"success":0}', "not_success"),
+        (200, b'{"success":"0"}', "not_success"),
+        (200, b'{"success":"false",' + body()[1:], "not_success"),
+        (200, b'{"success":"true",' + body()[1:], "ok"),
+        (200, body('"success":"false","details":[]'), "not_success"),
         (500, b'{"code":500,"reason":""}', "soft_ban"),
         (500, b"", "soft_ban"),
         (
@@ -164,6 +188,25 @@ def test_bodies_as_the_rust_core_sees_them_are_judged_alike(
     status: int, content: bytes, reason: str
 ) -> None:
     assert classify(reply(status).head, _native.peek(content)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"code":"401"}', "token_rejected"),
+        (b'{"code":" 429 "}', "rate_limited"),
+        (b'{"code":"458"}', "captcha"),
+        (b'{"error":{"errorcode":"1073807360"}}', "login_limited"),
+        (b'{"error":{"errorcode":"2818049"}}', "banned"),
+        (b"<error><errorcode> 503 </errorcode></error>", "maintenance"),
+        (b'{"success":"false"}', "login_unreadable"),
+        (b'{"success":0}', "login_unreadable"),
+    ],
+)
+def test_a_login_s_codes_as_text_are_judged_as_numbers_are(content: bytes, reason: str) -> None:
+    judged = read_login(reply(200, content))
+    assert isinstance(judged, Verdict)
+    assert judged.reason == reason
 
 
 def test_every_rule_says_what_happened_and_what_to_do() -> None:

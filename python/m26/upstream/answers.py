@@ -21,6 +21,8 @@ _NO_CONTROLS = bytes(max(byte, 0x20) for byte in range(256))
 """Raw control bytes inside strings are a known bug of the upstream; outside they are spaces."""
 _MARKUP_BYTES = 4_096
 """In which an XML error says what it is: a search in all of a large reply could take minutes."""
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+"""How a boolean may be spelled, as JSON or as text."""
 _XML_CODE = re.compile(r"<errorcode>\s*(\d{1,10})\s*</errorcode>", re.IGNORECASE)
 _XML_TEXT = re.compile(r"<errormessage>(.*?)</errormessage>", re.IGNORECASE | re.DOTALL)
 
@@ -107,7 +109,6 @@ def facts(body: bytes) -> Facts:
     document = _parse(text)
     if not isinstance(document, dict):
         return Facts(kind="malformed" if document is None else "json")
-    success = document.get("success")
     error = document.get("error")
     if isinstance(error, dict):
         more = error.get("errortdf") or error.get("errordf")
@@ -121,7 +122,7 @@ def facts(body: bytes) -> Facts:
         kind="json",
         error_code=whole(document.get("code")),
         error_text=_text(document.get("reason")) or _text(document.get("message")),
-        success=success if isinstance(success, bool) else None,
+        success=_FLAGS.get(str(document.get("success")).strip().lower()),
     )
 
 
@@ -166,5 +167,5 @@ def _number(value: object) -> float | None:
 def whole(value: object) -> int | None:
     """An id as the upstream writes it: a JSON integer, or one as text."""
     if isinstance(value, str):
-        return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else None
+        return int(value) if re.fullmatch(r"\s*[0-9]{1,18}\s*", value) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -106,7 +106,7 @@ pub fn walk<'a>(
                 })
             }
             "code" => {
-                envelope.error_code = integer(cursor)?;
+                envelope.error_code = code(cursor)?;
                 envelope.is_error |= envelope.error_code.is_some();
                 Ok(())
             }
@@ -178,15 +178,24 @@ fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(),
     })
 }
 
-/// A member's value unless it is one that says nothing: null, `""`, 0. What it is otherwise does
-/// not matter: a captcha or an error in an unknown form is one.
+/// A member's value unless it is one that says nothing: null, false, zero, blanks, an empty list or
+/// object, be it written as text. What it is otherwise does not matter: a captcha or an error in an
+/// unknown form is one.
 fn set(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
-    if cursor.kind()? == Kind::String {
-        return Ok(text(cursor)?.filter(|value| !value.is_empty()));
-    }
-    let raw = cursor.value()?;
-    let empty = raw == b"null" || raw == b"0";
-    Ok((!empty).then(|| String::from_utf8_lossy(raw).into_owned()))
+    let value = spelled(cursor)?;
+    let says_nothing = value.is_empty()
+        || value.parse::<f64>().is_ok_and(|number| number == 0.0)
+        || ["null", "false", "[]", "{}"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    Ok((!says_nothing).then_some(value))
+}
+
+/// What a member's value spells, without blanks around it: a number or a boolean may come as text.
+fn spelled(cursor: &mut Cursor<'_>) -> Result<String, Fault> {
+    Ok(if cursor.kind()? == Kind::String {
+        cursor.string()?.decode().trim_ascii().to_owned()
+    } else {
+        String::from_utf8_lossy(cursor.value()?).into_owned()
+    })
 }
 
 fn error(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
@@ -194,7 +203,7 @@ fn error(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> 
     members(cursor, |cursor, key| {
         match key {
             "errorname" => envelope.error_name = text(cursor)?,
-            "errorcode" => envelope.error_code = integer(cursor)?,
+            "errorcode" => envelope.error_code = code(cursor)?,
             "errortdf" | "errordf" if cursor.kind()? == Kind::Object => {
                 members(cursor, |cursor, key| {
                     if key == "errorString" {
@@ -236,6 +245,14 @@ fn integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Fault> {
     Ok(None)
 }
 
+/// The number of an error.
+fn code(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Fault> {
+    if cursor.kind()? == Kind::String {
+        return Ok(spelled(cursor)?.parse().ok());
+    }
+    integer(cursor)
+}
+
 fn text(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
     if cursor.kind()? == Kind::String {
         return Ok(Some(cursor.string()?.decode().into_owned()));
@@ -245,9 +262,9 @@ fn text(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
 }
 
 fn boolean(cursor: &mut Cursor<'_>) -> Result<Option<bool>, Fault> {
-    if cursor.kind()? == Kind::Bool {
-        return cursor.boolean().map(Some);
-    }
-    cursor.value()?;
-    Ok(None)
+    Ok(match spelled(cursor)?.to_ascii_lowercase().as_str() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    })
 }
