@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from tests.support.bareserver import Behave, answering, client, search, serving
 
 from m26.upstream.secret import Secret
+from m26.upstream.verdicts import BrokenTransferError
 
 pytestmark = pytest.mark.anyio
 
@@ -107,6 +108,49 @@ async def test_what_comes_while_nobody_waits_for_a_reply_is_not_the_next_one() -
         assert (await search(gateway)).body == b'{"call":1}'
         await sent.wait()
         assert (await search(gateway)).body == b'{"call":2}'
+
+
+async def test_the_late_reply_to_a_call_that_was_given_up_is_not_the_next_one() -> None:
+    given_up, turns = asyncio.Event(), counted(PLAIN)
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        if not given_up.is_set():
+            await given_up.wait()
+        await turns(writer)
+
+    async with serving(behave) as server, client(server.url, deadline=0.2) as gateway:
+        with pytest.raises(BrokenTransferError) as caught:
+            await search(gateway)
+        assert caught.value.reason == "too_slow"
+        given_up.set()
+        assert (await search(gateway)).body == b'{"call":2}'
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_connection_that_was_ended_in_silence_is_replaced_without_a_failure(
+    reset: bool,
+) -> None:
+    ended, turns = asyncio.Event(), counted(PLAIN)
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        await turns(writer)
+        await writer.drain()
+        asyncio.get_running_loop().call_later(0.02, end, writer)
+
+    def end(writer: asyncio.StreamWriter) -> None:
+        if reset:
+            writer.transport.abort()
+        else:
+            writer.close()
+        ended.set()
+
+    async with serving(behave) as server, client(server.url) as gateway:
+        for number in (1, 2, 3):
+            ended.clear()
+            assert (await search(gateway)).body == b'{"call":%d}' % number
+            await ended.wait()
+    assert server.connections == 3
 
 
 async def test_logins_and_token_calls_are_as_safe() -> None:
