@@ -68,7 +68,7 @@ async def test_a_self_signed_peer_is_a_stop_and_sees_no_request(
     assert server.heads == []
 
 
-async def test_a_record_behind_a_replys_last_one_is_not_the_next_reply(tmp_path: Path) -> None:
+async def test_a_record_behind_the_last_of_a_reply_is_not_the_next_reply(tmp_path: Path) -> None:
     ban = b'{"error":{"errorname":"AUTH_ERR_BANNED"}}'
 
     async def behave(writer: asyncio.StreamWriter) -> None:
