@@ -67,19 +67,20 @@ fn errors_are_read_in_both_spellings_and_in_xml() {
 }
 
 /// What a member may hold that says nothing.
-const NOTHING: [&str; 12] = [
+const NOTHING: [&str; 13] = [
     "null",
     "false",
     "0",
     "-0",
-    "0.0",
+    "0.00",
+    "0e5",
     "\"\"",
-    "\" \\t\"",
+    "\" \\n\"",
     "\"0\"",
+    "\" 0\"",
+    "\"false\"",
     "\"False\"",
-    "\" null\"",
-    "[]",
-    "{}",
+    "\"null\"",
 ];
 
 #[test]
@@ -127,6 +128,9 @@ fn a_captcha_is_any_captcha_member_that_is_not_empty() {
     assert_eq!(captcha(r#","captchaX":"y""#), Some("captchaX=y".into()));
     assert_eq!(captcha(",\"captchaTimeout\":30"), Some("captchaTimeout=30".into()));
     assert_eq!(captcha(",\"captchaTimeout\":true"), Some("captchaTimeout=true".into()));
+    for odd in ["{}", "[]", "-1", "\"no\"", "\"00\""] {
+        assert!(captcha(&format!(",\"captchaUrl\":{odd}")).is_some(), "{odd}");
+    }
     assert_eq!(captcha(",\"captchaTimeout\":\" 1 \""), Some("captchaTimeout=1".into()));
     let filled = peek(&reply(b"", r#","captchaKey":"k","captchaUrl":"https://c.invalid/\u0031""#));
     assert_eq!(filled.envelope.captcha.as_deref(), Some("captchaKey=k"));

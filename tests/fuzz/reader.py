@@ -25,7 +25,6 @@ _LIFE = 366 * 86_400
 _PRICES = ("buyoutPrice", "medianAuctionPrice", "minListingPrice", "maxListingPrice")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BLANKS = " \t\n\f\r"
-_NUMERIC = re.compile(r"[-+0-9.eE]+")
 _CONTROL = bytes.maketrans(bytes(range(0x20)), b" " * 0x20)
 
 
@@ -217,15 +216,9 @@ def says_no(value: object) -> bool:
 
 def says_nothing(value: object) -> bool:
     """Whether a member of captchas or codes holds none."""
-    if not isinstance(value, str):
-        return not value
-    text = value.strip(_BLANKS)
-    if text.lower() in ("", "null", "false", "[]", "{}"):
-        return True
-    try:
-        return _NUMERIC.fullmatch(text) is not None and float(text) == 0
-    except ValueError:
-        return False
+    if isinstance(value, str):
+        return value.strip(_BLANKS).lower() in ("", "0", "false", "null")
+    return value is None or value is False or value == 0
 
 
 def _check_envelope(tree: Spelled) -> None:

@@ -124,7 +124,7 @@ def body(value: str = '"details":[]', **data: object) -> bytes:
     return f'{{"responseInfo":{{"tdfid":1,"tdfclass":"X","value":{{{inner}}}}}}}'.encode()
 
 
-NOTHING: tuple[Any, ...] = ("", " ", "\t\n", None, "null", False, "false", "False", 0, "0", 0.0, [])
+NOTHING: tuple[Any, ...] = ("", " ", "\t\n", None, "null", False, "false", "False", 0, "0", 0.0)
 """What a member of captchas or codes may hold that says nothing."""
 CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTimeout", "captchaUrl")
 
@@ -137,7 +137,7 @@ CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTime
         *((200, body(**dict.fromkeys(CAPTCHAS, empty)), "ok") for empty in NOTHING),
         *((200, body(**{name: "x"}), "captcha") for name in CAPTCHAS),
         *((200, body(**{name: 1}), "captcha") for name in CAPTCHAS),
-        *((200, body(captchaUrl=said), "captcha") for said in (True, -1, "1", "no", [0])),
+        *((200, body(captchaUrl=said), "captcha") for said in (True, -1, "1", "no", [])),
         *((200, body(uiErrorCode=empty), "ok") for empty in NOTHING),
         *((200, body(uiErrorCode=code), "ui_error") for code in ("2", " 2 ", "x", True, 2.5)),
         (200, b'{"error":{"component":1,"errorcode":1073807360}}', "transient"),

@@ -178,14 +178,24 @@ fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(),
     })
 }
 
-/// A member's value unless it is one that says nothing: null, false, zero, blanks, an empty list or
-/// object, be it written as text. What it is otherwise does not matter: a captcha or an error in an
-/// unknown form is one.
+/// A member's value unless it is one that says nothing: null, false, 0 or a blank string, the first
+/// three also as text. What it is otherwise does not matter: a captcha or an error in an unknown form
+/// is one.
 fn set(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
+    let kind = cursor.kind()?;
     let value = spelled(cursor)?;
-    let says_nothing = value.is_empty()
-        || value.parse::<f64>().is_ok_and(|number| number == 0.0)
-        || ["null", "false", "[]", "{}"].iter().any(|word| value.eq_ignore_ascii_case(word));
+    let says_nothing = match kind {
+        Kind::Null => true,
+        Kind::Bool => value == "false",
+        Kind::String => {
+            ["", "0", "false", "null"].iter().any(|word| value.eq_ignore_ascii_case(word))
+        }
+        Kind::Number => value
+            .bytes()
+            .take_while(|byte| !matches!(byte, b'e' | b'E'))
+            .all(|byte| matches!(byte, b'-' | b'0' | b'.')),
+        Kind::Object | Kind::Array => false,
+    };
     Ok((!says_nothing).then_some(value))
 }
 
