@@ -1,4 +1,4 @@
-"""``m26 rejects retry`` killed, done twice at once, or without its database: each is stored once."""
+"""``m26 rejects retry`` killed, done twice at once, or without its database: stored once."""
 
 from __future__ import annotations
 

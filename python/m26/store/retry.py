@@ -71,7 +71,11 @@ class _Row:
     page: Page
 
 
-@dataclass(frozen=True, slots=True)
+class _SettledError(Exception):
+    """Someone else has retried or dropped one of the rejects since they were looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Again(Prepared):
     """Rejects as one batch; the position of a record is the number of its reject."""
 
@@ -97,7 +101,7 @@ class _Retry(Transaction):
         await super()._open()
         rows = self._prepared.rows
         if len(await self._connection.fetch(_SETTLE, list(rows))) != len(rows):
-            raise CursorMovedError(self._prepared.at)  # dropped, since it was looked at
+            raise _SettledError
 
     async def _write_rejects(self, stored: Stored) -> None:
         self._collect_rejects()
@@ -144,14 +148,14 @@ async def retry(
             try:
                 if kept:
                     await _store(store, kept, normalizer(), result)
-            except CursorMovedError:  # someone else retries or drops: look again
+            except (CursorMovedError, _SettledError):  # someone else is at it: look again
                 continue
             result.unreadable.update(unreadable)
             after = rows[-1]["id"]
     except connections.OUTAGES as error:
         raise StorageError(
             f"PostgreSQL does not answer: {connections.plain(error)}; {result.stored} of "
-            f"{result.chosen} rejects are stored, of the others nothing is changed",
+            f"{result.chosen} rejects are stored for certain",
             hint="Run the same command again: what is stored is not stored again.",
         ) from error
     return result
@@ -191,7 +195,7 @@ def _page(row: Mapping[str, Any], find: Callable[[str, int], Page | None]) -> Pa
     known = orjson.loads(origin)
     if row["item"] is not None:
         raw = _alone(raw, known["response_time"], row["byte_from"])
-    kept = {name: known[name] for name in rejects.ORIGIN}
+    kept = {name: known[name] for name in rejects.ORIGIN if name in known}
     # In no sweep: the page was counted in its own when it came.
     return Page(**kept, query="{}", content_type="", body=raw)
 
@@ -211,8 +215,8 @@ async def _store(store: Store, rows: Sequence[_Row], reader: Normalizer, result:
         [Record(row.id, row.page) for row in rows],
         [(row.id, row.page) for row in rows],
         batch,
-        await store.cursor(PART),
-        {row.id: row for row in rows},
+        at=await store.cursor(PART),
+        rows={row.id: row for row in rows},
     )
     try:
         stored = await _attempt(store, again, reader, careful=False)
