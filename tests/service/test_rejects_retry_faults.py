@@ -52,6 +52,7 @@ class Quarantine:
         """Wait until so many sessions wait for a lock; their process ids."""
         async with asyncio.timeout(60):
             while len(found := await self.connection.fetch(WAITING)) < count:
+                assert [each.poll() for each in self.running] == [None] * len(self.running)
                 await asyncio.sleep(0.02)
         return [row["pid"] for row in found]
 
