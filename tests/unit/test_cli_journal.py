@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.support.documents import DOCUMENTS, strict
@@ -72,6 +73,19 @@ def test_the_journal_is_listed_by_segment_and_nothing_in_it_is_touched(
     assert "0 to 19" in text
     assert "before 0; 20 wait" in text
     assert segments[-1]["file"] in text
+
+
+def test_a_journal_is_listed_though_its_database_does_not_answer(
+    m26: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M26_POSTGRES__DSN", f"postgresql:///m26?host={home}")
+    journal = fill(home / "journal")
+    journal.bind(str(UUID(int=7)))
+    journal.close()
+    found = listed(m26)
+    assert (found["next"], found["committed"]) == (20, None)
+    assert "PostgreSQL" in found["problem"]
+    assert "stored   not known: " in m26("journal", "ls").out
 
 
 def test_what_is_exported_is_read_like_the_journal_itself(
