@@ -134,14 +134,17 @@ class Store:
                     done = await connection.fetchval(statements.FOLD_SIGHTINGS, at_most)
             left = done == at_most
 
-    async def reject_list(self, *, limit: int, reason: str | None = None) -> list[dict[str, Any]]:
+    async def reject_list(
+        self, *, limit: int, reason: str | None = None, state: str | None = None
+    ) -> list[dict[str, Any]]:
         """Quarantined items, newest first, without their bytes."""
         rows = await self._pool.fetch(
             "SELECT id, part, pos, item, byte_from, byte_to, reason, detail, state, created_at,"
-            " length(raw) AS bytes FROM m26.reject WHERE $2::text IS NULL OR reason = $2"
-            " ORDER BY id DESC LIMIT $1",
+            " length(raw) AS bytes FROM m26.reject WHERE ($2::text IS NULL OR reason = $2)"
+            " AND ($3::text IS NULL OR state = $3) ORDER BY id DESC LIMIT $1",
             limit,
             reason,
+            state,
         )
         return [dict(row) for row in rows]
 

@@ -238,8 +238,7 @@ class Transaction:
         self, page: int, item: int | None, start: int, stop: int, reason: str, detail: str
     ) -> None:
         pos, source = self._pages[page]
-        raw = source.body[start:stop]
-        self._rejects.append(Reject(pos, item, start, stop, reason, detail, raw))
+        self._rejects.append(Reject(pos, item, start, stop, reason, detail, source))
 
     def _collect_rejects(self) -> None:
         """What the batch could not be read as; rows that PostgreSQL refuses come beside it."""
