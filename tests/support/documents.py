@@ -55,6 +55,7 @@ DOCUMENTS: dict[str, Any] = {
     "rejects ls": documents.RejectsView,
     "rejects show": documents.RejectView,
     "journal ack": documents.JournalAckView,
+    "journal new-id": documents.JournalNewIdView,
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
     "embedded status": list[documents.EmbeddedServerView],

@@ -12,8 +12,8 @@ from m26.errors import M26Error
 
 _EPILOGUE = """\
 Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit ·
-6 storage · 7 payload shape unknown · 75 another copy holds this home ·
-130/143 signals."""
+6 storage · 7 payload shape unknown · 75 another copy holds this home, or
+writes as this home · 130/143 signals."""
 
 
 def _version() -> str:
@@ -71,6 +71,7 @@ def build() -> App:
     command("rejects:show", "One quarantined item with its raw bytes.", "show", rejects)
     journal = subgroup("journal", "The journal: every reply received, before it is stored.")
     command("journal:ack", "You know of the damage: tell it no more.", "ack", journal)
+    command("journal:new_id", "A name of its own for a home that was copied.", "new-id", journal)
     database = subgroup("db", "The database schema.")
     command("db:migrate", "Bring the schema up to date.", "migrate", database)
     command("db:status", "Applied and pending migrations, sizes.", "status", database)
