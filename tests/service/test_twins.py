@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from tests.support.draining import Draining, draining
 
+from m26.cli.database_checks import writer
 from m26.errors import M26Error
 from m26.journal import segment_paths
+from m26.store.connection import session_name
+from m26.store.database import opened
 
 pytestmark = pytest.mark.anyio
 
@@ -251,3 +254,25 @@ async def test_a_journal_whose_last_record_is_damaged_is_no_twin(
         made.append(4)
         await made.until(lambda: made.drain.pos == 4)
         assert await stored(made) == {1, 2, 3, 4}
+
+
+async def test_the_doctor_names_who_stores_as_this_home(database: str, tmp_path: Path) -> None:
+    ours, twin = tmp_path / "ours", tmp_path / "twin"
+    await grown(database, ours / "journal", 1)
+    copy(ours, twin)
+    async with opened(database, name=session_name(twin, ["main"])) as store:
+        mine = await writer(store, ours)
+        assert (mine.result, mine.found.partition(",")[0]) == ("ok", "this home")
+        copied = await writer(store, twin)
+        assert copied.result == "warn"
+        assert "a copy of this home stored last, since" in copied.found
+        assert (await writer(store, tmp_path / "none")).result == "ok"
+
+        async with draining(database, ours / "journal", at_once=False) as made:
+            made.append(11)
+        await grown(database, twin / "journal", 21)
+        told = await writer(store, ours)
+        assert told.result == "fail"
+        assert "another copy of this journal writes here, since" in told.found
+        assert "connected from there: m26 twin/main@" in told.found
+        assert "m26 journal new-id" in told.fix

@@ -271,6 +271,7 @@ class Journal:
         """Close the files; every later call fails."""
         with self._lock:
             self._writer.close()
+            self.trail.save()
 
     def _keep_promises(self, promised: Mapping[str, int]) -> None:
         """Tell what was on disk and is not; go on behind it."""

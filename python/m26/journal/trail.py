@@ -17,6 +17,7 @@ from m26.errors import StorageError
 from m26.home.files import read_object, write_private
 
 FILE = "cursor.json"
+_EVERY = 1.0
 _WRITERS = 200
 """Openings that are remembered: what they wrote last is long passed."""
 
@@ -62,6 +63,7 @@ class Trail:
         """How far this home knows its own records to be committed, in the database of `bind`."""
         self.checksum: int | None = None
         """Of the record that ends at `pos`."""
+        self._unsaved, self._saved_at = False, 0.0
         document = read_object(self._path)
         self._of: tuple[object, object] = (document.get("journal"), document.get("database"))
         self._writers: list[dict[str, Any]] = []
@@ -79,13 +81,27 @@ class Trail:
         if (journal, database) != self._of:
             self._of, self.pos, self.checksum = (journal, database), 0, None
         self._writers.append({**self._here(), "token": self.writer.token})
-        self._save()
+        self._unsaved = True
+        self.save()
 
     def note(self, pos: int, checksum: int | None) -> None:
-        """What is before `pos` is committed, as our records or as those that we share."""
+        """What is before `pos` is committed, as our records or as those that we share.
+
+        On disk within a second: two fsyncs for each batch would be felt.
+        """
         if (pos, checksum) != (self.pos, self.checksum):
             self.pos, self.checksum = pos, checksum
-            self._save()
+            self._unsaved = True
+            if time.monotonic() - self._saved_at >= _EVERY:
+                self.save()
+
+    def save(self) -> None:
+        """Write down what was noted since it was written last."""
+        if self._unsaved:
+            with suppress(StorageError):
+                write_private(self._path, self._document(self.change))
+                self._unsaved = False
+            self._saved_at = time.monotonic()
 
     def wrote(self, token: str | None) -> bool:
         """Whether an opening of this very folder had this token: in a copy, nobody's are its own.
@@ -120,10 +136,6 @@ class Trail:
     def _here(self) -> Mapping[str, object]:
         """What is another one in a copy."""
         return {"host": self.writer.host, "folder": self._path.parent.stat().st_ino}
-
-    def _save(self) -> None:
-        with suppress(StorageError):
-            write_private(self._path, self._document(self.change))
 
     def _document(self, change: Change | None) -> bytes:
         journal, database = self._of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
@@ -167,3 +168,25 @@ def checksum(view: View, end: int, *, files: Files) -> int | None:
     finally:
         os.close(fd)
     return entry.crc if entry is not None and entry.pos == pos else None
+
+
+def peek(folder: Path) -> tuple[str, Callable[[int], int | None]] | None:
+    """The id of a journal that may be in use, and its `checksum` by end; None: there is none.
+
+    Raises:
+        OSError: a file cannot be read.
+        StorageError: a file is not the segment that its name says.
+    """
+    paths = seg.segment_paths(folder)
+    if not paths:
+        return None
+    sizes = [path.stat().st_size for path in paths]
+    segments = [Segment(int(p.stem), p, size) for p, size in zip(paths, sizes, strict=True)]
+    files = Files()
+    fd = files.open(paths[-1], os.O_RDONLY)
+    try:
+        next_pos = seg.tail(fd, segments[-1].first)
+    finally:
+        os.close(fd)
+    found = str(heads.identity(paths, {}).journal)
+    return found, partial(checksum, View(tuple(segments), next_pos), files=files)

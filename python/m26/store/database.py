@@ -113,6 +113,15 @@ class Store:
             row = await self._pool.fetchrow(statements.CURSOR, part)
         return Cursor(*row) if row else Cursor()
 
+    async def sessions(self) -> list[str]:
+        """What the sessions of m26 on this database call themselves."""
+        with _answering():
+            query = (
+                "SELECT DISTINCT application_name FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'm26 %' ORDER BY 1"
+            )
+            return [row[0] for row in await self._pool.fetch(query)]
+
     async def begin_cursor(self, part: str, *, pos: int, checksum: int | None, host: str) -> None:
         """Let `part`, a new one, begin at `pos`: what is before it is stored under another name."""
         with _answering():

@@ -162,14 +162,12 @@ class Drain:
             self._ahead = asyncio.create_task(self._prepare(self._ready.end))
         silence = asyncio.get_running_loop().call_later(self._silence, self._silent)
         try:
-            stored = await self._loader.commit(self._place.claim(self._ready))
+            return await self._loader.commit(self._place.claim(self._ready))
         finally:
             silence.cancel()
             if self._telling is not None:
                 self._telling.cancel()
                 self._telling = None
-        await self._place.committed(self._ready)
-        return stored
 
     async def _at_cursor(self) -> Prepared | None:
         """The batch that begins at the cursor: read before, ahead, or now."""
@@ -220,10 +218,12 @@ class Drain:
             )
 
     async def _after_commit(self, stored: Stored) -> None:
-        self.pos, self._ready = stored.pos, None
+        done, self.pos, self._ready = self._ready, stored.pos, None
         self.stored_at = time.monotonic()
         count(self._metrics, stored)
         self._committed()
+        if done is not None:
+            await self._place.committed(done)
         await run_sync(self._journal.release, self.pos)
         self._metrics.journal_bytes.set(self._journal.size)
 
