@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import Counter
@@ -97,7 +98,8 @@ def rename(paths: list[Path], old: str, new: str, *, files: Files | None = None)
                     renamed = memoryview(seg.pack_head(identity, head[1]))
                     half = len(renamed) // 2
                     for at in (0, half):
-                        files.write(fd, renamed[at : at + half], at)
+                        if files.write(fd, renamed[at : at + half], at) < half:
+                            raise OSError(errno.EIO, "a part of it was not written")
                         files.sync(fd)
             finally:
                 os.close(fd)
