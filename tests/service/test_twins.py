@@ -167,25 +167,6 @@ async def test_a_home_that_was_moved_to_another_machine_goes_on_and_says_who_was
     assert "store.other_writer" not in capsys.readouterr().out
 
 
-async def test_a_copy_of_equal_length_cannot_store_behind_what_the_other_one_stored(
-    database: str, tmp_path: Path
-) -> None:
-    await grown(database, tmp_path / "a", 1)
-    copy(tmp_path / "a", tmp_path / "b")
-    async with draining(database, tmp_path / "a") as ours:
-        ours.append(11)
-        await ours.until(lambda: ours.drain.pos == 2)
-        # the database is set back, the copy stores, and our cursor seems to be where it was
-        other = "UPDATE m26.ingest_cursor SET checksum = checksum # 1, writer = 'w', host = 'h'"
-        await ours.database.execute(other)
-        ours.append(12)
-        await ours.until(lambda: ours.failure is not None or ours.drain.pos == 3)
-
-        assert ours.failure is not None
-        assert ours.failure.exit_code == 75
-        assert ours.drain.pos == 2
-
-
 async def test_a_row_of_an_older_m26_is_trusted_once_and_then_filled(
     database: str, tmp_path: Path
 ) -> None:
