@@ -162,7 +162,7 @@ async def test_a_row_of_an_older_m26_is_trusted_once_and_then_filled(
     await grown(database, tmp_path / "a", 1, 2)
     copy(tmp_path / "a", tmp_path / "b")
     for home in ("a", "b"):
-        (tmp_path / home / "cursor.json").unlink()
+        (tmp_path / home / "cursor.json").unlink(missing_ok=True)
     async with draining(database, tmp_path / "a", at_once=False) as made:
         made.append(11)
     async with draining(database, tmp_path / "b", at_once=False) as made:
