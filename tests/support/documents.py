@@ -59,6 +59,7 @@ DOCUMENTS: dict[str, Any] = {
     "journal ls": journal_documents.JournalView,
     "journal export": journal_documents.ExportView,
     "journal ack": documents.JournalAckView,
+    "journal new-id": documents.JournalNewIdView,
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
     "embedded status": list[documents.EmbeddedServerView],

@@ -194,6 +194,17 @@ class JournalAckView(TypedDict):
     running: bool
 
 
+class JournalNewIdView(TypedDict):
+    """``m26 journal new-id``."""
+
+    schema_version: Literal[1]
+    journal: str
+    before: str
+    begins_at: int
+    """Position of the first record that is stored under the new id."""
+    offered_again: int
+
+
 class MigrationView(TypedDict):
     """One shipped migration; it is pending where it was not applied."""
 
