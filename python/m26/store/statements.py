@@ -42,7 +42,8 @@ CURSOR = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
 
 # $1 platforms, $2 auction ids, $3 the oldest observation of the batch: only a sighting newer than
 # that can make one late. Columns as in STATE_COLUMNS. Each state of an auction is an event: where
-# none is active, it was never seen active. LIMIT keeps the planner from reading all events at once.
+# none is active, it was never seen active; what came late taught no end and does not count. LIMIT
+# keeps the planner from reading all events at once.
 READ_STATES = """
 WITH seen AS (
     SELECT platform, auction_id, max(observed_at) AS observed_at
@@ -56,6 +57,7 @@ SELECT
     a.status = 'active' OR (
         SELECT true FROM m26.auction_event AS e
         WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
+            AND NOT e.late
         LIMIT 1) IS NOT NULL AS was_active,
     (extract(epoch FROM greatest(a.observed_at, a.last_seen, s.observed_at)) * 1000000)::bigint
         AS newest

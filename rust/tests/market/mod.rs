@@ -73,7 +73,7 @@ pub fn pages(rows: &[&AuctionRow]) -> Vec<AuctionRow> {
 /// What `rows` change; page n stands at 100 + n.
 pub fn derived(states: &States, rows: &[AuctionRow], head: i64) -> Delta {
     let positions: Vec<i64> = (100..200).collect();
-    derive(states, rows, head, Journal { part: PART, positions: &positions })
+    derive(states, rows, head, Journal { part: PART, positions: &positions }, None)
 }
 
 /// States that hold what these rows came to, one batch each.
@@ -145,7 +145,7 @@ pub fn decoded(stream: &CopyStream, columns: &[Column]) -> Vec<Fields> {
 fn text(ty: PgType, mut value: &[u8]) -> String {
     const PG_EPOCH: i64 = 946_684_800 * SECOND;
     let text = match ty {
-        PgType::Bool => panic!("never written"),
+        PgType::Bool => (u8::from_be_bytes(take(&mut value)) == 1).to_string(),
         PgType::Int4 => i32::from_be_bytes(take(&mut value)).to_string(),
         PgType::Int8 => i64::from_be_bytes(take(&mut value)).to_string(),
         PgType::Float4 => f32::from_be_bytes(take(&mut value)).to_string(),
