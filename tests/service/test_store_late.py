@@ -12,7 +12,9 @@ from tests.support.wire import T0, auction, body, page, records
 
 from m26.models import Record
 from m26.normalizer import Normalizer
+from m26.status.metrics import Metrics
 from m26.store.batch import CursorMovedError
+from m26.store.corrections import Corrections
 from m26.store.database import Store, opened
 from m26.store.load import Loader
 from m26.upstream.profile import Profile
@@ -233,6 +235,19 @@ async def test_an_end_is_judged_by_what_the_row_has_learned_whatever_came_late(
 
     assert await place.row() == kept
     assert kept["outcome"] == "unknown"
+
+
+async def test_an_outcome_of_an_older_rule_is_not_corrected_by_a_late_sight(place: Place) -> None:
+    here = place.home()
+    await here.store("a", records(seen(0, 0), seen(3700, 0, **ENDED)))
+    await here.store("a", records(body(auction(8)), start=2))
+    await place.home().store("b", records(seen(20, 1, **ENDED)))
+    before = await place.row()
+    made = Corrections(place.store, committed=lambda: None, metrics=Metrics(), pause=0)
+    await made.run()
+
+    assert (before["outcome"], made.corrected) == ("unknown", 0)
+    assert await place.row() == before
 
 
 async def test_a_late_row_that_is_refused_costs_only_itself(place: Place) -> None:
