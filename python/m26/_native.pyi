@@ -153,7 +153,7 @@ class States:
         head: int,
         part: str,
         positions: Sequence[int],
-        past: Sequence[_PastRow] | None = None,
+        events: Sequence[_PastRow] | None = None,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
 
@@ -166,7 +166,7 @@ class States:
             head: number of the last event of the stream; the first one here gets the next.
             part: journal part of the batch.
             positions: place of each page of the batch in that part.
-            past: every event of the auctions that an earlier answer `wanted`, in any order:
+            events: every event of the auctions that an earlier answer `wanted`, in any order:
                 (platform, auction_id, seq, observed_at, status, buyout_price, current_bid,
                 next_bid, bids, expires_at, start_price), times in microseconds.
 
@@ -228,7 +228,7 @@ class Delta:
         """
     @property
     def wanted(self) -> list[tuple[str, int]]:
-        """(platform, auction_id) of auctions with late rows, where `past` was not given.
+        """(platform, auction_id) of auctions with late rows, where `events` were not given.
 
         This delta leaves those rows out: derive again, with the events of these auctions.
         """

@@ -125,7 +125,9 @@ fn shown(row: &AuctionRow) -> String {
 
 fn stored(batches: &[&[AuctionRow]]) -> Database {
     let mut database = Database::default();
-    batches.iter().for_each(|rows| database.store(rows));
+    for rows in batches {
+        database.store(rows);
+    }
     database
 }
 

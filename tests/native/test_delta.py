@@ -79,19 +79,19 @@ def test_late_rows_are_told_beside_the_events_of_their_auction() -> None:
     states.learn([held(batch, newest=MICROS + 60_000_000)])
     first = ("ps5", 1, 8, MICROS + 9_000_000, "active", 5000, 300, 350, 1, MICROS, None)
     rest = {"head": 9, "part": PART, "positions": [0]}
-    delta = states.derive(batch, 0, 1, past=[first], **rest)
+    delta = states.derive(batch, 0, 1, events=[first], **rest)
     assert (delta.wanted, delta.sooner) == ([], [(8, MICROS + 5_000_000)])
     assert delta.first_seen == [("ps5", 1, MICROS + 5_000_000)]
     assert (delta.again, delta.events.rows) == ([], 0)
 
     before = ("ps5", 1, 8, MICROS, "active", 5000, 100, 100, 0, MICROS, 100)
-    delta = states.derive(batch, 0, 1, past=[before], **rest)
+    delta = states.derive(batch, 0, 1, events=[before], **rest)
     assert (delta.events.rows, delta.sooner) == (1, [])
     assert delta.again == [(11, 8, MICROS + 60_000_000)]
     assert delta.pages == [(0, 1, 0, 0, 1, 0, 1, 0, 2)]
     for misfit in (before[:-1], (*before[:8], "0", *before[9:])):
         with pytest.raises((TypeError, ValueError)):
-            states.derive(batch, 0, 1, past=[misfit], **rest)
+            states.derive(batch, 0, 1, events=[misfit], **rest)
 
 
 def test_misuse_raises() -> None:

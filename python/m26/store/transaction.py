@@ -177,8 +177,8 @@ class Transaction:
         )
         if not (wanted := (delta := derive()).wanted):
             return delta
-        past = await self._connection.fetch(late.READ_PAST, *_columns(wanted))
-        return derive(past=[tuple(row) for row in past])
+        events = await self._connection.fetch(late.READ_PAST, *_columns(wanted))
+        return derive(events=[tuple(row) for row in events])
 
     async def _read_back(self, start: int, stop: int) -> None:
         """Read back the states of rows `start` to `stop` that the table has and memory has not."""

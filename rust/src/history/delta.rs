@@ -108,7 +108,9 @@ pub fn derive(
             let late = Late { row, newest: course.newest, runs: runs(row, meaning) };
             let told = timelines.see(found.platform, status, late, &mut seq);
             pages.count_late(row, told.as_ref().map(|(event, told)| (event.kind, *told)));
-            told.iter().for_each(|(event, _)| events.push(event));
+            if let Some((event, _)) = told {
+                events.push(&event);
+            }
             continue;
         }
         let before = course.before(status, words.held(status));

@@ -56,7 +56,7 @@ impl States {
         Ok(())
     }
 
-    #[pyo3(signature = (batch, start, stop, /, *, head, part, positions, past = None))]
+    #[pyo3(signature = (batch, start, stop, /, *, head, part, positions, events = None))]
     #[allow(clippy::too_many_arguments)] // named in Python
     #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
     fn derive(
@@ -68,7 +68,7 @@ impl States {
         head: i64,
         part: String,
         positions: Vec<i64>,
-        past: Option<Vec<PastTuple>>,
+        events: Option<Vec<PastTuple>>,
     ) -> PyResult<Delta> {
         let batch = batch.get();
         let rows = batch.slice(start, stop)?;
@@ -76,9 +76,9 @@ impl States {
             return Err(PyValueError::new_err("there must be one position a page"));
         }
         let journal = Journal { part: &part, positions: &positions };
-        let past: Option<Vec<_>> = past.map(|past| past.into_iter().map(told).collect());
-        let past = past.as_deref();
-        let mut inner = py.detach(|| delta::derive(&self.lock(), rows, head, journal, past));
+        let events: Option<Vec<_>> = events.map(|given| given.into_iter().map(told).collect());
+        let events = events.as_deref();
+        let mut inner = py.detach(|| delta::derive(&self.lock(), rows, head, journal, events));
         let mut buffer = |stream: fn(&mut delta::Delta) -> &mut CopyStream| {
             Py::new(py, CopyBuffer(std::mem::take(stream(&mut inner))))
         };
