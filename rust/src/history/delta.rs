@@ -87,8 +87,7 @@ pub fn derive(
     past: Option<&[Past]>,
 ) -> Delta {
     let mut words = Words::new(from);
-    let mut timelines = past.map(|past| Timelines::new(past, |text| words.number(text)));
-    let mut wanted = BTreeSet::new();
+    let mut timelines = Timelines::new(past, |text| words.number(text));
     // first all states are looked up, then used: so the waits for memory overlap
     let found: Vec<_> = rows.iter().map(|row| Found::of(row, &mut words)).collect();
     let unheld = found.iter().filter(|found| found.held.is_none()).count();
@@ -100,32 +99,27 @@ pub fn derive(
         let course = courses.of(row, found);
         let status = words.number(&row.status);
         let meaning = words.list[status as usize].meaning;
-        if row.observed_at < course.newest {
-            let Some(timelines) = &mut timelines else {
-                wanted.insert((row.platform.to_string(), row.auction_id));
-                continue;
-            };
+        let event = if row.observed_at < course.newest {
             let late = Late { row, newest: course.newest, runs: runs(row, meaning) };
-            let told = timelines.see(found.platform, status, late, &mut seq);
-            pages.count_late(row, told.as_ref().map(|(event, told)| (event.kind, *told)));
-            if let Some((event, _)) = told {
-                events.push(&event);
+            let (event, told) = timelines.see(found.platform, status, late, &mut seq);
+            if past.is_some() {
+                pages.count_late(row, event.map(|event| event.kind), told);
             }
-            continue;
-        }
-        let before = course.before(status, words.held(status));
-        let kind = course.observe(index, row, status, before, meaning);
-        pages.count(row, before.is_none(), kind);
-        if let Some(kind) = kind {
-            seq += 1;
-            let event = course.event(seq, kind, row);
+            event
+        } else {
+            let before = course.before(status, words.held(status));
+            let kind = course.observe(index, row, status, before, meaning);
+            pages.count(row, before.is_none(), kind);
+            seq += i64::from(kind.is_some());
+            kind.map(|kind| course.event(seq, kind, row))
+        };
+        if let Some(event) = event {
             events.push(&event);
-            if let Some(timelines) = &mut timelines {
+            if past.is_some() {
                 timelines.tell(found.platform, status, &event);
             }
         }
     }
-    let amends = timelines.map_or_else(Amends::default, |timelines| timelines.amends);
     let sightings = pages.sightings(journal);
     let (listed, rewritten) = courses.written(rows);
     let touched = Touched {
@@ -133,6 +127,7 @@ pub fn derive(
         words: words.list.iter().map(|word| word.spelling.into()).collect(),
     };
     let (events, pages) = (events.finish(), pages.counts);
+    let Timelines { wanted, amends, .. } = timelines;
     Delta { events, listed, rewritten, sightings, pages, touched, wanted, amends }
 }
 
@@ -250,12 +245,14 @@ impl<'r> Pages<'r> {
     }
 
     /// Count a late one: the kind of event that it made, and how many there are with it.
-    fn count_late(&mut self, row: &'r AuctionRow, told: Option<(EventKind, usize)>) {
-        let Some(counts) = self.see(row, told.map(|(kind, _)| kind)) else { return };
-        counts.late += usize::from(told.is_some());
-        counts.events += told.map_or(0, |(_, events)| events);
+    #[cold]
+    fn count_late(&mut self, row: &'r AuctionRow, kind: Option<EventKind>, events: usize) {
+        let Some(counts) = self.see(row, kind) else { return };
+        counts.late += usize::from(kind.is_some());
+        counts.events += events;
     }
 
+    #[inline]
     fn see(&mut self, row: &'r AuctionRow, kind: Option<EventKind>) -> Option<&mut PageCounts> {
         let page = usize::try_from(row.page).unwrap_or_default();
         if self.counts.last().is_none_or(|counts| counts.page != page) {

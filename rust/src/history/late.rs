@@ -5,7 +5,7 @@
 //! the state that it showed, and last the state that was seen last. A state is told once, and dated
 //! by its first sight. Outcomes are not given here, and the current state is left alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::history::course::identity;
 use crate::history::state::{Identity, NONE, Word};
@@ -63,7 +63,10 @@ pub struct Amends {
 /// The events of the auctions that a batch is late for.
 #[derive(Debug, Default)]
 pub(crate) struct Timelines {
-    by_auction: HashMap<(Word, i64), Vec<Told>>,
+    /// None: not known yet.
+    by_auction: Option<HashMap<(Word, i64), Vec<Told>>>,
+    /// The auctions whose events are needed.
+    pub(crate) wanted: BTreeSet<(String, i64)>,
     pub(crate) amends: Amends,
 }
 
@@ -81,7 +84,11 @@ struct Told {
 
 impl Timelines {
     /// Take in the committed events, in any order; `number` numbers platforms and statuses.
-    pub(crate) fn new<'p>(past: &'p [Past], mut number: impl FnMut(&'p str) -> Word) -> Self {
+    pub(crate) fn new<'p>(
+        past: Option<&'p [Past]>,
+        mut number: impl FnMut(&'p str) -> Word,
+    ) -> Self {
+        let Some(past) = past else { return Self::default() };
         let mut by_auction: HashMap<_, Vec<Told>> = HashMap::new();
         for event in past {
             let identity = Identity {
@@ -103,26 +110,57 @@ impl Timelines {
         for line in by_auction.values_mut() {
             line.sort_unstable_by_key(|told| (told.observed_at, told.seq));
         }
-        Self { by_auction, amends: Amends::default() }
+        Self { by_auction: Some(by_auction), ..Self::default() }
     }
 
-    /// Note an event of the batch itself: the newest of its auction.
+    /// Note an event of the batch.
+    #[cold]
     pub(crate) fn tell(&mut self, platform: Word, status: Word, event: &Event<'_>) {
-        let line = self.by_auction.entry((platform, event.row.auction_id)).or_default();
-        line.push(Told::of(event, status));
+        let Some(by_auction) = &mut self.by_auction else { return };
+        let line = by_auction.entry((platform, event.row.auction_id)).or_default();
+        let place = line.partition_point(|told| told.observed_at <= event.row.observed_at);
+        let told = Told {
+            observed_at: event.row.observed_at,
+            seq: event.seq,
+            of: event.seq,
+            identity: identity(event.row, status),
+            expires_at: event.expires_at,
+            start_price: event.start_price.unwrap_or(NONE),
+        };
+        line.insert(place, told);
     }
 
-    /// Take in a late observation; the event it makes, and the number of events with that.
+    /// Take in a late observation; the event it makes, to be told, and how many there are with it.
+    #[cold]
     pub(crate) fn see<'r>(
         &mut self,
         platform: Word,
         status: Word,
         late: Late<'r>,
         seq: &mut i64,
-    ) -> Option<(Event<'r>, usize)> {
+    ) -> (Option<Event<'r>>, usize) {
+        let row = late.row;
+        let Some(by_auction) = &mut self.by_auction else {
+            self.wanted.insert((row.platform.to_string(), row.auction_id));
+            return (None, 0);
+        };
+        let line = by_auction.entry((platform, row.auction_id)).or_default();
+        let head = *seq;
+        let event = self.amends.place(line, identity(row, status), late, seq);
+        (event, usize::try_from(*seq - head).unwrap_or_default())
+    }
+}
+
+impl Amends {
+    /// Find the place of a late observation among the events of its auction; the event it makes.
+    fn place<'r>(
+        &mut self,
+        line: &mut Vec<Told>,
+        identity: Identity,
+        late: Late<'r>,
+        seq: &mut i64,
+    ) -> Option<Event<'r>> {
         let Late { row, newest, runs } = late;
-        let identity = identity(row, status);
-        let line = self.by_auction.entry((platform, row.auction_id)).or_default();
         let place = line.partition_point(|told| told.observed_at <= row.observed_at);
         let before = place.checked_sub(1).map(|before| line[before]);
         if before.is_some_and(|before| before.identity == identity) {
@@ -130,7 +168,7 @@ impl Timelines {
         }
         if before.is_none() {
             let key = (row.platform.to_string(), row.auction_id);
-            self.amends.first_seen.insert(key, row.observed_at);
+            self.first_seen.insert(key, row.observed_at);
         }
         let is_last = place == line.len();
         if let Some(after) = line.get_mut(place).filter(|after| after.identity == identity) {
@@ -139,7 +177,7 @@ impl Timelines {
                 (before.observed_at, before.seq) < (row.observed_at, after.seq)
             }) {
                 after.observed_at = row.observed_at;
-                self.amends.sooner.insert(after.seq, row.observed_at);
+                self.sooner.insert(after.seq, row.observed_at);
             }
             return None;
         }
@@ -150,13 +188,12 @@ impl Timelines {
         *seq += 1;
         let event =
             Event { seq: *seq, kind, row, expires_at, start_price, closing: None, late: true };
-        line.insert(place, Told::of(&event, status));
-        let Some(before) = before.filter(|_| is_last) else { return Some((event, 1)) };
+        let Some(before) = before.filter(|_| is_last) else { return Some(event) };
         // the state around it is the current one: it was seen after this one, too
         *seq += 1;
         line.push(Told { observed_at: newest, seq: *seq, ..before });
-        self.amends.again.push(Again { seq: *seq, of: before.of, observed_at: newest });
-        Some((event, 2))
+        self.again.push(Again { seq: *seq, of: before.of, observed_at: newest });
+        Some(event)
     }
 }
 
@@ -168,17 +205,4 @@ pub(crate) struct Late<'r> {
     pub(crate) newest: i64,
     /// It says when the auction ends.
     pub(crate) runs: bool,
-}
-
-impl Told {
-    fn of(event: &Event<'_>, status: Word) -> Self {
-        Self {
-            observed_at: event.row.observed_at,
-            seq: event.seq,
-            of: event.seq,
-            identity: identity(event.row, status),
-            expires_at: event.expires_at,
-            start_price: event.start_price.unwrap_or(NONE),
-        }
-    }
 }
