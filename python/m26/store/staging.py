@@ -31,11 +31,18 @@ _STAGED = {
     "auction": _native.AUCTION_ROW_COLUMNS,
     "sighting": _native.SIGHTING_COLUMNS,
 }
+
+
+def _stage_of(table: str) -> str:
+    """A stage's name; a pooler may keep it over an upgrade: it says how many columns it has."""
+    return f"m26_stage_of_{table}_{len(_STAGED[table])}"
+
+
 _BEGIN = "\n".join(
     [
         "BEGIN;",
         *(
-            f"CREATE TEMP TABLE IF NOT EXISTS m26_stage_of_{table} (LIKE m26.{table})"
+            f"CREATE TEMP TABLE IF NOT EXISTS {_stage_of(table)} (LIKE m26.{table})"
             " ON COMMIT DELETE ROWS;"
             for table in _STAGED
         ),
@@ -50,12 +57,13 @@ _KEEP = "SELECT set_config('m26.batch', $1, true), pg_current_xact_id()::xid::te
 def _insert(table: str) -> str:
     # no user text: names of the tables above and of native columns
     names = ", ".join(name for name, _ in _STAGED[table])
-    return f"INSERT INTO m26.{table} ({names}) SELECT {names} FROM pg_temp.m26_stage_of_{table};"  # noqa: S608
+    stage = f"pg_temp.{_stage_of(table)}"
+    return f"INSERT INTO m26.{table} ({names}) SELECT {names} FROM {stage};"  # noqa: S608
 
 
 _FINISH = f"""
 {_insert("card")}
-{sql.NOTE_VERSIONS};
+{sql.NOTE_VERSIONS.format(stage=_stage_of("card"))};
 {_insert("auction_event")}
 {_insert("auction")}
 {sql.REWRITE_AUCTIONS};
@@ -144,7 +152,7 @@ class Staged(Transaction):
         self._count(delta, stored)
 
     async def _stage(self, table: str, buffer: CopyBuffer) -> None:
-        await self._copy(f"m26_stage_of_{table}", _STAGED[table], buffer, "pg_temp")
+        await self._copy(_stage_of(table), _STAGED[table], buffer, "pg_temp")
 
     def _rest(self, delta: Delta | None, stored: Stored) -> str:
         """What is no COPY, for the end of the transaction."""

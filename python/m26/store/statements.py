@@ -136,11 +136,11 @@ FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'drift')
     AS r (path text, kind text, count bigint, sample text)
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
 
-# MANY_VERSIONS and its note, of the cards just inserted.
+# MANY_VERSIONS and its note, of the cards just inserted out of `stage`.
 NOTE_VERSIONS = """
 WITH new AS (
     SELECT card_id, max(first_seen) - interval '1 day' AS since
-    FROM pg_temp.m26_stage_of_card GROUP BY card_id
+    FROM pg_temp.{stage} GROUP BY card_id
 ), many AS (
     SELECT v.card_id FROM m26.card AS v JOIN new AS n ON n.card_id = v.card_id
     WHERE v.first_seen > (SELECT max(since) FROM new)
