@@ -13,6 +13,7 @@ use platform::Platforms;
 use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
 use crate::card::role::CardRules;
+use crate::clock::Given;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::history::known::KnownCards;
@@ -39,6 +40,8 @@ pub struct Page<'a> {
     pub platform: &'a str,
     /// Our clock when it was received, microseconds; 0 when unknown.
     pub fetched_at: i64,
+    /// Its times, as they were decided before; zeros where they were not.
+    pub times: Given,
 }
 
 /// What was not stored, and why.
@@ -87,7 +90,7 @@ impl Batch {
     }
 }
 
-/// Reads pages; remembers cards and each platform's clock skew between batches.
+/// Reads pages; remembers cards and each platform's clock between batches.
 #[derive(Debug)]
 pub struct Normalizer {
     cards: CardReader,
@@ -194,9 +197,8 @@ impl Normalizer {
             draft.refused.extend(envelope.is_refusal().then_some(index));
             return Ok(());
         }
-        let (platform, observed_at) =
-            self.platforms.observe(page.platform, page.fetched_at, &envelope, &mut draft.drift)?;
-        finish_page(index, items, &platform, observed_at, draft)
+        let (platform, times) = self.platforms.observe(page, &envelope, &mut draft.drift)?;
+        finish_page(index, items, &platform, times, draft)
     }
 
     fn read_items<'a>(
@@ -231,7 +233,7 @@ fn finish_page(
     index: usize,
     items: Items<'_>,
     platform: &Arc<str>,
-    observed_at: i64,
+    times: Given,
     draft: &mut Draft,
 ) -> Result<(), Fault> {
     let first = draft.rows.len();
@@ -245,7 +247,7 @@ fn finish_page(
             to: u32::try_from(to).unwrap_or(u32::MAX),
         };
         let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
-        match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
+        match normalize(auction, &place, platform, times, &mut draft.drift) {
             Ok(row) => {
                 cards.extend(definition.map(|card| (draft.rows.len(), card)));
                 draft.rows.push(row);
@@ -254,7 +256,7 @@ fn finish_page(
         }
     }
     let newest = draft.rows[first..].iter().map(|row| row.posted_at).max();
-    if newest.is_some_and(|posted_at| observed_at - posted_at > MAX_STALE) {
+    if newest.is_some_and(|posted_at| times.served_at - posted_at > MAX_STALE) {
         draft.rows.truncate(first);
         return Err(Fault::new(Reason::StaleMarket, 0));
     }

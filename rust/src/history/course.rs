@@ -71,7 +71,7 @@ impl<'s> Course<'s> {
         self.identity = identity(row, status);
         let change = self.identity.event_after(before);
         // only what the row in the database will say: what decides later is read back from there
-        let runs = meaning == Meaning::Active && row.expires_at > row.observed_at;
+        let runs = meaning == Meaning::Active && row.expires_at > row.served_at;
         if runs && (change.is_some() || row.expires_at.abs_diff(self.expires_at) > SAME_END) {
             self.expires_at = row.expires_at;
         }
