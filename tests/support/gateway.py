@@ -168,7 +168,9 @@ def desk(
     async def spend(name: str) -> None:
         spent.append(name)
 
-    client = GatewayClient(profile=profile, platform="sim", transport=upstream.transport())
+    client = GatewayClient(
+        profile=profile, platform="sim", transport=upstream.transport(), clock=lambda: now[0]
+    )
     session = Session(
         entry=Entry(vault, account, clock=lambda: now[0]),
         client=client,

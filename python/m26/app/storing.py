@@ -11,13 +11,18 @@ from anyio.to_thread import run_sync
 from m26.app.accounts import Assignment, due_seconds
 from m26.app.alarms import Alarms
 from m26.app.process import Process, beside
+from m26.clock import Clock
 from m26.config import Settings
 from m26.journal import Journal
 from m26.limits.book import promised
 from m26.normalizer import Normalizer
+from m26.servertime import ServerTimes
 from m26.store.database import Store
 from m26.store.drain import Drain
 from m26.wake import Wake
+
+_LAST = 64
+"""Records that are looked at: several of each account that was asked for lately."""
 
 
 @asynccontextmanager
@@ -34,6 +39,15 @@ async def journaling(settings: Settings) -> AsyncIterator[Journal]:
         yield journal
     finally:
         journal.close()
+
+
+def server_times(journal: Journal, clock: Clock) -> ServerTimes:
+    """What the last run knew of the servers' clocks: the times of the journal's last pages.
+
+    Raises:
+        StorageError: the journal cannot be read.
+    """
+    return ServerTimes(clock, journal.latest(_LAST))
 
 
 @asynccontextmanager

@@ -120,12 +120,14 @@ async def _replay(store: Store, file: Path, profile: Profile, platform: str | No
 def _records(file: Path, profile: Profile, platform: str | None) -> Iterator[Record]:
     from m26.models import Record
     from m26.offline import read_captures
+    from m26.servertime import Dating
 
     listing = {command.name for command in profile.commands.values()}
+    dated = Dating()
     pages = (page for page in read_captures(file) if page.command in ("", *listing))
     for pos, page in enumerate(pages):
         chosen = platform or page.platform or profile.platforms[0]
-        yield Record(pos, replace(page, platform=chosen))
+        yield Record(pos, dated(replace(page, platform=chosen)))
 
 
 def _digest(file: Path) -> str:

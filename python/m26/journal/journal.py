@@ -7,7 +7,7 @@ the newest segment is never deleted, so that no position is given out twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -194,6 +194,20 @@ class Journal:
         if gaps := [Gap(r.pos, r.end, r.detail) for r in found if r.page is None]:
             self.damage.found(self.id, gaps)
         return found
+
+    def latest(self, count: int) -> Iterator[Page]:
+        """The pages among the last `count` records, in order; what is damaged is left out.
+
+        Raises:
+            StorageError: a segment cannot be read at all.
+        """
+        begin = max(self.first_pos, self.next_pos - count)
+        try:
+            for record, _ in records(self._view, begin, mark=None, files=self._files):
+                if record.page is not None:
+                    yield record.page
+        except OSError as error:
+            raise storage_error("read", self._folder, error) from None
 
     def skip_to(self, pos: int) -> None:
         """Give the next append the position `pos`: the database has passed what we lost.

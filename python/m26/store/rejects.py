@@ -70,7 +70,8 @@ def of_record(record: Record) -> Iterator[Reject]:
 
 
 def _judged(page: Page) -> Verdict:
-    return classify(Head(page.status or _OK, page.fetched_at), peek(page.body))
+    head = Head(page.status or _OK, page.fetched_at, served_at=page.served_at)
+    return classify(head, peek(page.body))
 
 
 async def write(

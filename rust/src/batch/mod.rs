@@ -3,11 +3,13 @@
 //! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
 //! only itself. Rows stand in page order and, in a page, in the order served.
 
+pub mod page;
 mod platform;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub use page::Page;
 use platform::Platforms;
 
 use crate::card::card::{Card, CardKeys, key};
@@ -30,19 +32,6 @@ use crate::rows::record::{AuctionRow, CARD_BYTES, NewCard};
 const AUCTION_BYTES: usize = 12_000;
 /// Newest listing older than this (microseconds): the reply is of another year's market.
 const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
-
-/// One page to read.
-#[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
-    /// The reply's bytes.
-    pub body: &'a [u8],
-    /// Platform it was collected for.
-    pub platform: &'a str,
-    /// Our clock when it was received, microseconds; 0 when unknown.
-    pub fetched_at: i64,
-    /// Its times, as they were decided before; zeros where they were not.
-    pub times: Given,
-}
 
 /// What was not stored, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::batch::Page;
+use crate::batch::page::Page;
 use crate::clock::{Given, ServerClock, Told, plausible};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
@@ -36,8 +36,8 @@ impl Platforms {
         let times = if plausible(page.times.served_at) {
             page.times
         } else {
-            let response = response.unwrap_or_default();
-            let told = Told { ours: page.fetched_at, date: 0, response };
+            let told =
+                Told { ours: page.fetched_at, date: 0, response: response.unwrap_or_default() };
             let served_at = clock.read(told).ok_or(Fault::new(Reason::NoTime, 0))?;
             Given { served_at, observed_at: served_at }
         };

@@ -26,11 +26,6 @@ impl ServerClock {
         self.0.proven
     }
 
-    #[getter]
-    fn newest(&self) -> i64 {
-        self.0.newest
-    }
-
     /// The clock after a reply, and the reply's times.
     #[pyo3(signature = (*, ours, date = 0, response = 0))]
     fn give(&self, ours: i64, date: i64, response: i64) -> (Self, i64, i64) {
