@@ -24,7 +24,7 @@ from tests.support.worldclock import WorldClock
 HOUR = 3_600
 _SPEED = 10.0
 _SEARCH = "Mobile_SearchAuctions"
-_MARKET = ("--size", "150", "--scale", "144", "--activity", "1.3", "--linger", "300")
+_MARKET = ("--size", "150", "--scale", "1440", "--activity", "1.3", "--linger", "30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def test_one_page_that_is_minutes_ahead_makes_no_other_late(right: Trial) -> Non
     with right.running() as run:
         right.more(run)
         right.sim.control(fault="clock_off", by=290, next=1, command=_SEARCH)
-        right.more(run, 30)
+        right.more(run, 60)
     right.hold()
     ((latest,),) = right.fetch("SELECT max(observed_at) FROM m26.auction")
     assert latest.timestamp() < right.ours.time()

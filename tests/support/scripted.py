@@ -31,13 +31,16 @@ class ScriptEndedError(Exception):
     """The script has ended."""
 
 
-def reply(content: bytes, *, status: int = 200, retry_after: float | None = None) -> Reply:
+def reply(
+    content: bytes, *, status: int = 200, retry_after: float | None = None, date: int = 0
+) -> Reply:
     return Reply(
         status=status,
         content_type="application/json",
         body=content,
         fetched_at=T0 * 1_000_000,
         seconds=0.1,
+        date=date * 1_000_000,
         retry_after=retry_after,
     )
 

@@ -104,10 +104,10 @@ class Exchange:
                 verdict = error.verdict
             else:
                 peek = await run_sync(_native.peek, reply.body)
-                told = Told.by(peek, reply.date)
-                page = await self.receive(self._page(wire, reply, query, sweep), told)
+                page = self._page(wire, reply, query, sweep)
+                page = await self.receive(page, Told.by(peek, reply.date))
                 verdict = classify(reply.head._replace(served_at=page.served_at), peek)
-                self._observe(reply, page, told)
+                self._observe(reply, page, peek.response_time)
                 await self.session.judged(verdict)
                 if verdict.action is Action.OK:
                     count(wire, "ok")
@@ -142,12 +142,14 @@ class Exchange:
             body=error.part if isinstance(error, BrokenTransferError) else b"",
         )
 
-    def _observe(self, reply: Reply, page: Page, told: Told) -> None:
+    def _observe(self, reply: Reply, page: Page, said: int | None) -> None:
         """Tell how long it took, and whose clock is wrong if one is."""
         status, metrics, skew = self.telemetry.status, self.telemetry.metrics, self.server.skew
         metrics.request_seconds.observe(reply.seconds)
         metrics.clock_skew.set(skew)
-        if told.response not in (0, page.served_at):
+        if said is None:
+            return
+        if said != page.served_at:
             wrong, advice = "clock_odd: a reply's responseTime is far from what others say", _ODD
         elif abs(skew) > _SKEW:
             side = "behind" if skew > 0 else "ahead of"
@@ -159,6 +161,6 @@ class Exchange:
             return
         self._wrong = wrong
         if wrong:
-            off = round((told.response - page.served_at) / 1e6 if advice is _ODD else skew, 1)
+            off = round((said - page.served_at) / 1e6 if advice is _ODD else skew, 1)
             _log.warning("clock.skewed", reason=wrong, seconds=off, advice=advice)
         status.report("clock", State.COLLECTING, reason=wrong, advice=advice)
