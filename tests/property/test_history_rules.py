@@ -10,13 +10,14 @@ import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
 from tests.oracle import reading
-from tests.oracle.rules import SECOND, Seen, fold
+from tests.oracle.rules import SECOND, Seen, fold, in_order
 from tests.oracle.verdict import judge_history
 from tests.support import servers, wire
 
 from m26.embedded.postgres import Postgres
-from m26.models import Record
+from m26.models import Page, Record
 from m26.normalizer import Normalizer
+from m26.servertime import Dating
 from m26.store.database import Store, opened
 from m26.store.load import Loader
 from m26.upstream.profile import Profile
@@ -70,7 +71,7 @@ def _pages(rng: random.Random) -> Iterator[list[Seen]]:
         yield [_observe(rng, id_, request, item, served_at) for item, id_ in enumerate(ids)]
 
 
-def _record(pos: int, page: list[Seen]) -> Record:
+def _page(page: list[Seen]) -> Page:
     auctions = (
         wire.auction(
             seen.auction_id,
@@ -83,7 +84,7 @@ def _record(pos: int, page: list[Seen]) -> Record:
         )
         for seen in page
     )
-    return Record(pos, wire.page(wire.body(*auctions, at=page[0].at / SECOND)))
+    return wire.page(wire.body(*auctions, at=page[0].at / SECOND))
 
 
 def _loader(store: Store, rng: random.Random) -> Loader:
@@ -123,10 +124,11 @@ def test_the_history_of_any_observations_is_that_of_the_rules(
 ) -> None:
     rng = random.Random(f"{seed}/{case}")
     pages = list(_pages(rng))
-    records = [_record(pos, page) for pos, page in enumerate(pages)]
+    dated = Dating()  # as they are when they are received
+    records = [Record(pos, dated(_page(page))) for pos, page in enumerate(pages)]
     history = asyncio.run(_store(dsn, records, rng))
 
-    seen = [one for page in pages for one in page]
+    seen = in_order(one for page in pages for one in page)
     assert [event for _, event in history.events] == fold(seen)
     verdict = judge_history(seen, history)
     assert verdict, str(verdict)

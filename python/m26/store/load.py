@@ -56,7 +56,7 @@ class Loader:
         self._deadline = deadline
         self._far = far
         self._round_trips = deque[float](maxlen=3)
-        self._dating, self._dated_to = Dating(), -1
+        self._dating, self._dated_to = Dating(), ("", -1)
         self._known = Knowledge(normalizer, _native.States(capacity=kept))
 
     @property
@@ -68,16 +68,16 @@ class Loader:
 
     async def prepare(self, part: str, records: Sequence[Record]) -> Prepared:
         """Read consecutive records of one part; nothing is stored yet."""
-        records = self._dated(records)
+        records = self._dated(part, records)
         pages = [(r.pos, r.page) for r in records if r.page and may_list_auctions(r.page)]
         batch = await self._normalizer.normalize([page for _, page in pages])
         return Prepared(part, records, pages, batch)
 
-    def _dated(self, records: Sequence[Record]) -> Sequence[Record]:
+    def _dated(self, part: str, records: Sequence[Record]) -> Sequence[Record]:
         """The records with the times that earlier versions left to the store."""
-        if records[0].pos != self._dated_to:
+        if (part, records[0].pos) != self._dated_to:
             self._dating = Dating()
-        self._dated_to = records[-1].end
+        self._dated_to = part, records[-1].end
         return [r if r.page is None else replace(r, page=self._dating(r.page)) for r in records]
 
     async def commit(self, prepared: Prepared) -> Stored:

@@ -10,12 +10,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use page::Page;
-use platform::Platforms;
+use platform::{Observed, Platforms};
 
 use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
 use crate::card::role::CardRules;
-use crate::clock::Given;
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::history::known::KnownCards;
@@ -186,8 +185,10 @@ impl Normalizer {
             draft.refused.extend(envelope.is_refusal().then_some(index));
             return Ok(());
         }
-        let (platform, times) = self.platforms.observe(page, &envelope, &mut draft.drift)?;
-        finish_page(index, items, &platform, times, draft)
+        let observed = self.platforms.observe(page, &envelope, &mut draft.drift)?;
+        finish_page(index, items, &observed, draft)?;
+        self.platforms.accept(page, &observed);
+        Ok(())
     }
 
     fn read_items<'a>(
@@ -221,10 +222,10 @@ impl Normalizer {
 fn finish_page(
     index: usize,
     items: Items<'_>,
-    platform: &Arc<str>,
-    times: Given,
+    observed: &Observed,
     draft: &mut Draft,
 ) -> Result<(), Fault> {
+    let Observed { platform, times, .. } = observed;
     let first = draft.rows.len();
     let mut cards = Vec::new();
     let mut rejects = items.rejects;
@@ -236,7 +237,7 @@ fn finish_page(
             to: u32::try_from(to).unwrap_or(u32::MAX),
         };
         let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
-        match normalize(auction, &place, platform, times, &mut draft.drift) {
+        match normalize(auction, &place, platform, *times, &mut draft.drift) {
             Ok(row) => {
                 cards.extend(definition.map(|card| (draft.rows.len(), card)));
                 draft.rows.push(row);

@@ -1,7 +1,8 @@
 //! A page's platform and times in, when it was observed by the server's clock out.
 //!
 //! Invariant: times that were decided before are taken as they are. Others are decided here, and may
-//! go back: whoever hands in such pages may do so in any order. Without any time a page is refused.
+//! go back: whoever hands in such pages may do so in any order. Without any time a page is refused, and
+//! one that is refused tells nothing of clocks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,13 @@ pub(crate) struct Platforms {
     by_name: HashMap<String, (Arc<str>, ServerClock)>,
 }
 
+/// What one page tells.
+pub(crate) struct Observed {
+    pub(crate) platform: Arc<str>,
+    pub(crate) times: Given,
+    clock: ServerClock,
+}
+
 impl Platforms {
     /// The platform's shared name and the times of a page.
     pub(crate) fn observe(
@@ -27,17 +35,16 @@ impl Platforms {
         page: &Page<'_>,
         envelope: &Envelope,
         drift: &mut Drift,
-    ) -> Result<(Arc<str>, Given), Fault> {
-        let (name, clock) = self
-            .by_name
-            .entry(page.platform.to_owned())
-            .or_insert_with(|| (page.platform.into(), ServerClock::default()));
+    ) -> Result<Observed, Fault> {
+        let new = || (page.platform.into(), ServerClock::default());
+        let (name, clock) = self.by_name.entry(page.platform.to_owned()).or_insert_with(new);
+        let (platform, mut clock) = (Arc::clone(name), *clock);
         let response = envelope.response_time.filter(|&micros| plausible(micros));
         let times = if plausible(page.times.served_at) {
             page.times
         } else {
-            let told =
-                Told { ours: page.fetched_at, date: 0, response: response.unwrap_or_default() };
+            let response = response.unwrap_or_default();
+            let told = Told { ours: page.fetched_at, date: 0, response };
             let served_at = clock.read(told).ok_or(Fault::new(Reason::NoTime, 0))?;
             Given { served_at, observed_at: served_at }
         };
@@ -52,6 +59,13 @@ impl Platforms {
         if times.observed_at != times.served_at {
             drift.note("observed_at", DriftKind::Clock, b"set behind the reply before");
         }
-        Ok((Arc::clone(name), times))
+        Ok(Observed { platform, times, clock })
+    }
+
+    /// The page is not refused: what it tells of its server's clock counts for those that follow.
+    pub(crate) fn accept(&mut self, page: &Page<'_>, observed: &Observed) {
+        if let Some((_, clock)) = self.by_name.get_mut(page.platform) {
+            *clock = observed.clock;
+        }
     }
 }
