@@ -22,7 +22,6 @@ END = 3_600
 BOUGHT = ("sold", "buyout", "status", 0.98, 5000)
 UNKNOWN = ("unknown", None, "status", 0.0, None)
 EXPIRED = ("expired", None, "status", 1.0, None)
-OPEN = (None,) * 5
 
 Seen = tuple[str, int, dict[str, Any]]
 
