@@ -121,6 +121,7 @@ fn near(one: i64, other: i64) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test fails by panicking
 mod tests {
     use super::*;
 

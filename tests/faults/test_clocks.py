@@ -119,7 +119,7 @@ def test_one_page_that_is_minutes_ahead_makes_no_other_late(right: Trial) -> Non
     assert ("responseData.responseTime",) in told
 
 
-@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+@pytest.mark.parametrize("ahead", [HOUR, pytest.param(-HOUR, marks=pytest.mark.soak)])
 def test_times_are_the_servers_though_our_clock_is_an_hour_wrong(
     tmp_path: Path, database: str, redis_url: str, ahead: int
 ) -> None:
@@ -140,11 +140,34 @@ def test_times_are_the_servers_though_our_clock_is_an_hour_wrong(
         assert {at for (at,) in stored} <= served
 
 
-def test_a_server_whose_clock_is_set_for_good_loses_no_state(right: Trial) -> None:
+@pytest.mark.parametrize(
+    "by", [-HOUR, *(pytest.param(by, marks=pytest.mark.soak) for by in (HOUR, -300, 300))]
+)
+@pytest.mark.parametrize("date", ["off", pytest.param("absent", marks=pytest.mark.soak)])
+def test_a_server_whose_clock_is_set_for_good_loses_no_state(
+    right: Trial, by: int, date: str
+) -> None:
     with right.running() as run:
-        for by in (-HOUR, HOUR):
+        right.more(run)
+        if date == "off":
+            right.sim.control(clock_off=by)  # of messages, too
+        else:
+            right.sim.control(fault="clock_off", by=by, date=date, after=0, command=_SEARCH)
+        right.more(run, 20)
+        assert abs(run.status["clock_skew_seconds"] - by) < 30
+        right.sim.control(clock_off=0, clear_faults=True)
+        right.more(run, 20)
+        assert abs(run.status["clock_skew_seconds"]) < 30
+    right.hold()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("by", [HOUR, -HOUR])
+def test_our_clock_may_jump_while_replies_come(right: Trial, by: int) -> None:
+    with right.running() as run:
+        for step in (by, -by):
             right.more(run)
-            right.sim.control(clock_off=by)
+            right.ours.advance(step)
             right.more(run, 20)
-        assert abs(run.status["clock_skew_seconds"] - HOUR) < 30
+        assert abs(run.status["clock_skew_seconds"]) < 30
     right.hold()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def test_a_page_that_found_no_room_was_given_no_time(tmp_path: Path) -> None:
     disk.room = 10_000
     server.keep(page(21), told(21), journal.append)
     assert [times(p) for p in journal.latest(9)] == [(0, 0), (21, 21)]
+
+
+def test_replies_that_come_at_once_are_dated_in_the_order_in_which_they_are_kept(
+    tmp_path: Path,
+) -> None:
+    journal, server = open_journal(tmp_path), ServerTime()
+
+    def receive(n: int) -> None:  # of two accounts on one platform, say
+        server.keep(page(n), told(n, n), journal.append)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(receive, [0, *range(20), *reversed(range(20))]))
+    observed = [p.observed_at for p in journal.latest(99)]
+    assert len(observed) == 41
+    assert observed == sorted(observed)
 
 
 def test_an_error_reply_is_not_dated_and_holds_nothing_back() -> None:

@@ -104,13 +104,11 @@ def _pages(
     files: list[str], on_read: Callable[[int], None], on_problem: Callable[[str], None]
 ) -> Iterator[tuple[str, int, Page]]:
     from m26.offline import read_captures
-    from m26.servertime import Dating
 
     for file in files:
-        dated = Dating()
         captured = read_captures(file, on_read=on_read, on_problem=on_problem)
         try:
-            yield from ((file, number, dated(page)) for number, page in enumerate(captured))
+            yield from ((file, number, page) for number, page in enumerate(captured))
         except ShapeError as error:
             on_problem(f"{error.message} ({error.hint})")  # the other files are still worth reading
 

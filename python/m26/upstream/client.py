@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import structlog
+from anyio.to_thread import run_sync
 
 from m26.clock import Clock
 from m26.errors import ConfigError
@@ -114,7 +115,8 @@ class GatewayClient:
         """
         body = commands.login_body(self._profile, self._platform, access_token)
         reply = await self._gateway(commands.LOGIN_PATH, body, "login")
-        self.server.heard(reply.date, reply.fetched_at)
+        # In a thread: it waits for an append that is under way.
+        await run_sync(self.server.heard, reply.date, reply.fetched_at)
         return reply
 
     async def process(
