@@ -119,7 +119,7 @@ def test_one_page_that_is_minutes_ahead_makes_no_other_late(right: Trial) -> Non
     assert ("responseData.responseTime",) in told
 
 
-@pytest.mark.parametrize("ahead", [HOUR, pytest.param(-HOUR, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("ahead", [-HOUR, pytest.param(HOUR, marks=pytest.mark.soak)])
 def test_times_are_the_servers_though_our_clock_is_an_hour_wrong(
     tmp_path: Path, database: str, redis_url: str, ahead: int
 ) -> None:
@@ -155,9 +155,6 @@ def test_a_server_whose_clock_is_set_for_good_loses_no_state(
             right.sim.control(fault="clock_off", by=by, date=date, after=0, command=_SEARCH)
         right.more(run, 20)
         assert abs(run.status["clock_skew_seconds"] - by) < 30
-        right.sim.control(clock_off=0, clear_faults=True)
-        right.more(run, 20)
-        assert abs(run.status["clock_skew_seconds"]) < 30
     right.hold()
 
 
