@@ -108,13 +108,12 @@ class ServerTime:
     def stamp(self, *, doubted: bool) -> float:
         """The server's time for a request that leaves now, Unix seconds.
 
-        What is proven is used. Where sources disagree, or the last request was refused, it is the
-        latest that any of them says, and never before our own clock: the gateway refuses a message
-        that has expired, and takes one that expires late.
+        What is proven is used, unless it is doubted. Else it is the latest that any source says,
+        and never before our own clock: the gateway refuses a message that has expired, and takes
+        one that expires somewhat late.
 
         Args:
-            doubted: the last request was refused, maybe for its time: what was believed then is
-                left out.
+            doubted: leave out what is believed: a request that went by it was refused.
         """
         known, date, now = self._known, self._date, self._clock.time()  # a reply may come beside it
         set_by = self._set_by() / _MICROS
@@ -122,11 +121,9 @@ class ServerTime:
         told = 0.0 if date is None else date / _MICROS - set_by
         if doubted:
             return now + max(0.0, told)
-        if not known.proven:
-            return now + max(0.0, told, skew)
-        if date is None or abs(told - skew) <= NEAR:
+        if known.proven and (date is None or abs(told - skew) <= NEAR):
             return now + skew
-        return now + max(0.0, skew)  # one odd date decides nothing
+        return now + max(0.0, told, skew)
 
     def _note(self, date: int, received_at: int) -> None:
         if date:

@@ -86,7 +86,7 @@ class Session:
         self._rejected: Secret | None = None
         """An access token that must not be used again, even if its renewal fails."""
         self._doubted = False
-        """The last request was refused, and what was believed of the server's clock was used."""
+        """What is believed of the server's clock is left out: it may be why one was refused."""
         self._sending = anyio.Lock()
         self._renewals = SingleFlight()
 
@@ -158,7 +158,8 @@ class Session:
 
     async def judged(self, verdict: Verdict) -> None:
         """Tell what the last reply meant: for health, use counts, and the time of the next one."""
-        self._doubted = verdict.action is not Action.OK and not self._doubted
+        if verdict.action is not Action.OK:
+            self._doubted = not self._doubted  # each way until it is refused
         if verdict.action is Action.OK:
             self._entry.tally.accept("session", self._clock())
         elif verdict.reason in _REJECTIONS:
