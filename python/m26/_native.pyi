@@ -17,6 +17,7 @@ __all__ = [
     "Delta",
     "Normalizer",
     "Peek",
+    "ServerClock",
     "States",
     "outcome",
     "peek",
@@ -99,7 +100,13 @@ class Normalizer:
 
     def __new__(cls, *, per_copy: Sequence[str], positions: Mapping[int, str]) -> Self: ...
     def normalize(
-        self, pages: Sequence[bytes], /, *, platforms: Sequence[str], fetched_at: Sequence[int]
+        self,
+        pages: Sequence[bytes],
+        /,
+        *,
+        platforms: Sequence[str],
+        fetched_at: Sequence[int],
+        times: Sequence[tuple[int, int]] | None = None,
     ) -> Batch:
         """Read all pages, without the GIL. Bad data never raises: it comes back in `rejects`.
 
@@ -107,9 +114,11 @@ class Normalizer:
             pages: reply bodies.
             platforms: one a page.
             fetched_at: one a page, microseconds since 1970; 0 when unknown.
+            times: (served_at, observed_at) of each page as they were decided, microseconds; zeros
+                or None: to be decided here, page by page, never set behind the page before.
 
         Raises:
-            ValueError: the three sequences differ in length.
+            ValueError: the sequences differ in length.
         """
     def confirm(self, batch: Batch, /) -> None:
         """The batch is committed: its cards are known and not sent again."""
@@ -119,6 +128,28 @@ class Normalizer:
         """These card versions, (card_id, version), are in the database."""
     def cards(self, batch: Batch, /) -> CopyBuffer:
         """The batch's cards that are not known now; CARD_COLUMNS."""
+
+@final
+class ServerClock:
+    """What is known of a server's clock from its replies so far. All times in microseconds."""
+
+    def __new__(cls, *, skew: int = 0, newest: int = 0) -> Self:
+        """As an earlier one left it; `newest` is the newest time given."""
+    @property
+    def skew(self) -> int:
+        """The server's clock minus ours."""
+    @property
+    def proven(self) -> bool:
+        """Two sources agree on `skew`."""
+    def give(self, *, ours: int, date: int = 0, response: int = 0) -> tuple[ServerClock, int, int]:
+        """The clock after the next reply, and its served_at and observed_at; 0 is none.
+
+        Args: when it was received by our clock, its ``Date``, its ``responseTime``; 0 is none.
+        """
+    def heard(self, *, ours: int, date: int) -> ServerClock:
+        """The clock after something with a ``Date`` that is no page."""
+    def shifted(self, by: int, /) -> ServerClock:
+        """The clock after ours was set forward by so much."""
 
 @final
 class States:

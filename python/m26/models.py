@@ -39,6 +39,11 @@ class Page:
     """The reply's bytes after HTTP content decoding, exactly as served."""
     sweep: int = 0
     """Start of the sweep this page belongs to, microseconds; 0 outside a sweep."""
+    served_at: int = 0
+    """When the server made it, microseconds, as was decided at receipt; 0 where it was not: records
+    of earlier versions, captures. What it says of time left counts from here."""
+    observed_at: int = 0
+    """The same, but never before an earlier page of its part and platform."""
 
     @property
     def is_reply(self) -> bool:

@@ -21,7 +21,7 @@ pub enum DriftKind {
     Unusable,
     /// Control bytes inside strings were replaced by spaces.
     ControlBytes,
-    /// The server's clock and ours differ by more than five minutes.
+    /// A reply's time is far from what the other replies say, or before the one before.
     Clock,
 }
 

@@ -5,6 +5,7 @@
 mod pages;
 
 use m26::batch::{Batch, Page};
+use m26::clock::Given;
 use m26::drift::DriftKind;
 use m26::rows::record::AuctionRow;
 use pages::{
@@ -236,7 +237,8 @@ fn server_time_counts_unless_it_is_missing_or_far_from_ours() {
     let served = |micros: i64| reply(&item, &format!(",\"responseTime\":{micros}"));
     let mut reader = reader();
     let mut observed = |body: &[u8], fetched_at: i64| {
-        reader.normalize(&[Page { body, platform: "ps5", fetched_at }]).rows[0].observed_at
+        let page = Page { body, platform: "ps5", fetched_at, times: Given::default() };
+        reader.normalize(&[page]).rows[0].observed_at
     };
     let now = NOW * 1_000_000;
     assert_eq!(observed(&served(now), 0), now); // an old capture: no clock of ours
@@ -245,6 +247,20 @@ fn server_time_counts_unless_it_is_missing_or_far_from_ours() {
     assert_eq!(observed(&served(now + 6 * MINUTE), now), now + MINUTE);
     assert_eq!(observed(&served(now - 6 * MINUTE), now), now + MINUTE);
     assert_eq!(observed(&served(i64::MAX), now), now + MINUTE);
+}
+
+#[test]
+fn times_that_were_decided_before_are_taken_as_they_are() {
+    let body = reply(&object(&auction(2)), &format!(",\"responseTime\":{}", NOW * 1_000_000));
+    let (served_at, observed_at) = ((NOW - 3_600) * 1_000_000, (NOW + 10) * 1_000_000);
+    let times = Given { served_at, observed_at };
+    let page = Page { body: &body, platform: "ps5", fetched_at: NOW * 1_000_000, times };
+    let batch = reader().normalize(&[page]);
+    assert_eq!(batch.rows[0].observed_at, observed_at);
+    assert_eq!(batch.rows[0].expires_at, served_at + 3_600 * 1_000_000);
+    let clock = batch.drift.iter().filter(|(_, kind, ..)| kind.code() == "clock");
+    let paths: Vec<_> = clock.map(|(path, ..)| path).collect();
+    assert_eq!(paths, ["observed_at", "responseData.responseTime"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod pages;
 use std::collections::BTreeSet;
 
 use m26::batch::Page;
+use m26::clock::Given;
 use m26::error::Reason::{self, *};
 use m26::reply::envelope::{MAX_ITEMS, MAX_PAGE_BYTES};
 use pages::{NOW, auction, ids, object, page, reader, reply, with};
@@ -105,6 +106,7 @@ fn a_broken_page_gives_no_row_and_costs_no_other_page() {
             body: body.as_slice(),
             platform: "ps5",
             fetched_at: 0,
+            times: Given::default(),
         });
         let batch = reader().normalize(&pages);
         let shown = String::from_utf8_lossy(&body[..body.len().min(3000)]);

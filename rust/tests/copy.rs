@@ -7,6 +7,7 @@ mod pages;
 
 use m26::batch::{Batch, Normalizer, Page};
 use m26::card::role::CardRules;
+use m26::clock::Given;
 use m26::rows::copy::CopyStream;
 use m26::rows::pgtype::{PgType, Value};
 use m26::rows::schema::Row;
@@ -26,7 +27,8 @@ fn golden_batch() -> Batch {
         positions: [(14, "MLB".to_owned())].into(),
     };
     let body = include_bytes!("../../tests/golden/page.json");
-    Normalizer::new(rules).normalize(&[Page { body, platform: "ps5", fetched_at: 0 }])
+    let times = Given::default();
+    Normalizer::new(rules).normalize(&[Page { body, platform: "ps5", fetched_at: 0, times }])
 }
 
 #[test]

@@ -19,7 +19,7 @@ SECOND = 1_000_000
 TIMES = range(946_684_800, 4_102_444_800)
 """2000 to 2100, seconds."""
 _DEPTH_OF_ITEMS = 5
-_SKEW = 300 * SECOND
+_NEAR, _ROUGHLY, _STEADY = 30 * SECOND, 300 * SECOND, 3
 _STALE = 30 * 86_400 * SECOND
 _LIFE = 366 * 86_400
 _PRICES = ("buyoutPrice", "medianAuctionPrice", "minListingPrice", "maxListingPrice")
@@ -45,10 +45,14 @@ class Reading:
 
 
 class Reader:
-    """Reads pages in order; remembers by how much the server's clock is off."""
+    """Reads pages in order; remembers by how much the server's clock is off, by those it took."""
 
     def __init__(self) -> None:
         self._skew = 0
+        self._known = False
+        """Two times agreed on it."""
+        self._others: list[int] = []
+        """What the last times said in place of it, as far as they agree with each other."""
 
     def read(self, body: bytes, *, fetched_at: int = 0) -> Reading:
         """What the page must come to.
@@ -56,6 +60,14 @@ class Reader:
         Raises:
             RefusedError: the whole page gives nothing.
         """
+        before = self._skew, self._known, self._others
+        try:
+            return self._read(body, fetched_at)
+        except RefusedError:
+            self._skew, self._known, self._others = before
+            raise
+
+    def _read(self, body: bytes, fetched_at: int) -> Reading:
         text = repaired(body)
         document, tree = parsed(text)
         if not isinstance(document, dict):
@@ -84,15 +96,24 @@ class Reader:
         return Reading(len(details), rows, definitions)
 
     def _observed(self, server: Any, ours: int) -> int:
-        if type(server) is int and server // SECOND in TIMES:
-            if not ours:
-                return server
-            if abs(server - ours) <= _SKEW:
-                self._skew = server - ours
-                return server
-        if not ours:
+        told = server if type(server) is int and server // SECOND in TIMES else None
+        if told is None and not ours:
             raise RefusedError("no_time")
-        return ours + self._skew
+        if told is None:
+            return ours + self._skew
+        return told if not ours or self._agrees(told - ours) else ours + self._skew
+
+    def _agrees(self, off: int) -> bool:
+        """Whether a server's time so far off our clock is believed; notes what it says."""
+        near = abs(off - self._skew) <= _NEAR
+        if not near and (self._known or abs(off) > _ROUGHLY):
+            others = self._others if self._others and abs(off - self._others[-1]) <= _NEAR else []
+            self._others = [*others, off]
+            if len(self._others) < _STEADY:
+                return False
+            near = True
+        self._skew, self._known, self._others = off, self._known or near, []
+        return True
 
 
 def parsed(text: bytes) -> tuple[Any, Any]:

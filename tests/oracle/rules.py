@@ -7,7 +7,8 @@ time, where the product folds a whole batch at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
 SECOND = 1_000_000
@@ -28,7 +29,7 @@ class Seen:
     owed: bool
     """The client has asked again since: it must have kept this reply."""
     at: int
-    """The server's clock in the reply."""
+    """The server's clock in the reply; never before that of the reply before (`in_order`)."""
     platform: str
     auction_id: int
     card_id: int
@@ -44,6 +45,13 @@ class Seen:
     median_price: int
     min_price: int
     max_price: int
+    behind: int = 0
+    """By how much `at` was set forward."""
+
+    @property
+    def told(self) -> int:
+        """What the reply's time left counts from."""
+        return self.at - self.behind
 
     @property
     def key(self) -> tuple[str, int]:
@@ -119,7 +127,7 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
     start = memory.start_price if memory else None
     if seen.bids == 0 and seen.current_bid == seen.next_bid:
         start = seen.current_bid
-    expires = seen.at + seen.seconds_remaining * SECOND
+    expires = seen.told + seen.seconds_remaining * SECOND
     change = _kind(memory, seen)
     if memory is not None and (seen.status != "active" or not seen.seconds_remaining):
         expires = memory.expires_at  # an ended auction does not say any more when it was to end
@@ -166,6 +174,18 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
         confidence=now.confidence if now else None,
         final_price=now.price if now else None,
     )
+
+
+def in_order(observations: Iterable[Seen]) -> list[Seen]:
+    """What the replies of one part and platform showed, none sooner than the reply before."""
+    dated: list[Seen] = []
+    newest = 0
+    for _, reply in groupby(observations, key=lambda seen: seen.request):
+        shown = list(reply)
+        behind = newest + 1 - shown[0].at if shown[0].at < newest else 0
+        dated += [replace(seen, at=seen.at + behind, behind=behind) for seen in shown]
+        newest = dated[-1].at
+    return dated
 
 
 def fold(observations: Iterable[Seen]) -> list[Event]:
@@ -249,7 +269,7 @@ def _outcome(seen: Seen, expires: int, *, was_active: bool) -> _Said | None:
             said = _Said("unknown", 0.0)  # nor is it known when it was to end
         case "ended" if ask is None:
             said = _Said("sold", 1.0, "bid", bid)
-        case "ended" if expires - seen.at > _CLOCKS:
+        case "ended" if expires - seen.told > _CLOCKS:
             said = _Said("sold", 0.98, "buyout", ask)
         case "ended" if not seen.bids:
             said = _Said("unknown", 0.0)  # bought out or expired: the reply does not say which

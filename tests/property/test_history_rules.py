@@ -11,13 +11,14 @@ import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
 from tests.oracle import reading
-from tests.oracle.rules import SECOND, Seen, fold
+from tests.oracle.rules import SECOND, Seen, fold, in_order
 from tests.oracle.verdict import judge_history
 from tests.support import servers, wire
 
 from m26.embedded.postgres import Postgres
-from m26.models import Record
+from m26.models import Page, Record
 from m26.normalizer import Normalizer
+from m26.servertime import Dating
 from m26.store.database import Store, opened
 from m26.store.load import Loader
 from m26.upstream.profile import Profile
@@ -71,7 +72,7 @@ def _pages(rng: random.Random) -> Iterator[list[Seen]]:
         yield [_observe(rng, id_, request, item, served_at) for item, id_ in enumerate(ids)]
 
 
-def _record(pos: int, page: list[Seen]) -> Record:
+def _page(page: list[Seen]) -> Page:
     auctions = (
         wire.auction(
             seen.auction_id,
@@ -84,7 +85,7 @@ def _record(pos: int, page: list[Seen]) -> Record:
         )
         for seen in page
     )
-    return Record(pos, wire.page(wire.body(*auctions, at=page[0].at / SECOND)))
+    return wire.page(wire.body(*auctions, at=page[0].at / SECOND))
 
 
 def _loader(store: Store, rng: random.Random) -> Loader:
@@ -115,9 +116,11 @@ async def _store(dsn: str, batches: list[Batch], rng: random.Random) -> reading.
     async with opened(dsn) as store:
         await store.migrate()
         loaders = [_loader(store, rng) for _ in range(rng.choice((1, 2)))]
+        dated = {"a": Dating(), "b": Dating()}  # as pages are when they are received
         for journal, start, pages in batches:
             turn = rng.randrange(len(loaders))
-            records = [_record(pos, page) for pos, page in enumerate(pages, start)]
+            given = map(dated[journal], map(_page, pages))
+            records = [Record(pos, page) for pos, page in enumerate(given, start)]
             await loaders[turn].store(journal, records)
             if rng.random() < 0.3:
                 await store.fold_sightings()
@@ -142,8 +145,12 @@ def test_the_history_of_any_observations_is_that_of_the_rules(
     batches = list(_batches(rng, list(_pages(rng))))
     history = asyncio.run(_store(dsn, batches, rng))
 
-    stored = [page for *_, pages in batches for page in pages]
-    seen = [replace(one, request=n) for n, page in enumerate(stored) for one in page]
+    shown: dict[str, list[Seen]] = {"a": [], "b": []}
+    stored = ((name, page) for name, _, pages in batches for page in pages)
+    for request, (name, page) in enumerate(stored):
+        shown[name] += [replace(one, request=request) for one in page]
+    dated = (one for part in shown.values() for one in in_order(part))
+    seen = sorted(dated, key=lambda one: one.place)
     assert [event for _, event in history.events] == fold(seen)
     verdict = judge_history(seen, history)
     assert verdict, str(verdict)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
 import pytest
 from tests.support.wire import T0, auction, body, page, records
 
+from m26 import peek
 from m26.models import Record
 from m26.normalizer import Normalizer
 from m26.status.metrics import Metrics
@@ -76,6 +77,17 @@ def seen(at: int, bids: int, **fields: Any) -> bytes:
     return body(auction(7, bid=100 + 50 * bids, bids=bids, **left), at=T0 + at)
 
 
+def timed(records: list[Record]) -> list[Record]:
+    """With times that were decided before, as of what is retried: these may stand in any order."""
+    pages = [record.page for record in records]
+    times = [peek(page.body).response_time for page in pages if page is not None]
+    return [
+        Record(record.pos, replace(page, served_at=at, observed_at=at))
+        for record, page, at in zip(records, pages, times, strict=True)
+        if page is not None and at is not None
+    ]
+
+
 async def test_a_state_that_only_the_home_that_was_away_saw_is_an_event(place: Place) -> None:
     here, away = place.home(), place.home()
     await here.store("a", records(seen(0, 0), seen(60, 2)))
@@ -97,7 +109,7 @@ async def test_a_state_is_dated_by_its_first_sight_whoever_stores_first(place: P
     here, away = place.home(), place.home()
     await here.store("a", records(seen(0, 0), seen(60, 1)))
     before = await place.row()
-    stored = await away.store("b", records(seen(30, 1), seen(20, 1)))
+    stored = await away.store("b", timed(records(seen(30, 1), seen(20, 1))))
 
     assert await place.history() == [(0, 0, "listed", False), (20, 1, "bid", False)]
     assert (stored.late, stored.unchanged, stored.seq) == (0, 2, 2)
@@ -209,7 +221,7 @@ async def test_a_state_that_a_late_one_interrupts_is_told_again(place: Place) ->
 async def test_what_a_process_knows_stays_what_the_table_says(place: Place) -> None:
     here = place.home()
     await here.store("a", records(seen(0, 0), seen(60, 2)))
-    await here.store("a", records(seen(30, 1), start=2))
+    await here.store("a", timed(records(seen(30, 1), start=2)))
     known = await here.store("a", records(seen(70, 2), seen(80, 2), start=3))
     anew = await place.home().store("a", records(seen(90, 2), start=5))
 
@@ -280,7 +292,9 @@ async def test_late_states_of_many_auctions_in_one_batch(place: Place) -> None:
         return [Record(start + n, shown(*each).page) for n, each in enumerate(pages)]
 
     await place.home().store("a", batch((0, 0), (50, 5)))
-    stored = await place.home().store("b", batch((40, 4), (10, 1), (60, 6), (30, 3), (20, 2)))
+    stored = await place.home().store(
+        "b", timed(batch((40, 4), (10, 1), (60, 6), (30, 3), (20, 2)))
+    )
 
     assert (stored.late, stored.changed, stored.new) == (4 * len(ids), len(ids), 0)
     for auction_id in ids:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,12 +71,12 @@ class Home:
         assert done.returncode == code, (arguments, done.stderr[-3000:])
         return done
 
-    def start(self, *arguments: str) -> Run:
-        """Start ``m26 run``; the caller ends it (see `running`)."""
+    def start(self, *arguments: str, program: Sequence[str] = ("m26", "run")) -> Run:
+        """Start ``m26 run``, or another `program`; the caller ends it (see `running`)."""
         out = self.path.with_name(f"{self.path.name}.out")
         with self.log.open("ab") as stderr, out.open("wb") as stdout:
             process = subprocess.Popen(
-                [sys.executable, "-m", "m26", "run", *arguments],
+                [sys.executable, "-m", *program, *arguments],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -85,9 +85,9 @@ class Home:
         return Run(self, process, out)
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator[Run]:
+    def running(self, *arguments: str, program: Sequence[str] = ("m26", "run")) -> Iterator[Run]:
         """``m26 run`` in the background: serving inside the block, gone behind it."""
-        run = self.start(*arguments)
+        run = self.start(*arguments, program=program)
         try:
             run.serve()
             yield run

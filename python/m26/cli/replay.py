@@ -128,8 +128,10 @@ def _records(
 ) -> Iterator[Record]:
     from m26.models import Record
     from m26.offline import read_captures
+    from m26.servertime import Dating
 
     listing = {command.name for command in profile.commands.values()}
+    dated = Dating()
     pages = (
         page
         for page in read_captures(file, on_problem=on_problem)
@@ -137,7 +139,7 @@ def _records(
     )
     for pos, page in enumerate(pages):
         chosen = platform or page.platform or profile.platforms[0]
-        yield Record(pos, replace(page, platform=chosen))
+        yield Record(pos, dated(replace(page, platform=chosen)))
 
 
 def _digest(file: Path) -> str:

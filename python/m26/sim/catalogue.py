@@ -247,7 +247,11 @@ FAULTS: Mapping[str, Fault] = {
     # of the backend itself
     "session_kill": Fault(what="the account's sessions end"),
     "token_kill": Fault(what="the account's sessions and access tokens end"),
-    "clock_off": Fault(what="the server's clock is off by seconds", members={"by": 3_600}),
+    "clock_off": Fault(
+        what="the server's clock is off by seconds in a reply, and its Date with it; or that is "
+        "absent, or right: then responseTime alone is wrong, or what is given as `to`",
+        members={"by": 3_600, "date": "off", "to": None},
+    ),
     "no_session": Fault(what="a login answered without sessionKey", kind="login"),
     # the token service
     "invalid_grant": _oauth(
@@ -274,5 +278,6 @@ WORDS: Mapping[str, Collection[str]] = {
     "form": frozenset({"html", "xml", "json", "empty"}),
     "tdf": frozenset({"errortdf", "errordf", ""}),
     "how": pages.POISON.keys(),
+    "date": frozenset({"off", "right", "absent"}),
 }
 """Members of faults that are one of a few words."""

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _OK = 200
 _SUCCESS = (0, _OK)  # 0: a capture that does not say
-ORIGIN = ("account", "platform", "command", "status", "fetched_at")
+ORIGIN = (
+    *("account", "platform", "command", "status"),
+    *("fetched_at", "served_at", "observed_at"),
+)
 """What of its page a reject keeps, beside its bytes: all that reading it again depends on."""
 
 
@@ -79,7 +82,8 @@ def of_record(record: Record) -> Iterator[Reject]:
 
 
 def _judged(page: Page) -> Verdict:
-    return classify(Head(page.status or _OK, page.fetched_at), peek(page.body))
+    head = Head(page.status or _OK, page.fetched_at, served_at=page.served_at)
+    return classify(head, peek(page.body))
 
 
 async def write(

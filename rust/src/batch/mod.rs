@@ -3,12 +3,14 @@
 //! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
 //! only itself. Rows stand in page order and, in a page, in the order served.
 
+pub mod page;
 mod platform;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use platform::Platforms;
+pub use page::Page;
+use platform::{Observed, Platforms};
 
 use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
@@ -29,17 +31,6 @@ use crate::rows::record::{AuctionRow, CARD_BYTES, NewCard};
 const AUCTION_BYTES: usize = 12_000;
 /// Newest listing older than this (microseconds): the reply is of another year's market.
 const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
-
-/// One page to read.
-#[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
-    /// The reply's bytes.
-    pub body: &'a [u8],
-    /// Platform it was collected for.
-    pub platform: &'a str,
-    /// Our clock when it was received, microseconds; 0 when unknown.
-    pub fetched_at: i64,
-}
 
 /// What was not stored, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +78,7 @@ impl Batch {
     }
 }
 
-/// Reads pages; remembers cards and each platform's clock skew between batches.
+/// Reads pages; remembers cards and each platform's clock between batches.
 #[derive(Debug)]
 pub struct Normalizer {
     cards: CardReader,
@@ -194,9 +185,10 @@ impl Normalizer {
             draft.refused.extend(envelope.is_refusal().then_some(index));
             return Ok(());
         }
-        let (platform, observed_at) =
-            self.platforms.observe(page.platform, page.fetched_at, &envelope, &mut draft.drift)?;
-        finish_page(index, items, &platform, observed_at, draft)
+        let observed = self.platforms.observe(page, &envelope, &mut draft.drift)?;
+        finish_page(index, items, &observed, draft)?;
+        self.platforms.accept(page, &observed);
+        Ok(())
     }
 
     fn read_items<'a>(
@@ -230,10 +222,10 @@ impl Normalizer {
 fn finish_page(
     index: usize,
     items: Items<'_>,
-    platform: &Arc<str>,
-    observed_at: i64,
+    observed: &Observed,
     draft: &mut Draft,
 ) -> Result<(), Fault> {
+    let Observed { platform, times, .. } = observed;
     let first = draft.rows.len();
     let mut cards = Vec::new();
     let mut rejects = items.rejects;
@@ -245,7 +237,7 @@ fn finish_page(
             to: u32::try_from(to).unwrap_or(u32::MAX),
         };
         let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
-        match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
+        match normalize(auction, &place, platform, *times, &mut draft.drift) {
             Ok(row) => {
                 cards.extend(definition.map(|card| (draft.rows.len(), card)));
                 draft.rows.push(row);
@@ -254,7 +246,7 @@ fn finish_page(
         }
     }
     let newest = draft.rows[first..].iter().map(|row| row.posted_at).max();
-    if newest.is_some_and(|posted_at| observed_at - posted_at > MAX_STALE) {
+    if newest.is_some_and(|posted_at| times.served_at - posted_at > MAX_STALE) {
         draft.rows.truncate(first);
         return Err(Fault::new(Reason::StaleMarket, 0));
     }

@@ -143,7 +143,7 @@ impl Identity {
 
 /// Whether an observation says when its auction ends.
 pub(crate) fn runs(row: &AuctionRow, meaning: Meaning) -> bool {
-    meaning == Meaning::Active && row.expires_at > row.observed_at
+    meaning == Meaning::Active && row.expires_at > row.served_at
 }
 
 pub(crate) fn identity(row: &AuctionRow, status: Word) -> Identity {

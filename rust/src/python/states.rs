@@ -170,7 +170,17 @@ pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<OutcomeTuple> {
     let looks = states.iter().map(|seen| {
         let (observed_at, expires_at, bids) = (seen.1, seen.2, seen.3);
         let (buyout_price, current_bid) = (seen.4, seen.5);
-        (&*seen.0, Look { observed_at, expires_at, bids, buyout_price, current_bid })
+        (
+            &*seen.0,
+            Look {
+                observed_at,
+                served_at: observed_at,
+                expires_at,
+                bids,
+                buyout_price,
+                current_bid,
+            },
+        )
     });
     let (closing, seen_at) = outcome::of_history(looks)?;
     let (via, price) = (closing.sale.map(|sale| sale.via), closing.sale.map(|sale| sale.price));

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::clock::{Given, plausible};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::reply::wire::{Int, WireAuction};
@@ -15,8 +16,6 @@ const SECOND: i64 = 1_000_000;
 const TIMES: std::ops::Range<i64> = 946_684_800..4_102_444_800;
 /// Longest life of a listing that is believed: a year.
 const MAX_LIFE: i64 = 366 * 86_400;
-/// Further apart than this, the server's clock or ours is wrong.
-pub const MAX_SKEW: i64 = 300 * SECOND;
 const MAX_STATUS: usize = 64;
 const KNOWN_STATUS: [&str; 4] = ["active", "ended", "expired", "cancelled"];
 
@@ -33,12 +32,6 @@ pub struct Place {
     pub to: u32,
 }
 
-/// Whether microseconds since 1970 are a time that can be believed.
-#[must_use]
-pub fn plausible(micros: i64) -> bool {
-    TIMES.contains(&(micros / SECOND))
-}
-
 /// The row of one auction.
 ///
 /// # Errors
@@ -47,7 +40,7 @@ pub fn normalize(
     wire: WireAuction<'_>,
     place: &Place,
     platform: &Arc<str>,
-    observed_at: i64,
+    times: Given,
     drift: &mut Drift,
 ) -> Result<AuctionRow, Fault> {
     let at = place.from as usize;
@@ -71,7 +64,7 @@ pub fn normalize(
     if !TIMES.contains(&posted) {
         return Err(Fault::of_field(Reason::OutOfRange, at, Int::PostingTime.name()));
     }
-    let expires_at = observed_at + SECOND * seconds_remaining(&wire, at, drift)?;
+    let expires_at = times.served_at + SECOND * seconds_remaining(&wire, at, drift)?;
     let buyout_price = optional(Int::BuyoutPrice)?.filter(|&price| price > 0);
     let median_price = optional(Int::MedianAuctionPrice)?;
     let min_price = optional(Int::MinListingPrice)?;
@@ -105,7 +98,8 @@ pub fn normalize(
         median_price,
         min_price,
         max_price,
-        observed_at,
+        observed_at: times.observed_at,
+        served_at: times.served_at,
     })
 }
 

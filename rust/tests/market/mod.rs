@@ -46,12 +46,15 @@ pub fn seen(auction_id: i64) -> AuctionRow {
         min_price: Some(100),
         max_price: Some(22_200),
         observed_at: NOW,
+        served_at: NOW,
     }
 }
 
 /// The same some seconds later.
 pub fn later(row: &AuctionRow, seconds: i64) -> AuctionRow {
-    AuctionRow { observed_at: row.observed_at + seconds * SECOND, ..row.clone() }
+    let (observed_at, served_at) =
+        (row.observed_at + seconds * SECOND, row.served_at + seconds * SECOND);
+    AuctionRow { observed_at, served_at, ..row.clone() }
 }
 
 /// The same with a bid.
