@@ -67,7 +67,7 @@ pub struct Batch {
     pub rows: Vec<AuctionRow>,
     /// Card versions that are not known to be committed.
     pub new_cards: Vec<NewCard>,
-    /// What was not stored.
+    /// What was not stored, and auctions that were with a card that was mended.
     pub rejects: Vec<Reject>,
     /// What was surprising.
     pub drift: Drift,
@@ -99,8 +99,8 @@ pub struct Normalizer {
 #[derive(Default)]
 struct Draft {
     rows: Vec<AuctionRow>,
-    /// Cards that are not known to be committed, with their rows.
-    cards: Vec<(usize, Arc<Card>)>,
+    /// Cards that are not known to be committed, with their rows, and where they are mended.
+    cards: Vec<(usize, Arc<Card>, usize)>,
     rejects: Vec<Reject>,
     drift: Drift,
     refused: Vec<usize>,
@@ -130,7 +130,7 @@ impl Normalizer {
                 draft.rejects.push(Reject { page: index, item: None, from: 0, to, fault });
             }
         }
-        let new_cards = self.new_cards(&draft);
+        let new_cards = self.new_cards(&mut draft);
         Batch {
             pages: pages.len(),
             refused: draft.refused,
@@ -147,17 +147,21 @@ impl Normalizer {
         Arc::clone(&self.known)
     }
 
-    /// The first of each version, unless it has become known meanwhile.
-    fn new_cards(&self, draft: &Draft) -> Vec<NewCard> {
+    /// The first of each version, unless it has become known meanwhile. What is kept of one that
+    /// could not be stored as it was is a reject.
+    fn new_cards(&self, draft: &mut Draft) -> Vec<NewCard> {
         let committed = self.known.now();
         let mut in_batch = HashSet::new();
         let mut new = Vec::new();
-        for &(row, ref card) in &draft.cards {
+        for &(row, ref card, mended_at) in &draft.cards {
             if !committed.contains(&key(card)) && in_batch.insert(key(card)) {
-                let first_seen = draft.rows[row].observed_at;
+                let seen = &draft.rows[row];
+                let first_seen = seen.observed_at;
                 new.push(NewCard { card: Arc::clone(card), row, first_seen });
+                draft.rejects.extend((mended_at > 0).then(|| mended(seen, mended_at)));
             }
         }
+        draft.rejects.sort_by_key(|reject| (reject.page, reject.item));
         new
     }
 
@@ -187,6 +191,9 @@ impl Normalizer {
             read = self.read_items(&repaired, start, committed, &mut items, &mut draft.drift);
         }
         let envelope = read?;
+        if envelope.has_details {
+            draft.drift.merge(&envelope.drift);
+        }
         if !envelope.has_details && !envelope.is_refusal() {
             return Err(Fault::new(Reason::UnknownShape, 0));
         }
@@ -211,9 +218,7 @@ impl Normalizer {
             let from = cursor.at();
             let item = items.count;
             items.count += 1;
-            let auction = cursor
-                .isolated(|cursor| WireAuction::read(cursor, &mut self.cards, committed, drift));
-            match auction {
+            match WireAuction::read(cursor, &mut self.cards, committed, drift) {
                 Ok(auction) => items.read.push((item, from, cursor.at(), auction)),
                 Err(fault) => {
                     let to = end_of_item(cursor, from).ok_or(fault)?;
@@ -244,10 +249,13 @@ fn finish_page(
             from: u32::try_from(from).unwrap_or(u32::MAX),
             to: u32::try_from(to).unwrap_or(u32::MAX),
         };
-        let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
+        let definition = auction
+            .card
+            .as_mut()
+            .and_then(|seen| seen.definition.take().map(|definition| (definition, seen.mended_at)));
         match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
             Ok(row) => {
-                cards.extend(definition.map(|card| (draft.rows.len(), card)));
+                cards.extend(definition.map(|(card, at)| (draft.rows.len(), card, at)));
                 draft.rows.push(row);
             }
             Err(fault) => rejects.push((item, from, to, fault)),
@@ -268,6 +276,18 @@ fn finish_page(
         fault,
     }));
     Ok(())
+}
+
+/// The reject that keeps the bytes of an auction whose card is stored otherwise from byte `at` on.
+fn mended(row: &AuctionRow, at: usize) -> Reject {
+    let index = |number: i32| usize::try_from(number).unwrap_or(usize::MAX);
+    Reject {
+        page: index(row.page),
+        item: Some(index(row.item)),
+        from: row.from as usize,
+        to: row.to as usize,
+        fault: Fault::of_field(Reason::CardMended, at, "card"),
+    }
 }
 
 /// The items of one page, before its envelope is known to be whole.

@@ -55,7 +55,7 @@ fn read(body: &[u8], start: usize, control_bytes: &mut bool) -> Result<Peek, Fau
     let envelope = walk(body, start, &mut |cursor| {
         peek.count += 1;
         let from = cursor.at();
-        let item = cursor.isolated(identity);
+        let item = identity(cursor);
         if let Err(fault) = item {
             *control_bytes |= fault.reason == Reason::ControlByte;
             cursor.jump(skip_structure(body, from).ok_or(fault)?);
