@@ -6,10 +6,17 @@
 #[path = "../tests/pages/mod.rs"]
 pub mod pages;
 
+#[path = "odd.rs"]
+pub mod odd;
+
 use m26::batch::{Batch, Reject};
 use m26::card::canon::Canon;
+use m26::card::card::Card;
+use m26::drift::Drift;
 use m26::error::Reason;
 use m26::json::parse::Cursor;
+use m26::reply::envelope::Envelope;
+use m26::reply::peek::Peek;
 use m26::rows::record::{AuctionRow, NewCard};
 use m26::rows::schema::Row;
 use serde_json::Value;
@@ -176,6 +183,54 @@ pub fn warm(body: &[u8]) {
 pub fn shown(auction: i64, card: i64) -> Vec<u8> {
     let card = pages::object(&pages::card(card));
     pages::object(&pages::with(pages::auction(auction), "card", card))
+}
+
+/// Legal JSON in members that nobody stores, whatever it is, costs no row, no column and no reject.
+pub fn members(script: &[u8]) {
+    let [plain, odd] = odd::pages(script);
+    let mut reader = pages::reader();
+    let expected = pages::read_with(&mut reader, &plain);
+    let batch = pages::read_with(&mut reader, &odd);
+    same(&batch, &pages::read(&odd));
+    assert_eq!(batch.rows.len(), expected.rows.len());
+    let version = |batch: &Batch, row: &AuctionRow| {
+        let key = (row.card_id, row.card_version);
+        let of_it = |new: &&NewCard| (new.card.card_id, new.card.version) == key;
+        batch.new_cards.iter().find(of_it).map(|new| Card::clone(&new.card)).unwrap()
+    };
+    for (row, plain) in batch.rows.iter().zip(&expected.rows) {
+        let (card, known) = (version(&batch, row), version(&expected, plain));
+        assert_eq!(stored(&card.attributes), stored(&known.attributes));
+        let (version, attributes) = (known.version, known.attributes.clone());
+        assert_eq!(Card { version, attributes, ..card }, known);
+        let (card_version, from, to) = (row.card_version, row.from, row.to);
+        assert_eq!(*row, AuctionRow { card_version, from, to, ..plain.clone() });
+    }
+    let lost = |batch: &Batch| {
+        let lost = batch.rejects.iter().filter(|reject| reject.fault.reason != Reason::CardMended);
+        lost.map(|reject| (reject.item, reject.fault.reason, reject.fault.field))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lost(&batch), lost(&expected));
+    let [seen, known] = [&odd, &plain].map(|body| m26::reply::peek::peek(body));
+    let facts = |peek: Peek| {
+        let Peek { kind, envelope, count, ids_digest, newest_posted } = peek;
+        (kind, Envelope { drift: Drift::default(), ..envelope }, count, ids_digest, newest_posted)
+    };
+    assert_eq!(facts(seen), facts(known));
+}
+
+/// The members of a definition but those that [`odd`] puts there.
+fn stored(attributes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut members = Vec::new();
+    let each = &mut |cursor: &mut Cursor<'_>, key: m26::json::text::Text<'_>| {
+        let value = cursor.value()?.to_vec();
+        members.push((key.decode().into_owned(), value));
+        Ok(())
+    };
+    Cursor::new(attributes, 0).object(each).unwrap();
+    members.retain(|(name, _)| !name.starts_with("novelt"));
+    members
 }
 
 /// The repair touches control bytes of strings and nothing else.

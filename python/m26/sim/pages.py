@@ -189,7 +189,7 @@ def odd_members(page: Page, _: Given) -> None:
         item.edit(_TEXT, _as_it_is(rb'"acquisitionDescription":"\u0000\ud83d"'), true=True)
 
     def around(body: bytes) -> bytes:
-        for before in (rb"\A\{", rb',"cacheTime":\d+', rb'(?=,"truncated":)'):
+        for before in (rb"\A\{", rb'"cacheTime":\d+', rb'(?=,"truncated":)'):
             added = members + b"," if before.startswith(rb"\A") else b"," + members
             body = re.sub(before, rb"\g<0>" + added, body, count=1)
         return body
