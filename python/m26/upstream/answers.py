@@ -65,7 +65,7 @@ class Facts:
 
 def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
     """The pair of a token reply, or why there is none. Without both tokens the old pair stays."""
-    document = _object(reply.body)
+    document = as_object(reply.body)
     if isinstance(document.get("error"), str):
         said = ", ".join(
             text for key in ("error", "error_description") if (text := _text(document.get(key)))
@@ -88,7 +88,7 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
 
 def read_access(reply: Reply) -> tuple[Secret, float] | None:
     """The access token of a token reply and its life in seconds, whatever else it lacks."""
-    document = _object(reply.body)
+    document = as_object(reply.body)
     access = _text(document.get("access_token"))
     if reply.status != _OK or access is None:
         return None
@@ -97,7 +97,7 @@ def read_access(reply: Reply) -> tuple[Secret, float] | None:
 
 def read_login(reply: Reply) -> LoginAnswer | Verdict:
     """The session of a login reply, or why there is none."""
-    info = _object(reply.body).get("userLoginInfo")
+    info = as_object(reply.body).get("userLoginInfo")
     if reply.status == _OK and isinstance(info, dict):
         key = _text(info.get("sessionKey"))
         if key:
@@ -147,7 +147,8 @@ def _markup(text: str) -> Facts:
     )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def as_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a small body; empty where there is none."""
     document = _parse(body.removeprefix(_BOM))
     return document if isinstance(document, dict) else {}
 

@@ -4,11 +4,13 @@
 //! only itself. Rows stand in page order and, in a page, in the order served.
 
 mod platform;
+mod reject;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use platform::Platforms;
+pub use reject::Reject;
 
 use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
@@ -39,21 +41,6 @@ pub struct Page<'a> {
     pub platform: &'a str,
     /// Our clock when it was received, microseconds; 0 when unknown.
     pub fetched_at: i64,
-}
-
-/// What was not stored, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// Index of the page in the batch.
-    pub page: usize,
-    /// Place of the item in the page; None for the whole page.
-    pub item: Option<usize>,
-    /// First byte.
-    pub from: usize,
-    /// Byte after the last.
-    pub to: usize,
-    /// Why.
-    pub fault: Fault,
 }
 
 /// What a list of pages came to.
@@ -158,7 +145,7 @@ impl Normalizer {
                 let seen = &draft.rows[row];
                 let first_seen = seen.observed_at;
                 new.push(NewCard { card: Arc::clone(card), row, first_seen });
-                draft.rejects.extend((mended_at > 0).then(|| mended(seen, mended_at)));
+                draft.rejects.extend((mended_at > 0).then(|| Reject::of_card(seen, mended_at)));
             }
         }
         draft.rejects.sort_by_key(|reject| (reject.page, reject.item));
@@ -276,18 +263,6 @@ fn finish_page(
         fault,
     }));
     Ok(())
-}
-
-/// The reject that keeps the bytes of an auction whose card is stored otherwise from byte `at` on.
-fn mended(row: &AuctionRow, at: usize) -> Reject {
-    let index = |number: i32| usize::try_from(number).unwrap_or(usize::MAX);
-    Reject {
-        page: index(row.page),
-        item: Some(index(row.item)),
-        from: row.from as usize,
-        to: row.to as usize,
-        fault: Fault::of_field(Reason::CardMended, at, "card"),
-    }
 }
 
 /// The items of one page, before its envelope is known to be whole.

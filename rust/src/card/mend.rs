@@ -8,7 +8,8 @@
 use std::collections::HashMap;
 
 use crate::card::canon::MAX_DEPTH;
-use crate::card::card::MAX_CARD_BYTES;
+use crate::card::card::{MAX_CARD_BYTES, SeenCard};
+use crate::card::learner::Learner;
 use crate::card::role::{CARD_MEMBERS, FACTS, Fact};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
@@ -20,16 +21,42 @@ use crate::json::text::write_canonical;
 /// card may have.
 const MAX_MEMBER_BYTES: usize = MAX_CARD_BYTES / CARD_MEMBERS.len() - 64;
 
+/// Read the card at `cursor`, of which something cannot be stored: `why`.
+///
+/// # Errors
+/// It is no JSON, or its id is none.
+#[cold]
+pub(crate) fn learn_mended(
+    learner: &mut Learner,
+    cursor: &mut Cursor<'_>,
+    why: Fault,
+    drift: &mut Drift,
+) -> Result<SeenCard, Fault> {
+    let start = cursor.at();
+    let mut large = why.reason == Reason::TooLarge;
+    loop {
+        cursor.jump(start);
+        let mut noted = Drift::default();
+        let text = mend(cursor, large, &mut noted)?;
+        let most = if large { usize::MAX } else { 2 * MAX_CARD_BYTES };
+        match learner.learn(&mut Cursor::new(&text, 0), most, &mut noted) {
+            Ok((mut seen, _)) => {
+                drift.merge(&noted);
+                seen.mended_at = why.at;
+                return Ok(seen);
+            }
+            Err(fault) if fault.reason == Reason::TooLarge => large = true,
+            Err(fault) => return Err(Fault { at: start, ..*fault }), // its place is in the mended text
+        }
+    }
+}
+
 /// The card at `cursor`, mended, and made smaller if it is too `large`; the cursor has passed it.
 /// Members that are not as they were are noted.
 ///
 /// # Errors
 /// It is no JSON, or its id stands there twice.
-pub(crate) fn mend(
-    cursor: &mut Cursor<'_>,
-    large: bool,
-    drift: &mut Drift,
-) -> Result<Vec<u8>, Fault> {
+fn mend(cursor: &mut Cursor<'_>, large: bool, drift: &mut Drift) -> Result<Vec<u8>, Fault> {
     let mut mended = Object::default();
     cursor.object(|cursor, key| {
         let (name, at) = (key.decode(), cursor.at());

@@ -11,11 +11,11 @@ use memchr::memmem;
 
 use crate::card::card::{CardKeys, MAX_CARD_BYTES, SeenCard};
 use crate::card::learner::Learner;
-use crate::card::mend::mend;
+use crate::card::mend::learn_mended;
 use crate::card::role::CardRules;
 use crate::card::template::Template;
 use crate::drift::Drift;
-use crate::error::{Fault, Reason};
+use crate::error::Fault;
 use crate::json::parse::Cursor;
 
 /// Memory of the templates kept in each of two generations; 3,000 cards take about 30 MB.
@@ -94,39 +94,11 @@ impl CardReader {
                 self.remember(Template::new(&cursor.bytes()[start..cursor.at()], slots, &seen));
                 Ok(seen)
             }
+            // No template is made of a mended card: what is compared must be what is stored.
             Err(fault) if fault.reason.is_of_grammar() || fault.field.is_some() => Err(*fault),
             Err(fault) => {
                 cursor.jump(start);
-                self.read_mended(cursor, *fault, drift)
-            }
-        }
-    }
-
-    /// Read the card at `cursor`, of which something cannot be stored. No template is made of it:
-    /// what is compared must be what is stored.
-    #[cold]
-    fn read_mended(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        why: Fault,
-        drift: &mut Drift,
-    ) -> Result<SeenCard, Fault> {
-        let start = cursor.at();
-        let of_card = |fault: Fault| Fault { at: start, ..fault }; // it is of the mended text
-        let mut large = why.reason == Reason::TooLarge;
-        loop {
-            cursor.jump(start);
-            let mut noted = Drift::default();
-            let text = mend(cursor, large, &mut noted)?;
-            let most = if large { usize::MAX } else { 2 * MAX_CARD_BYTES };
-            match self.learner.learn(&mut Cursor::new(&text, 0), most, &mut noted) {
-                Ok((mut seen, _)) => {
-                    drift.merge(&noted);
-                    seen.mended_at = why.at;
-                    return Ok(seen);
-                }
-                Err(fault) if fault.reason == Reason::TooLarge => large = true,
-                Err(fault) => return Err(of_card(*fault)),
+                learn_mended(&mut self.learner, cursor, *fault, drift)
             }
         }
     }
