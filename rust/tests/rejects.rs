@@ -222,8 +222,8 @@ fn white_space_around_an_item_is_no_part_of_it() {
 fn every_reason_of_items_is_provoked_above() {
     // A new reason stops this match: give it a case here or in `broken_pages.rs` first.
     let of_items = |reason: Reason| match reason {
-        Empty | NotJson | UnknownShape | StaleMarket | NoTime | TooMany | ControlByte => false,
-        TooLarge | TooDeep | CardMended => false, // see `unstored.rs`
+        Empty | NotJson | UnknownShape | StaleMarket | NoTime | TooMany | ControlByte
+        | TooLarge | TooDeep | CardMended => false,
         Malformed | BadUtf8 | LoneSurrogate | Nul | NumberRange | DuplicateKey | NotAnObject
         | Missing | WrongType | OutOfRange => true,
     };
