@@ -102,6 +102,18 @@ fn an_error_code_in_an_unknown_form_is_an_error() {
 }
 
 #[test]
+fn a_code_beside_auctions_is_no_error() {
+    for code in ["0", "401", "404", "18446744073709551615"] {
+        let of = |items: &[Vec<u8>]| {
+            peek(&[format!("{{\"code\":{code},").as_bytes(), &page(items)[1..]].concat())
+        };
+        let found = of(&[object(&auction(1))]);
+        assert_eq!((found.kind, found.envelope.error_code), ("search", None), "{code}");
+        assert_eq!(of(&[]).kind, if code.len() > 3 { "search" } else { "error" }, "{code}");
+    }
+}
+
+#[test]
 fn a_search_reply_is_counted_and_dated() {
     let later = with(auction(2), "postingTime", (NOW - 5).to_string());
     let found = peek(&page(&[object(&auction(1)), object(&later), object(&auction(3))]));

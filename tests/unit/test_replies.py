@@ -178,7 +178,7 @@ def test_bodies_as_the_rust_core_sees_them_are_judged_alike(
 def test_an_odd_value_of_a_member_that_nobody_stores_pauses_nothing(odd: str) -> None:
     plain = body('"details":[{"auctionId":7}]').decode()
     for before in ('"responseInfo"', '"tdfid"', '"details"', '"responseTime"', '"auctionId"'):
-        for name in ("novelty", "tdfclass", r"\u0000", r"\ud800"):
+        for name in ("novelty", "code", "message", "tdfclass", r"\u0000", r"\ud800"):
             page = plain.replace(before, f'"{name}":{odd},{before}', 1)
             assert classify(reply().head, _native.peek(page.encode())).reason == "ok", page[:200]
     page = plain.replace(f'"responseTime":{NOW}000000', f'"responseTime":{odd}')

@@ -23,7 +23,7 @@ pub struct Envelope {
     pub is_error: bool,
     /// `errorname` of a Blaze error.
     pub error_name: Option<String>,
-    /// `errorcode` of a Blaze error, or `code` of an error inside a success.
+    /// `errorcode` of a Blaze error, or `code` where no auction is listed beside it.
     pub error_code: Option<i64>,
     /// The error's own words, or `responseData.message`.
     pub error_text: Option<String>,
@@ -53,52 +53,22 @@ impl Envelope {
     }
 }
 
-/// How a body presents itself before it is parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// No bytes but white space.
-    Empty,
-    /// An XML document that is not HTML.
-    Xml,
-    /// An HTML page.
-    Html,
-    /// An object or array, by its first byte; starts at this offset (after a byte order mark).
-    Json(usize),
-    /// Something else.
-    Other,
-}
+/// What is called at each item; it must pass it.
+pub type ItemReader<'r, 'a> = &'r mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>;
 
-/// What `body` looks like from its first bytes.
-#[must_use]
-pub fn form(body: &[u8]) -> Form {
-    let skipped = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let space = body[skipped..].iter().position(|b| !b.is_ascii_whitespace());
-    let Some(space) = space else { return Form::Empty };
-    let start = &body[skipped + space..];
-    match start[0] {
-        b'{' | b'[' => Form::Json(skipped),
-        b'<' => {
-            let head = start[..start.len().min(512)].to_ascii_lowercase();
-            let html = memchr::memmem::find(&head, b"<html").is_some()
-                || memchr::memmem::find(&head, b"<!doctype html").is_some();
-            if html { Form::Html } else { Form::Xml }
-        }
-        _ => Form::Other,
-    }
-}
-
-/// Walk one JSON reply from byte `from`, calling `item` at each element of `details`; it must pass
-/// that element.
+/// Walk one JSON reply from byte `from`, calling `item` at each element of `details`.
 ///
 /// # Errors
 /// The reply is no JSON outside its items, there are two lists of them, or `item` failed.
-pub fn walk<'a>(
-    body: &'a [u8],
-    from: usize,
-    item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
-) -> Result<Envelope, Fault> {
+pub fn walk<'a>(body: &'a [u8], from: usize, item: ItemReader<'_, 'a>) -> Result<Envelope, Fault> {
     let mut envelope = Envelope::default();
     let mut cursor = Cursor::new(body, from);
+    let mut code = None;
+    let mut listed = false;
+    let item: ItemReader<'_, 'a> = &mut |cursor| {
+        listed = true;
+        item(cursor)
+    };
     if cursor.kind()? == Kind::Array {
         cursor.value()?;
     } else {
@@ -106,8 +76,7 @@ pub fn walk<'a>(
             "error" if cursor.kind()? == Kind::Object => error(cursor, envelope),
             "responseInfo" if cursor.kind()? == Kind::Object => response(cursor, envelope, item),
             "code" => {
-                envelope.error_code = integer(cursor)?.or(envelope.error_code);
-                envelope.is_error |= envelope.error_code.is_some();
+                code = integer(cursor)?.or(code);
                 Ok(())
             }
             "reason" | "message" => {
@@ -119,13 +88,17 @@ pub fn walk<'a>(
         })?;
     }
     cursor.end()?;
+    if !listed {
+        envelope.error_code = envelope.error_code.or(code);
+        envelope.is_error |= code.is_some();
+    }
     Ok(envelope)
 }
 
 fn response<'a>(
     cursor: &mut Cursor<'a>,
     envelope: &mut Envelope,
-    item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
+    item: ItemReader<'_, 'a>,
 ) -> Result<(), Fault> {
     members(cursor, envelope, "responseInfo", |cursor, key, envelope| match key {
         "value" if cursor.kind()? == Kind::Object => value(cursor, envelope, item),
@@ -137,7 +110,7 @@ fn response<'a>(
 fn value<'a>(
     cursor: &mut Cursor<'a>,
     envelope: &mut Envelope,
-    item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
+    item: ItemReader<'_, 'a>,
 ) -> Result<(), Fault> {
     members(cursor, envelope, "value", |cursor, key, envelope| match key {
         "details" if envelope.has_details => {
@@ -276,9 +249,12 @@ fn other(
     path: &str,
     key: &str,
 ) -> Result<(), Fault> {
-    let known = matches!(key, "error" | "responseInfo" | "value" | "details" | "responseData")
-        || key == "truncated";
-    let kind = if known { DriftKind::Unusable } else { DriftKind::NewField };
+    let kind = match key {
+        "error" | "responseInfo" | "value" | "details" | "responseData" | "truncated" => {
+            DriftKind::Unusable
+        }
+        _ => DriftKind::NewField,
+    };
     envelope.drift.note(&format!("{path}.{key}"), kind, cursor.value()?);
     Ok(())
 }

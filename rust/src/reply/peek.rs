@@ -8,7 +8,8 @@ use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
 use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
-use crate::reply::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
+use crate::reply::envelope::{Envelope, MAX_PAGE_BYTES, walk};
+use crate::reply::form::{Form, form};
 
 /// What a reply is and what it says about itself.
 #[derive(Clone, Debug, Default)]
