@@ -11,7 +11,7 @@ PARALLEL ?= --numprocesses 4 --dist loadfile
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(PYTHON_FUZZ) $(RUST_FUZZ)
 PYTHON_FUZZ := classify har mitm rows
-RUST_FUZZ := cards normalize parse peek sanitize scan warm
+RUST_FUZZ := cards members normalize parse peek sanitize scan warm
 RUST_SOURCES := $(shell find rust/src -name '*.rs')
 
 .PHONY: help setup run test test-rust test-python test-quick lint format bench bench-smoke soak fuzz miri asan instructions docs image lock clean

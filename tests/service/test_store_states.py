@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from tests.support.wire import T0, auction, body, card, records
 
@@ -170,3 +171,28 @@ async def test_a_changed_row_that_is_refused_costs_only_itself(place: Place, see
     assert {row["auction_id"]: row["buyout_price"] for row in prices} == {
         n: 5000 if n == bad else 4000 for n in range(1, 41)
     }
+
+
+async def test_a_card_that_cannot_be_stored_as_it_is_costs_no_auction_and_is_told_once(
+    place: Place,
+) -> None:
+    odd = auction(7, card=card(1, description="a\0b", novelty=2**64 - 1))
+    page = body(odd, auction(8))
+    for process, start in enumerate((0, 1)):  # the second one has just started
+        stored = await place.process().store("j", records(page, start=start))
+        assert (stored.new, stored.rejects.total()) == ((2, 1), (0, 0))[process]
+
+    assert await place.kinds() == [(7, "listed"), (8, "listed")]
+    seen = await place.connection.fetchrow(
+        "SELECT c.* FROM m26.auction AS a JOIN m26.card AS c"
+        " ON (c.card_id, c.version) = (a.card_id, a.card_version) WHERE a.auction_id = 7"
+    )
+    assert seen is not None
+    assert (seen["name"], seen["overall"]) == ("Drew Sanders", 82)
+    attributes = orjson.loads(seen["attributes"])
+    assert (attributes["description"], attributes["novelty"]) == ("a\ufffdb", 2**64 - 1)
+    (kept,) = await place.connection.fetch("SELECT * FROM m26.reject")
+    assert (kept["item"], kept["reason"]) == (0, "card_mended")
+    assert kept["raw"] == page[kept["byte_from"] : kept["byte_to"]]
+    drift = await place.connection.fetch("SELECT path, kind FROM m26.drift")
+    assert ("card.description", "unusable") in map(tuple, drift)

@@ -203,7 +203,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "captcha": _page(
         "all captcha fields set and no auctions; or one member with a value: the look-alikes"
-        ' null, "" and 0, and absent fields, come with the page',
+        ' null, false, 0, "0" and blank ones, and absent fields, come with the page',
         pages.captcha,
         member="",
         value=None,
@@ -232,6 +232,10 @@ FAULTS: Mapping[str, Fault] = {
     "control_bytes": _page("raw control bytes inside strings", pages.control_bytes),
     "bom": _page("a byte order mark first", pages.bom),
     "new_member": _page("members that are new", pages.new_member),
+    "odd_members": _page(
+        "odd values of legal JSON in members that nobody stores, twice, and in names",
+        pages.odd_members,
+    ),
     "new_status": _page("an auctionStatus that is new", pages.new_status),
     # on the way
     "half_gzip": Fault(what="half a gzip stream as a whole reply", way="half_gzip"),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
+_MENDED = "card_mended"
+"""Reason of a reject that keeps the bytes of a card; its auction is stored."""
 
 
 class Transaction:
@@ -58,6 +60,7 @@ class Transaction:
         self._batch, self._pages = prepared.batch, prepared.pages
         self._careful = careful
         self._rejects: list[Reject] = []
+        self._new_cards: frozenset[tuple[int, int]] = frozenset()
         self.head = Head(0, "")
         """As it stands once this is committed."""
         self.partition = known.partition
@@ -113,6 +116,7 @@ class Transaction:
             found = await self._connection.fetch(sql.KNOWN_CARDS, *_columns(missing))
             normalizer.know([(row["card_id"], row["version"]) for row in found])
             missing = normalizer.missing(batch)
+        self._new_cards = frozenset(missing)
         return missing
 
     async def _insert_cards(self) -> None:
@@ -252,13 +256,24 @@ class Transaction:
 
     def _collect_rejects(self) -> None:
         """What the batch could not be read as; rows that PostgreSQL refuses come beside it."""
+        told = self._mended_before()
         for reject in self._batch.rejects:
-            page, item, *_ = reject
+            page, item, *_, reason, _ = reject
+            if reason == _MENDED and (page, item) in told:
+                continue
             if item is not None or rejects.is_kept(self._pages[page][1]):
                 self._reject(*reject)
         refused = [Record(*self._pages[page]) for page in self._batch.refused]
         for record in (*rejects.without_data(self._prepared.records), *refused):
             self._rejects.extend(rejects.of_record(record))
+
+    def _mended_before(self) -> set[tuple[int, int | None]]:
+        """Places of mended cards that are in the table, and so in the quarantine, already."""
+        if not any(reason == _MENDED for *_, reason, _ in self._batch.rejects):
+            return set()
+        keys = [row[:2] for row in self._batch.card_rows()]
+        known = (index for index, key in enumerate(keys) if key not in self._new_cards)
+        return {self._batch.locate_card(index)[:2] for index in known}
 
     async def _write_rejects(self, stored: Stored) -> None:
         self._collect_rejects()

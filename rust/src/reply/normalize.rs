@@ -44,12 +44,19 @@ pub fn normalize(
     drift: &mut Drift,
 ) -> Result<AuctionRow, Fault> {
     let at = place.from as usize;
-    let optional = |int: Int| match wire.int(int) {
+    let required = |int: Int| match wire.int(int) {
+        None => Err(Fault::of_field(Reason::Missing, at, int.name())),
         Some(value) if value < 0 => Err(Fault::of_field(Reason::OutOfRange, at, int.name())),
-        value => Ok(value),
+        Some(value) => Ok(value),
     };
-    let required =
-        |int: Int| optional(int)?.ok_or_else(|| Fault::of_field(Reason::Missing, at, int.name()));
+    let mut optional = |int: Int| {
+        let value = wire.int(int)?;
+        if value < 0 {
+            let path = format!("auction.{}", int.name());
+            drift.note(&path, DriftKind::Unusable, value.to_string().as_bytes());
+        }
+        (value >= 0).then_some(value)
+    };
 
     let auction_id = required(Int::AuctionId)?;
     if auction_id == 0 {
@@ -64,11 +71,11 @@ pub fn normalize(
     if !TIMES.contains(&posted) {
         return Err(Fault::of_field(Reason::OutOfRange, at, Int::PostingTime.name()));
     }
+    let buyout_price = optional(Int::BuyoutPrice).filter(|&price| price > 0);
+    let median_price = optional(Int::MedianAuctionPrice);
+    let min_price = optional(Int::MinListingPrice);
+    let max_price = optional(Int::MaxListingPrice);
     let expires_at = times.served_at + SECOND * seconds_remaining(&wire, at, drift)?;
-    let buyout_price = optional(Int::BuyoutPrice)?.filter(|&price| price > 0);
-    let median_price = optional(Int::MedianAuctionPrice)?;
-    let min_price = optional(Int::MinListingPrice)?;
-    let max_price = optional(Int::MaxListingPrice)?;
     let status = status(wire.status, at, drift)?;
     let card = wire.card.ok_or_else(|| Fault::of_field(Reason::Missing, at, "card"))?;
     let acquired_at = card.acquired_at.filter(|&micros| micros != 0);
