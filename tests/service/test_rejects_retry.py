@@ -165,6 +165,25 @@ def test_a_page_that_is_understood_now_is_stored_and_what_is_odd_in_it_is_refuse
     assert place.m26("retry", "--all")["new"] == 1
 
 
+def test_an_auction_whose_card_is_mended_is_stored_and_the_card_kept(place: Place) -> None:
+    place.store(page(body(auction(1), auction(2, bid=-5))))
+    place.understand(
+        one(auction(2, card=card(999, instance=2, firstName="Odd"))).replace(b"Odd", b"\\u0000")
+    )
+    retried = place.m26("retry", "1")
+
+    assert (retried["stored"], retried["refused"], retried["new"]) == (1, {}, 1)
+    (kept,) = place.m26("ls")["items"]
+    assert (kept["reason"], kept["part"], kept["pos"], kept["item"]) == (
+        "card_mended",
+        "file:capture",
+        0,
+        1,
+    )
+    assert place.m26("retry", "--all")["refused"] == {}
+    assert place.m26("ls")["items"] == []
+
+
 def test_what_is_refused_again_stays_with_the_reason_that_it_has_now(place: Place) -> None:
     content = body(auction(1), auction(2, bid=-5))
     place.store(page(content), page(b"<html>"))

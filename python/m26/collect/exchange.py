@@ -34,6 +34,7 @@ _log = structlog.get_logger()
 _SKEW = 30.0
 """Seconds by which our clock may be wrong without a word."""
 _SKEWED = "Correct this machine's clock, e.g. by NTP. Until then the server's time is used."
+_FAR = "clock_odd: a reply's responseTime is none, or far from what others say"
 _ODD = "Nothing to do: our receive time is used, corrected by what the replies before told."
 
 
@@ -147,10 +148,10 @@ class Exchange:
         status, metrics, skew = self.telemetry.status, self.telemetry.metrics, self.server.skew
         metrics.request_seconds.observe(reply.seconds)
         metrics.clock_skew.set(skew)
-        if said is None:
-            return
+        if not page.served_at:
+            return  # there was nothing to date
         if said != page.served_at:
-            wrong, advice = "clock_odd: a reply's responseTime is far from what others say", _ODD
+            wrong, advice = _FAR, _ODD
         elif abs(skew) > _SKEW:
             side = "behind" if skew > 0 else "ahead of"
             wrong = f"clock_skew: our clock is over {_SKEW:.0f} s {side} the server's"
@@ -161,6 +162,6 @@ class Exchange:
             return
         self._wrong = wrong
         if wrong:
-            off = round((said - page.served_at) / 1e6 if advice is _ODD else skew, 1)
-            _log.warning("clock.skewed", reason=wrong, seconds=off, advice=advice)
+            off = skew if said is None or advice is not _ODD else (said - page.served_at) / 1e6
+            _log.warning("clock.skewed", reason=wrong, seconds=round(off, 1), advice=advice)
         status.report("clock", State.COLLECTING, reason=wrong, advice=advice)

@@ -26,7 +26,7 @@ from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
 from m26.store.knowledge import Knowledge
 from m26.store.quarantine import DEADLINE, Choice
-from m26.store.transaction import Transaction
+from m26.store.transaction import MENDED, Transaction
 
 PART = "rejects"
 """The part of all that is stored by a retry: never taken for the order of a journal."""
@@ -109,9 +109,10 @@ class _Retry(Transaction):
         items: list[tuple[str, rejects.Reject]] = []
         for reject in self._rejects:
             row = self._prepared.rows[reject.pos]
-            if row.item is None and reject.item is not None:
-                # Of a page that is readable by now, an item that is not.
-                items.append((row.part, replace(reject, pos=row.pos)))
+            if reject.reason == MENDED or (row.item is None and reject.item is not None):
+                # Beside what is stored by now: a card as it was served, an item that is not.
+                item = reject.item if row.item is None else row.item
+                items.append((row.part, replace(reject, pos=row.pos, item=item)))
             else:
                 again[row.id] = (reject.reason, reject.detail)
         await self._connection.executemany(_REFUSED, [(id_, *why) for id_, why in again.items()])

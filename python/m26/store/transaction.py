@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
-_MENDED = "card_mended"
+MENDED = "card_mended"
 """Reason of a reject that keeps the bytes of a card; its auction is stored."""
 
 
@@ -259,7 +259,7 @@ class Transaction:
         told = self._mended_before()
         for reject in self._batch.rejects:
             page, item, *_, reason, _ = reject
-            if reason == _MENDED and (page, item) in told:
+            if reason == MENDED and (page, item) in told:
                 continue
             if item is not None or rejects.is_kept(self._pages[page][1]):
                 self._reject(*reject)
@@ -269,7 +269,7 @@ class Transaction:
 
     def _mended_before(self) -> set[tuple[int, int | None]]:
         """Places of mended cards that are in the table, and so in the quarantine, already."""
-        if not any(reason == _MENDED for *_, reason, _ in self._batch.rejects):
+        if not any(reason == MENDED for *_, reason, _ in self._batch.rejects):
             return set()
         keys = [row[:2] for row in self._batch.card_rows()]
         known = (index for index, key in enumerate(keys) if key not in self._new_cards)
