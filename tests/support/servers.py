@@ -45,6 +45,18 @@ def fresh_database(portal: BlockingPortal, server: postgres.Postgres) -> Iterato
         portal.call(_execute, server.dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+def keep_copy(portal: BlockingPortal, server: postgres.Postgres, name: str) -> None:
+    """Keep a database as it is now, in place of the copy before. Nobody may be connected to it."""
+    portal.call(_execute, server.dsn, f"DROP DATABASE IF EXISTS {name}_kept")
+    portal.call(_execute, server.dsn, f"CREATE DATABASE {name}_kept TEMPLATE {name}")
+
+
+def restore(portal: BlockingPortal, server: postgres.Postgres, name: str) -> None:
+    """Put the copy that was kept in a database's place."""
+    portal.call(_execute, server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    portal.call(_execute, server.dsn, f"ALTER DATABASE {name}_kept RENAME TO {name}")
+
+
 def flush(server: valkey.Valkey) -> None:
     """Empty every database of a Valkey."""
     with redis.Redis.from_url(server.url) as client:

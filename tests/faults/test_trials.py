@@ -1,0 +1,78 @@
+"""Homes under every trial keep all that was served, in the order served; what cannot be is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from anyio.from_thread import BlockingPortal
+from tests.faults.stage import ACCOUNTS, Stage, Upstream, staged
+from tests.faults.trials import TRIALS, Trial
+from tests.faults.world import Server
+from tests.support import servers
+from tests.support.simulator import simulator
+
+from m26.embedded.postgres import Postgres
+from m26.embedded.valkey import Valkey
+
+_MARKET = ("--size", "250", "--scale", "1440", "--activity", "1.3", "--linger", "30")
+_ROUNDS = 16
+_ROWS = [
+    *(pytest.param(each, 1, id=each.name) for each in TRIALS if each.short),
+    *(
+        pytest.param(each, _ROUNDS, id=f"{each.name}-{_ROUNDS}", marks=pytest.mark.soak)
+        for each in TRIALS
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[Upstream]:
+    folder = tmp_path_factory.mktemp("upstream")
+    accounts = [part for name in ACCOUNTS for part in ("--account", f"{name}:sim")]
+    with simulator(folder / "sim", "--seed", str(seed), *_MARKET, *accounts) as sim:
+        yield Upstream(sim, folder)
+
+
+@pytest.fixture
+def stage(
+    tmp_path: Path,
+    portal: BlockingPortal,
+    upstream: Upstream,
+    own_postgres: Server[Postgres],
+    own_valkey: Server[Valkey],
+    seed: int,
+) -> Iterator[Stage]:
+    servers.flush(own_valkey.up())
+
+    def make(database: str) -> Stage:
+        return Stage(
+            upstream=upstream,
+            portal=portal,
+            postgres=own_postgres,
+            valkey=own_valkey,
+            database=database,
+            folder=tmp_path,
+            seed=seed,
+        )
+
+    with staged(make, portal, own_postgres) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("trial", "rounds"), _ROWS)
+def test_what_was_served_is_kept_in_the_order_served(
+    stage: Stage, trial: Trial, rounds: int
+) -> None:
+    if rounds > 1:
+        stage.longest, stage.cut_off = 3.0, [60.0]
+    for number, account in enumerate(ACCOUNTS[: trial.homes], 1):
+        stage.join(stage.upstream.imported(account), far=trial.far and number == trial.homes)
+    trial.before(stage)
+    stage.begin()
+    for _ in range(rounds):
+        trial.act(stage)
+        stage.kill_one()
+    stage.finish()
+    stage.hold(dated=trial.dated)
