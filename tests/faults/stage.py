@@ -252,7 +252,7 @@ class Stage:
     def kill_one(self) -> None:
         """End one home at a random moment, and start it again."""
         member = self.rng.choice([member for member in self.members if member.running])
-        time.sleep(self.rng.uniform(0, 0.5))
+        time.sleep(self.rng.uniform(0, 0.3))
         member.kill()
         self.start(member)
         member.ask(5)

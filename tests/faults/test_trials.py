@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,22 +19,38 @@ from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 
 _MARKET = ("--size", "250", "--scale", "1440", "--activity", "1.3", "--linger", "30")
-_ROUNDS = 16
+_ROUNDS = int(os.environ.get("TRIAL_ROUNDS", "16"))
+"""Rounds, and so kills, of a long trial."""
 _ROWS = [
     *(pytest.param(each, 1, id=each.name) for each in TRIALS if each.short),
-    *(
-        pytest.param(each, _ROUNDS, id=f"{each.name}-{_ROUNDS}", marks=pytest.mark.soak)
-        for each in TRIALS
-    ),
-]
+    *(pytest.param(each, _ROUNDS, id=f"{each.name}-long", marks=pytest.mark.soak)
+      for each in TRIALS),
+]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def upstream(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[Upstream]:
-    folder = tmp_path_factory.mktemp("upstream")
+@contextmanager
+def _upstream(folder: Path, seed: int) -> Iterator[Upstream]:
     accounts = [part for name in ACCOUNTS for part in ("--account", f"{name}:sim")]
     with simulator(folder / "sim", "--seed", str(seed), *_MARKET, *accounts) as sim:
         yield Upstream(sim, folder)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[Upstream]:
+    with _upstream(tmp_path_factory.mktemp("upstream"), seed) as made:
+        yield made
+
+
+@pytest.fixture
+def upstream(
+    request: pytest.FixtureRequest, tmp_path: Path, seed: int, rounds: int
+) -> Iterator[Upstream]:
+    """The module's; a long trial has its own, whose ledger is read in reasonable time."""
+    if rounds == 1:
+        yield request.getfixturevalue("shared")
+        return
+    with _upstream(tmp_path / "upstream", seed) as made:
+        yield made
 
 
 @pytest.fixture
@@ -73,6 +91,5 @@ def test_what_was_served_is_kept_in_the_order_served(
     stage.begin()
     for _ in range(rounds):
         trial.act(stage)
-        stage.kill_one()
     stage.finish()
     stage.hold(dated=trial.dated)
