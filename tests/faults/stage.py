@@ -7,7 +7,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,8 +228,8 @@ class Stage:
             "postgres.dsn": self.dsn.replace(str(target), str(sockets)),
             "redis.url": self.valkey.up().url,
             "budget.per_day": 1_728_000,
-            "budget.per_minute": 1_800,
-            "budget.burst": 20,
+            "budget.per_minute": 900,
+            "budget.burst": 5,
         }
         made = Member(Home(path, settings, clock.environment), link, clock)
         self._made.append(made)
@@ -265,7 +265,7 @@ class Stage:
     def begin(self) -> None:
         """Start all homes and wait until they are at work; a consumer group begins to read."""
         self.start()
-        until(lambda: self._stream_length(), seconds=20)
+        until(self._stream_length, seconds=20)
         self.reader.begin()
         self.asked(5)
         self.reader.read()
@@ -275,8 +275,12 @@ class Stage:
         return len(self._history().events)
 
     def keep(self) -> None:
-        """Keep the database as it is; no home runs."""
+        """Keep the database as it is now; homes that run lose their connections once."""
+        for member in self.members:
+            member.link.silent = True
         servers.keep_copy(self.portal, self.postgres.up(), self.database)
+        for member in self.members:
+            member.link.silent = False
 
     def restore(self) -> None:
         """Make the database what it was when it was kept."""
@@ -296,9 +300,7 @@ class Stage:
         history = self._history()
         served = reading.observations(self.upstream.sim.folder / "ledger.db", since=self.since)
         trial.require(
-            judge_order(
-                served, history, rivals=len(self._made) > 1, dated=dated, gone=self.gone
-            ),
+            judge_order(served, history, rivals=len(self._made) > 1, dated=dated, gone=self.gone),
             judge_stream(history),
             self.reader.judge(history),
         )
@@ -319,16 +321,3 @@ class Stage:
     def _stream_length(self) -> int:
         with redis.Redis.from_url(self.reader.url) as client:
             return int(client.xlen(reading.STREAM))
-
-
-@contextmanager
-def staged(make: Callable[[str], Stage], portal: BlockingPortal, server: Server[Postgres]
-           ) -> Iterator[Stage]:  # fmt: skip
-    """A stage on a database of its own, which `make` is given the name of."""
-    with servers.fresh_database(portal, server.up()) as dsn:
-        stage = make(dsn.partition("?")[0].rpartition("/")[2])
-        try:
-            yield stage
-        finally:
-            stage.close()
-            server.up()  # the database is dropped now

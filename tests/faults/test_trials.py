@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests.faults.stage import ACCOUNTS, Stage, Upstream, staged
+from tests.faults.stage import ACCOUNTS, Stage, Upstream
 from tests.faults.trials import TRIALS, Trial
 from tests.faults.world import Server
 from tests.support import servers
@@ -17,6 +17,7 @@ from tests.support.simulator import simulator
 
 from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
+from m26.store.database import opened
 
 _MARKET = ("--size", "250", "--scale", "1440", "--activity", "1.3", "--linger", "30")
 _ROUNDS = int(os.environ.get("TRIAL_ROUNDS", "16"))
@@ -41,6 +42,19 @@ def shared(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[Upst
         yield made
 
 
+@pytest.fixture(scope="module")
+def migrated(portal: BlockingPortal, own_postgres: Server[Postgres]) -> Iterator[str]:
+    """Name of a database with the schema and nothing else."""
+
+    async def migrate(dsn: str) -> None:
+        async with opened(dsn) as store:
+            await store.migrate()
+
+    with servers.fresh_database(portal, own_postgres.up()) as dsn:
+        portal.call(migrate, dsn)
+        yield dsn.partition("?")[0].rpartition("/")[2]
+
+
 @pytest.fixture
 def upstream(
     request: pytest.FixtureRequest, tmp_path: Path, seed: int, rounds: int
@@ -60,23 +74,24 @@ def stage(
     upstream: Upstream,
     own_postgres: Server[Postgres],
     own_valkey: Server[Valkey],
+    migrated: str,
     seed: int,
 ) -> Iterator[Stage]:
     servers.flush(own_valkey.up())
-
-    def make(database: str) -> Stage:
-        return Stage(
+    with servers.fresh_database(portal, own_postgres.up(), template=migrated) as dsn:
+        made = Stage(
             upstream=upstream,
             portal=portal,
             postgres=own_postgres,
             valkey=own_valkey,
-            database=database,
+            database=dsn.partition("?")[0].rpartition("/")[2],
             folder=tmp_path,
             seed=seed,
         )
-
-    with staged(make, portal, own_postgres) as made:
-        yield made
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @pytest.mark.parametrize(("trial", "rounds"), _ROWS)

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from tests.faults.stage import TOLD, Member, Stage
-from tests.oracle import trial
 from tests.support.journals import make_page, open_journal
 from tests.support.simulator import until
 
@@ -54,7 +53,7 @@ class Trial:
 def _server_jumps(by: int, stage: Stage) -> None:
     """One reply tells another time; its Date does not."""
     stage.upstream.sim.control(fault="clock_off", by=by, next=1)
-    stage.asked(20)
+    stage.asked(10)
     stage.kill_one()
 
 
@@ -62,7 +61,7 @@ def _server_is_off(by: int, stage: Stage) -> None:
     """Every reply tells another time; its Date does not."""
     stage.upstream.sim.control(clear_faults=True)
     stage.upstream.sim.control(fault="clock_off", by=by, after=0)
-    stage.asked(20)
+    stage.asked(10)
     stage.kill_one()
 
 
@@ -79,7 +78,7 @@ def _we_jump(by: int, stage: Stage) -> None:
 
 
 def _go_on(stage: Stage) -> None:
-    stage.asked(20)
+    stage.asked(10)
     stage.kill_one()
 
 
@@ -142,7 +141,7 @@ def _uncommitted(stage: Stage, member: Member) -> int:
     member.ask(3)
     member.link.silent = True
     size = member.newest_segment.stat().st_size
-    member.ask(20)
+    member.ask(30)  # at 15 a second: what was on disk is written down once a second
     member.kill()
     member.link.silent = False
     return size
@@ -153,10 +152,10 @@ def _uncommitted(stage: Stage, member: Member) -> int:
 
 def _restored(stage: Stage, *, redis_late: bool) -> None:
     """The database is set back; the journals know what came after."""
-    stage.kill()
     stage.keep()
-    stage.start()
-    stage.asked(15)
+    before = stage.head()
+    until(lambda: stage.head() > before, seconds=20)
+    stage.asked(10)
     stage.kill()
     before = stage.head()
     stage.restore()
@@ -214,7 +213,7 @@ def _flip_a_bit(stage: Stage, path: Path, after: int) -> None:
 
 def _cut(_: Stage, path: Path, after: int) -> None:
     with path.open("r+b") as file:
-        file.truncate((after + path.stat().st_size) // 2)
+        file.truncate((3 * after + path.stat().st_size) // 4)
 
 
 def _delete(_: Stage, path: Path, __: int) -> None:

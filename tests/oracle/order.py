@@ -65,7 +65,17 @@ def judge_order(
     ties = 0
     for key in served.keys() | stored.keys():
         events = [e for _, e in sorted(stored[key], key=lambda row: (row[1].observed_at, row[0]))]
-        ties += _judge(key, served[key], events, history, verdict, rivals=rivals, dated=dated)
+        walk = _Walk(served[key], rivals, dated, verdict)
+        for event in events:
+            walk.take(event)
+        ties += walk.ties
+        verdict.missing += [
+            (*key, *identity)
+            for identity, state in served[key].items()
+            if state.owed and identity not in walk.found
+        ]
+        if events:
+            _check_row(history, events, verdict, rivals=rivals)
     numbers = [seq for seq, _ in history.events]
     if numbers != list(range(1, history.head + 1)):
         verdict.problems.append(f"seq is not dense from 1 to the head, {history.head}")
@@ -80,51 +90,57 @@ def judge_order(
     return verdict
 
 
-def _judge(
-    key: Key,
-    states: dict[_Identity, _State],
-    events: Sequence[Event],
-    history: History,
-    verdict: Verdict,
-    *,
-    rivals: bool,
-    dated: bool,
-) -> int:
-    """One auction; how many of its states were of one second, and stored the other way round."""
-    found: set[_Identity] = set()
-    ties, tied, before = 0, False, None
-    newest: tuple[int, int] = (-1, 0)  # place and time
-    for event in events:
+@dataclass(slots=True)
+class _Walk:
+    """Through one auction's events in the order of their times."""
+
+    states: dict[_Identity, _State]
+    rivals: bool
+    dated: bool
+    verdict: Verdict
+    found: set[_Identity] = field(default_factory=set)
+    ties: int = 0
+    """States of one second that are stored the other way round."""
+    _place: int = -1
+    _at: int = 0
+    _tied: bool = False
+    _before: Event | None = None
+
+    def take(self, event: Event) -> None:
+        """The next event."""
         identity = _identity(event)
-        state = states.get(identity)
-        if state is None:
-            verdict.extra.append(event)
-            continue
-        if state.place > newest[0]:
-            newest, tied = (state.place, event.observed_at), False
-        elif rivals and state.place < newest[0] and event.observed_at == newest[1]:
-            ties, tied = ties + 1, True
-        elif state.place == newest[0] and (tied or _improves(before, event)):
-            tied = False
-        elif state.place == newest[0]:
-            verdict.extra.append(event)
+        state = self.states.get(identity)
+        if state is None or not self._follows(state, event):
+            self.verdict.extra.append(event)
+            return
+        if self.dated and identity not in self.found:
+            self.verdict.problems += _date(state, event)
+        self.found.add(identity)
+        self._before = event
+
+    def _follows(self, state: _State, event: Event) -> bool:
+        if state.place > self._place:
+            self._place, self._at, self._tied = state.place, event.observed_at, False
+        elif state.place == self._place:
+            # After a tie the newer state is seen once more, and it is news then.
+            if not self._tied and not _improves(self._before, event):
+                return False
+            self._tied = False
+        elif self.rivals and event.observed_at == self._at:
+            self.ties, self._tied = self.ties + 1, True
         else:
-            verdict.problems.append(f"behind a later state: {event}")
-        if dated and identity not in found:
-            verdict.problems += _date(state, event)
-        found.add(identity)
-        before = event
-    verdict.missing += [
-        (*key, *identity) for identity, s in states.items() if s.owed and identity not in found
-    ]
-    if events:
-        last = {_identity(e) for e in events[-1:] if e.observed_at == events[-1].observed_at}
-        if rivals:
-            last = {_identity(e) for e in events if e.observed_at == events[-1].observed_at}
-        row = history.auctions.get(key)
-        if row is None or _identity(row.state) not in last:
-            verdict.problems.append(f"the current state of {key} is {row}, not {events[-1]}")
-    return ties
+            return False
+        return True
+
+
+def _check_row(
+    history: History, events: Sequence[Event], verdict: Verdict, *, rivals: bool
+) -> None:
+    """The current state is that of the last event, or of one that has its time."""
+    last = [e for e in events if rivals and e.observed_at == events[-1].observed_at] or events[-1:]
+    row = history.auctions.get(last[0].key)
+    if row is None or _identity(row.state) not in map(_identity, last):
+        verdict.problems.append(f"the current state is {row}, not {events[-1]}")
 
 
 def _date(state: _State, event: Event) -> list[str]:

@@ -43,7 +43,7 @@ class Faults:
     latency: float = 0.0
     """Seconds by which each piece of a reply is late."""
     silent: bool = False
-    """Nothing goes on in either direction, and nobody closes a connection: a network that is cut."""
+    """Nothing goes on either way, and nobody closes a connection: a network that is cut."""
     on_request: Callable[[bytes], None] | None = None
     """Sees each piece of a request before it goes on."""
     swallowed: int = 0

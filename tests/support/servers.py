@@ -35,10 +35,12 @@ def valkey_server(portal: BlockingPortal, home: Path) -> Iterator[valkey.Valkey]
 
 
 @contextmanager
-def fresh_database(portal: BlockingPortal, server: postgres.Postgres) -> Iterator[str]:
-    """DSN of a new, empty database, dropped with whoever is still connected."""
+def fresh_database(
+    portal: BlockingPortal, server: postgres.Postgres, *, template: str = "template1"
+) -> Iterator[str]:
+    """DSN of a new database, empty or like `template`, dropped with whoever is still connected."""
     name = f"test_{next(_numbers)}"
-    portal.call(_execute, server.dsn, f"CREATE DATABASE {name}")
+    portal.call(_execute, server.dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield server.dsn_of(name)
     finally:
@@ -46,8 +48,9 @@ def fresh_database(portal: BlockingPortal, server: postgres.Postgres) -> Iterato
 
 
 def keep_copy(portal: BlockingPortal, server: postgres.Postgres, name: str) -> None:
-    """Keep a database as it is now, in place of the copy before. Nobody may be connected to it."""
-    portal.call(_execute, server.dsn, f"DROP DATABASE IF EXISTS {name}_kept")
+    """Keep a database as it is now, for `restore`. Who is connected to it is no longer."""
+    others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    portal.call(_execute, server.dsn, others)
     portal.call(_execute, server.dsn, f"CREATE DATABASE {name}_kept TEMPLATE {name}")
 
 
