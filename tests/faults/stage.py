@@ -17,8 +17,8 @@ import redis
 from anyio.from_thread import BlockingPortal
 from tests.faults.world import Server
 from tests.oracle import reading, trial
-from tests.oracle.order import judge_order
-from tests.oracle.verdict import Verdict, judge_stream
+from tests.oracle.order import judge_order, judge_told
+from tests.oracle.verdict import judge_stream
 from tests.support import servers
 from tests.support.product import Home, Run
 from tests.support.proxy import Faults, Proxy
@@ -153,16 +153,6 @@ class Reader:
                 if not flat:
                     return
                 self.given += [(entry_id.decode(), fields[b"data"]) for entry_id, fields in flat]
-
-    def judge(self, history: reading.History) -> Verdict:
-        """It is there still and was given all, each entry once."""
-        verdict = Verdict("group", {"given": len(self.given)})
-        wanted = [(f"{seq}-0", data) for seq, data in history.documents]
-        verdict.missing = sorted(set(wanted) - set(self.given))
-        verdict.extra = sorted(set(self.given) - set(wanted))
-        if len(set(self.given)) != len(self.given):
-            verdict.problems.append("it was given an entry twice")
-        return verdict
 
 
 @dataclass(slots=True, kw_only=True)
@@ -299,10 +289,11 @@ class Stage:
         self.reader.read()
         history = self._history()
         served = reading.observations(self.upstream.sim.folder / "ledger.db", since=self.since)
+        rivals = len(self._made) > 1
         trial.require(
-            judge_order(served, history, rivals=len(self._made) > 1, dated=dated, gone=self.gone),
-            judge_stream(history),
-            self.reader.judge(history),
+            judge_order(served, history, rivals=rivals, dated=dated, gone=self.gone),
+            judge_told("stream", history.stream, history) if rivals else judge_stream(history),
+            judge_told("group", self.reader.given, history),
         )
         assert history.head > 20, "there was hardly anything to lose"
         for member in self._made:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import orjson
 from tests.oracle.reading import History, Key
 from tests.oracle.rules import Event, Seen
 from tests.oracle.verdict import Verdict
@@ -26,8 +27,8 @@ class _State:
     place: int
     """Which one of the auction's states it is, in the order served."""
     owed: bool = False
-    first: int | None = None
-    """Server time of the first reply that showed it and is owed."""
+    first: Seen | None = None
+    """Of what is owed, the sight with the earliest server time."""
     times: set[int] = field(default_factory=set)
     """Server time of each reply that showed it."""
 
@@ -58,7 +59,8 @@ def judge_order(
         state.times.add(seen.at)
         if seen.owed and seen.request not in gone:
             state.owed = True
-            state.first = seen.at if state.first is None else min(state.first, seen.at)
+            if state.first is None or seen.at < state.first.at:
+                state.first = seen
     stored: dict[Key, list[tuple[int, Event]]] = defaultdict(list)
     for seq, event in history.events:
         stored[event.key].append((seq, event))
@@ -133,6 +135,32 @@ class _Walk:
         return True
 
 
+def judge_told(name: str, told: Sequence[tuple[str, bytes]], history: History) -> Verdict:
+    """Entries of a stream, in any order, are all events, once each, as the database has them.
+
+    Only the time of one may be later there than in the history: what was told before another home
+    stored that it had seen the state sooner.
+
+    Args:
+        name: of the verdict.
+        told: (entry id, JSON).
+        history: with the events' JSON.
+    """
+    verdict = Verdict(name, {"entries": len(told), "head": history.head})
+    rows = {f"{seq}-0": orjson.loads(data) for seq, data in history.documents}
+    entries = {entry_id: orjson.loads(data) for entry_id, data in told}
+    if len(entries) != len(told):
+        verdict.problems.append("an entry is there twice")
+    verdict.missing = sorted(rows.keys() - entries.keys())
+    verdict.extra = sorted(entries.keys() - rows.keys())
+    for entry_id in rows.keys() & entries.keys():
+        row, entry = rows[entry_id], entries[entry_id]
+        later = str(entry["observed_at"]) >= str(row["observed_at"])
+        if not later or {**entry, "observed_at": row["observed_at"]} != row:
+            verdict.problems.append(f"{entry_id} is {entry}, not {row}")
+    return verdict
+
+
 def _check_row(
     history: History, events: Sequence[Event], verdict: Verdict, *, rivals: bool
 ) -> None:
@@ -146,8 +174,9 @@ def _check_row(
 def _date(state: _State, event: Event) -> list[str]:
     if event.observed_at not in state.times:
         return [f"dated {event.observed_at}, when nobody saw it: {event}"]
-    if state.first is not None and event.observed_at > state.first:
-        return [f"dated {event.observed_at}, first served at {state.first}: {event}"]
+    if state.first is not None and event.observed_at > state.first.at:
+        request, at = state.first.request, state.first.at
+        return [f"dated {event.observed_at}, served at {at} by request {request}: {event}"]
     return []
 
 
