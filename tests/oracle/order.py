@@ -26,11 +26,10 @@ class _State:
 
     place: int
     """Which one of the auction's states it is, in the order served."""
-    owed: bool = False
-    first: Seen | None = None
-    """Of what is owed, the sight with the earliest server time."""
     times: set[int] = field(default_factory=set)
     """Server time of each reply that showed it."""
+    owed: set[int] = field(default_factory=set)
+    """Of each of them that is owed."""
 
 
 def judge_order(
@@ -58,9 +57,7 @@ def judge_order(
         state = states.setdefault(seen.identity, _State(len(states)))
         state.times.add(seen.at)
         if seen.owed and seen.request not in gone:
-            state.owed = True
-            if state.first is None or seen.at < state.first.at:
-                state.first = seen
+            state.owed.add(seen.at)
     stored: dict[Key, list[tuple[int, Event]]] = defaultdict(list)
     for seq, event in history.events:
         stored[event.key].append((seq, event))
@@ -116,9 +113,17 @@ class _Walk:
             self.verdict.extra.append(event)
             return
         if self.dated and identity not in self.found:
-            self.verdict.problems += _date(state, event)
+            self._check_date(state, event)
         self.found.add(identity)
         self._before = event
+
+    def _check_date(self, state: _State, event: Event) -> None:
+        others = [each.times for each in self.states.values() if self.rivals and each is not state]
+        alone = state.owed.difference(*others)
+        if event.observed_at not in state.times:
+            self.verdict.problems.append(f"dated {event.observed_at}, when nobody saw it: {event}")
+        elif alone and event.observed_at > min(alone):
+            self.verdict.problems.append(f"dated {event.observed_at}, not {min(alone)}: {event}")
 
     def _follows(self, state: _State, event: Event) -> bool:
         if state.place > self._place:
@@ -169,15 +174,6 @@ def _check_row(
     row = history.auctions.get(last[0].key)
     if row is None or _identity(row.state) not in map(_identity, last):
         verdict.problems.append(f"the current state is {row}, not {events[-1]}")
-
-
-def _date(state: _State, event: Event) -> list[str]:
-    if event.observed_at not in state.times:
-        return [f"dated {event.observed_at}, when nobody saw it: {event}"]
-    if state.first is not None and event.observed_at > state.first.at:
-        request, at = state.first.request, state.first.at
-        return [f"dated {event.observed_at}, served at {at} by request {request}: {event}"]
-    return []
 
 
 def _improves(before: Event | None, event: Event) -> bool:
