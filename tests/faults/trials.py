@@ -99,9 +99,13 @@ def _twins_together(stage: Stage) -> None:
 def _twins_in_sequence(stage: Stage) -> None:
     """The old machine starts again, with records of its own, after the new one has moved on."""
     one = _alone(stage)
+    one.link.silent = True
+    one.ask(5)
+    with one.frozen():
+        two = stage.join(one.home.path)
+    one.ask(10)
     one.kill()
-    two = stage.join(one.home.path)
-    _uncommitted(stage, one)
+    one.link.silent = False
     stage.start(two)
     two.ask(40)
     two.end()
@@ -122,6 +126,7 @@ def _alone(stage: Stage) -> Member:
 
 def _apart(twins: list[Member]) -> None:
     """Who finds that he has a twin ends and says so; with a part of his own he goes on."""
+    until(lambda: all(member.run.url or not member.running for member in twins), seconds=60)
     deadline = time.monotonic() + TOLD
     while time.monotonic() < deadline and all(member.running for member in twins):
         time.sleep(0.05)
@@ -131,8 +136,7 @@ def _apart(twins: list[Member]) -> None:
             assert _TWIN in member.home.log.read_text()
             member.home.m26("journal", "new-id")
             member.start()
-    for member in twins:
-        member.run.serve()
+            member.run.serve()
 
 
 def _uncommitted(stage: Stage, member: Member) -> int:
