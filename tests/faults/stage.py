@@ -65,6 +65,8 @@ class Member:
     home: Home
     link: Faults
     clock: Skew
+    patience: float
+    """Longest wait for its work, seconds."""
     _run: Run | None = None
 
     @property
@@ -115,7 +117,7 @@ class Member:
     def ask(self, requests: int) -> None:
         """Wait until it has asked so often again."""
         wanted = self.run.requests + requests
-        self.run.until(lambda: self.run.requests >= wanted)
+        self.run.until(lambda: self.run.requests >= wanted, seconds=self.patience)
 
     def told(self, reason: str, metric: str, event: str) -> None:
         """The operator hears of it in time: status, metric, log and exit code."""
@@ -171,6 +173,8 @@ class Stage:
     """Longest time that a home is frozen, seconds."""
     cut_off: list[float] = field(default_factory=list)
     """How long a home is to be cut off yet, each time, seconds."""
+    patience: float = 20
+    """Longest wait for the work of a home, seconds."""
     members: list[Member] = field(default_factory=list)
     gone: set[int] = field(default_factory=set)
     """Requests whose replies were destroyed."""
@@ -221,7 +225,7 @@ class Stage:
             "budget.per_minute": 900,
             "budget.burst": 5,
         }
-        made = Member(Home(path, settings, clock.environment), link, clock)
+        made = Member(Home(path, settings, clock.environment), link, clock, self.patience)
         self._made.append(made)
         self.members.append(made)
         return made
@@ -255,7 +259,7 @@ class Stage:
     def begin(self) -> None:
         """Start all homes and wait until they are at work; a consumer group begins to read."""
         self.start()
-        until(self._stream_length, seconds=20)
+        until(self._stream_length, seconds=self.patience)
         self.reader.begin()
         self.asked(5)
         self.reader.read()

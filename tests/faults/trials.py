@@ -291,8 +291,8 @@ TRIALS = (
     # ours: as if the server's were wrong, with the Date
     Trial("ours-5-min-ahead", _go_on, before=partial(_we_are_off, _MINUTES)),
     Trial("ours-5-min-back", _go_on, before=partial(_we_are_off, -_MINUTES)),
-    Trial("ours-1-h-ahead", _go_on, before=partial(_we_are_off, _HOUR)),
-    Trial("ours-1-h-back", _go_on, before=partial(_we_are_off, -_HOUR), short=True),
+    Trial("ours-1-h-ahead", _go_on, before=partial(_we_are_off, _HOUR), short=True),
+    Trial("ours-1-h-back", _go_on, before=partial(_we_are_off, -_HOUR)),
     Trial("ours-jumps-5-min-ahead", partial(_we_jump, _MINUTES)),
     Trial("ours-jumps-5-min-back", partial(_we_jump, -_MINUTES)),
     Trial("ours-jumps-1-h-ahead", partial(_we_jump, _HOUR)),
