@@ -308,7 +308,7 @@ class Stage:
         for member in self._made:
             member.kill()
         self._stack.close()
-        self.upstream.sim.control(clear_faults=True)
+        self.upstream.sim.control(clear_faults=True, clock_off=0)
 
     def _history(self) -> reading.History:
         return asyncio.run(reading.history(self.dsn, self.valkey.up().url))

@@ -50,17 +50,24 @@ class Trial:
 # Clocks
 
 
-def _server_jumps(by: int, stage: Stage) -> None:
-    """One reply tells another time; its Date does not."""
-    stage.upstream.sim.control(fault="clock_off", by=by, next=1)
+def _one_reply(by: int, stage: Stage, *, date: str) -> None:
+    """One reply tells another time; so does its Date, or that is right."""
+    stage.upstream.sim.control(fault="clock_off", by=by, date=date, next=1)
     stage.asked(10)
     stage.kill_one()
 
 
-def _server_is_off(by: int, stage: Stage) -> None:
-    """Every reply tells another time; its Date does not."""
+def _each_reply(by: int, stage: Stage) -> None:
+    """Every reply tells another time; the Date is right."""
     stage.upstream.sim.control(clear_faults=True)
-    stage.upstream.sim.control(fault="clock_off", by=by, after=0)
+    stage.upstream.sim.control(fault="clock_off", by=by, date="right", after=0)
+    stage.asked(10)
+    stage.kill_one()
+
+
+def _the_server(by: int, stage: Stage) -> None:
+    """From now on its clock is another one, for replies, their Date and what it accepts."""
+    stage.upstream.sim.control(clock_off=by)
     stage.asked(10)
     stage.kill_one()
 
@@ -279,22 +286,29 @@ def _rivals(stage: Stage) -> None:
 
 
 TRIALS = (
-    # a server's clock that is wrong, without the Date of its replies
-    Trial("server-once-5-min-ahead", partial(_server_jumps, _MINUTES), dated=False, short=True),
-    Trial("server-once-5-min-back", partial(_server_jumps, -_MINUTES), dated=False),
-    Trial("server-once-1-h-ahead", partial(_server_jumps, _HOUR), dated=False),
-    Trial("server-once-1-h-back", partial(_server_jumps, -_HOUR), dated=False),
-    Trial("server-steady-5-min-ahead", partial(_server_is_off, _MINUTES), dated=False),
-    Trial("server-steady-5-min-back", partial(_server_is_off, -_MINUTES), dated=False),
-    Trial("server-steady-1-h-ahead", partial(_server_is_off, _HOUR), dated=False),
-    Trial("server-steady-1-h-back", partial(_server_is_off, -_HOUR), dated=False),
-    # ours: as if the server's were wrong, with the Date
-    Trial("ours-5-min-ahead", _go_on, before=partial(_we_are_off, _MINUTES)),
-    Trial("ours-5-min-back", _go_on, before=partial(_we_are_off, -_MINUTES)),
+    # a server's clock that is wrong: once, with the Date and without; steadily, and so without
+    Trial("server-once-5-min-ahead", partial(_one_reply, _MINUTES, date="off"), dated=False),
+    Trial("server-once-5-min-back", partial(_one_reply, -_MINUTES, date="off"), dated=False),
+    Trial("server-once-1-h-ahead", partial(_one_reply, _HOUR, date="off"), dated=False),
+    Trial("server-once-1-h-back", partial(_one_reply, -_HOUR, date="off"), dated=False),
+    Trial(
+        "reply-once-5-min-ahead",
+        partial(_one_reply, _MINUTES, date="right"),
+        dated=False,
+        short=True,
+    ),
+    Trial("reply-once-5-min-back", partial(_one_reply, -_MINUTES, date="right"), dated=False),
+    Trial("reply-once-1-h-ahead", partial(_one_reply, _HOUR, date="right"), dated=False),
+    Trial("reply-once-1-h-back", partial(_one_reply, -_HOUR, date="right"), dated=False),
+    Trial("server-steady-5-min-ahead", partial(_the_server, _MINUTES), dated=False),
+    Trial("server-steady-5-min-back", partial(_the_server, -_MINUTES), dated=False),
+    Trial("server-steady-1-h-ahead", partial(_the_server, _HOUR), dated=False),
+    Trial("server-steady-1-h-back", partial(_the_server, -_HOUR), dated=False),
+    Trial("reply-steady-1-h-ahead", partial(_each_reply, _HOUR), dated=False),
+    Trial("reply-steady-1-h-back", partial(_each_reply, -_HOUR), dated=False),
+    # ours
     Trial("ours-1-h-ahead", _go_on, before=partial(_we_are_off, _HOUR), short=True),
     Trial("ours-1-h-back", _go_on, before=partial(_we_are_off, -_HOUR)),
-    Trial("ours-jumps-5-min-ahead", partial(_we_jump, _MINUTES)),
-    Trial("ours-jumps-5-min-back", partial(_we_jump, -_MINUTES)),
     Trial("ours-jumps-1-h-ahead", partial(_we_jump, _HOUR)),
     Trial("ours-jumps-1-h-back", partial(_we_jump, -_HOUR)),
     # copied homes
