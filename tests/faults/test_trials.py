@@ -98,8 +98,8 @@ def stage(
 def test_what_was_served_is_kept_in_the_order_served(
     stage: Stage, trial: Trial, rounds: int
 ) -> None:
-    if not trial.short or rounds > 1:  # a request that was refused is paid for with a minute
-        stage.longest, stage.cut_off, stage.patience = 2.0, [60.0][: rounds - 1], 90
+    if not trial.short or rounds > 1:  # a request that was refused costs a minute or more
+        stage.longest, stage.cut_off, stage.patience = 2.0, [60.0][: rounds - 1], 200
     for number, account in enumerate(ACCOUNTS[: trial.homes], 1):
         stage.join(stage.upstream.imported(account), far=trial.far and number == trial.homes)
     trial.before(stage)
