@@ -58,6 +58,9 @@ class Record:
     """Why ``page`` is None."""
     count: int = 1
     """How many positions it stands for: over one where a whole range has no page."""
+    checksum: int | None = None
+    """Of its bytes in the journal, by which it is told from another record at the same position;
+    None where it has none: its header is damaged, or it was never in a journal."""
 
     @property
     def end(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,14 @@ def test_a_page_of_an_earlier_run_has_waited_since_it_came() -> None:
     assert HOUR <= waiting.seconds < 2 * HOUR
     waiting.oldest(record(7, clock.now - HOUR / 2))
     assert HOUR / 2 <= waiting.seconds < HOUR
+
+
+def test_a_page_that_came_before_the_machine_started_has_waited_since_then() -> None:
+    clock = Set()
+    waiting = Waiting(Clock(time=clock.time))
+    up = time.monotonic()
+    waiting.oldest(record(0, clock.now - up - HOUR))
+    assert waiting.seconds >= up + HOUR
 
 
 @pytest.mark.parametrize("jump", [HOUR, 24 * HOUR])

@@ -17,7 +17,7 @@ from m26 import _native
 from m26.models import Record
 from m26.store import partitions, rejects, sweeps
 from m26.store import statements as sql
-from m26.store.batch import CursorMovedError, Prepared, Stored
+from m26.store.batch import Cursor, CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
 from m26.store.knowledge import Head, Knowledge
 from m26.store.migrate import check_epoch
@@ -90,13 +90,17 @@ class Transaction:
 
     async def _open(self) -> None:
         """Lock the stream head, see whether what is known still holds, and move the cursor."""
-        given = self._prepared
+        given, by = self._prepared, self._prepared.claim.writer
         place = (given.part, given.begin, given.end)
-        ((seq, writer, epoch, moved),) = await self._connection.fetch(sql.OPEN, *place)
+        who = (None, None, None) if by is None else (by.token, by.host, by.since)
+        proof = (given.checksum, given.claim.before)
+        ((seq, writer, epoch, moved),) = await self._connection.fetch(
+            sql.OPEN, *place, *who, *proof
+        )
         check_epoch(epoch)
         if moved is None:
-            pos = await self._connection.fetchval(sql.CURSOR, given.part)
-            raise CursorMovedError(int(pos or 0))
+            row = await self._connection.fetchrow(sql.CURSOR, given.part)
+            raise CursorMovedError(Cursor(*row) if row else Cursor())
         self.head = Head(seq, writer)
         if self.head != self._known.head:
             self._known.forget()
@@ -238,8 +242,7 @@ class Transaction:
         self, page: int, item: int | None, start: int, stop: int, reason: str, detail: str
     ) -> None:
         pos, source = self._pages[page]
-        raw = source.body[start:stop]
-        self._rejects.append(Reject(pos, item, start, stop, reason, detail, raw))
+        self._rejects.append(Reject(pos, item, start, stop, reason, detail, source))
 
     def _collect_rejects(self) -> None:
         """What the batch could not be read as; rows that PostgreSQL refuses come beside it."""

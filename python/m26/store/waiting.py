@@ -39,4 +39,6 @@ class Waiting:
             return  # it goes on to wait, or it does not say since when
         self._pos = record.pos
         age = max(0.0, self.clock.time() - page.fetched_at / 1e6) / self.clock.speed
-        self._since = max(time.monotonic() - age, self._empty_at or 0.0)
+        # Of an earlier run it may have waited since before the machine started: below 0.
+        came = time.monotonic() - age
+        self._since = came if self._empty_at is None else max(came, self._empty_at)
