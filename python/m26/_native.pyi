@@ -37,6 +37,7 @@ STATE_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each value that `States.learn` takes, in order; times are integers,
 microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is the later of
 observed_at and last_seen."""
+_PastRow: TypeAlias = tuple[str, int, int, int, str, int | None, int, int, int, int, int | None]
 _StateRow: TypeAlias = tuple[
     str, int, str, int | None, int, int, int, int, int, int | None, float | None, bool, int
 ]
@@ -152,6 +153,7 @@ class States:
         head: int,
         part: str,
         positions: Sequence[int],
+        events: Sequence[_PastRow] | None = None,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
 
@@ -164,6 +166,9 @@ class States:
             head: number of the last event of the stream; the first one here gets the next.
             part: journal part of the batch.
             positions: place of each page of the batch in that part.
+            events: every event of the auctions that an earlier answer `wanted`, in any order:
+                (platform, auction_id, seq, observed_at, status, buyout_price, current_bid,
+                next_bid, bids, expires_at, start_price), times in microseconds.
 
         Raises:
             IndexError: the batch has no such rows.
@@ -215,12 +220,30 @@ class Delta:
     def sightings(self) -> CopyBuffer:
         """One row a page: the auctions seen; SIGHTING_COLUMNS."""
     @property
-    def pages(self) -> list[tuple[int, int, int, int, int, int, int, int]]:
-        """(page, seen, new, changed, listed, bid, closed, events) of each page with a sighting.
+    def pages(self) -> list[tuple[int, int, int, int, int, int, int, int, int]]:
+        """(page, seen, new, changed, late, listed, bid, closed, events) of each page.
 
-        ``seen`` counts rows that are not late, ``new`` those of auctions that were not held,
-        ``changed`` events of auctions known before; the last four count events by kind, and all.
+        ``new``: seen of auctions that were not held, ``changed``: events of auctions known before,
+        ``late``: late ones that are events; the last four count events by kind, and all.
         """
+    @property
+    def wanted(self) -> list[tuple[str, int]]:
+        """(platform, auction_id) of auctions with late rows, where `events` were not given.
+
+        This delta leaves those rows out: derive again, with the events of these auctions.
+        """
+    @property
+    def sooner(self) -> list[tuple[int, int]]:
+        """(seq, observed_at) of events, stored or of this delta, that were seen sooner."""
+    @property
+    def again(self) -> list[tuple[int, int, int]]:
+        """(seq, seq of the event it repeats, observed_at) of late events that are not in `events`.
+
+        Their kind is ``changed``, without an outcome.
+        """
+    @property
+    def first_seen(self) -> list[tuple[str, int, int]]:
+        """(platform, auction_id, observed_at) of auctions that were seen sooner."""
 
 @final
 class Peek:

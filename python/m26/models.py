@@ -113,3 +113,4 @@ class EventView(TypedDict):
     evidence: str | None
     confidence: float | None
     final_price: int | None
+    late: Annotated[bool, "A newer state of the auction was stored before: order by observed_at."]

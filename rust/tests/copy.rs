@@ -73,7 +73,8 @@ fn every_column_gives_a_value_of_its_type() {
     fn fits(ty: PgType, value: Value<'_>) -> bool {
         matches!(
             (ty, value),
-            (PgType::Int4, Value::Int4(_))
+            (PgType::Bool, Value::Bool(_))
+                | (PgType::Int4, Value::Int4(_))
                 | (PgType::Int8, Value::Int8(_))
                 | (PgType::Text, Value::Text(_))
                 | (PgType::Timestamptz, Value::Timestamptz(_))

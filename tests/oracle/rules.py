@@ -6,7 +6,7 @@ time, where the product folds a whole batch at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ SECOND = 1_000_000
 """Times are microseconds since 1970."""
 _MOVED = 5 * SECOND
 """An end that moved by no more than this counts as the same."""
+OUTCOME = ("outcome", "outcome_via", "evidence", "confidence", "final_price")
 _CLOCKS = 5 * SECOND
 """Seen ended no more than this before its time, an auction may have run its full time."""
 
@@ -85,11 +86,17 @@ class Event(NamedTuple):
     evidence: str | None
     confidence: float | None
     final_price: int | None
+    late: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
         """Which auction it is."""
         return self.platform, self.auction_id
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """As that of an observation."""
+        return self.status, self.buyout_price, self.current_bid, self.next_bid, self.bids
 
 
 class Memory(NamedTuple):
@@ -108,7 +115,7 @@ class Memory(NamedTuple):
 def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
     """The next observation of one auction: what is known then, and the event that it is, if any."""
     if memory is not None and seen.at < memory.newest:
-        return memory, None  # late: older than something that was seen already
+        return memory, None  # late: no state of the auction
     start = memory.start_price if memory else None
     if seen.bids == 0 and seen.current_bid == seen.next_bid:
         start = seen.current_bid
@@ -164,12 +171,52 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
 def fold(observations: Iterable[Seen]) -> list[Event]:
     """The history of observations of any auctions, all of which were kept, in their order."""
     memories: dict[tuple[str, int], Memory] = {}
-    events = []
+    events: list[Event] = []
     for seen in observations:
-        memories[seen.key], event = step(memories.get(seen.key), seen)
+        memory = memories.get(seen.key)
+        if memory is not None and seen.at < memory.newest:
+            _tell_late(events, seen, memory)
+            continue
+        memories[seen.key], event = step(memory, seen)
         if event is not None:
             events.append(event)
     return events
+
+
+def by_time(events: Sequence[Event]) -> list[int]:
+    """Places of events in the order of time; of equal times, that of their numbers."""
+    return sorted(range(len(events)), key=lambda n: events[n].observed_at)
+
+
+def _tell_late(events: list[Event], seen: Seen, memory: Memory) -> None:
+    """An observation older than the newest one: what it adds to the history."""
+    line = [n for n in by_time(events) if events[n].key == seen.key]
+    earlier = [n for n in line if events[n].observed_at <= seen.at]
+    after = line[len(earlier)] if len(earlier) < len(line) else None
+    before = events[earlier[-1]] if earlier else None
+    if before is not None and before.identity == seen.identity:
+        return
+    if after is not None and events[after].identity == seen.identity:
+        if before is None or before.observed_at < seen.at or earlier[-1] < after:
+            events[after] = events[after]._replace(observed_at=seen.at)
+        return
+    context = before and memory._replace(
+        identity=before.identity,
+        bids=before.bids,
+        current_bid=before.current_bid,
+        start_price=before.start_price,
+        expires_at=before.expires_at,
+        newest=seen.at,
+        confidence=2.0,  # more certain than anything: a late sight gives no outcome
+    )
+    _, event = step(context, seen)
+    if event is not None:
+        nothing = dict.fromkeys(OUTCOME)
+        kind = event.kind if before else "listed"
+        events.append(event._replace(kind=kind, late=True, **nothing))
+        if before is not None and after is None:  # it is the current state, and was seen since
+            again = before._replace(kind="changed", observed_at=memory.newest, late=True)
+            events.append(again._replace(**nothing))
 
 
 def _kind(memory: Memory | None, seen: Seen) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -92,16 +93,32 @@ def _loader(store: Store, rng: random.Random) -> Loader:
     return Loader(store, normalizer, kept=rng.choice((1, 3, 100)), far=rng.random() < 0.5)
 
 
-async def _store(dsn: str, records: list[Record], rng: random.Random) -> reading.History:
-    """Batches of any size, by processes that take turns and start anew now and then."""
+Batch = tuple[str, int, list[list[Seen]]]
+"""A journal, the position of the first page in it, and pages."""
+
+
+def _batches(rng: random.Random, pages: list[list[Seen]]) -> Iterator[Batch]:
+    """Batches of any size, of one or two journals that are stored in any order."""
+    journals: dict[str, list[list[Seen]]] = {name: [] for name in rng.choice(("a", "ab"))}
+    for page in pages:
+        journals[rng.choice(sorted(journals))].append(page)
+    done = dict.fromkeys(journals, 0)
+    while waiting := [name for name, kept in journals.items() if done[name] < len(kept)]:
+        name = rng.choice(waiting)
+        start = done[name]
+        done[name] = rng.randint(start + 1, len(journals[name]))
+        yield name, start, journals[name][start : done[name]]
+
+
+async def _store(dsn: str, batches: list[Batch], rng: random.Random) -> reading.History:
+    """By processes that take turns and start anew now and then."""
     async with opened(dsn) as store:
         await store.migrate()
         loaders = [_loader(store, rng) for _ in range(rng.choice((1, 2)))]
-        while records:
-            size = rng.randint(1, len(records))
+        for journal, start, pages in batches:
             turn = rng.randrange(len(loaders))
-            await loaders[turn].store("journal", records[:size])
-            records = records[size:]
+            records = [_record(pos, page) for pos, page in enumerate(pages, start)]
+            await loaders[turn].store(journal, records)
             if rng.random() < 0.3:
                 await store.fold_sightings()
             if rng.random() < 0.2:
@@ -122,11 +139,11 @@ def test_the_history_of_any_observations_is_that_of_the_rules(
     dsn: str, seed: int, case: int
 ) -> None:
     rng = random.Random(f"{seed}/{case}")
-    pages = list(_pages(rng))
-    records = [_record(pos, page) for pos, page in enumerate(pages)]
-    history = asyncio.run(_store(dsn, records, rng))
+    batches = list(_batches(rng, list(_pages(rng))))
+    history = asyncio.run(_store(dsn, batches, rng))
 
-    seen = [one for page in pages for one in page]
+    stored = [page for *_, pages in batches for page in pages]
+    seen = [replace(one, request=n) for n, page in enumerate(stored) for one in page]
     assert [event for _, event in history.events] == fold(seen)
     verdict = judge_history(seen, history)
     assert verdict, str(verdict)

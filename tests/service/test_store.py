@@ -312,6 +312,7 @@ async def test_event_json_is_the_contract_to_the_letter(database: str) -> None:
         '"posted_at":"2026-09-21T12:00:00Z","expires_at":"2026-09-21T15:13:20.25Z",'
         '"status":"active","start_price":100,"buyout_price":null,"current_bid":100,'
         '"next_bid":100,"bids":0,"median_price":2000,"min_price":100,"max_price":20000,'
-        '"outcome":null,"outcome_via":null,"evidence":null,"confidence":null,"final_price":null}'
+        '"outcome":null,"outcome_via":null,"evidence":null,"confidence":null,"final_price":null,'
+        '"late":false}'
     )
     strict(EventView).validate(orjson.loads(data))

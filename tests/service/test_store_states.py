@@ -96,7 +96,7 @@ async def test_a_rival_that_only_saw_an_auction_makes_an_older_observation_late(
     stored = await mine.store("j", records(body(auction(7, bid=150, bids=1), at=T0 + 30), start=1))
 
     assert (stored.late, stored.changed) == (1, 0)
-    assert await place.kinds() == [(7, "listed")]
+    assert await place.kinds() == [(7, "listed"), (7, "bid"), (7, "changed")]  # back at 60 s
 
 
 async def test_a_batch_that_was_taken_back_leaves_no_state_behind(place: Place) -> None:

@@ -16,7 +16,7 @@ from tests.oracle import leaks, reading
 from tests.oracle.durability import Watched
 from tests.oracle.order import judge_order, judge_told
 from tests.oracle.reading import History, Row
-from tests.oracle.rules import Event, Seen
+from tests.oracle.rules import OUTCOME, Event, Seen
 from tests.oracle.verdict import judge_history, judge_stream
 from tests.support import servers
 from tests.support.journals import make_page
@@ -121,7 +121,7 @@ def _numbered(events: list[Event], history: History) -> History:
 
 
 def _agreeing(row: Row, event: Event) -> Row:
-    outcome = {name: getattr(row.state, name) for name in Event._fields[-5:]}
+    outcome = {name: getattr(row.state, name) for name in OUTCOME}
     return replace(row, state=event._replace(kind="", **outcome))
 
 

@@ -91,6 +91,8 @@ class Stored:
     changed: int = 0
     unchanged: int = 0
     late: int = 0
+    """States that another collector had overtaken; each is an event. The observations are these,
+    `new`, `changed` and `unchanged`."""
     kinds: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     drift: int = 0

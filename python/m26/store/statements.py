@@ -50,7 +50,8 @@ ON CONFLICT (part) DO NOTHING"""
 
 # $1 platforms, $2 auction ids, $3 the oldest observation of the batch: only a sighting newer than
 # that can make one late. Columns as in STATE_COLUMNS. Each state of an auction is an event: where
-# none is active, it was never seen active. LIMIT keeps the planner from reading all events at once.
+# none is active, it was never seen active; what came late taught no end and does not count. LIMIT
+# keeps the planner from reading all events at once.
 READ_STATES = """
 WITH seen AS (
     SELECT platform, auction_id, max(observed_at) AS observed_at
@@ -64,6 +65,7 @@ SELECT
     a.status = 'active' OR (
         SELECT true FROM m26.auction_event AS e
         WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
+            AND NOT e.late
         LIMIT 1) IS NOT NULL AS was_active,
     (extract(epoch FROM greatest(a.observed_at, a.last_seen, s.observed_at)) * 1000000)::bigint
         AS newest
@@ -142,11 +144,11 @@ FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'drift')
     AS r (path text, kind text, count bigint, sample text)
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
 
-# MANY_VERSIONS and its note, of the cards just inserted.
+# MANY_VERSIONS and its note, of the cards just inserted out of `stage`.
 NOTE_VERSIONS = """
 WITH new AS (
     SELECT card_id, max(first_seen) - interval '1 day' AS since
-    FROM pg_temp.m26_stage_of_card GROUP BY card_id
+    FROM pg_temp.{stage} GROUP BY card_id
 ), many AS (
     SELECT v.card_id FROM m26.card AS v JOIN new AS n ON n.card_id = v.card_id
     WHERE v.first_seen > (SELECT max(since) FROM new)

@@ -9,13 +9,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from m26 import _native
 from m26.models import Record
-from m26.store import partitions, rejects, sweeps
+from m26.store import late, partitions, rejects, sweeps
 from m26.store import statements as sql
 from m26.store.batch import Cursor, CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
@@ -75,7 +76,7 @@ class Transaction:
             stored.seq = self.head.seq
             if rows:
                 self.partition = await partitions.ensure(
-                    connection, stored.seq + rows, known=self._known.partition
+                    connection, stored.seq + late.most(rows), known=self._known.partition
                 )
                 await self._insert_cards()
                 await self._apply(0, rows, stored)
@@ -152,7 +153,7 @@ class Transaction:
         """
         if self._careful or self._known.reads_back:
             await self._read_back(start, stop)
-        delta = self._derive(start, stop, stored)
+        delta = await self._derive(start, stop, stored)
         try:
             await self._write(delta)
         except asyncpg.PostgresError as error:
@@ -166,10 +167,11 @@ class Transaction:
             await self._apply(middle, stop, stored)
             return
         self._known.states.accept(delta)
-        self._count(delta, stop - start, stored)
+        self._count(delta, stored)
 
-    def _derive(self, start: int, stop: int, stored: Stored) -> Delta:
-        return self._known.states.derive(
+    async def _derive(self, start: int, stop: int, stored: Stored) -> Delta:
+        derive = partial(
+            self._known.states.derive,
             self._batch,
             start,
             stop,
@@ -177,6 +179,10 @@ class Transaction:
             part=self._prepared.part,
             positions=[pos for pos, _ in self._pages],
         )
+        if not (wanted := (delta := derive()).wanted):
+            return delta
+        events = await self._connection.fetch(late.READ_PAST, *_columns(wanted))
+        return derive(events=[tuple(row) for row in events])
 
     async def _read_back(self, start: int, stop: int) -> None:
         """Read back the states of rows `start` to `stop` that the table has and memory has not."""
@@ -205,6 +211,7 @@ class Transaction:
             await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
             await self._connection.execute(sql.REWRITE_AUCTIONS)
         await self._copy("sighting", _native.SIGHTING_COLUMNS, delta.sightings)
+        await late.write(self._connection, delta)
 
     async def _copy(
         self,
@@ -222,21 +229,20 @@ class Transaction:
                 format="binary",
             )
 
-    def _count(self, delta: Delta, total: int, stored: Stored) -> None:
-        stored.late += total
-        for index, seen, new, changed, listed, bid, closed, events in delta.pages:
+    def _count(self, delta: Delta, stored: Stored) -> None:
+        for index, seen, new, changed, told, listed, bid, closed, events in delta.pages:
             _, page = self._pages[index]
             stored.new += new
             stored.changed += changed
-            stored.unchanged += seen - new - changed
-            stored.late -= seen
+            stored.unchanged += seen - new - changed - told
+            stored.late += told
             stored.seq += events
             stored.kinds.update(
                 listed=listed, bid=bid, closed=closed, changed=events - listed - bid - closed
             )
             if page.sweep:
                 counts = stored.sweeps.setdefault((page.platform, page.sweep), Counter())
-                counts.update(seen=seen, new=new, changed=changed)
+                counts.update(seen=seen, new=new, changed=changed, late=told)
 
     def _reject(
         self, page: int, item: int | None, start: int, stop: int, reason: str, detail: str

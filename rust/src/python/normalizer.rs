@@ -110,6 +110,7 @@ impl Batch {
 fn tuple<'py>(py: Python<'py>, row: &impl Row) -> PyResult<Bound<'py, PyTuple>> {
     let values = row.values().into_iter().map(|value| match value {
         Value::Null => py.None().into_bound_py_any(py),
+        Value::Bool(value) => value.into_bound_py_any(py),
         Value::Int4(value) => value.into_bound_py_any(py),
         Value::Int8(value) | Value::Timestamptz(value) => value.into_bound_py_any(py),
         Value::Int8Array(values) => values.into_bound_py_any(py),

@@ -160,6 +160,8 @@ pub struct Event<'a> {
     pub start_price: Option<i64>,
     /// Only of [`EventKind::Closed`].
     pub closing: Option<Closing>,
+    /// Another writer had stored a newer observation of the auction before.
+    pub late: bool,
 }
 
 /// A row of `m26.auction`: the current state.
