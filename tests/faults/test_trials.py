@@ -56,11 +56,9 @@ def migrated(portal: BlockingPortal, own_postgres: Server[Postgres]) -> Iterator
 
 
 @pytest.fixture
-def upstream(
-    request: pytest.FixtureRequest, tmp_path: Path, seed: int, rounds: int
-) -> Iterator[Upstream]:
+def upstream(request: pytest.FixtureRequest, tmp_path: Path, seed: int) -> Iterator[Upstream]:
     """The module's; a long trial has its own, whose ledger is read in reasonable time."""
-    if rounds == 1:
+    if request.node.get_closest_marker("soak") is None:
         yield request.getfixturevalue("shared")
         return
     with _upstream(tmp_path / "upstream", seed) as made:

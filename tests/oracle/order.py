@@ -12,9 +12,8 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import orjson
 from tests.oracle.reading import History, Key
-from tests.oracle.rules import Event, Seen
+from tests.oracle.rules import Event, Seen, by_time
 from tests.oracle.verdict import Verdict
 
 _Identity = tuple[object, ...]
@@ -58,14 +57,14 @@ def judge_order(
         state.times.add(seen.at)
         if seen.owed and seen.request not in gone:
             state.owed.add(seen.at)
-    stored: dict[Key, list[tuple[int, Event]]] = defaultdict(list)
-    for seq, event in history.events:
-        stored[event.key].append((seq, event))
+    events = [event for _, event in history.events]
+    stored: dict[Key, list[Event]] = defaultdict(list)
+    for place in by_time(events):
+        stored[events[place].key].append(events[place])
     ties = 0
     for key in served.keys() | stored.keys():
-        events = [e for _, e in sorted(stored[key], key=lambda row: (row[1].observed_at, row[0]))]
         walk = _Walk(served[key], rivals, dated, verdict)
-        for event in events:
+        for event in stored[key]:
             walk.take(event)
         ties += walk.ties
         verdict.missing += [
@@ -73,8 +72,8 @@ def judge_order(
             for identity, state in served[key].items()
             if state.owed and identity not in walk.found
         ]
-        if events:
-            _check_row(history, events, verdict, rivals=rivals)
+        if stored[key]:
+            _check_row(history, stored[key], verdict, rivals=rivals, dated=dated)
     numbers = [seq for seq, _ in history.events]
     if numbers != list(range(1, history.head + 1)):
         verdict.problems.append(f"seq is not dense from 1 to the head, {history.head}")
@@ -107,7 +106,7 @@ class _Walk:
 
     def take(self, event: Event) -> None:
         """The next event."""
-        identity = _identity(event)
+        identity = event.identity
         state = self.states.get(identity)
         if state is None or not self._follows(state, event):
             self.verdict.extra.append(event)
@@ -140,40 +139,16 @@ class _Walk:
         return True
 
 
-def judge_told(name: str, told: Sequence[tuple[str, bytes]], history: History) -> Verdict:
-    """Entries of a stream, in any order, are all events, once each, as the database has them.
-
-    Only the time of one may be later there than in the history: what was told before another home
-    stored that it had seen the state sooner.
-
-    Args:
-        name: of the verdict.
-        told: (entry id, JSON).
-        history: with the events' JSON.
-    """
-    verdict = Verdict(name, {"entries": len(told), "head": history.head})
-    rows = {f"{seq}-0": orjson.loads(data) for seq, data in history.documents}
-    entries = {entry_id: orjson.loads(data) for entry_id, data in told}
-    if len(entries) != len(told):
-        verdict.problems.append("an entry is there twice")
-    verdict.missing = sorted(rows.keys() - entries.keys())
-    verdict.extra = sorted(entries.keys() - rows.keys())
-    for entry_id in rows.keys() & entries.keys():
-        row, entry = rows[entry_id], entries[entry_id]
-        later = str(entry["observed_at"]) >= str(row["observed_at"])
-        if not later or {**entry, "observed_at": row["observed_at"]} != row:
-            verdict.problems.append(f"{entry_id} is {entry}, not {row}")
-    return verdict
-
-
 def _check_row(
-    history: History, events: Sequence[Event], verdict: Verdict, *, rivals: bool
+    history: History, events: Sequence[Event], verdict: Verdict, *, rivals: bool, dated: bool
 ) -> None:
     """The current state is that of the last event, or of one that has its time."""
     last = [e for e in events if rivals and e.observed_at == events[-1].observed_at] or events[-1:]
     row = history.auctions.get(last[0].key)
-    if row is None or _identity(row.state) not in map(_identity, last):
+    if row is None or row.state.identity not in {event.identity for event in last}:
         verdict.problems.append(f"the current state is {row}, not {events[-1]}")
+    elif dated and row.first_seen != events[0].observed_at:
+        verdict.problems.append(f"first seen at {row.first_seen}, not as in {events[0]}")
 
 
 def _improves(before: Event | None, event: Event) -> bool:
@@ -181,8 +156,3 @@ def _improves(before: Event | None, event: Event) -> bool:
     if event.kind != "closed" or before is None or event.confidence is None:
         return False
     return before.confidence is None or event.confidence > before.confidence
-
-
-def _identity(event: Event) -> _Identity:
-    """As `Seen.identity`."""
-    return event.status, event.buyout_price, event.current_bid, event.next_bid, event.bids
