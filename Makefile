@@ -65,7 +65,7 @@ bench: setup ## all benchmarks; writes docs/BENCHMARKS.md
 bench-smoke: setup ## each benchmark once, and the ratio gates
 	$(BIN)/python -m benches --smoke
 
-soak: setup ## long fault and soak runs (an hour or so)
+soak: setup ## long fault and soak runs (two hours or so)
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
 instructions: $(VENV)/.tools ## gate on instruction counts of the core; ACCEPT=1 takes new ones

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.oracle import reading
+from tests.oracle.order import judge_order
 from tests.oracle.trial import require
-from tests.oracle.verdict import judge_states, judge_stream
+from tests.oracle.verdict import judge_stream
 from tests.support.wire import page
 
 from m26.models import Page, Record
@@ -110,7 +111,7 @@ async def test_no_state_is_missing_none_is_doubled_and_each_is_dated_by_its_firs
         await relay().catch_up()
         history = await reading.history(database, redis_url)
         seen = reading.observations(ledger)
-        require(judge_states(seen, history), judge_stream(history))
+        require(judge_order(seen, history), judge_stream(history))
         assert sum(event.late for _, event in history.events) > 20
 
         whole = [Record(pos, each) for pos, (_, each) in enumerate(served)]

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from tests.oracle.matching import Explained, explain
 from tests.oracle.reading import History, Key, Offer
-from tests.oracle.rules import OUTCOME, SECOND, Event, Seen, by_time, fold
+from tests.oracle.rules import OUTCOME, SECOND, Event, Seen, fold
 
 _SHOWN = 5
 _MOVED = 5 * SECOND
@@ -76,40 +76,6 @@ def judge_history(observations: Sequence[Seen], history: History) -> Verdict:
         "observations": len(observations),
         "not owed": sum(not seen.owed for seen in observations),
     }
-    return verdict
-
-
-def judge_states(observations: Sequence[Seen], history: History) -> Verdict:
-    """O2 of several homes: all states that were served, once, each dated by its first sight.
-
-    In the order served, whoever stored first. For a market in which no state of an auction comes
-    back, and observations that are all owed.
-    """
-    verdict = Verdict("O2 by time")
-    _check_numbers(history, verdict)
-    wanted: dict[Key, list[tuple[int, Any]]] = defaultdict(list)
-    for seen in sorted(observations, key=lambda seen: (seen.at, seen.place)):
-        line = wanted[seen.key]
-        if not line or line[-1][1] != seen.identity:
-            line.append((seen.at, seen.identity))
-    told: dict[Key, list[tuple[int, Any]]] = defaultdict(list)
-    events = [event for _, event in history.events]
-    for event in (events[n] for n in by_time(events)):
-        line = told[event.key]
-        if event.kind != "closed" or not line or line[-1][1] != event.identity:
-            line.append((event.observed_at, event.identity))  # else: the outcome alone is new
-    for key in wanted.keys() | told.keys():
-        expected, found = Counter(wanted[key]), Counter(told[key])
-        verdict.missing += [(key, *state) for state in (expected - found).elements()]
-        verdict.extra += [(key, *state) for state in (found - expected).elements()]
-        row = history.auctions.get(key)
-        if row is None or (row.first_seen, row.state.identity) != (
-            wanted[key][0][0],
-            wanted[key][-1][1],
-        ):
-            verdict.problems.append(f"the row of {key} is {row}")
-    late = sum(event.late for event in events)
-    verdict.counts = {"states": sum(map(len, wanted.values())), "late": late}
     return verdict
 
 

@@ -38,6 +38,8 @@ class Home:
     path: Path
     settings: dict[str, object] = field(default_factory=dict)
     """Dotted key → value; handed over in the environment."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Other variables of the environment."""
 
     @property
     def log(self) -> Path:
@@ -49,7 +51,9 @@ class Home:
         """What the commands get to see."""
         given = {"home": self.path, "web.port": 0, "log.format": "json", **self.settings}
         own = {f"M26_{key.upper().replace('.', '__')}": str(value) for key, value in given.items()}
-        return {k: v for k, v in os.environ.items() if not k.startswith("M26_")} | own
+        return (
+            {k: v for k, v in os.environ.items() if not k.startswith("M26_")} | own | self.variables
+        )
 
     def m26(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end.
