@@ -24,7 +24,7 @@ fn each_form_of_a_body_has_a_kind() {
         ("null", "malformed"),
         ("{", "malformed"),
         ("{} {}", "malformed"),
-        (r#"{"a":1,"a":2}"#, "malformed"),
+        (r#"{"a":1,"a":2}"#, "json"),
         ("[]", "json"),
         ("{}", "json"),
         (r#"{"error":{"errorname":"ERR_SYSTEM"}}"#, "error"),
@@ -128,7 +128,8 @@ fn a_captcha_is_any_captcha_member_that_is_not_empty() {
     assert_eq!(captcha(r#","captchaX":"y""#), Some("captchaX=y".into()));
     assert_eq!(captcha(",\"captchaTimeout\":30"), Some("captchaTimeout=30".into()));
     assert_eq!(captcha(",\"captchaTimeout\":true"), Some("captchaTimeout=true".into()));
-    for odd in ["{}", "[]", "-1", "\"no\"", "\"00\""] {
+    let numbers = ["-1", "1e400", "0.1e-999", "18446744073709551616"];
+    for odd in ["{}", "[]", r#""no""#, r#""00""#, r#""\u0000""#].iter().chain(&numbers) {
         assert!(captcha(&format!(",\"captchaUrl\":{odd}")).is_some(), "{odd}");
     }
     assert_eq!(captcha(",\"captchaTimeout\":\" 1 \""), Some("captchaTimeout=1".into()));
@@ -151,6 +152,7 @@ fn an_error_code_in_an_unknown_form_is_an_error() {
         ("true", -1),
         ("[2]", -1),
         ("\"x\"", -1),
+        ("1e400", -1),
     ] {
         assert_eq!(code(value).ui_error_code, Some(number), "{value}");
         assert!(code(value).is_refusal(), "{value}");
@@ -158,6 +160,18 @@ fn an_error_code_in_an_unknown_form_is_an_error() {
     for value in NOTHING {
         assert_eq!(code(value).ui_error_code, Some(0), "{value}");
         assert!(!code(value).is_refusal(), "{value}");
+    }
+}
+
+#[test]
+fn a_code_beside_auctions_is_no_error() {
+    for code in ["0", "401", "404", "18446744073709551615"] {
+        let of = |items: &[Vec<u8>]| {
+            peek(&[format!("{{\"code\":{code},").as_bytes(), &page(items)[1..]].concat())
+        };
+        let found = of(&[object(&auction(1))]);
+        assert_eq!((found.kind, found.envelope.error_code), ("search", None), "{code}");
+        assert_eq!(of(&[]).kind, if code.len() > 3 { "search" } else { "error" }, "{code}");
     }
 }
 

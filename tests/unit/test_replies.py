@@ -209,6 +209,26 @@ def test_a_login_s_codes_as_text_are_judged_as_numbers_are(content: bytes, reaso
     assert judged.reason == reason
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(r'"\u0000"', r'"\ud800"', "1e400", "0.1e-999", "18446744073709551616", "-0"),
+        *("[" * 9_000 + "]" * 9_000, '{"a":1,"a":2}', "null", "[]", "9" * 9_000, "-1", "0"),
+    ],
+    ids=lambda odd: odd[:12],
+)
+def test_an_odd_value_of_a_member_that_nobody_stores_pauses_nothing(odd: str) -> None:
+    plain = body('"details":[{"auctionId":7}]').decode()
+    for before in ('"responseInfo"', '"tdfid"', '"details"', '"responseTime"', '"auctionId"'):
+        for name in ("novelty", "code", "message", "tdfclass", r"\u0000", r"\ud800"):
+            page = plain.replace(before, f'"{name}":{odd},{before}', 1)
+            assert classify(reply().head, _native.peek(page.encode())).reason == "ok", page[:200]
+    page = plain.replace(f'"responseTime":{NOW}000000', f'"responseTime":{odd}')
+    assert page != plain
+    seen = _native.peek(page.encode())
+    assert (classify(reply().head, seen).reason, seen.response_time) == ("ok", None)
+
+
 def test_every_rule_says_what_happened_and_what_to_do() -> None:
     for rule in RULES.values():
         if rule.action is Action.OK:
