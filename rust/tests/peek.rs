@@ -4,6 +4,7 @@
 
 mod pages;
 
+use m26::reply::envelope::Envelope;
 use m26::reply::peek::{Peek, peek};
 use pages::{NOW, auction, ids, object, page, read, reply, with};
 
@@ -116,6 +117,9 @@ fn codes_and_booleans_as_text_mean_what_they_spell() {
         let found = facts(&market);
         assert_eq!(found.kind, if said == Some(false) { "error" } else { "search" }, "{word}");
         assert_eq!(found.envelope.is_refusal(), said == Some(false), "{word}");
+        let cut = market.replace("success", "truncated");
+        let Envelope { truncated, drift, .. } = facts(&cut).envelope;
+        assert_eq!((truncated, drift.iter().count()), (said, said.is_none().into()), "{word}");
     }
 }
 
@@ -165,13 +169,13 @@ fn an_error_code_in_an_unknown_form_is_an_error() {
 
 #[test]
 fn a_code_beside_auctions_is_no_error() {
-    for code in ["0", "401", "404", "18446744073709551615"] {
+    for code in ["0", "401", "\"401\"", "18446744073709551615"] {
         let of = |items: &[Vec<u8>]| {
             peek(&[format!("{{\"code\":{code},").as_bytes(), &page(items)[1..]].concat())
         };
         let found = of(&[object(&auction(1))]);
         assert_eq!((found.kind, found.envelope.error_code), ("search", None), "{code}");
-        assert_eq!(of(&[]).kind, if code.len() > 3 { "search" } else { "error" }, "{code}");
+        assert_eq!(of(&[]).kind, if code.len() > 5 { "search" } else { "error" }, "{code}");
     }
 }
 

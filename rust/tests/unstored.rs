@@ -142,8 +142,15 @@ fn a_member_of_the_envelope_may_be_there_twice() {
     );
     assert_eq!(peek(&body(r#","uiErrorCode":2,"uiErrorCode":0"#)).envelope.ui_error_code, Some(2));
     assert_eq!(peek(&body(r#","uiErrorCode":0"#)).envelope.ui_error_code, Some(0));
-    let twice = [b"{\"success\":false,\"success\":true,", &page(&[])[1..]].concat();
-    assert_eq!(peek(&twice).kind, "error");
+    for said in ["false", "0", "\"false\""] {
+        let twice = format!("{{\"success\":{said},\"success\":true,");
+        let twice = [twice.as_bytes(), &page(&[])[1..]].concat();
+        assert_eq!(peek(&twice).kind, "error", "{said}");
+    }
+    let twice = String::from_utf8(page(&[]))
+        .unwrap()
+        .replace("\"truncated\":", "\"truncated\":\"true\",\"truncated\":");
+    assert_eq!(peek(twice.as_bytes()).envelope.truncated, Some(true));
 }
 
 #[test]
