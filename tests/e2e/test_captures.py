@@ -127,10 +127,10 @@ _BAD: dict[str, tuple[Callable[[], bytes], int, list[str]]] = {
     "a depth of 100,000": (
         lambda: b'{"responseInfo":' + b"[" * 10**5 + b"]" * 10**5 + b"}",
         7,
-        ["too_deep"],
+        ["unknown_shape"],
     ),
     "a float id": (lambda: _page(_GOOD | {"auctionId": 7.5}, _GOOD), 0, ["wrong_type"]),
-    "a negative price": (lambda: _page(_GOOD, _GOOD | {"buyoutPrice": -1}), 0, ["out_of_range"]),
+    "a negative price": (lambda: _page(_GOOD, _GOOD | {"currentBid": -1}), 0, ["out_of_range"]),
 }
 """Its bytes, the exit code, and the reasons of what is refused; good neighbours are stored."""
 

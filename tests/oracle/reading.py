@@ -197,6 +197,7 @@ def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:
         owed=served.request in owed,
         at=served.response_time,
         platform=served.platform,
+        account=served.account,
         auction_id=listing.auction_id,
         card_id=listing.card_id,
         card_instance_id=listing.instance_id,

@@ -47,6 +47,8 @@ class Seen:
     max_price: int
     behind: int = 0
     """By how much `at` was set forward."""
+    account: str = ""
+    """Who asked; one request of an account is in flight at a time."""
 
     @property
     def told(self) -> int:

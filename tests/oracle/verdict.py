@@ -63,7 +63,7 @@ def judge_history(observations: Sequence[Seen], history: History) -> Verdict:
             _differ(served[key], stored[key], verdict)
     _check_dates(served, stored, verdict)
     if len(ways) == len(served.keys() | stored.keys()):
-        _check_order(history, ways, verdict)
+        _check_order(history, observations, ways, verdict)
         _check_pages(observations, ways, verdict)
         _check_rows(history, stored, served, ways, verdict)
     if history.orphans or history.versions > 1:
@@ -171,20 +171,23 @@ def _check_dates(
         verdict.extra += [e for e in events if (e.observed_at, e.identity) not in shown]
 
 
-def _check_order(history: History, ways: dict[Key, Explained], verdict: Verdict) -> None:
-    """Commit order is request order: going through seq, each event's place is a later one."""
+def _check_order(
+    history: History, observations: Iterable[Seen], ways: dict[Key, Explained], verdict: Verdict
+) -> None:
+    """Commit order is an account's request order: going through seq, each event is a later one."""
     nth: Counter[Key] = Counter()
-    last = (-1, -1)
+    account = {seen.request: seen.account for seen in observations}
+    last = dict.fromkeys(account.values(), (-1, -1))
     for seq, event in history.events:
         if event.late:
             continue  # it was overtaken
         places = ways[event.key].places[nth[event.key]]
         nth[event.key] += 1
-        later = [place for place in places if place > last]
+        later = [place for place in places if place > last[account[place[0]]]]
         if not later:
             verdict.problems.append(f"event {seq} stands behind a later one: {event}")
             return
-        last = min(later)
+        last[account[min(later)[0]]] = min(later)
 
 
 def _check_pages(
