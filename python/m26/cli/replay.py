@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
@@ -65,9 +66,15 @@ async def replay(
     for file in files:
         if not file.is_file():
             raise UsageError(f"no such file: {file}", hint="Give captures, or journal segments.")
+    problems: list[str] = []
     async with database(loaded) as store:
         await store.migrate()
-        results = [await _replay(store, file, profile, settings.platform) for file in files]
+        results = [
+            await _replay(store, file, profile, settings.platform, problem=problems.append)
+            for file in files
+        ]
+    for problem in problems:
+        sys.stderr.write(f"warning: {problem}\n")
     if options.json:
         dump_json(results)
     else:
@@ -78,10 +85,19 @@ async def replay(
         raise ShapeError(
             "no page could be read; each is in the quarantine", hint="`m26 rejects ls` says why."
         )
+    if problems and not any(result.pages for result in results):
+        raise ShapeError(problems[0], hint="Capture again, with bodies.")
     return 0
 
 
-async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
+async def _replay(
+    store: Store,
+    file: Path,
+    profile: Profile,
+    platform: str | None,
+    *,
+    problem: Callable[[str], None],
+) -> Replayed:
     from m26.normalizer import Normalizer
     from m26.store import connection as connections
     from m26.store.batch import CursorMovedError
@@ -91,7 +107,7 @@ async def _replay(store: Store, file: Path, profile: Profile, platform: str | No
     result = Replayed(file=file.name, part=part)
     done = result.already = await store.cursor(part)
     loader = Loader(store, Normalizer(profile.card))
-    records = _records(file, profile, platform)
+    records = _records(file, profile, platform, problem)
     while batch := await run_sync(lambda: list(islice(records, _BATCH))):
         result.pages += len(batch)
         batch = [record for record in batch if record.pos >= done]
@@ -117,12 +133,15 @@ async def _replay(store: Store, file: Path, profile: Profile, platform: str | No
     return result
 
 
-def _records(file: Path, profile: Profile, platform: str | None) -> Iterator[Record]:
+def _records(
+    file: Path, profile: Profile, platform: str | None, problem: Callable[[str], None]
+) -> Iterator[Record]:
     from m26.models import Record
     from m26.offline import read_captures
 
     listing = {command.name for command in profile.commands.values()}
-    pages = (page for page in read_captures(file) if page.command in ("", *listing))
+    captured = read_captures(file, on_problem=problem)
+    pages = (page for page in captured if page.command in ("", *listing))
     for pos, page in enumerate(pages):
         chosen = platform or page.platform or profile.platforms[0]
         yield Record(pos, replace(page, platform=chosen))
