@@ -37,7 +37,7 @@ def read_flows(source: Source, name: str, problem: Callable[[str], None]) -> Ite
     Raises:
         ShapeError: there is no flow but damaged ones, or ones of a version that m26 does not know.
     """
-    documents, unknown = Documents(source, _is_flow), set[object]()
+    documents, unknown = Documents(source, b"version"), set[object]()
     held: ShapeError | None = None  # told when there is a flow that can be read, else raised
     was_read = False
     for number in count():
@@ -63,17 +63,15 @@ def read_flows(source: Source, name: str, problem: Callable[[str], None]) -> Ite
         raise held
 
 
-def _is_flow(document: object) -> bool:
-    return isinstance(document, dict) and isinstance(document.get("version"), int)
-
-
 def _fault(flow: object, name: str, number: int) -> str | ShapeError | None:
     """What to tell of a flow that cannot be read; an error where it would be none of a file's."""
     if flow is Fault.TOO_LONG:
         return too_long(name, "flow", number)
     if flow is Fault.CUT:
         return f"{name} is cut off in flow {number}"
-    if not isinstance(flow, dict):  # its text may quote the file, and so a secret
+    if not isinstance(flow, dict) or not isinstance(
+        flow["version"], int
+    ):  # its text may quote the file, and so a secret
         hint = "Export what is whole with `mitmdump -nr FILE -w NEW`."
         return ShapeError(f"{name} is damaged in flow {number}", hint=hint)
     if flow["version"] not in _VERSIONS:

@@ -20,8 +20,11 @@ _BLANK = b" \t\r\n"
 _CHUNK = 64 * 1024
 _OVERLAP = 64
 """Bytes that are searched again with the next chunk: an opening may begin in them."""
-_MOST_IN_VAIN = 8 * MAX_FLOW_BYTES
-"""Bytes that are read as documents and are none, in all: a hostile file must not cost hours."""
+_MOST_IN_VAIN = 2 * MAX_FLOW_BYTES
+"""Bytes that are read as documents and are none, less those that are: a hostile file must not
+cost hours."""
+_LOOK = 1024
+"""Bytes that a look at an opening or at a key counts as."""
 
 
 class Fault(Enum):
@@ -40,15 +43,16 @@ class Documents:
 
     Args:
         source: the stream; one that raises EOFError or OSError is read up to there first.
-        is_wanted: whether a value is a document, and not a part of a damaged one.
+        key: what each document has, and no part of one.
     """
 
-    def __init__(self, source: Source, is_wanted: Callable[[object], bool]) -> None:
+    def __init__(self, source: Source, key: bytes) -> None:
         self._source = source
-        self._is_wanted = is_wanted
+        self._key = key
         self._data = bytearray()  # from the place reached on
         self._found: tuple[object, int] | None = None  # behind damage: a document and its length
         self._in_vain = 0
+        self._is_at_end = False
         self._error: Exception | None = None
 
     def next(self) -> object:
@@ -63,6 +67,7 @@ class Documents:
         read = found or self._read()
         if isinstance(read, tuple):
             del self._data[: read[1]]
+            self._in_vain = max(0, self._in_vain - read[1])
             return read[0]
         if read is Fault.TOO_LONG:
             return read
@@ -88,15 +93,33 @@ class Documents:
         return self._parse(head.end(), end)
 
     def _parse(self, start: int, end: int) -> tuple[object, int] | Fault:
-        if self._data[end - 1] != ord("}"):
+        before = self._in_vain
+        if self._data[end - 1] != ord("}") or not self._has_key(start, end - 1):
             return Fault.DAMAGED
+        self._in_vain += end
         with memoryview(self._data) as view:
             data = bytes(view[start:end])
         try:
             value = _value(data, 0, len(data) - 1)
         except (ValueError, RecursionError):
             return Fault.DAMAGED
-        return (value, end) if self._is_wanted(value) else Fault.DAMAGED
+        self._in_vain = before
+        return value, end
+
+    def _has_key(self, start: int, end: int) -> bool:
+        """Whether the dictionary there may be a document: its parts cost little to tell."""
+        try:
+            while start < end:
+                self._in_vain += _LOOK
+                colon = self._data.index(b":", start, start + _LONGEST_LENGTH)
+                stop = colon + 1 + _length(self._data[start:colon])
+                if self._data[colon + 1 : stop] == self._key:
+                    return True
+                colon = self._data.index(b":", stop + 1, stop + 1 + _LONGEST_LENGTH)
+                start = colon + 2 + _length(self._data[stop + 1 : colon])
+        except ValueError:
+            return False
+        return False
 
     def _look_for_next(self) -> bool:
         """Go to the next document and keep it; False, at the stream's end, where there is none."""
@@ -112,6 +135,7 @@ class Documents:
                 continue
             del self._data[: opening.start()]
             at = 1
+            self._in_vain += _LOOK
             head = _LENGTH.match(self._data)
             if head is None or int(head[1]) > MAX_FLOW_BYTES:
                 continue
@@ -120,21 +144,20 @@ class Documents:
             if isinstance(read, tuple):
                 self._found = read
                 return True
-            self._in_vain += end if self._data[end - 1 : end] == b"}" else 0
         self._data.clear()
         return False
 
     def _has(self, size: int) -> bool:
         """Whether there are `size` bytes, once more was read."""
         while len(self._data) < size:
-            if self._in_vain >= _MOST_IN_VAIN or self._error is not None:
+            if self._in_vain >= _MOST_IN_VAIN or self._is_at_end:
                 return False
             try:
                 part = self._source.read(_CHUNK)
             except (EOFError, OSError) as error:
-                self._error = error
-                return False
+                part, self._error = b"", error
             if not part:
+                self._is_at_end = True
                 return False
             self._data += part
         return True
@@ -182,7 +205,7 @@ def _items(data: bytes, start: int, end: int) -> Iterator[object]:
         start = stop + 1
 
 
-def _length(digits: bytes) -> int:
+def _length(digits: bytes | bytearray) -> int:
     if not digits.isdigit():  # int() takes signs, and a negative length would be read for ever
         raise ValueError("no length where one is due")
     return int(digits)

@@ -255,7 +255,7 @@ def _decoded(  # the names are those of `Entries`: one that is not known is an e
     **times: float,
 ) -> Entries:
     return Entries(
-        spent=[(int(at), int(count)) for at, count in spent],
+        spent=[(_whole(at), _whole(count)) for at, count in spent],
         logins=[float(at) for at in logins],
         pause=None
         if pause is None
@@ -272,6 +272,12 @@ def _decoded(  # the names are those of `Entries`: one that is not known is an e
         eased_at=None if eased_at is None else float(eased_at),
         **{name: float(at) for name, at in times.items()},
     )
+
+
+def _whole(number: float) -> int:
+    if abs(number) >= 2**63:  # it could not be written again
+        raise ValueError("no time and no count")
+    return int(number)
 
 
 def _since_start() -> float:
