@@ -13,7 +13,6 @@ import asyncpg
 import orjson
 import pytest
 from tests.support import product, wire
-from tests.support.captures import flow
 from tests.support.product import Home
 
 from m26.sim.cards import Deck, auction_json
@@ -107,16 +106,6 @@ def test_a_replay_stores_it_once_however_often_it_is_replayed(
         assert {name: stored[name] for name in shared} == shared
     assert (card["name"], card["position"], card["overall"]) == ("Drew Sanders", "MLB", 82)
     assert card["program"] == "Team Builders"
-
-
-def test_of_a_damaged_capture_all_that_is_whole_is_replayed(
-    stored_at: Home, tmp_path: Path, database: str
-) -> None:
-    damaged = tmp_path / "damaged.mitm"
-    damaged.write_bytes(flow(_page(_GOOD)) + flow(_page(wire.auction(8)))[:-9])
-    done = stored_at.m26("replay", str(damaged), "--platform", "ps5", "--json")
-    assert (orjson.loads(done.stdout)[0]["new"], "is cut off in flow 1" in done.stderr) == (1, True)
-    assert len(asyncio.run(_everything(database))["auction"]) == 1
 
 
 def _page(*auctions: dict[str, Any]) -> bytes:

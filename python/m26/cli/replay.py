@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
@@ -66,15 +65,9 @@ async def replay(
     for file in files:
         if not file.is_file():
             raise UsageError(f"no such file: {file}", hint="Give captures, or journal segments.")
-    problems: list[str] = []
     async with database(loaded) as store:
         await store.migrate()
-        results = [
-            await _replay(store, file, profile, settings.platform, problem=problems.append)
-            for file in files
-        ]
-    for problem in problems:
-        sys.stderr.write(f"warning: {problem}\n")
+        results = [await _replay(store, file, profile, settings.platform) for file in files]
     if options.json:
         dump_json(results)
     else:
@@ -85,19 +78,10 @@ async def replay(
         raise ShapeError(
             "no page could be read; each is in the quarantine", hint="`m26 rejects ls` says why."
         )
-    if problems and not any(result.pages for result in results):
-        raise ShapeError(problems[0], hint="Capture again, with bodies.")
     return 0
 
 
-async def _replay(
-    store: Store,
-    file: Path,
-    profile: Profile,
-    platform: str | None,
-    *,
-    problem: Callable[[str], None],
-) -> Replayed:
+async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
     from m26.normalizer import Normalizer
     from m26.store import connection as connections
     from m26.store.batch import CursorMovedError
@@ -107,7 +91,7 @@ async def _replay(
     result = Replayed(file=file.name, part=part)
     done = result.already = await store.cursor(part)
     loader = Loader(store, Normalizer(profile.card))
-    records = _records(file, profile, platform, problem)
+    records = _records(file, profile, platform)
     while batch := await run_sync(lambda: list(islice(records, _BATCH))):
         result.pages += len(batch)
         batch = [record for record in batch if record.pos >= done]
@@ -133,15 +117,12 @@ async def _replay(
     return result
 
 
-def _records(
-    file: Path, profile: Profile, platform: str | None, problem: Callable[[str], None]
-) -> Iterator[Record]:
+def _records(file: Path, profile: Profile, platform: str | None) -> Iterator[Record]:
     from m26.models import Record
     from m26.offline import read_captures
 
     listing = {command.name for command in profile.commands.values()}
-    captured = read_captures(file, on_problem=problem)
-    pages = (page for page in captured if page.command in ("", *listing))
+    pages = (page for page in read_captures(file) if page.command in ("", *listing))
     for pos, page in enumerate(pages):
         chosen = platform or page.platform or profile.platforms[0]
         yield Record(pos, replace(page, platform=chosen))
