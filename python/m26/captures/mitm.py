@@ -37,7 +37,7 @@ def read_flows(source: Source, name: str, problem: Callable[[str], None]) -> Ite
     Raises:
         ShapeError: there is no flow but damaged ones, or ones of a version that m26 does not know.
     """
-    documents, unknown = Documents(source, b"version"), set[object]()
+    documents, unknown = Documents(source, b"version"), set[int]()
     held: ShapeError | None = None  # told when there is a flow that can be read, else raised
     was_read = False
     for number in count():
@@ -54,9 +54,11 @@ def read_flows(source: Source, name: str, problem: Callable[[str], None]) -> Ite
             yield from _http(flow, number)
         elif was_read:
             version = flow.get("version") if isinstance(flow, dict) else None
-            if version is None or (version not in unknown and len(unknown) < _MOST_VERSIONS):
+            if not isinstance(version, int):
                 problem(fault.message)
-            unknown.add(version)
+            elif version not in unknown and len(unknown) < _MOST_VERSIONS:
+                problem(fault.message)
+                unknown.add(version)
         else:
             held = held or fault
     if held is not None:
