@@ -23,6 +23,7 @@ STDOUT = "-"
 Value = int | str | None
 _FORMULA = re.compile(r"[=@\t\r\n\uff1d\uff20\uff0b\uff0d]|[-+](?!\d+(?:\.\d+)?\Z)", re.ASCII)
 """How a cell begins that a spreadsheet runs; a number with its sign stays one."""
+_SIGNS = frozenset("=+-@\uff1d\uff20\uff0b\uff0d")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _COMPRESSIONS: Mapping[str, Literal["gzip", "zstd"]] = {".gz": "gzip", ".zst": "zstd"}
 _KINDS: Mapping[str, Literal["ndjson", "csv"]] = {
@@ -87,7 +88,10 @@ def open_rows(
             table.writerow(columns)
 
             def write_table(rows: Iterable[Sequence[Value]]) -> None:
-                table.writerows([_harmless(value) for value in row] for row in rows)
+                table.writerows(
+                    [_harmless(value) if type(value) is str else value for value in row]
+                    for row in rows
+                )
 
             try:
                 yield write_table
@@ -95,12 +99,11 @@ def open_rows(
                 text.detach()
 
 
-def _harmless(value: Value) -> Value:
-    """A cell that no spreadsheet takes for a formula and no terminal for a command."""
-    if not isinstance(value, str):
+def _harmless(value: str) -> str:
+    """A text that no spreadsheet takes for a formula and no terminal for a command."""
+    if value.isprintable() and value[:1] not in _SIGNS:
         return value
-    if _CONTROL.search(value):
-        value = _CONTROL.sub("\ufffd", value)
+    value = _CONTROL.sub("\ufffd", value)
     return f"'{value}" if _FORMULA.match(value) else value
 
 
