@@ -243,6 +243,12 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON; None where there is no
         return {}
 
 
+def _whole(number: float) -> int:
+    if abs(number) >= 2**63:  # it could not be written again
+        raise ValueError("no time and no count")
+    return int(number)
+
+
 def _decoded(  # the names are those of `Entries`: one that is not known is an error
     *,
     spent: list[list[int]],
@@ -272,12 +278,6 @@ def _decoded(  # the names are those of `Entries`: one that is not known is an e
         eased_at=None if eased_at is None else float(eased_at),
         **{name: float(at) for name, at in times.items()},
     )
-
-
-def _whole(number: float) -> int:
-    if abs(number) >= 2**63:  # it could not be written again
-        raise ValueError("no time and no count")
-    return int(number)
 
 
 def _since_start() -> float:
