@@ -195,6 +195,7 @@ JUNK = {
     "half a flow": flow(reply(7))[:-60],
     "another document": tnetstring({"CANARY": {"comment": "", "type": "http"}}),
     "another version": flow(reply(7), version=99),
+    "a key that is none": b"15:7:version!2:21#}",
     "a version that is none": tnetstring({"comment": "", "version": [0, 18], "type": "http"}),
 }
 

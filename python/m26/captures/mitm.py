@@ -71,14 +71,13 @@ def _fault(flow: object, name: str, number: int) -> str | ShapeError | None:
         return too_long(name, "flow", number)
     if flow is Fault.CUT:
         return f"{name} is cut off in flow {number}"
-    if not isinstance(flow, dict) or not isinstance(
-        flow["version"], int
-    ):  # its text may quote the file, and so a secret
+    version = flow.get("version") if isinstance(flow, dict) else None
+    if not isinstance(version, int):  # its text may quote the file, and so a secret
         hint = "Export what is whole with `mitmdump -nr FILE -w NEW`."
         return ShapeError(f"{name} is damaged in flow {number}", hint=hint)
-    if flow["version"] not in _VERSIONS:
+    if version not in _VERSIONS:
         return ShapeError(
-            f"{name}: flow {number} has flow version {flow['version']}; "
+            f"{name}: flow {number} has flow version {version}; "
             f"m26 reads {_VERSIONS[0]} to {_VERSIONS[-1]}",
             hint="Export it as HAR: mitmdump -nr FILE --set hardump=FILE.har",
         )
