@@ -9,7 +9,8 @@ M26Error
 ├── StorageError        exit 6   PostgreSQL, Redis or the journal cannot take data
 │   └── OutageError              later it may
 ├── ShapeError          exit 7   no row could be read: the payload's shape is unknown
-└── HomeLockedError     exit 75  another collector holds this home
+├── HomeLockedError     exit 75  another collector holds this home
+└── TwinError           exit 75  another copy of this home's journal writes to its database
 """
 
 from __future__ import annotations
@@ -106,3 +107,10 @@ class HomeLockedError(M26Error):
 
     exit_code = 75
     code = "locked"
+
+
+class TwinError(M26Error):
+    """Another copy of this home's journal stores under the same name, other replies than ours."""
+
+    exit_code = 75
+    code = "twin"

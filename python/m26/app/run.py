@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from anyio.to_thread import run_sync
 
 from m26.app import servers
 from m26.app.accounts import assignment
@@ -21,7 +22,7 @@ from m26.app.ending import ending
 from m26.app.endpoints import serving
 from m26.app.process import Process, beside
 from m26.app.publishing import publishing
-from m26.app.storing import journaling, storing
+from m26.app.storing import journaling, server_times, storing
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
 from m26.clock import Clock
@@ -89,7 +90,13 @@ async def running(
         drain = await enter(
             storing(process, assigned, journal, store, patience, journaled, committed)
         )
-        keeper = Keeper(journal, blocked=lambda: drain.blocked, wake=journaled, telemetry=telemetry)
+        keeper = Keeper(
+            journal,
+            blocked=lambda: drain.blocked,
+            wake=journaled,
+            telemetry=telemetry,
+            times=await run_sync(server_times, journal, clock),
+        )
         cache = await enter(TicketCache(used.redis.url, vault=vault))
         collectors = await enter(
             collecting(process, assigned, vault, cache, keeper, end_on_stop=end_on_stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -12,13 +12,19 @@ from m26.app.accounts import Assignment, due_seconds
 from m26.app.alarms import Alarms
 from m26.app.process import Process, beside
 from m26.app.servers import Patience
+from m26.clock import Clock
 from m26.config import Settings
 from m26.journal import Journal
 from m26.limits.book import promised
+from m26.models import Page
 from m26.normalizer import Normalizer
+from m26.servertime import ServerTimes
 from m26.store.database import Store
 from m26.store.drain import Drain
 from m26.wake import Wake
+
+_LAST = 64
+"""Records that are looked at: several of each account that was asked for lately."""
 
 
 @asynccontextmanager
@@ -35,6 +41,22 @@ async def journaling(settings: Settings) -> AsyncIterator[Journal]:
         yield journal
     finally:
         journal.close()
+
+
+def server_times(journal: Journal, clock: Clock) -> ServerTimes:
+    """What the last run knew of the servers' clocks: the times of the journal's last pages.
+
+    Raises:
+        StorageError: the journal cannot be read.
+    """
+
+    def latest() -> Iterator[Page]:
+        pos = max(journal.first_pos, journal.next_pos - _LAST)
+        while found := journal.read(pos):
+            yield from (record.page for record in found if record.page is not None)
+            pos = found[-1].end
+
+    return ServerTimes(clock, latest())
 
 
 @asynccontextmanager

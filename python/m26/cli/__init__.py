@@ -14,8 +14,8 @@ from m26.errors import M26Error, UsageError, first_cause, of_surroundings
 
 _EPILOGUE = """\
 Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit ·
-6 storage · 7 payload shape unknown · 75 another copy holds this home ·
-129/130/143 signals."""
+6 storage · 7 payload shape unknown · 75 another copy holds this home, or
+writes as this home · 129/130/143 signals."""
 
 
 def _version() -> str:
@@ -72,8 +72,13 @@ def build() -> App:
     rejects = subgroup("rejects", "The quarantine: what could not be stored, and why.")
     command("rejects:ls", "List quarantined items.", "ls", rejects)
     command("rejects:show", "One quarantined item with its raw bytes.", "show", rejects)
+    command("retry:retry", "Read items again, and store what can be stored now.", "retry", rejects)
+    command("retry:drop", "Give items up, and delete their bytes.", "drop", rejects)
     journal = subgroup("journal", "The journal: every reply received, before it is stored.")
+    command("records:ls", "What the journal keeps, and how far it is stored.", "ls", journal)
+    command("records:export", "Records to a file that replay reads.", "export", journal)
     command("journal:ack", "You know of the damage: tell it no more.", "ack", journal)
+    command("journal:new_id", "A name of its own for a home that was copied.", "new-id", journal)
     database = subgroup("db", "The database schema.")
     command("db:migrate", "Bring the schema up to date.", "migrate", database)
     command("db:status", "Applied and pending migrations, sizes.", "status", database)

@@ -135,17 +135,45 @@ class RejectLineView(_Reject):
 
 
 class RejectView(_Reject):
-    """``m26 rejects show``."""
+    """``m26 rejects show``; `origin` is what it keeps of its page, null where there is none."""
 
     raw: str
     state: str
     created_at: datetime
+    origin: dict[str, str | int | None] | None
 
 
 class RejectsView(TypedDict):
     """``m26 rejects ls``."""
 
     items: list[RejectLineView]
+
+
+class RetryView(TypedDict):
+    """``m26 rejects retry``: of the `chosen` rejects how many are which, and what they held.
+
+    `refused` again, by the reason that they have now; `unreadable`, by why; `settled_before`:
+    retried or dropped earlier, or by someone else meanwhile.
+    """
+
+    schema_version: Literal[1]
+    chosen: int
+    stored: int
+    refused: dict[str, int]
+    unreadable: dict[str, int]
+    settled_before: int
+    new: int
+    changed: int
+    unchanged: int
+    late: int
+    events: int
+
+
+class DropView(TypedDict):
+    """``m26 rejects drop``."""
+
+    schema_version: Literal[1]
+    dropped: int
 
 
 class DamageView(TypedDict):
@@ -164,6 +192,17 @@ class JournalAckView(TypedDict):
     schema_version: Literal[1]
     acknowledged: list[DamageView]
     running: bool
+
+
+class JournalNewIdView(TypedDict):
+    """``m26 journal new-id``."""
+
+    schema_version: Literal[1]
+    journal: str
+    before: str
+    begins_at: int
+    """Position of the first record that is stored under the new id."""
+    offered_again: int
 
 
 class MigrationView(TypedDict):

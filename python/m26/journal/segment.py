@@ -122,15 +122,17 @@ def load(fd: int, entry: Entry) -> Record:
     """The record behind an entry; without its page when the payload is damaged."""
     payload = os.pread(fd, entry.length, entry.offset)
     if len(payload) != entry.length or crc32(payload) != entry.crc:
-        return Record(entry.pos, None, f"damaged on disk: wrong checksum at byte {entry.start}")
+        why = f"damaged on disk: wrong checksum at byte {entry.start}"
+        return Record(entry.pos, None, why, checksum=entry.crc)
     try:
         raw = zstandard.decompress(payload)
         size = int.from_bytes(raw[:4], "little")
         header = orjson.loads(raw[4 : 4 + size])
         known = {name: header[name] for name in _FIELDS if name in header}
-        return Record(entry.pos, Page(**known, body=raw[4 + size :]))
+        return Record(entry.pos, Page(**known, body=raw[4 + size :]), checksum=entry.crc)
     except (zstandard.ZstdError, ValueError, TypeError) as error:
-        return Record(entry.pos, None, f"written by another version of m26: {error}")
+        why = f"written by another version of m26: {error}"
+        return Record(entry.pos, None, why, checksum=entry.crc)
 
 
 def walk(fd: int, *, offset: int, end: int, pos: int) -> Iterator[Entry]:

@@ -13,6 +13,7 @@ from m26.errors import OutageError, StorageError
 from m26.store import connection as connections
 from m26.store import holder as holders
 from m26.store import migrate, statements
+from m26.store.batch import Cursor
 from m26.store.connection import within
 from m26.store.holder import Holder
 
@@ -105,9 +106,27 @@ class Store:
 
     async def cursor(self, part: str) -> int:
         """Records of `part` that are stored."""
+        return (await self.place(part)).pos
+
+    async def place(self, part: str) -> Cursor:
+        """How far `part` is stored, and by whom."""
         with _answering():
-            query = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
-            return int(await self._pool.fetchval(query, part) or 0)
+            row = await self._pool.fetchrow(statements.CURSOR, part)
+        return Cursor(*row) if row else Cursor()
+
+    async def sessions(self) -> list[str]:
+        """What the sessions of m26 on this database call themselves."""
+        with _answering():
+            query = (
+                "SELECT DISTINCT application_name FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'm26 %' ORDER BY 1"
+            )
+            return [row[0] for row in await self._pool.fetch(query)]
+
+    async def begin_cursor(self, part: str, *, pos: int, checksum: int | None, host: str) -> None:
+        """Let `part`, a new one, begin at `pos`: what is before it is stored under another name."""
+        with _answering():
+            await self._pool.execute(statements.BEGIN_CURSOR, part, pos, checksum, host)
 
     async def events(self, after: int, limit: int) -> list[tuple[int, str]]:
         """(seq, JSON) of up to `limit` events after `after`, in order."""
@@ -135,14 +154,17 @@ class Store:
                     done = await connection.fetchval(statements.FOLD_SIGHTINGS, at_most)
             left = done == at_most
 
-    async def reject_list(self, *, limit: int, reason: str | None = None) -> list[dict[str, Any]]:
+    async def reject_list(
+        self, *, limit: int, reason: str | None = None, state: str | None = None
+    ) -> list[dict[str, Any]]:
         """Quarantined items, newest first, without their bytes."""
         rows = await self._pool.fetch(
             "SELECT id, part, pos, item, byte_from, byte_to, reason, detail, state, created_at,"
-            " length(raw) AS bytes FROM m26.reject WHERE $2::text IS NULL OR reason = $2"
-            " ORDER BY id DESC LIMIT $1",
+            " length(raw) AS bytes FROM m26.reject WHERE ($2::text IS NULL OR reason = $2)"
+            " AND ($3::text IS NULL OR state = $3) ORDER BY id DESC LIMIT $1",
             limit,
             reason,
+            state,
         )
         return [dict(row) for row in rows]
 
