@@ -11,7 +11,7 @@ PARALLEL ?= --numprocesses 4 --dist loadfile
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(PYTHON_FUZZ) $(RUST_FUZZ)
 PYTHON_FUZZ := classify har mitm record rows toml
-RUST_FUZZ := cards normalize parse peek sanitize scan warm
+RUST_FUZZ := cards members normalize parse peek sanitize scan warm
 RUST_SOURCES := $(shell find rust/src -name '*.rs')
 
 .PHONY: help setup run test test-rust test-python test-quick lint format bench bench-smoke soak fuzz miri asan instructions docs image lock clean
@@ -65,7 +65,7 @@ bench: setup ## all benchmarks; writes docs/BENCHMARKS.md
 bench-smoke: setup ## each benchmark once, and the ratio gates
 	$(BIN)/python -m benches --smoke
 
-soak: setup ## long fault and soak runs (an hour or so)
+soak: setup ## long fault and soak runs (two hours or so)
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
 instructions: $(VENV)/.tools ## gate on instruction counts of the core; ACCEPT=1 takes new ones

@@ -17,6 +17,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ def marked(data: str) -> str:
     return json.dumps([event[k] for k in ("kind", "platform", "auction_id", "observed_at")])
 
 
+def is_marked(data: str, mark: str) -> bool:
+    """Whether it is the marked event; history may have learned that it was seen sooner."""
+    *what, seen = json.loads(marked(data))
+    *marked_what, marked_seen = json.loads(mark)
+    if what != marked_what:
+        return False
+    return datetime.fromisoformat(seen) <= datetime.fromisoformat(marked_seen)
+
+
 async def follow(redis: Redis, history: asyncpg.Pool[Any], state: State) -> None:
     """Keep the state up to date, for ever; over outages of both servers."""
     joined, start = False, "0"
@@ -117,7 +127,7 @@ async def join(redis: Redis, history: asyncpg.Pool[Any], state: State) -> bool:
         return False  # nothing was published yet, or the stream is about to be rebuilt
     same = place["head"] >= state.seq  # an event too old to be kept cannot be compared
     if place["data"] is not None:
-        same = state.mark == marked(place["data"])
+        same = is_marked(place["data"], state.mark)
     if anew := state.database != published or not same:
         state.begin(place["database"])
     try:

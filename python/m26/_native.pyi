@@ -17,6 +17,7 @@ __all__ = [
     "Delta",
     "Normalizer",
     "Peek",
+    "ServerClock",
     "States",
     "outcome",
     "peek",
@@ -37,6 +38,7 @@ STATE_COLUMNS: Final[Sequence[tuple[str, str]]]
 """(name, PostgreSQL type) of each value that `States.learn` takes, in order; times are integers,
 microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is the later of
 observed_at and last_seen."""
+_PastRow: TypeAlias = tuple[str, int, int, int, str, int | None, int, int, int, int, int | None]
 _StateRow: TypeAlias = tuple[
     str, int, str, int | None, int, int, int, int, int, int | None, float | None, bool, int
 ]
@@ -98,7 +100,13 @@ class Normalizer:
 
     def __new__(cls, *, per_copy: Sequence[str], positions: Mapping[int, str]) -> Self: ...
     def normalize(
-        self, pages: Sequence[bytes], /, *, platforms: Sequence[str], fetched_at: Sequence[int]
+        self,
+        pages: Sequence[bytes],
+        /,
+        *,
+        platforms: Sequence[str],
+        fetched_at: Sequence[int],
+        times: Sequence[tuple[int, int]] | None = None,
     ) -> Batch:
         """Read all pages, without the GIL. Bad data never raises: it comes back in `rejects`.
 
@@ -106,9 +114,11 @@ class Normalizer:
             pages: reply bodies.
             platforms: one a page.
             fetched_at: one a page, microseconds since 1970; 0 when unknown.
+            times: (served_at, observed_at) of each page as they were decided, microseconds; zeros
+                or None: to be decided here, page by page, never set behind the page before.
 
         Raises:
-            ValueError: the three sequences differ in length.
+            ValueError: the sequences differ in length.
         """
     def confirm(self, batch: Batch, /) -> None:
         """The batch is committed: its cards are known and not sent again."""
@@ -118,6 +128,28 @@ class Normalizer:
         """These card versions, (card_id, version), are in the database."""
     def cards(self, batch: Batch, /) -> CopyBuffer:
         """The batch's cards that are not known now; CARD_COLUMNS."""
+
+@final
+class ServerClock:
+    """What is known of a server's clock from its replies so far. All times in microseconds."""
+
+    def __new__(cls, *, skew: int = 0, newest: int = 0) -> Self:
+        """As an earlier one left it; `newest` is the newest time given."""
+    @property
+    def skew(self) -> int:
+        """The server's clock minus ours."""
+    @property
+    def proven(self) -> bool:
+        """Two sources agree on `skew`."""
+    def give(self, *, ours: int, date: int = 0, response: int = 0) -> tuple[ServerClock, int, int]:
+        """The clock after the next reply, and its served_at and observed_at; 0 is none.
+
+        Args: when it was received by our clock, its ``Date``, its ``responseTime``; 0 is none.
+        """
+    def heard(self, *, ours: int, date: int) -> ServerClock:
+        """The clock after something with a ``Date`` that is no page."""
+    def shifted(self, by: int, /) -> ServerClock:
+        """The clock after ours was set forward by so much."""
 
 @final
 class States:
@@ -152,6 +184,7 @@ class States:
         head: int,
         part: str,
         positions: Sequence[int],
+        events: Sequence[_PastRow] | None = None,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
 
@@ -164,6 +197,9 @@ class States:
             head: number of the last event of the stream; the first one here gets the next.
             part: journal part of the batch.
             positions: place of each page of the batch in that part.
+            events: every event of the auctions that an earlier answer `wanted`, in any order:
+                (platform, auction_id, seq, observed_at, status, buyout_price, current_bid,
+                next_bid, bids, expires_at, start_price), times in microseconds.
 
         Raises:
             IndexError: the batch has no such rows.
@@ -215,12 +251,30 @@ class Delta:
     def sightings(self) -> CopyBuffer:
         """One row a page: the auctions seen; SIGHTING_COLUMNS."""
     @property
-    def pages(self) -> list[tuple[int, int, int, int, int, int, int, int]]:
-        """(page, seen, new, changed, listed, bid, closed, events) of each page with a sighting.
+    def pages(self) -> list[tuple[int, int, int, int, int, int, int, int, int]]:
+        """(page, seen, new, changed, late, listed, bid, closed, events) of each page.
 
-        ``seen`` counts rows that are not late, ``new`` those of auctions that were not held,
-        ``changed`` events of auctions known before; the last four count events by kind, and all.
+        ``new``: seen of auctions that were not held, ``changed``: events of auctions known before,
+        ``late``: late ones that are events; the last four count events by kind, and all.
         """
+    @property
+    def wanted(self) -> list[tuple[str, int]]:
+        """(platform, auction_id) of auctions with late rows, where `events` were not given.
+
+        This delta leaves those rows out: derive again, with the events of these auctions.
+        """
+    @property
+    def sooner(self) -> list[tuple[int, int]]:
+        """(seq, observed_at) of events, stored or of this delta, that were seen sooner."""
+    @property
+    def again(self) -> list[tuple[int, int, int]]:
+        """(seq, seq of the event it repeats, observed_at) of late events that are not in `events`.
+
+        Their kind is ``changed``, without an outcome.
+        """
+    @property
+    def first_seen(self) -> list[tuple[str, int, int]]:
+        """(platform, auction_id, observed_at) of auctions that were seen sooner."""
 
 @final
 class Peek:

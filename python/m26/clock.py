@@ -25,6 +25,19 @@ class Clock:
     """Waits that many of its seconds."""
     speed: float = 1.0
     """How much faster than the machine's it runs: deadlines on the network are divided by it."""
+    steady: Callable[[], float] | None = None
+    """Seconds of a clock that is never set; None: the machine's where `time` is the machine's, else
+    `time` is not set either."""
+
+    def offset(self) -> float:
+        """Seconds between `time` and the clock that is never set: another when `time` was set."""
+        steady = self.steady or (since_start if self.time is time.time else self.time)
+        return self.time() - steady()
+
+
+def since_start() -> float:
+    """Seconds since the machine's start, also those that it slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def iso(seconds: float) -> str:

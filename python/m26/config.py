@@ -247,8 +247,8 @@ def _section(annotation: object) -> type[_Section] | None:
 
 
 def color_allowed() -> bool:
-    """Whether the user has not asked for no colours (https://no-color.org)."""
-    return not os.environ.get("NO_COLOR")
+    """Whether the terminal has colours, and the user wants them (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def environment_name(key: str) -> str:

@@ -39,6 +39,11 @@ class Page:
     """The reply's bytes after HTTP content decoding, exactly as served."""
     sweep: int = 0
     """Start of the sweep this page belongs to, microseconds; 0 outside a sweep."""
+    served_at: int = 0
+    """When the server made it, microseconds, as was decided at receipt; 0 where it was not: records
+    of earlier versions, captures. What it says of time left counts from here."""
+    observed_at: int = 0
+    """The same, but never before an earlier page of its part and platform."""
 
     @property
     def is_reply(self) -> bool:
@@ -58,6 +63,9 @@ class Record:
     """Why ``page`` is None."""
     count: int = 1
     """How many positions it stands for: over one where a whole range has no page."""
+    checksum: int | None = None
+    """Of its bytes in the journal, by which it is told from another record at the same position;
+    None where it has none: its header is damaged, or it was never in a journal."""
 
     @property
     def end(self) -> int:
@@ -110,3 +118,4 @@ class EventView(TypedDict):
     evidence: str | None
     confidence: float | None
     final_price: int | None
+    late: Annotated[bool, "A newer state of the auction was stored before: order by observed_at."]

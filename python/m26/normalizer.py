@@ -30,6 +30,7 @@ class Normalizer:
                 [page.body for page in pages],
                 platforms=[page.platform for page in pages],
                 fetched_at=[page.fetched_at for page in pages],
+                times=[(page.served_at, page.observed_at) for page in pages],
             )
         )
 
@@ -63,8 +64,10 @@ def normalize(
     Args:
         pages: bodies of search replies, as served.
         platform: what the replies were collected for (``ps5``, ``pc``, …): the wire does not say.
-        fetched_at: receive time of each, microseconds since 1970; 0 or None when unknown. Only
-            used where the reply's own server time is missing or over five minutes off.
+        fetched_at: receive time of each, microseconds since 1970; 0 or None when unknown. It
+            counts, corrected by what the replies before told, where a reply's own time is missing
+            or far off: see docs/DATA.md. Pages may come in any order: a time is never set behind
+            that of the page before, as it is for what is stored.
         profile: name or path of the profile that says what of a card is per copy.
 
     Returns:

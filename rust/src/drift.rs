@@ -17,11 +17,12 @@ pub enum DriftKind {
     MissingField,
     /// A word that is not among the known ones.
     NewValue,
-    /// A value of another type or outside its range; stored as null.
+    /// A value that cannot be stored: of another type, outside its range, there twice. Stored as null,
+    /// or not at all; in a card's definition with what could not be stored replaced.
     Unusable,
     /// Control bytes inside strings were replaced by spaces.
     ControlBytes,
-    /// The server's clock and ours differ by more than five minutes.
+    /// A reply's time is far from what the other replies say, or before the one before.
     Clock,
 }
 
@@ -41,7 +42,7 @@ impl DriftKind {
 }
 
 /// Counted surprises of one batch.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drift {
     seen: BTreeMap<(String, DriftKind), (u64, String)>,
 }
@@ -54,6 +55,17 @@ impl Drift {
         } else if self.seen.len() < MAX_PATHS {
             let cut = String::from_utf8_lossy(&sample[..sample.len().min(MAX_SAMPLE)]);
             self.seen.insert(key, (1, cut.replace(char::is_control, " ")));
+        }
+    }
+
+    /// Take in what `other` noted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (key, (count, sample)) in &other.seen {
+            if let Some((known, _)) = self.seen.get_mut(key) {
+                *known += count;
+            } else if self.seen.len() < MAX_PATHS {
+                self.seen.insert(key.clone(), (*count, sample.clone()));
+            }
         }
     }
 

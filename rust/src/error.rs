@@ -22,7 +22,7 @@ pub enum Reason {
     NoTime,
     /// Not JSON by the grammar.
     Malformed,
-    /// Nested deeper than [`crate::json::parse::MAX_DEPTH`].
+    /// Nested deeper than [`crate::card::canon::MAX_DEPTH`].
     TooDeep,
     /// A control byte stands inside a string (repaired once, see `sanitize`).
     ControlByte,
@@ -32,7 +32,7 @@ pub enum Reason {
     LoneSurrogate,
     /// U+0000, which PostgreSQL cannot store in text.
     Nul,
-    /// A number outside 64-bit integers or finite floats.
+    /// A number that is too large, or written too long, for where it must be stored.
     NumberRange,
     /// The same key twice in one object.
     DuplicateKey,
@@ -44,6 +44,8 @@ pub enum Reason {
     WrongType,
     /// A value outside what it can mean: negative price, time before 2000.
     OutOfRange,
+    /// A value in a card's definition cannot be stored. The auction is, and the rest of the definition.
+    CardMended,
 }
 
 impl Reason {
@@ -70,7 +72,13 @@ impl Reason {
             Self::Missing => "missing",
             Self::WrongType => "wrong_type",
             Self::OutOfRange => "out_of_range",
+            Self::CardMended => "card_mended",
         }
+    }
+
+    /// Whether what has it is no JSON, as opposed to JSON that cannot be stored.
+    pub(crate) fn is_of_grammar(self) -> bool {
+        matches!(self, Self::Malformed | Self::ControlByte | Self::BadUtf8)
     }
 
     fn sentence(self) -> &'static str {
@@ -88,12 +96,15 @@ impl Reason {
             Self::BadUtf8 => "bytes that are not UTF-8",
             Self::LoneSurrogate => "half of a surrogate pair",
             Self::Nul => "a NUL character, which PostgreSQL cannot store",
-            Self::NumberRange => "a number outside the 64-bit range",
+            Self::NumberRange => "a number outside of what PostgreSQL can hold there",
             Self::DuplicateKey => "the same key twice in one object",
             Self::NotAnObject => "a list element that is not an object",
             Self::Missing => "a required field is missing",
             Self::WrongType => "a field of the wrong type",
             Self::OutOfRange => "a value outside its possible range",
+            Self::CardMended => {
+                "a value in the definition cannot be stored; all else of card and auction is"
+            }
         }
     }
 }

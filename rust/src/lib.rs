@@ -9,13 +9,15 @@
 //! - [`rows`]: what is stored, and in which bytes.
 //! - [`card`]: cards: their canonical form, their identity by content, those that were read before.
 //! - [`json`]: JSON bytes, whatever they are about.
-//! - [`drift`] | [`error`]: surprises that are stored all the same; faults that are not.
+//! - [`clock`] | [`drift`] | [`error`]: when a reply was made; surprises that are stored all the same;
+//!   faults that are not.
 //!
-//! Invariant: no I/O, no clock, no global state. Bad data never panics and never fails a batch:
+//! Invariant: no I/O, no clock is read, no global state. Bad data never panics and never fails a batch:
 //! it comes back as a reject beside the good rows.
 
 pub mod batch;
 pub mod card;
+pub mod clock;
 pub mod drift;
 pub mod error;
 pub mod history;

@@ -5,6 +5,7 @@
 mod pages;
 
 use m26::batch::{Batch, Page};
+use m26::clock::Given;
 use m26::drift::DriftKind;
 use m26::rows::record::AuctionRow;
 use pages::{
@@ -236,7 +237,8 @@ fn server_time_counts_unless_it_is_missing_or_far_from_ours() {
     let served = |micros: i64| reply(&item, &format!(",\"responseTime\":{micros}"));
     let mut reader = reader();
     let mut observed = |body: &[u8], fetched_at: i64| {
-        reader.normalize(&[Page { body, platform: "ps5", fetched_at }]).rows[0].observed_at
+        let page = Page { body, platform: "ps5", fetched_at, times: Given::default() };
+        reader.normalize(&[page]).rows[0].observed_at
     };
     let now = NOW * 1_000_000;
     assert_eq!(observed(&served(now), 0), now); // an old capture: no clock of ours
@@ -248,11 +250,25 @@ fn server_time_counts_unless_it_is_missing_or_far_from_ours() {
 }
 
 #[test]
+fn times_that_were_decided_before_are_taken_as_they_are() {
+    let body = reply(&object(&auction(2)), &format!(",\"responseTime\":{}", NOW * 1_000_000));
+    let (served_at, observed_at) = ((NOW - 3_600) * 1_000_000, (NOW + 10) * 1_000_000);
+    let times = Given { served_at, observed_at };
+    let page = Page { body: &body, platform: "ps5", fetched_at: NOW * 1_000_000, times };
+    let batch = reader().normalize(&[page]);
+    assert_eq!(batch.rows[0].observed_at, observed_at);
+    assert_eq!(batch.rows[0].expires_at, served_at + 3_600 * 1_000_000);
+    let clock = batch.drift.iter().filter(|(_, kind, ..)| kind.code() == "clock");
+    let paths: Vec<_> = clock.map(|(path, ..)| path).collect();
+    assert_eq!(paths, ["observed_at", "responseData.responseTime"]);
+}
+
+#[test]
 fn the_deepest_nesting_fits_a_small_stack() {
     let deepest = |open: &str, close: &str, levels: usize| {
         of_card(&with(card(2), "uIDataList", open.repeat(levels) + "1" + &close.repeat(levels)))
     };
-    let levels = m26::json::parse::MAX_DEPTH as usize - 6; // the card stands on the sixth level
+    let levels = m26::card::canon::MAX_DEPTH as usize - 1; // the card is the first level
     let small = std::thread::Builder::new().stack_size(256 << 10);
     let reading = small.spawn(move || {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {

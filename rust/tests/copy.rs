@@ -7,6 +7,7 @@ mod pages;
 
 use m26::batch::{Batch, Normalizer, Page};
 use m26::card::role::CardRules;
+use m26::clock::Given;
 use m26::rows::copy::CopyStream;
 use m26::rows::pgtype::{PgType, Value};
 use m26::rows::schema::Row;
@@ -26,7 +27,8 @@ fn golden_batch() -> Batch {
         positions: [(14, "MLB".to_owned())].into(),
     };
     let body = include_bytes!("../../tests/golden/page.json");
-    Normalizer::new(rules).normalize(&[Page { body, platform: "ps5", fetched_at: 0 }])
+    let times = Given::default();
+    Normalizer::new(rules).normalize(&[Page { body, platform: "ps5", fetched_at: 0, times }])
 }
 
 #[test]
@@ -73,7 +75,8 @@ fn every_column_gives_a_value_of_its_type() {
     fn fits(ty: PgType, value: Value<'_>) -> bool {
         matches!(
             (ty, value),
-            (PgType::Int4, Value::Int4(_))
+            (PgType::Bool, Value::Bool(_))
+                | (PgType::Int4, Value::Int4(_))
                 | (PgType::Int8, Value::Int8(_))
                 | (PgType::Text, Value::Text(_))
                 | (PgType::Timestamptz, Value::Timestamptz(_))

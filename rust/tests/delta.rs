@@ -41,12 +41,13 @@ fn a_first_sight_is_listed_and_its_row_new() {
         ("evidence", "null"),
         ("confidence", "null"),
         ("final_price", "null"),
+        ("late", "false"),
     ];
     assert_eq!(*event, expected.map(|(column, value)| (column, value.to_owned())).into());
 
     let [row] = &listed(&delta)[..] else { panic!() };
     let mut expected: std::collections::BTreeMap<_, _> = event.clone();
-    expected.retain(|column, _| !["seq", "kind"].contains(column));
+    expected.retain(|column, _| !["seq", "kind", "late"].contains(column));
     let more = ["acquired_at", "first_seen", "last_seen", "observed_at", "closed_at"];
     let times = ["1789999910000000", "1790000000000000", "1790000000000000", "1790000000000000"];
     let times = times.into_iter().chain(["null"]).map(str::to_owned);
@@ -182,12 +183,13 @@ fn the_row_that_is_written_shows_the_last_observation() {
 }
 
 #[test]
-fn an_older_observation_changes_nothing() {
+fn an_older_observation_changes_no_state_and_asks_for_the_events_of_its_auction() {
     let newest = bid(&later(&seen(7), 60), 300);
     let old = seen(7);
     let nothing = |delta: &m26::history::delta::Delta| {
         let streams = [&delta.events, &delta.listed, &delta.rewritten, &delta.sightings];
-        streams.iter().all(|stream| stream.rows() == 0) && delta.pages.is_empty()
+        let is_wanted = delta.wanted.iter().eq([&("ps5".to_owned(), 7)]);
+        streams.iter().all(|stream| stream.rows() == 0) && delta.pages.is_empty() && is_wanted
     };
     assert!(nothing(&derived(&after(&[&newest]), std::slice::from_ref(&old), 1)));
     let equal = bid(&newest, 400);

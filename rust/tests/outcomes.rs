@@ -143,3 +143,27 @@ fn an_end_that_creeps_is_the_same_wherever_batches_are_cut() {
         );
     }
 }
+
+#[test]
+fn an_end_counts_as_early_by_the_clock_that_told_the_time_left() {
+    let priced = with(&seen(7), |row| row.buyout_price = Some(900));
+    let set_back = |row: &AuctionRow, served: i64| {
+        let row = said(&later(row, 7_200), "ended"); // an hour behind its time, in the journal's order
+        with(&row, |row| row.served_at = NOW + served * SECOND)
+    };
+    for (served, outcome) in [(3_594, "closed sold buyout"), (3_600, "closed unknown null")] {
+        let row = set_back(&priced, served);
+        let delta = derived(&after(&[&priced]), std::slice::from_ref(&row), 1);
+        assert_eq!(values(&events(&delta)[0], &OUTCOME[..3]), outcome);
+    }
+}
+
+#[test]
+fn an_auction_seen_on_offer_tells_its_end_though_its_page_was_set_behind_another() {
+    let moved = with(&later(&seen(7), 7_200), |row| {
+        row.served_at = NOW + 60 * SECOND;
+        row.expires_at = NOW + 1_860 * SECOND;
+    });
+    let delta = derived(&after(&[&seen(7)]), std::slice::from_ref(&moved), 1);
+    assert_eq!(rewritten(&delta)[0]["expires_at"], moved.expires_at.to_string());
+}

@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-use m26::card::canon::Canon;
+use m26::card::canon::{Canon, MAX_DEPTH};
 use m26::error::Reason::{self, *};
-use m26::json::parse::{Cursor, Kind, MAX_DEPTH};
+use m26::json::parse::{Cursor, Kind};
 use m26::json::skip::skip_structure;
+
+/// What `passed` is for what is stored.
+fn kept(text: &[u8]) -> Result<(), (Reason, usize)> {
+    let mut cursor = Cursor::new(text, 0);
+    let read = Canon::default().read(&mut cursor, usize::MAX);
+    read.and_then(|_| cursor.end()).map_err(|fault| (fault.reason, fault.at))
+}
 
 fn passed(text: &[u8]) -> Result<(), (Reason, usize)> {
     let mut cursor = Cursor::new(text, 0);
@@ -28,17 +35,39 @@ fn faults_are_noticed_where_they_stand() {
         ("[1 2]", Malformed, 3),
         ("[1]x", Malformed, 3),
         (r#"{"a":1,"b"}"#, Malformed, 10),
-        (r#"["\ud800"]"#, LoneSurrogate, 2),
-        (r#"["ab\u0000"]"#, Nul, 4),
         ("[\"a\tb\"]", ControlByte, 3),
-        ("[1,99999999999999999999]", NumberRange, 3),
-        ("[1e999]", NumberRange, 1),
+        (r#"["\u00g0"]"#, Malformed, 2),
+        (r#"{"a":1,}"#, Malformed, 7),
+        ("[[1}", Malformed, 3),
+        ("[1,-]", Malformed, 4),
+        ("[1.]", Malformed, 3),
         ("[truth]", Malformed, 1),
         ("[\"open", Malformed, 6),
     ] {
         assert_eq!(passed(text.as_bytes()), Err((reason, at)), "{text}");
+        assert_eq!(kept(text.as_bytes()), Err((reason, at)), "{text}");
     }
     assert_eq!(passed(b"[\"ab\xff\"]"), Err((BadUtf8, 4)));
+}
+
+#[test]
+fn what_cannot_be_stored_is_passed_and_not_kept() {
+    let digits = format!("[{}]", "9".repeat(1001));
+    for (text, reason, at) in [
+        (r#"["\ud800"]"#, LoneSurrogate, 2),
+        (r#"{"\udc00":1}"#, LoneSurrogate, 2),
+        (r#"["ab\u0000"]"#, Nul, 4),
+        (&digits, NumberRange, 1),
+        ("[1e401]", NumberRange, 1),
+        ("[1,1e-20000]", NumberRange, 3),
+        (r#"[{"a":1,"\u0061":2}]"#, DuplicateKey, 1),
+    ] {
+        assert_eq!(kept(text.as_bytes()), Err((reason, at)), "{text}");
+        assert_eq!(passed(text.as_bytes()), Ok(()), "{text}");
+    }
+    for text in ["[1e400,0.1e-399,-0,-0.0]", "[18446744073709551615,-99999999999999999999]"] {
+        assert_eq!(kept(text.as_bytes()), Ok(()), "{text}");
+    }
 }
 
 #[test]
@@ -47,10 +76,11 @@ fn depth_counts_open_brackets_and_not_values() {
         let levels = levels as usize;
         format!("{}{}", "[".repeat(levels), "]".repeat(levels)).into_bytes()
     };
-    assert_eq!(passed(&nested(MAX_DEPTH)), Ok(()));
-    assert_eq!(passed(&nested(MAX_DEPTH + 1)), Err((TooDeep, MAX_DEPTH as usize + 1)));
+    assert_eq!(kept(&nested(MAX_DEPTH)), Ok(()));
+    assert_eq!(kept(&nested(MAX_DEPTH + 1)), Err((TooDeep, MAX_DEPTH as usize + 1)));
+    assert_eq!(passed(&nested(1_000_000)), Ok(()));
     let wide = format!("[{}[]]", "[{}],".repeat(1000));
-    assert_eq!(passed(wide.as_bytes()), Ok(()));
+    assert_eq!(kept(wide.as_bytes()), Ok(()));
 }
 
 #[test]
@@ -62,6 +92,9 @@ fn numbers_are_integers_only_when_written_so() {
         ("-31", Some(-31)),
         ("9223372036854775807", Some(i64::MAX)),
         ("-9223372036854775808", Some(i64::MIN)),
+        ("9223372036854775808", None),
+        ("18446744073709551616", None),
+        ("1e400", None),
         ("1.0", None),
         ("1e0", None),
         ("-0.0", None),

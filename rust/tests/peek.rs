@@ -24,7 +24,7 @@ fn each_form_of_a_body_has_a_kind() {
         ("null", "malformed"),
         ("{", "malformed"),
         ("{} {}", "malformed"),
-        (r#"{"a":1,"a":2}"#, "malformed"),
+        (r#"{"a":1,"a":2}"#, "json"),
         ("[]", "json"),
         ("{}", "json"),
         (r#"{"error":{"errorname":"ERR_SYSTEM"}}"#, "error"),
@@ -69,12 +69,15 @@ fn errors_are_read_in_both_spellings_and_in_xml() {
 #[test]
 fn a_captcha_is_any_captcha_member_that_is_not_empty() {
     let captcha = |data: &str| peek(&reply(b"", data)).envelope.captcha;
-    for empty in ["\"\"", "null", "0"] {
+    for empty in ["\"\"", "null", "0", "-0", "0.00", "0e5", "\" \\n\"", "\"0\"", "false"] {
         assert_eq!(captcha(&format!(",\"captchaUrl\":{empty}")), None);
     }
     assert_eq!(captcha(r#","captchaX":"y""#), Some("captchaX=y".into()));
     assert_eq!(captcha(",\"captchaTimeout\":30"), Some("captchaTimeout=30".into()));
-    assert_eq!(captcha(",\"captchaTimeout\":false"), Some("captchaTimeout=false".into()));
+    assert_eq!(captcha(",\"captchaTimeout\":true"), Some("captchaTimeout=true".into()));
+    for odd in ["1e400", "0.1e-999", "18446744073709551616", "{}", "[]", r#""\u0000""#] {
+        assert!(captcha(&format!(",\"captchaUrl\":{odd}")).is_some(), "{odd}");
+    }
     let filled = peek(&reply(b"", r#","captchaKey":"k","captchaUrl":"https://c.invalid/\u0031""#));
     assert_eq!(filled.envelope.captcha.as_deref(), Some("captchaKey=k"));
     assert_eq!(filled.envelope.captcha_url.as_deref(), Some("https://c.invalid/1"));
@@ -87,14 +90,26 @@ fn an_error_code_in_an_unknown_form_is_an_error() {
         peek(body.replace("Code\":0", &format!("Code\":{value}")).as_bytes()).envelope
     };
     for (value, number) in
-        [("2", 2), ("\"2\"", 2), ("2.0", -1), ("true", -1), ("[2]", -1), ("\"x\"", -1)]
+        [("2", 2), ("\"2\"", 2), ("2.0", -1), ("true", -1), ("[2]", -1), ("1e400", -1)]
     {
         assert_eq!(code(value).ui_error_code, Some(number), "{value}");
         assert!(code(value).is_refusal(), "{value}");
     }
-    for value in ["0", "null", "\"\"", "\"0\""] {
+    for value in ["0", "-0", "0.0", "false", "null", "\"\"", "\"0\""] {
         assert_eq!(code(value).ui_error_code, Some(0), "{value}");
         assert!(!code(value).is_refusal(), "{value}");
+    }
+}
+
+#[test]
+fn a_code_beside_auctions_is_no_error() {
+    for code in ["0", "401", "404", "18446744073709551615"] {
+        let of = |items: &[Vec<u8>]| {
+            peek(&[format!("{{\"code\":{code},").as_bytes(), &page(items)[1..]].concat())
+        };
+        let found = of(&[object(&auction(1))]);
+        assert_eq!((found.kind, found.envelope.error_code), ("search", None), "{code}");
+        assert_eq!(of(&[]).kind, if code.len() > 3 { "search" } else { "error" }, "{code}");
     }
 }
 

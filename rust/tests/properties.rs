@@ -125,3 +125,14 @@ proptest! {
         checks::sanitize(&page);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_member_that_nobody_stores_costs_nothing_whatever_is_in_it(
+        script in prop::collection::vec(any::<u8>(), 0..200)
+    ) {
+        checks::members(&script);
+    }
+}

@@ -7,7 +7,6 @@ mod pages;
 
 use std::collections::BTreeSet;
 
-use m26::card::card::MAX_CARD_BYTES;
 use m26::error::Reason::{self, *};
 use pages::{Members, NOW, auction, card, ids, object, page, plus, read, rejects, with, without};
 
@@ -21,7 +20,7 @@ fn of_card(card: &Members) -> Vec<u8> {
     edited("card", object(card))
 }
 
-/// An auction with the value in each kind of place: an unknown member, a member of the card's
+/// An auction with what is no JSON in each kind of place: an unknown member, a member of the card's
 /// definition, one of the copy, deep inside.
 fn everywhere(value: impl AsRef<[u8]>) -> [Vec<u8>; 4] {
     let value = value.as_ref();
@@ -50,24 +49,22 @@ fn replaced(from: &str, to: &str) -> Vec<u8> {
 }
 
 fn wrong_values() -> Vec<Case> {
-    let zeros = format!("[{}0]", "0,".repeat(MAX_CARD_BYTES));
     let mut cases = vec![
         (WrongType, edited("auctionId", "57827505.0")),
         (WrongType, edited("auctionId", "5e7")),
         (WrongType, edited("auctionId", "\"2\"")),
         (WrongType, edited("buyoutPrice", "true")),
         (WrongType, edited("currentBid", "\"100\"")),
-        (WrongType, edited("medianAuctionPrice", "{}")),
+        (WrongType, edited("buyoutPrice", "5000.0")),
+        (WrongType, edited("nextBid", "1e400")),
         (WrongType, edited("auctionStatus", "1")),
         (WrongType, edited("card", "[]")),
         (WrongType, of_card(&with(card(2), "cardId", "2.0"))),
         (WrongType, of_card(&with(card(2), "cardId", "null"))),
-        (WrongType, of_card(&with(card(2), "cardInstanceId", "\"7\""))),
-        (WrongType, of_card(&with(card(2), "acquisitionTimestamp", "{}"))),
+        (WrongType, of_card(&with(card(2), "cardId", "\"2\""))),
         (OutOfRange, edited("auctionId", "0")),
         (OutOfRange, edited("auctionId", "-5")),
-        (OutOfRange, edited("buyoutPrice", "-1")),
-        (OutOfRange, edited("minListingPrice", "-1")),
+        (OutOfRange, edited("nextBid", "-1")),
         (OutOfRange, edited("numberOfBids", "2147483648")),
         (OutOfRange, edited("postingTime", format!("{NOW}000000"))), // microseconds
         (OutOfRange, edited("postingTime", "0")),
@@ -83,7 +80,6 @@ fn wrong_values() -> Vec<Case> {
         (NotAnObject, b"nul".to_vec()),
         (NotAnObject, b"\"}\"".to_vec()),
         (NotAnObject, b"-1.5e3".to_vec()),
-        (TooLarge, of_card(&with(card(2), "uIDataList", zeros))),
     ];
     for name in ["auctionId", "currentBid", "nextBid", "numberOfBids", "postingTime"] {
         cases.push((Missing, edited(name, "null")));
@@ -100,19 +96,13 @@ fn duplicate_keys() -> Vec<Case> {
     let both = |members: Members, first: &str, second: &str| {
         plus(with(members, first, "null"), second, "null")
     };
-    let twice = r#"{"a":1,"b":{"tdfid":1,"\u0074dfid":1}}"#;
     [
         object(&both(auction(2), "auctionId", "auctionId")),
         object(&both(auction(2), "auctionId", r"\u0061uctionId")),
         object(&both(auction(2), "card", "card")),
         object(&both(auction(2), "auctionStatus", "auctionStatus")),
-        object(&both(auction(2), "sellerId", "sellerId")),
-        object(&both(auction(2), "novelty", r"novelt\u0079")),
-        of_card(&both(card(2), "tier", r"tie\u0072")),
-        of_card(&both(card(2), "cardInstanceId", "cardInstanceId")),
-        of_card(&both(card(2), "cardState", r"car\u0064State")),
-        of_card(&with(card(2), "program", twice)),
-        of_card(&with(card(2), "uIDataList", format!("[[{twice}]]"))),
+        object(&both(auction(2), "buyoutPrice", "buyoutPrice")),
+        of_card(&both(card(2), "cardId", r"card\u0049d")),
     ]
     .map(|item| (DuplicateKey, item))
     .into()
@@ -120,31 +110,20 @@ fn duplicate_keys() -> Vec<Case> {
 
 fn wrong_numbers() -> Vec<Case> {
     let mut cases = Vec::new();
-    let tiny = format!("0.{}1", "0".repeat(1100));
-    for number in [
-        "9223372036854775808",
-        "18446744073709551616",
-        "-9223372036854775809",
-        "1e400",
-        "-1e400",
-        "1e-20000", // PostgreSQL's numeric keeps these as written, and cannot
-        "0e99999999999",
-        &tiny,
-    ] {
-        cases.push((NumberRange, edited("auctionId", number)));
-        cases.push((NumberRange, of_card(&with(card(2), "cardInstanceId", number))));
-        cases.extend(everywhere(number).map(|item| (NumberRange, item)));
+    for number in ["9223372036854775808", "18446744073709551616", "-9223372036854775809"] {
+        for name in ["auctionId", "currentBid", "secondsRemaining"] {
+            cases.push((NumberRange, edited(name, number)));
+        }
+        cases.push((NumberRange, of_card(&with(card(2), "cardId", number))));
     }
     cases
 }
 
 fn wrong_strings() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for text in [r"\u0000", r"x\u0000y"] {
-        cases.extend(in_strings(text).into_iter().map(|item| (Nul, item)));
-    }
+    let status = |text| edited("auctionStatus", format!("\"ACTIVE{text}\""));
+    let mut cases = vec![(Nul, status(r"\u0000")), (Nul, status(r"x\u0000y"))];
     for text in [r"\ud800", r"\uDC00", r"\udc00\ud800", r"\ud800\ud800", r"\ud83dx", r"\udbff\n"] {
-        cases.extend(in_strings(text).into_iter().map(|item| (LoneSurrogate, item)));
+        cases.push((LoneSurrogate, status(text)));
     }
     for text in [
         &b"\xed\xa0\xbd\xed\xb8\x80"[..], // CESU-8
@@ -202,10 +181,6 @@ fn wrong_grammar() -> Vec<Case> {
     ] {
         cases.extend(everywhere(broken).map(|item| (Malformed, item)));
     }
-    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
-        let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
-        cases.extend(everywhere(&deep).map(|item| (TooDeep, item)));
-    }
     cases
 }
 
@@ -247,14 +222,15 @@ fn white_space_around_an_item_is_no_part_of_it() {
 fn every_reason_of_items_is_provoked_above() {
     // A new reason stops this match: give it a case here or in `broken_pages.rs` first.
     let of_items = |reason: Reason| match reason {
-        Empty | NotJson | UnknownShape | StaleMarket | NoTime | TooMany | ControlByte => false,
-        Malformed | TooDeep | BadUtf8 | LoneSurrogate | Nul | NumberRange | DuplicateKey
-        | NotAnObject | Missing | WrongType | OutOfRange | TooLarge => true,
+        Empty | NotJson | UnknownShape | StaleMarket | NoTime | TooMany | ControlByte
+        | TooLarge | TooDeep | CardMended => false,
+        Malformed | BadUtf8 | LoneSurrogate | Nul | NumberRange | DuplicateKey | NotAnObject
+        | Missing | WrongType | OutOfRange => true,
     };
     let cases = item_faults();
     assert!(cases.iter().all(|(reason, _)| of_items(*reason)));
     let codes: BTreeSet<_> = cases.iter().map(|(reason, _)| reason.code()).collect();
-    assert_eq!(codes.len(), 12);
+    assert_eq!(codes.len(), 10);
 }
 
 #[test]

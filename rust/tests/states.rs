@@ -187,6 +187,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<AuctionRow>>> {
             {
                 row.platform = before.platform.clone();
                 row.observed_at = before.observed_at;
+                row.served_at = before.served_at;
             }
         }
         rows

@@ -13,8 +13,10 @@ import asyncpg
 import orjson
 import pytest
 from tests.support import product, wire
+from tests.support.journals import open_journal
 from tests.support.product import Home
 
+from m26.journal import segment_paths
 from m26.sim.cards import Deck, auction_json
 
 _ROW = {
@@ -125,10 +127,10 @@ _BAD: dict[str, tuple[Callable[[], bytes], int, list[str]]] = {
     "a depth of 100,000": (
         lambda: b'{"responseInfo":' + b"[" * 10**5 + b"]" * 10**5 + b"}",
         7,
-        ["too_deep"],
+        ["unknown_shape"],
     ),
     "a float id": (lambda: _page(_GOOD | {"auctionId": 7.5}, _GOOD), 0, ["wrong_type"]),
-    "a negative price": (lambda: _page(_GOOD, _GOOD | {"buyoutPrice": -1}), 0, ["out_of_range"]),
+    "a negative price": (lambda: _page(_GOOD, _GOOD | {"currentBid": -1}), 0, ["out_of_range"]),
 }
 """Its bytes, the exit code, and the reasons of what is refused; good neighbours are stored."""
 
@@ -151,6 +153,25 @@ def test_bad_input_is_refused_with_its_reason(
     assert [row["reason"] for row in stored["reject"]] == reasons
     assert len(stored["auction_event"]) == (code == 0)
     assert "Traceback" not in done.stderr
+
+
+def test_a_replay_stores_what_is_whole_before_and_behind_what_is_damaged(
+    stored_at: Home, tmp_path: Path, database: str
+) -> None:
+    journal = open_journal(tmp_path / "journal", segment_bytes=1 << 20)
+    for number in range(3):
+        journal.append(wire.page(_page(wire.auction(1 + number))))
+    journal.close()
+    (segment,) = segment_paths(tmp_path / "journal")
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1  # in the second one's body
+    segment.write_bytes(data)
+    done = stored_at.m26("replay", str(segment), "--json", code=7)
+    (result,) = orjson.loads(done.stdout)
+    assert [row["auction_id"] for row in asyncio.run(_everything(database))["auction"]] == [1, 3]
+    assert (result["pages"], len(result["problems"])) == (2, 1)
+    assert "record 1 is damaged" in result["problems"][0]
+    assert "record 1 is damaged" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(stored_at: Home, tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ ROWS: Sequence[Row] = (*TRANSFER, *STATUS, *BLAZE, *NO_SUCCESS, *LOGIN)
 LOOK_ALIKES: Sequence[tuple[str, Fault]] = (
     *(
         (f"captcha-{value!r}", {"fault": "captcha", "member": "captchaGuid", "value": value})
-        for value in (None, "", 0)
+        for value in (None, "", 0, "0", False)
     ),
     ("captcha-absent", {"fault": "captcha", "member": "captchaGuid", "absent": True}),
     ("ui_warning", {"fault": "ui_warning"}),
     ("control_bytes", {"fault": "control_bytes"}),
     ("bom", {"fault": "bom"}),
     ("new_member", {"fault": "new_member"}),
+    ("odd_members", {"fault": "odd_members"}),
     ("empty_page", {"fault": "empty_page"}),
     ("truncated", {"fault": "truncated"}),
     ("page_repeated", {"fault": "page_repeated"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.fuzz.spelled import Spelled, canonical, repeats, twice
+from tests.fuzz.spelled import Spelled, canonical, mended, unkeepable
 
 from m26.upstream.profile import Profile
 
@@ -17,21 +17,18 @@ _WHITE_SPACE = (
 """By Unicode; `str.strip` takes four control characters too."""
 
 
-def definition(card: Spelled) -> str | None:
-    """What all copies of a card share, in one spelling; None if it has a name twice."""
-    if twice(card):
-        return None
-    kept = {name: value for name, value in card.members if name not in RULES.per_copy}
-    if any(map(repeats, kept.values())):
-        return None
-    texts = {name: canonical(value) for name, value in kept.items()}
+def definition(card: Spelled) -> tuple[Spelled, bool]:
+    """What all copies of a card share, as it is stored; whether that is as it was served."""
+    kept = Spelled([(name, v) for name, v in card.members if name not in RULES.per_copy])
+    stored = mended(kept)
+    texts = {name: canonical(value) for name, value in stored.members}
     if "cardData" in texts and texts["cardData"] == texts.get("staticCardData"):
-        del kept["staticCardData"]
-    return canonical(Spelled(list(kept.items())))
+        stored = Spelled([pair for pair in stored.members if pair[0] != "staticCardData"])
+    return stored, not unkeepable(kept)
 
 
 def columns(card: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a card but version, attributes and first_seen."""
+    """The columns of a card but version, attributes and first_seen, from its definition."""
     data, program = _inside(card, "cardData"), _inside(card, "program")
     player = _inside(data, "value")
     names = [_text(card, "firstName"), _text(card, "secondName")]
@@ -48,7 +45,7 @@ def columns(card: Mapping[str, Any]) -> dict[str, Any]:
         "program": _text(program, "programName"),
         "team_id": _small(card, "teamId"),
         "type": kind and kind.removeprefix("CARDTYPE_").lower(),
-        "discard_value": value if type(value) is int else None,
+        "discard_value": value if type(value) is int and -(2**63) <= value < 2**63 else None,
         "discard_currency": _small(card, "discardBankCurrencyId"),
     }
 

@@ -1,18 +1,11 @@
 """Pages in: the core's rows are those of a plain reader, whatever cards it has seen before.
 
-An input is one or more pages. What orjson accepts must give the reader's rows, cards, quarantined
-places and error replies. What orjson refuses gives nothing, unless the fault is inside items that
-are quarantined: then the rest is held against the reader. The reader says, by orjson and by the
-standard library's parser, what m26 refuses although orjson takes it:
+An input is one or more pages. What is JSON by its grammar must give the reader's rows, cards,
+quarantined places and error replies. What is none gives nothing, unless the fault is inside items
+that are quarantined: then the rest is held against the reader. m26 takes what the standard library
+refuses in two cases: a byte order mark, and control bytes inside strings, which are read as spaces.
 
-- U+0000 in a string or a name, anywhere in an item or the envelope;
-- integers outside 64 bits; floats of more than 1,000 characters or an exponent beyond 400;
-- nesting deeper than 64;
-- a name twice in an auction, its card, the card's definition or the envelope's objects. In what
-  is passed unread (members of the copy, unknown members of an auction) a name may stand twice.
-
-m26 takes what orjson refuses in two cases: a byte order mark, and control bytes inside strings,
-which are read as spaces. Both refuse lone surrogates.
+A page that is nested deeper than Python follows is held against nothing but other readings of it.
 """
 
 from __future__ import annotations
@@ -36,6 +29,8 @@ _MOST_PAGES = 8
 _AHEAD = (0, 0, 1, 400, -2)
 """Seconds that our clock is ahead of T0, page by page; 0 for a page without receive time."""
 _PLATFORM = "ps5"
+MENDED = "card_mended"
+"""The reason of a reject that keeps the bytes of a card; its auction is stored."""
 
 
 def run(data: bytes) -> object:
@@ -48,14 +43,16 @@ def run(data: bytes) -> object:
     for reject in batch.rejects:
         rejects[reject[0]].append(reject)
     reader = Reader()
-    _compare(
-        batch,
-        [
+    try:
+        readings = [
             _reading(reader, page, fetched_at, found)
             for page, fetched_at, found in zip(pages, times, rejects, strict=True)
-        ],
-    )
-    _warm_like_cold(pages)
+        ]
+        _compare(batch, readings)
+    except RecursionError:
+        return "too deep"
+    finally:
+        _warm_like_cold(pages)
     reasons = sorted({reject[4] for reject in batch.rejects})
     return reasons, min(batch.auctions.rows, 4), min(batch.cards.rows, 3), len(batch.refused)
 
@@ -82,7 +79,8 @@ def _reading(
     except RefusedError:
         if whole:
             return Reading()
-        page = _without(page, [(start, stop) for _, _, start, stop, *_ in rejects])
+        spans = [(start, stop) for _, _, start, stop, reason, _ in rejects if reason != MENDED]
+        page = _without(page, spans)
     try:
         reading = reader.read(page, fetched_at=fetched_at)
     except RefusedError:
@@ -91,7 +89,8 @@ def _reading(
         return Reading()
     assert not whole, rejects
     places = [place for place in range(reading.items) if place not in reading.rows]
-    assert [item for _, item, *_ in rejects] == places
+    lost = [item for _, item, *_, reason, _ in rejects if reason != MENDED]
+    assert lost == places
     return reading
 
 
@@ -100,7 +99,7 @@ def _without(page: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
     for start, stop in reversed(spans):
         try:
             item = repaired(page[start:stop])
-            read_item(*parsed(item), observed_at=0)
+            read_item(parsed(item), observed_at=0)
         except RefusedError:
             page = page[:start] + b"null" + page[stop:]
         else:
@@ -128,6 +127,13 @@ def _compare(batch: Batch, readings: Sequence[Reading]) -> None:
     cards = list(_named(CARD_COLUMNS, batch.card_rows()))
     written = [canonical(spelled(card.pop("attributes").encode())) for card in cards]
     places = sorted(first.values())
+    changed = [
+        place
+        for place in places
+        if expected[place]["item"] in readings[expected[place]["page"]].mended
+    ]
+    kept = [(page, item) for page, item, *_, reason, _ in batch.rejects if reason == MENDED]
+    assert kept == [(expected[place]["page"], expected[place]["item"]) for place in changed]
     assert written == [definitions[place] for place in places]
     expected_cards = [
         {**columns[at], "version": keys[at][1], "first_seen": expected[at]["observed_at"]}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,62 +27,104 @@ class Spelled:
 
     members: list[tuple[str, Any]]
 
-    def get(self, *path: str) -> Any:
-        """The value at the end of the path, of each name the last one; None if there is none."""
-        found: Any = self
-        for name in path:
-            if not isinstance(found, Spelled):
-                return None
-            found = dict(found.members).get(name)
-        return found
+    def each(self, name: str, *path: str) -> Iterator[Any]:
+        """Every value at the end of the path, in the order in which they stand there."""
+        for found, value in self.members:
+            if found != name:
+                continue
+            if not path:
+                yield value
+            elif isinstance(value, Spelled):
+                yield from value.each(*path)
 
-    def without(self, name: str, *path: str) -> Spelled:
-        """The same with nothing in the list at the end of the path."""
-
-        def changed(value: Any) -> Any:
-            if path:
-                return value.without(*path) if isinstance(value, Spelled) else value
-            return [] if isinstance(value, list) else value
-
-        return Spelled([(n, changed(value) if n == name else value) for n, value in self.members])
+    def twice(self, names: Collection[str]) -> bool:
+        """Whether one of these names is there more than once."""
+        found = Counter(name for name, _ in self.members)
+        return any(found[name] > 1 for name in names)
 
 
 def spelled(text: bytes) -> Any:
-    """The tree of a text that orjson accepts."""
+    """The tree of a JSON text; what Python cannot follow to its depth is a `RecursionError`.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
     return _DECODER.decode(text.decode())
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=Spelled, parse_int=Number, parse_float=Number)
+def _no_json(word: str) -> Any:
+    raise ValueError(word)
 
 
-def twice(tree: Any) -> bool:
-    """Whether an object has a name more than once; what is inside its members does not count."""
-    return len({name for name, _ in tree.members}) < len(tree.members)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=Spelled, parse_int=Number, parse_float=Number, parse_constant=_no_json
+)
 
 
-def unkeepable(tree: Any, depth: int) -> Iterator[bool]:
-    """True for each thing that orjson takes and PostgreSQL, or the limits, would not."""
-    if isinstance(tree, Spelled | list):
-        if depth > _MAX_DEPTH:
-            yield True
-            return
-        for name, value in tree.members if isinstance(tree, Spelled) else enumerate(tree):
-            yield "\0" in str(name)
-            yield from unkeepable(value, depth + 1)
-    elif isinstance(tree, Number):
-        yield not _kept(tree.text)
-    else:
-        yield isinstance(tree, str) and "\0" in tree
+def values(tree: Any) -> Any:
+    """The tree as Python has JSON: of names that are there twice the last one; no float counts."""
+    match tree:
+        case Spelled():
+            return {name: values(value) for name, value in tree.members}
+        case list():
+            return [*map(values, tree)]
+        case Number(text):
+            short = re.fullmatch(r"-?\d{1,4000}", text)
+            if short:
+                return int(text)
+            whole = re.fullmatch(r"-?\d+", text)
+            return 2**80 if whole else 0.5 * bool(re.match(r"[-0.]*[1-9]", text))
+        case _:
+            return tree
+
+
+def mended(tree: Any, depth: int = 0) -> Any:
+    """The tree as PostgreSQL can hold it, by docs/DATA.md."""
+    if isinstance(tree, Spelled | list) and depth == _MAX_DEPTH:
+        return None
+    match tree:
+        case Spelled():
+            last = {mended(name): mended(value, depth + 1) for name, value in tree.members}
+            return Spelled([*last.items()])
+        case list():
+            return [mended(value, depth + 1) for value in tree]
+        case Number(text):
+            return tree if _kept(text) else text
+        case str():
+            return UNKEEPABLE.sub("\ufffd", tree)
+        case _:
+            return tree
+
+
+def unkeepable(tree: Any, depth: int = 0) -> bool:
+    """Whether PostgreSQL cannot hold the tree as it is."""
+    if isinstance(tree, Spelled | list) and depth == _MAX_DEPTH:
+        return True
+    match tree:
+        case Spelled():
+            names = [name for name, _ in tree.members]
+            return (
+                tree.twice({*names})
+                or any(map(UNKEEPABLE.search, names))
+                or any(unkeepable(value, depth + 1) for _, value in tree.members)
+            )
+        case list():
+            return any(unkeepable(value, depth + 1) for value in tree)
+        case Number(text):
+            return not _kept(text)
+        case _:
+            return isinstance(tree, str) and UNKEEPABLE.search(tree) is not None
+
+
+UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
+"""Characters that PostgreSQL has not."""
 
 
 def _kept(number: str) -> bool:
-    """Whether it is a 64-bit integer, or a float that is finite and not written absurdly."""
-    if len(number) > _MAX_DIGITS:
-        return False
-    if re.fullmatch(r"-?\d+", number):
-        return -(2**63) <= int(number) < 2**63
+    """Whether jsonb holds the number, by the limits of docs/DATA.md."""
     exponent = re.search(r"[eE](.*)", number)
-    return exponent is None or abs(int(exponent[1])) <= _MAX_EXPONENT
+    small = exponent is None or (len(exponent[1]) < 400 and abs(int(exponent[1])) <= _MAX_EXPONENT)
+    return small and len(number) <= _MAX_DIGITS
 
 
 def canonical(tree: Any) -> str:
@@ -97,10 +140,3 @@ def canonical(tree: Any) -> str:
             return str(int(text)) if re.fullmatch(r"-?\d+", text) else text
         case _:
             return json.dumps(tree)
-
-
-def repeats(tree: Any) -> bool:
-    """Whether an object anywhere in the tree has a name more than once."""
-    if isinstance(tree, Spelled):
-        return twice(tree) or any(repeats(value) for _, value in tree.members)
-    return isinstance(tree, list) and any(map(repeats, tree))

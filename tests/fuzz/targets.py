@@ -13,6 +13,8 @@ from zlib import crc32
 import zstandard
 from tests.fuzz import rows, seeds
 from tests.fuzz.mutate import Change, in_tree
+from tests.fuzz.reader import DATA, RefusedError, listed, parsed, repaired, says_nothing
+from tests.fuzz.spelled import Spelled, values
 
 from m26._native import Peek, peek
 from m26.auth.intake import read_credentials
@@ -90,20 +92,18 @@ def _is_market(reply: Reply, seen: Peek) -> bool:
     assert seen.success is not False
     assert seen.count or not seen.ui_error_code
     try:
-        document = json.loads(reply.body.decode("utf-8-sig"), strict=False)
-    except (ValueError, RecursionError):
-        return True  # bytes that Python refuses: damage inside one auction, or repaired
-    assert not isinstance(document.get("error"), dict)
-    assert document.get("success") is not False
-    value = document["responseInfo"]["value"]
-    details, data = value["details"], value.get("responseData")
-    assert isinstance(details, list)
+        tree = parsed(repaired(reply.body))
+        details = listed(tree)
+    except (RefusedError, RecursionError):
+        return True  # damage inside one auction, or deeper than Python follows
+    assert not any(isinstance(error, Spelled) for error in tree.each("error"))
+    assert False not in tree.each("success")
+    assert details is not None
     assert len(details) == seen.count
-    facts = data if isinstance(data, dict) else {}
-    code = facts.get("uiErrorCode")
-    assert details or not (type(code) is int and code)
-    for name, fact in facts.items():
-        assert not name.startswith("captcha") or fact in (None, "", 0), name
+    for data in tree.each(*DATA):
+        for name, fact in data.members if isinstance(data, Spelled) else ():
+            assert not name.startswith("captcha") or says_nothing(values(fact)), name
+            assert name != "uiErrorCode" or details or says_nothing(values(fact))
     return True
 
 

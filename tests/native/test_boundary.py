@@ -95,5 +95,11 @@ def test_misuse_raises(arguments: tuple[Any, Any, Any], error: type[Exception]) 
         native.normalize(pages, platforms=platforms, fetched_at=fetched_at)
 
 
+def test_times_are_given_for_every_page_or_for_none() -> None:
+    native = _native.Normalizer(per_copy=[], positions={})
+    with pytest.raises(ValueError, match="same length"):
+        native.normalize([b"{}"], platforms=["ps5"], fetched_at=[0], times=[])
+
+
 def test_it_was_built_for_release() -> None:
     assert _native.RELEASE

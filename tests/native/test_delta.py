@@ -43,7 +43,7 @@ def test_states_become_committed_by_accept_and_commit() -> None:
     delta = derive(states, batch, head=5)
     assert (delta.events.rows, delta.listed.rows, delta.rewritten.rows) == (2, 2, 0)
     assert delta.sightings.rows == 2
-    assert delta.pages == [(0, 2, 2, 0, 2, 0, 0, 2), (1, 1, 0, 0, 0, 0, 0, 0)]
+    assert delta.pages == [(0, 2, 2, 0, 0, 2, 0, 0, 2), (1, 1, 0, 0, 0, 0, 0, 0, 0)]
     states.accept(delta)
     assert (len(states), states.unheld(batch, 1, 3)) == (0, [])
     states.abort()
@@ -61,16 +61,37 @@ def test_states_are_learned_from_tuples() -> None:
     states.learn([held(batch, confidence=1.0)])
     assert derive(states, batch).events.rows == 0
     states.learn([held(batch, confidence=math.nextafter(0.8, 1))])
-    assert derive(states, batch).pages[0][6:] == (1, 1)
+    assert derive(states, batch).pages[0][7:] == (1, 1)
     states.learn([held(batch, confidence=0.8, was_active=False)])
-    assert derive(states, batch).pages[0][6:] == (0, 0)
+    assert derive(states, batch).pages[0][7:] == (0, 0)
     states.learn([held(batch, newest=MICROS + 1)])
-    assert derive(states, batch).pages == []
+    late = derive(states, batch)
+    assert (late.pages, late.wanted) == ([], [("ps5", 1)])
     for misfit in (held(batch)[:-1], held(batch, bids="1"), held(batch, platform=None)):
         with pytest.raises((TypeError, ValueError)):
             states.learn([misfit])
     with pytest.raises(OverflowError):
         states.learn([held(batch, current_bid=2**63)])
+
+
+def test_late_rows_are_told_beside_the_events_of_their_auction() -> None:
+    states, batch = States(), read(body(auction(1, bid=300, bids=1), at=T0 + 5))
+    states.learn([held(batch, newest=MICROS + 60_000_000)])
+    first = ("ps5", 1, 8, MICROS + 9_000_000, "active", 5000, 300, 350, 1, MICROS, None)
+    rest = {"head": 9, "part": PART, "positions": [0]}
+    delta = states.derive(batch, 0, 1, events=[first], **rest)
+    assert (delta.wanted, delta.sooner) == ([], [(8, MICROS + 5_000_000)])
+    assert delta.first_seen == [("ps5", 1, MICROS + 5_000_000)]
+    assert (delta.again, delta.events.rows) == ([], 0)
+
+    before = ("ps5", 1, 8, MICROS, "active", 5000, 100, 100, 0, MICROS, 100)
+    delta = states.derive(batch, 0, 1, events=[before], **rest)
+    assert (delta.events.rows, delta.sooner) == (1, [])
+    assert delta.again == [(11, 8, MICROS + 60_000_000)]
+    assert delta.pages == [(0, 1, 0, 0, 1, 0, 1, 0, 2)]
+    for misfit in (before[:-1], (*before[:8], "0", *before[9:])):
+        with pytest.raises((TypeError, ValueError)):
+            states.derive(batch, 0, 1, events=[misfit], **rest)
 
 
 def test_misuse_raises() -> None:

@@ -20,7 +20,11 @@ pytestmark = pytest.mark.anyio
 EDGES = [
     "9223372036854775807",
     "-9223372036854775808",
+    "18446744073709551615",
+    "-" + "9" * 999,
     "1e308",
+    "-1e400",
+    "1e400",
     "-1.7976931348623157e308",
     "4.9e-324",
     "1e-400",
@@ -32,21 +36,22 @@ EDGES = [
     r'"\ufffe\uffff\ud83d\ude00\udbff\udfff"',
     r'"\b\f\n\r\t\/\\\""',
     '"' + "é" * 40_000 + '"',
-    "[" * 57 + "]" * 57,
+    "[" * 63 + "]" * 63,
     '{"a":' * 50 + "1" + "}" * 50,
     "{" + ",".join(f'"k{n}":{n}' for n in range(2_000)) + "}",
     '{"":""}',
 ]
-# Accepted by a JSON parser here or there, refused by jsonb: these must not come through.
-POISON = [
-    "1e-20000",
-    "0e-99999",
-    "0e99999999999999999999",
-    "0." + "0" * 17_000 + "1",
-    r'"\u0000"',
-    r'"\ud800"',
-    r'{"\u0000":1}',
-]
+# JSON that jsonb refuses, and what stands in its place.
+POISON: dict[str, Any] = {
+    "1e-20000": "1e-20000",
+    "0e-99999": "0e-99999",
+    "1e200000": "1e200000",
+    "0e99999999999999999999": "0e99999999999999999999",
+    "0." + "0" * 17_000 + "1": "0." + "0" * 17_000 + "1",
+    r'"a\u0000b"': "a\ufffdb",
+    r'"\ud800"': "\ufffd",
+    r'{"\u0000":1}': {"\ufffd": 1},
+}
 
 
 exactly = partial(json.loads, parse_int=Decimal, parse_float=Decimal)
@@ -77,11 +82,17 @@ async def test_values_at_the_edge_are_stored_and_mean_the_same(database: str) ->
         assert exactly(row["attributes"])["novelty"] == exactly(edge), edge[:60]
 
 
-async def test_values_that_jsonb_refuses_are_rejects(database: str) -> None:
+async def test_values_that_jsonb_refuses_cost_neither_auction_nor_card(database: str) -> None:
     batch = normalized("1", *POISON, "2")
-    assert [reject[1] for reject in batch.rejects] == list(range(1, len(POISON) + 1))
+    kept = [(reject[1], reject[4]) for reject in batch.rejects]
+    assert kept == [(place, "card_mended") for place in range(1, len(POISON) + 1)]
+    assert batch.auctions.rows == len(POISON) + 2
     async with staged(database) as connection:
         await connection.copy_to_table("cards", source=batch.cards, format="binary")
+        rows = await connection.fetch("SELECT name, attributes FROM cards ORDER BY card_id")
+        assert {row["name"] for row in rows} == {"Drew Sanders"}
+        stored = [json.loads(row["attributes"])["novelty"] for row in rows]
+        assert stored == [1, *POISON.values(), 2]
         for poison in POISON:
             statement = "SELECT $1::text::jsonb"
             with pytest.raises(asyncpg.DataError):

@@ -30,7 +30,12 @@ class Explained:
 
 
 def explain(observations: Sequence[Seen], events: Sequence[Event]) -> Explained | None:
-    """Match one auction's history against what was served of it, in order; None if it cannot be."""
+    """Match one auction's history against what was served of it, in order; None if it cannot be.
+
+    Args:
+        observations: what was served.
+        events: without those that came late; they may be dated sooner than they were stored.
+    """
     layers: list[dict[_Node, list[tuple[_Node, bool]]]] = []
     nodes: set[_Node] = {(None, 0)}
     for seen in observations:
@@ -64,6 +69,11 @@ def _moves(node: _Node, seen: Seen, events: Sequence[Event]) -> list[tuple[_Node
     after, event = step(memory, seen)
     if event is None:
         moves.append(((after, count), True))
-    elif count < len(events) and event == events[count]:
+    elif count < len(events) and _is(event, events[count]):
         moves.append(((after, count + 1), True))
     return moves
+
+
+def _is(made: Event, event: Event) -> bool:
+    sooner = min(made.observed_at, event.observed_at)
+    return event == made._replace(observed_at=sooner)

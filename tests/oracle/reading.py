@@ -19,7 +19,7 @@ from m26.sim.records import Served
 
 Key = tuple[str, int]
 STREAM = "m26:events"
-_STATE = Event._fields[1:]
+_STATE = Event._fields[1:-1]
 _TIMES = frozenset({"observed_at", "posted_at", "expires_at", "acquired_at", "first_seen"})
 
 
@@ -182,7 +182,7 @@ def _micros(column: str) -> str:
 
 
 def _event(row: Any, kind: str) -> Event:
-    event = Event(kind, *(row[name] for name in _STATE))
+    event = Event(kind, *(row[name] for name in _STATE), late=row.get("late", False))
     if event.confidence is None:
         return event
     return event._replace(confidence=round(event.confidence, 6))  # the column is single precision
@@ -197,6 +197,7 @@ def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:
         owed=served.request in owed,
         at=served.response_time,
         platform=served.platform,
+        account=served.account,
         auction_id=listing.auction_id,
         card_id=listing.card_id,
         card_instance_id=listing.instance_id,

@@ -6,14 +6,16 @@ time, where the product folds a whole batch at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import NamedTuple
 
 SECOND = 1_000_000
 """Times are microseconds since 1970."""
 _MOVED = 5 * SECOND
 """An end that moved by no more than this counts as the same."""
+OUTCOME = ("outcome", "outcome_via", "evidence", "confidence", "final_price")
 _CLOCKS = 5 * SECOND
 """Seen ended no more than this before its time, an auction may have run its full time."""
 
@@ -27,7 +29,7 @@ class Seen:
     owed: bool
     """The client has asked again since: it must have kept this reply."""
     at: int
-    """The server's clock in the reply."""
+    """The server's clock in the reply; never before that of the reply before (`in_order`)."""
     platform: str
     auction_id: int
     card_id: int
@@ -43,6 +45,15 @@ class Seen:
     median_price: int
     min_price: int
     max_price: int
+    behind: int = 0
+    """By how much `at` was set forward."""
+    account: str = ""
+    """Who asked; one request of an account is in flight at a time."""
+
+    @property
+    def told(self) -> int:
+        """What the reply's time left counts from."""
+        return self.at - self.behind
 
     @property
     def key(self) -> tuple[str, int]:
@@ -85,11 +96,17 @@ class Event(NamedTuple):
     evidence: str | None
     confidence: float | None
     final_price: int | None
+    late: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
         """Which auction it is."""
         return self.platform, self.auction_id
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """As that of an observation."""
+        return self.status, self.buyout_price, self.current_bid, self.next_bid, self.bids
 
 
 class Memory(NamedTuple):
@@ -108,11 +125,11 @@ class Memory(NamedTuple):
 def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
     """The next observation of one auction: what is known then, and the event that it is, if any."""
     if memory is not None and seen.at < memory.newest:
-        return memory, None  # late: older than something that was seen already
+        return memory, None  # late: no state of the auction
     start = memory.start_price if memory else None
     if seen.bids == 0 and seen.current_bid == seen.next_bid:
         start = seen.current_bid
-    expires = seen.at + seen.seconds_remaining * SECOND
+    expires = seen.told + seen.seconds_remaining * SECOND
     change = _kind(memory, seen)
     if memory is not None and (seen.status != "active" or not seen.seconds_remaining):
         expires = memory.expires_at  # an ended auction does not say any more when it was to end
@@ -161,15 +178,67 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
     )
 
 
+def in_order(observations: Iterable[Seen]) -> list[Seen]:
+    """What the replies of one part and platform showed, none sooner than the reply before."""
+    dated: list[Seen] = []
+    newest = 0
+    for _, reply in groupby(observations, key=lambda seen: seen.request):
+        shown = list(reply)
+        behind = newest + 1 - shown[0].at if shown[0].at < newest else 0
+        dated += [replace(seen, at=seen.at + behind, behind=behind) for seen in shown]
+        newest = dated[-1].at
+    return dated
+
+
 def fold(observations: Iterable[Seen]) -> list[Event]:
     """The history of observations of any auctions, all of which were kept, in their order."""
     memories: dict[tuple[str, int], Memory] = {}
-    events = []
+    events: list[Event] = []
     for seen in observations:
-        memories[seen.key], event = step(memories.get(seen.key), seen)
+        memory = memories.get(seen.key)
+        if memory is not None and seen.at < memory.newest:
+            _tell_late(events, seen, memory)
+            continue
+        memories[seen.key], event = step(memory, seen)
         if event is not None:
             events.append(event)
     return events
+
+
+def by_time(events: Sequence[Event]) -> list[int]:
+    """Places of events in the order of time; of equal times, that of their numbers."""
+    return sorted(range(len(events)), key=lambda n: events[n].observed_at)
+
+
+def _tell_late(events: list[Event], seen: Seen, memory: Memory) -> None:
+    """An observation older than the newest one: what it adds to the history."""
+    line = [n for n in by_time(events) if events[n].key == seen.key]
+    earlier = [n for n in line if events[n].observed_at <= seen.at]
+    after = line[len(earlier)] if len(earlier) < len(line) else None
+    before = events[earlier[-1]] if earlier else None
+    if before is not None and before.identity == seen.identity:
+        return
+    if after is not None and events[after].identity == seen.identity:
+        if before is None or before.observed_at < seen.at or earlier[-1] < after:
+            events[after] = events[after]._replace(observed_at=seen.at)
+        return
+    context = before and memory._replace(
+        identity=before.identity,
+        bids=before.bids,
+        current_bid=before.current_bid,
+        start_price=before.start_price,
+        expires_at=before.expires_at,
+        newest=seen.at,
+        confidence=2.0,  # more certain than anything: a late sight gives no outcome
+    )
+    _, event = step(context, seen)
+    if event is not None:
+        nothing = dict.fromkeys(OUTCOME)
+        kind = event.kind if before else "listed"
+        events.append(event._replace(kind=kind, late=True, **nothing))
+        if before is not None and after is None:  # it is the current state, and was seen since
+            again = before._replace(kind="changed", observed_at=memory.newest, late=True)
+            events.append(again._replace(**nothing))
 
 
 def _kind(memory: Memory | None, seen: Seen) -> str | None:
@@ -202,7 +271,7 @@ def _outcome(seen: Seen, expires: int, *, was_active: bool) -> _Said | None:
             said = _Said("unknown", 0.0)  # nor is it known when it was to end
         case "ended" if ask is None:
             said = _Said("sold", 1.0, "bid", bid)
-        case "ended" if expires - seen.at > _CLOCKS:
+        case "ended" if expires - seen.told > _CLOCKS:
             said = _Said("sold", 0.98, "buyout", ask)
         case "ended" if not seen.bids:
             said = _Said("unknown", 0.0)  # bought out or expired: the reply does not say which

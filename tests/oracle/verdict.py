@@ -14,12 +14,11 @@ from typing import Any
 import orjson
 from tests.oracle.matching import Explained, explain
 from tests.oracle.reading import History, Key, Offer
-from tests.oracle.rules import SECOND, Event, Seen, fold
+from tests.oracle.rules import OUTCOME, SECOND, Event, Seen, fold
 
 _SHOWN = 5
 _MOVED = 5 * SECOND
 """An end that moved by no more than this is no reason to write a row again."""
-_OUTCOME = ("outcome", "outcome_via", "evidence", "confidence", "final_price")
 
 
 @dataclass(slots=True)
@@ -57,13 +56,14 @@ def judge_history(observations: Sequence[Seen], history: History) -> Verdict:
         stored[event.key].append(event)
     ways: dict[Key, Explained] = {}
     for key in served.keys() | stored.keys():
-        way = explain(served[key], stored[key])
+        way = explain(served[key], _on_time(stored[key]))
         if way is not None:
             ways[key] = way
         else:
             _differ(served[key], stored[key], verdict)
+    _check_dates(served, stored, verdict)
     if len(ways) == len(served.keys() | stored.keys()):
-        _check_order(history, ways, verdict)
+        _check_order(history, observations, ways, verdict)
         _check_pages(observations, ways, verdict)
         _check_rows(history, stored, served, ways, verdict)
     if history.orphans or history.versions > 1:
@@ -107,8 +107,10 @@ def judge_stream(history: History, *, from_first: bool = True) -> Verdict:
     if from_first and first != 1:
         verdict.problems.append(f"the stream begins at {first}")
     rows = {(f"{seq}-0", data) for seq, data in history.documents if seq >= first}
-    verdict.missing = sorted(rows - set(history.stream))
-    verdict.extra = sorted(set(history.stream) - rows)
+    missing, extra = rows - set(history.stream), set(history.stream) - rows
+    sooner = _dated_sooner(dict(extra), dict(missing))
+    verdict.missing = sorted(row for row in missing if row[0] not in sooner)
+    verdict.extra = sorted(entry for entry in extra if entry[0] not in sooner)
     spelled = {seq: _document(seq, event) for seq, event in history.events}
     for seq, data in history.documents:
         document = orjson.loads(data)
@@ -116,6 +118,24 @@ def judge_stream(history: History, *, from_first: bool = True) -> Verdict:
         if document != spelled.get(seq):
             verdict.problems.append(f"the JSON of event {seq} is not its row: {document}")
     return verdict
+
+
+def _dated_sooner(entries: dict[str, bytes], rows: dict[str, bytes]) -> set[str]:
+    """Entries that are their rows but for the date: a state was seen before it was published."""
+
+    def split(document: bytes) -> tuple[datetime, Any]:
+        event = orjson.loads(document)
+        return datetime.fromisoformat(event.pop("observed_at")), event
+
+    both = {
+        entry_id: (split(entries[entry_id]), split(rows[entry_id]))
+        for entry_id in entries.keys() & rows.keys()
+    }
+    return {
+        entry_id
+        for entry_id, (entry, row) in both.items()
+        if entry[1] == row[1] and row[0] < entry[0]
+    }
 
 
 def _check_numbers(history: History, verdict: Verdict) -> None:
@@ -138,18 +158,36 @@ def _differ(served: list[Seen], stored: list[Event], verdict: Verdict) -> None:
         verdict.problems.append(f"events in an impossible order: {stored}")
 
 
-def _check_order(history: History, ways: dict[Key, Explained], verdict: Verdict) -> None:
-    """Commit order is request order: going through seq, each event's place is a later one."""
+def _on_time(events: Iterable[Event]) -> list[Event]:
+    return [event for event in events if not event.late]
+
+
+def _check_dates(
+    served: dict[Key, list[Seen]], stored: dict[Key, list[Event]], verdict: Verdict
+) -> None:
+    """Whatever came late: someone saw the state of each event at its time."""
+    for key, events in stored.items():
+        shown = {(seen.at, seen.identity) for seen in served[key]}
+        verdict.extra += [e for e in events if (e.observed_at, e.identity) not in shown]
+
+
+def _check_order(
+    history: History, observations: Iterable[Seen], ways: dict[Key, Explained], verdict: Verdict
+) -> None:
+    """Commit order is an account's request order: going through seq, each event is a later one."""
     nth: Counter[Key] = Counter()
-    last = (-1, -1)
+    account = {seen.request: seen.account for seen in observations}
+    last = dict.fromkeys(account.values(), (-1, -1))
     for seq, event in history.events:
+        if event.late:
+            continue  # it was overtaken
         places = ways[event.key].places[nth[event.key]]
         nth[event.key] += 1
-        later = [place for place in places if place > last]
+        later = [place for place in places if place > last[account[place[0]]]]
         if not later:
             verdict.problems.append(f"event {seq} stands behind a later one: {event}")
             return
-        last = min(later)
+        last[account[min(later)[0]]] = min(later)
 
 
 def _check_pages(
@@ -178,20 +216,22 @@ def _check_rows(
     verdict.problems += [f"no current state of {key}" for key in expected - history.auctions.keys()]
     verdict.problems += [f"a state without event: {k}" for k in history.auctions.keys() - expected]
     for key in expected & history.auctions.keys():
-        row, events = history.auctions[key], stored[key]
+        row, events = history.auctions[key], _on_time(stored[key])
         closed = next((e for e in reversed(events) if e.kind == "closed"), None)
-        outcome = {name: getattr(closed, name) if closed else None for name in _OUTCOME}
-        ends = min(closed.observed_at, closed.expires_at) if closed else None
+        outcome = {name: getattr(closed, name) if closed else None for name in OUTCOME}
+        shown = [s.at for s in served[key] if closed and s.identity == closed.identity]
+        ends = {min(at, closed.expires_at) for at in shown} if closed else {None}
         loose = {"observed_at": 0, "expires_at": 0}
         facts = (
             (row.state._replace(**loose), events[-1]._replace(kind="", **loose, **outcome)),
-            (row.first_seen, events[0].observed_at),
+            (row.first_seen, min(event.observed_at for event in stored[key])),
             (row.acquired_at, served[key][0].acquired_at),
-            (row.closed_at, ends),
         )
         for found, wanted in facts:
             if found != wanted:
                 verdict.problems.append(f"state of {key} is {found}, not {wanted}")
+        if row.closed_at not in ends:
+            verdict.problems.append(f"{key} was over at {row.closed_at}, not {ends}")
         if not events[-1].observed_at <= row.state.observed_at <= row.last_seen:
             verdict.problems.append(f"state of {key} is of {row.state.observed_at}")
         if not any(

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
 from tests.oracle import reading
-from tests.oracle.rules import SECOND, Seen, fold
+from tests.oracle.rules import SECOND, Seen, fold, in_order
 from tests.oracle.verdict import judge_history
 from tests.support import servers, wire
 
 from m26.embedded.postgres import Postgres
-from m26.models import Record
+from m26.models import Page, Record
 from m26.normalizer import Normalizer
+from m26.servertime import Dating
 from m26.store.database import Store, opened
 from m26.store.load import Loader
 from m26.upstream.profile import Profile
@@ -70,7 +72,7 @@ def _pages(rng: random.Random) -> Iterator[list[Seen]]:
         yield [_observe(rng, id_, request, item, served_at) for item, id_ in enumerate(ids)]
 
 
-def _record(pos: int, page: list[Seen]) -> Record:
+def _page(page: list[Seen]) -> Page:
     auctions = (
         wire.auction(
             seen.auction_id,
@@ -83,7 +85,7 @@ def _record(pos: int, page: list[Seen]) -> Record:
         )
         for seen in page
     )
-    return Record(pos, wire.page(wire.body(*auctions, at=page[0].at / SECOND)))
+    return wire.page(wire.body(*auctions, at=page[0].at / SECOND))
 
 
 def _loader(store: Store, rng: random.Random) -> Loader:
@@ -92,16 +94,34 @@ def _loader(store: Store, rng: random.Random) -> Loader:
     return Loader(store, normalizer, kept=rng.choice((1, 3, 100)), far=rng.random() < 0.5)
 
 
-async def _store(dsn: str, records: list[Record], rng: random.Random) -> reading.History:
-    """Batches of any size, by processes that take turns and start anew now and then."""
+Batch = tuple[str, int, list[list[Seen]]]
+"""A journal, the position of the first page in it, and pages."""
+
+
+def _batches(rng: random.Random, pages: list[list[Seen]]) -> Iterator[Batch]:
+    """Batches of any size, of one or two journals that are stored in any order."""
+    journals: dict[str, list[list[Seen]]] = {name: [] for name in rng.choice(("a", "ab"))}
+    for page in pages:
+        journals[rng.choice(sorted(journals))].append(page)
+    done = dict.fromkeys(journals, 0)
+    while waiting := [name for name, kept in journals.items() if done[name] < len(kept)]:
+        name = rng.choice(waiting)
+        start = done[name]
+        done[name] = rng.randint(start + 1, len(journals[name]))
+        yield name, start, journals[name][start : done[name]]
+
+
+async def _store(dsn: str, batches: list[Batch], rng: random.Random) -> reading.History:
+    """By processes that take turns and start anew now and then."""
     async with opened(dsn) as store:
         await store.migrate()
         loaders = [_loader(store, rng) for _ in range(rng.choice((1, 2)))]
-        while records:
-            size = rng.randint(1, len(records))
+        dated = {"a": Dating(), "b": Dating()}  # as pages are when they are received
+        for journal, start, pages in batches:
             turn = rng.randrange(len(loaders))
-            await loaders[turn].store("journal", records[:size])
-            records = records[size:]
+            given = map(dated[journal], map(_page, pages))
+            records = [Record(pos, page) for pos, page in enumerate(given, start)]
+            await loaders[turn].store(journal, records)
             if rng.random() < 0.3:
                 await store.fold_sightings()
             if rng.random() < 0.2:
@@ -122,11 +142,15 @@ def test_the_history_of_any_observations_is_that_of_the_rules(
     dsn: str, seed: int, case: int
 ) -> None:
     rng = random.Random(f"{seed}/{case}")
-    pages = list(_pages(rng))
-    records = [_record(pos, page) for pos, page in enumerate(pages)]
-    history = asyncio.run(_store(dsn, records, rng))
+    batches = list(_batches(rng, list(_pages(rng))))
+    history = asyncio.run(_store(dsn, batches, rng))
 
-    seen = [one for page in pages for one in page]
+    shown: dict[str, list[Seen]] = {"a": [], "b": []}
+    stored = ((name, page) for name, _, pages in batches for page in pages)
+    for request, (name, page) in enumerate(stored):
+        shown[name] += [replace(one, request=request) for one in page]
+    dated = (one for part in shown.values() for one in in_order(part))
+    seen = sorted(dated, key=lambda one: one.place)
     assert [event for _, event in history.events] == fold(seen)
     verdict = judge_history(seen, history)
     assert verdict, str(verdict)

@@ -1,9 +1,8 @@
-"""Rows in Rust equal what orjson and plain dict access give; what only Rust refuses is listed."""
+"""Rows in Rust equal what orjson and plain dict access give; what only one refuses is listed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -19,8 +18,6 @@ RULES = Profile.load("madden26").card
 PLAUSIBLE = range(946_684_800, 4_102_444_800)
 OBSERVED = T0 * 1_000_000
 PRICES = ("buyoutPrice", "medianAuctionPrice", "minListingPrice", "maxListingPrice")
-ONLY_OURS = {"nul", "number_range", "too_deep", "duplicate_key"}
-"""What orjson takes for JSON and PostgreSQL could not keep, or that lies."""
 
 quick = settings(
     max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -32,12 +29,9 @@ class UnusableError(Exception):
 
 
 def integer(item: dict[str, Any], name: str, *, least: int = 0) -> int | None:
+    """What a bigint column holds; None for anything else."""
     value = item.get(name)
-    if value is None:
-        return None
-    if type(value) is not int or not least <= value < 2**63:
-        raise UnusableError(name)
-    return value
+    return value if type(value) is int and least <= value < 2**63 else None
 
 
 def required(item: dict[str, Any], name: str, *, least: int = 0) -> int:
@@ -48,22 +42,21 @@ def required(item: dict[str, Any], name: str, *, least: int = 0) -> int:
 
 
 def of_the_copy(seen: dict[str, Any], name: str) -> int | None:
-    value = seen.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float | None):
-        raise UnusableError(name)
-    return value if isinstance(value, int) else None
+    return integer(seen, name, least=-(2**63))
 
 
 def reference(item: Any) -> dict[str, Any]:
     """The columns of an auction that need no hash."""
-    if not isinstance(item, dict) or any(unkeepable(item)):
+    if not isinstance(item, dict):
         raise UnusableError("item")
     seen, status = item.get("card"), item.get("auctionStatus")
-    if not isinstance(seen, dict) or not isinstance(status, str):
+    if not isinstance(seen, dict) or not isinstance(status, str) or "\0" in status:
         raise UnusableError("card, auctionStatus")
     status = status.removeprefix("AUCTIONSTATUS_").lower()
     if not 0 < len(status.encode()) <= 64:
         raise UnusableError("auctionStatus")
+    if type(item.get("buyoutPrice")) not in (int, type(None)):
+        raise UnusableError("buyoutPrice")
     prices = {name: integer(item, name) for name in PRICES}
     bids, posted = required(item, "numberOfBids"), required(item, "postingTime")
     current, following = required(item, "currentBid"), required(item, "nextBid")
@@ -93,7 +86,7 @@ def reference(item: Any) -> dict[str, Any]:
 
 
 def definition(seen: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in seen.items() if name not in RULES.per_copy}
+    kept = held({name: value for name, value in seen.items() if name not in RULES.per_copy})
     same = canonical(kept.get("cardData")) == canonical(kept.get("staticCardData"))
     if same and "cardData" in kept:
         kept.pop("staticCardData", None)
@@ -104,13 +97,13 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def unkeepable(value: Any) -> Iterator[bool]:
+def held(value: Any) -> Any:
+    """The value as PostgreSQL can hold it."""
     if isinstance(value, dict):
-        yield from (found for pair in value.items() for part in pair for found in unkeepable(part))
-    elif isinstance(value, list):
-        yield from (found for part in value for found in unkeepable(part))
-    else:
-        yield "\0" in value if isinstance(value, str) else type(value) is int and value >= 2**63
+        return {held(name): held(inside) for name, inside in value.items()}
+    if isinstance(value, list):
+        return [held(inside) for inside in value]
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def read(*pages: bytes) -> Batch:
@@ -179,7 +172,7 @@ def test_rows_equal_those_of_orjson_and_dict_access(listed: list[Any], indent: i
     batch = read(page, page)
     names = [name for name, _ in AUCTION_COLUMNS]
     rows = [dict(zip(names, row, strict=True)) for row in batch.rows()]
-    assert [reject[:2] for reject in batch.rejects] == [
+    assert [reject[:2] for reject in batch.rejects if reject[4] != "card_mended"] == [
         (number, place)
         for number in range(2)
         for place in range(len(details))
@@ -203,7 +196,7 @@ def test_rows_equal_those_of_orjson_and_dict_access(listed: list[Any], indent: i
 
 @quick
 @given(value=values, data=st.data())
-def test_what_orjson_accepts_and_we_reject_is_of_the_known_kinds(
+def test_what_orjson_accepts_costs_no_row_in_a_member_that_is_no_column(
     value: Any, data: st.DataObject
 ) -> None:
     text = bytearray(json.dumps(value, ensure_ascii=False).encode())
@@ -239,8 +232,9 @@ def test_what_orjson_accepts_and_we_reject_is_of_the_known_kinds(
         orjson.loads(page)
     except orjson.JSONDecodeError:
         repaired = any(kind == "control_bytes" for _, kind, *_ in batch.drift)
-        assert reasons or repaired
+        taken = any(word in text for word in (b"1e400", b"\\ud800"))
+        assert reasons or repaired or taken
     else:
-        assert reasons <= ONLY_OURS
-        assert len(batch.rows()) + len(batch.rejects) == 3
+        assert reasons <= {"card_mended"}
+        assert len(batch.rows()) == 3
     assert _native.peek(page).kind == ("malformed" if len(batch.rows()) == 0 else "search")

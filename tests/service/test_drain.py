@@ -2,57 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import anyio
-import asyncpg
 import pytest
-from tests.support.wire import T0, auction, body, page
+from tests.support.draining import RULES, draining
 
 from m26 import Batch
-from m26.journal import Journal
 from m26.models import Page
 from m26.normalizer import Normalizer
-from m26.status.conditions import State, Status
-from m26.status.metrics import Metrics
-from m26.status.telemetry import Telemetry
-from m26.store.database import opened
-from m26.store.drain import Drain
-from m26.upstream.profile import Profile
-from m26.wake import Wake
+from m26.status.conditions import State
 
 pytestmark = pytest.mark.anyio
-RULES = Profile.load("madden26").card
-
-
-@dataclass
-class Draining:
-    drain: Drain
-    journal: Journal
-    status: Status
-    metrics: Metrics
-    wake: Wake
-    database: asyncpg.Connection[Any]
-    start: Callable[[], None]
-    """Begins to store; called already, unless asked otherwise."""
-
-    def append(self, *numbers: int) -> None:
-        for number in numbers:
-            self.journal.append(page(body(auction(number), at=T0 + number)))
-        self.wake.set()
-
-    async def count(self) -> int:
-        return int(await self.database.fetchval("SELECT count(*) FROM m26.auction_event"))
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        with anyio.fail_after(20):
-            while not condition():
-                await anyio.sleep(0.01)
 
 
 class Watched(Normalizer):
@@ -66,40 +27,6 @@ class Watched(Normalizer):
         batch = await super().normalize(pages)
         self.batches.append(len(pages))
         return batch
-
-
-@asynccontextmanager
-async def draining(
-    dsn: str,
-    folder: Path,
-    *,
-    normalizer: Callable[[], Normalizer] = lambda: Normalizer(RULES),
-    at_once: bool = True,
-    silence: float = 3,
-) -> AsyncIterator[Draining]:
-    status, metrics, wake = Status(), Metrics(), Wake()
-    journal = Journal.open(folder, keep_bytes=1 << 30, reserve_bytes=0)
-    async with opened(dsn) as store:
-        await store.migrate()
-        drain = Drain(
-            journal,
-            store,
-            normalizer=normalizer,
-            wake=wake,
-            committed=lambda: None,
-            telemetry=Telemetry(status, metrics),
-            silence=silence,
-        )
-        await drain.open()
-        connection = await asyncpg.connect(dsn)
-        async with anyio.create_task_group() as group:
-            start = partial(group.start_soon, drain.run)
-            if at_once:
-                start()
-            yield Draining(drain, journal, status, metrics, wake, connection, start)
-            drain.finish()
-        await connection.close()
-    journal.close()
 
 
 async def test_what_is_journaled_is_stored_and_counted(database: str, tmp_path: Path) -> None:
@@ -139,7 +66,9 @@ async def test_what_was_read_ahead_is_dropped_when_the_cursor_has_moved(
             made.start()
             await made.until(lambda: watched.batches == [64, 6])
             await made.database.execute(
-                "INSERT INTO m26.ingest_cursor (part, pos) VALUES ($1, 5)", made.journal.id
+                "INSERT INTO m26.ingest_cursor (part, pos, checksum) VALUES ($1, 5, $2)",
+                made.journal.id,
+                made.journal.checksum(5),
             )
         await made.until(lambda: made.drain.pos == 70)
 
@@ -151,7 +80,8 @@ async def test_a_new_process_goes_on_where_the_last_one_was(database: str, tmp_p
     async with draining(database, tmp_path) as made:
         made.append(1, 2)
         await made.until(lambda: made.drain.pos == 2)
-        await made.database.execute("UPDATE m26.ingest_cursor SET pos = 1")
+        older = made.journal.checksum(1)  # the database is set back to where it stood at 1
+        await made.database.execute("UPDATE m26.ingest_cursor SET pos = 1, checksum = $1", older)
         await made.database.execute("DELETE FROM m26.auction_event WHERE seq = 2")
         await made.database.execute("DELETE FROM m26.auction WHERE auction_id = 2")
         await made.database.execute("UPDATE m26.stream_head SET seq = 1")
@@ -204,7 +134,9 @@ async def test_a_hole_before_the_first_record_and_one_where_reading_begins_are_o
         made.journal.skip_to(400)
         made.append(2)
         await made.database.execute(
-            "INSERT INTO m26.ingest_cursor (part, pos) VALUES ($1, 300)", made.journal.id
+            "INSERT INTO m26.ingest_cursor (part, pos, writer) VALUES ($1, 300, $2)",
+            made.journal.id,
+            made.journal.trail.writer.token,
         )
         made.drain.pos = 100
         made.start()

@@ -130,6 +130,27 @@ async def test_a_group_is_made_once_there_is_a_stream_and_events_are_counted(sid
     assert side.known() == (40, {"listed": 30, "bid": 10})
 
 
+async def test_an_event_that_was_seen_sooner_than_it_was_published_is_the_known_one(
+    side: Side,
+) -> None:
+    with side.consumer():
+        await side.reaches(await side.happens(1, part="late"))
+        await side.reaches(await side.happens(2, 3, bids=1))
+        await side.acknowledged()
+    with closing(sqlite3.connect(side.file)) as db, db:
+        db.execute("UPDATE counted SET events = events + 100")  # to tell whether it begins anew
+    async with side.collector() as store:
+        late = records(body(auction(3, bid=150, bids=1), at=T0 - 60), start=1)
+        stored = await Loader(store, Normalizer(RULES)).store("late", late)
+    assert (stored.late, stored.seq) == (0, 3)
+    head = await side.happens(4)
+    with side.consumer():
+        await until(lambda: side.known()[0] == head)
+        await side.acknowledged()
+
+    assert side.known() == (4, {"listed": 104})
+
+
 async def test_entries_that_were_never_acknowledged_are_read_again_after_a_restart(
     side: Side,
 ) -> None:

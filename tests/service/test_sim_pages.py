@@ -27,6 +27,8 @@ LOOK_ALIKES = [
     {"fault": "captcha", "member": "captchaUrl", "value": None},
     {"fault": "captcha", "member": "captchaGuid", "value": ""},
     {"fault": "captcha", "member": "captchaTimeout", "value": 0},
+    {"fault": "captcha", "member": "captchaTimeout", "value": False},
+    {"fault": "captcha", "member": "captchaKey", "value": "0"},
     {"fault": "captcha", "absent": True},
     {"fault": "truncated"},
     {"fault": "ui_warning"},
@@ -80,6 +82,21 @@ def test_poison_costs_one_auction_and_its_neighbours_are_served(
 def _ordinary(auction: dict[str, Any]) -> bool:
     numbers = [auction["auctionId"], auction["buyoutPrice"]]
     return all(number < 2**63 and math.isfinite(number) for number in numbers)
+
+
+def test_odd_members_are_legal_json_and_the_page_counts_as_served(
+    sim: Simulator, client: Client
+) -> None:
+    truth = ids(client.details())
+    sim.control(fault="odd_members", next=1)
+    body = client.process().content
+    page = json.loads(body)["responseInfo"]["value"]
+    assert ids(page["details"]) == truth == sim.served_last()
+    for odd in (json.loads(body), page, page["responseData"], *page["details"]):
+        assert "titleUpdate" in odd
+        assert "\0\ud800" in odd
+    with pytest.raises(orjson.JSONDecodeError):
+        orjson.loads(body)
 
 
 def test_the_place_of_poison_can_be_chosen(sim: Simulator, client: Client) -> None:

@@ -113,19 +113,26 @@ async def test_an_observation_older_than_the_newest_sighting_is_late(
         await loader.store("j", records(body(auction(7), at=T0 + 60), start=1))
         if folded:
             await store.fold_sightings()
-        stored = await loader.store(
-            "j", records(body(auction(7, bid=150, bids=1), at=T0 + 30), start=2)
-        )
+        other = records(body(auction(7, bid=150, bids=1), at=T0 + 30))
+        stored = await loader.store("of another home", other)
 
         assert (stored.late, stored.changed) == (1, 0)
 
 
-async def test_an_observation_older_than_one_before_it_in_the_batch_is_late(database: str) -> None:
-    batch = records(body(auction(7), at=T0 + 60), body(auction(7, bid=150, bids=1), at=T0))
-    async with loading(database) as (loader, _):
-        stored = await loader.store("j", batch)
+@pytest.mark.parametrize("size", [1, 3])
+async def test_within_a_part_nothing_is_late_whatever_its_times_say(
+    database: str, size: int
+) -> None:
+    bids = [body(auction(7, bid=150 + n, bids=n), at=T0 + 60 * (n == 0)) for n in range(3)]
+    async with loading(database) as (loader, connection):
+        for pos in range(0, 3, size):
+            stored = await loader.store("j", records(*bids[pos : pos + size], start=pos))
+            assert stored.late == 0
+        found = await events(connection, "observed_at", "expires_at")
 
-    assert (stored.new, stored.late) == (1, 1)
+    seen = [round((observed_at.timestamp() - T0) * 1e6) for observed_at, _ in found]
+    assert seen == [60_000_000, 60_000_001, 60_000_002]
+    assert [expires_at.timestamp() - T0 for _, expires_at in found] == [3660, 3600, 3600]
 
 
 @pytest.mark.parametrize(
@@ -312,6 +319,7 @@ async def test_event_json_is_the_contract_to_the_letter(database: str) -> None:
         '"posted_at":"2026-09-21T12:00:00Z","expires_at":"2026-09-21T15:13:20.25Z",'
         '"status":"active","start_price":100,"buyout_price":null,"current_bid":100,'
         '"next_bid":100,"bids":0,"median_price":2000,"min_price":100,"max_price":20000,'
-        '"outcome":null,"outcome_via":null,"evidence":null,"confidence":null,"final_price":null}'
+        '"outcome":null,"outcome_via":null,"evidence":null,"confidence":null,"final_price":null,'
+        '"late":false}'
     )
     strict(EventView).validate(orjson.loads(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,7 @@ import pytest
 from tests.support.wire import T0, auction, body, records
 
 from m26.normalizer import Normalizer
+from m26.servertime import Dating
 from m26.store.database import opened
 from m26.store.load import Loader
 from m26.upstream.profile import Profile
@@ -20,7 +22,6 @@ END = 3_600
 BOUGHT = ("sold", "buyout", "status", 0.98, 5000)
 UNKNOWN = ("unknown", None, "status", 0.0, None)
 EXPIRED = ("expired", None, "status", 1.0, None)
-OPEN = (None,) * 5
 
 Seen = tuple[str, int, dict[str, Any]]
 
@@ -84,7 +85,11 @@ CASES: dict[str, tuple[list[Seen], tuple[Any, ...]]] = {
         [_seen("ENDED", 9), _seen("ACTIVE", 60, secondsRemaining=900), _seen("ENDED", 99)],
         BOUGHT,
     ),
-    "a late one changes nothing": ([LISTED, _seen("ACTIVE", 200), _seen("ENDED", 99)], OPEN),
+    "set behind another": ([LISTED, _seen("ACTIVE", 3550), _seen("ENDED", 99)], BOUGHT),
+    "set behind another, but in time": (
+        [LISTED, _seen("ACTIVE", END + 60, secondsRemaining=0), _seen("ENDED", END)],
+        UNKNOWN,
+    ),
 }
 
 
@@ -121,6 +126,8 @@ async def test_an_auction_that_ended_before_its_time_was_bought_out_and_no_other
     database: str, processes: str
 ) -> None:
     bodies = [_body(id_, *one) for id_, (seen, _) in enumerate(CASES.values(), 1) for one in seen]
+    dated = Dating()  # as they are when they are received
+    pages = [replace(r, page=dated(r.page)) for r in records(*bodies) if r.page]
     async with opened(database) as store:
         await store.migrate()
         loader = Loader(store, Normalizer(RULES))
@@ -128,7 +135,7 @@ async def test_an_auction_that_ended_before_its_time_was_bought_out_and_no_other
         for pos in range(0, len(bodies), size):
             if processes == "restarts":
                 loader = Loader(store, Normalizer(RULES))
-            await loader.store("j", records(*bodies[pos : pos + size], start=pos))
+            await loader.store("j", pages[pos : pos + size])
     found = await _outcomes(database)
 
     assert {name: found[id_] for id_, name in enumerate(CASES, 1)} == {

@@ -146,6 +146,24 @@ async def test_a_writer_that_comes_between_the_look_and_the_lock_is_not_overlook
     ]
 
 
+async def test_a_session_that_a_pooler_has_kept_over_an_upgrade_is_no_obstacle(
+    database: str,
+) -> None:
+    """Its stages are of the version before, without the columns that the new one writes."""
+    async with opened(database) as store:
+        await store.migrate()
+        loader = Loader(store, Normalizer(RULES), far=True)
+        await loader.store("j", records(body(auction(7))))  # makes the partition: not staged
+        async with store.acquire(timeout=5) as connection:
+            await connection.execute(
+                "CREATE TEMP TABLE m26_stage_of_auction_event (LIKE m26.auction_event);"
+                " ALTER TABLE pg_temp.m26_stage_of_auction_event DROP COLUMN late"
+            )
+        came = await loader.store("j", records(body(auction(8)), start=1))
+
+    assert came.new == 1
+
+
 async def test_a_far_home_minds_the_cursor_and_the_schema_as_a_near_one_does(database: str) -> None:
     async with opened(database) as store:
         await store.migrate()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from tests.support.wire import T0, auction, body, card, records
 
@@ -96,7 +97,7 @@ async def test_a_rival_that_only_saw_an_auction_makes_an_older_observation_late(
     stored = await mine.store("j", records(body(auction(7, bid=150, bids=1), at=T0 + 30), start=1))
 
     assert (stored.late, stored.changed) == (1, 0)
-    assert await place.kinds() == [(7, "listed")]
+    assert await place.kinds() == [(7, "listed"), (7, "bid"), (7, "changed")]  # back at 60 s
 
 
 async def test_a_batch_that_was_taken_back_leaves_no_state_behind(place: Place) -> None:
@@ -170,3 +171,28 @@ async def test_a_changed_row_that_is_refused_costs_only_itself(place: Place, see
     assert {row["auction_id"]: row["buyout_price"] for row in prices} == {
         n: 5000 if n == bad else 4000 for n in range(1, 41)
     }
+
+
+async def test_a_card_that_cannot_be_stored_as_it_is_costs_no_auction_and_is_told_once(
+    place: Place,
+) -> None:
+    odd = auction(7, card=card(1, description="a\0b", novelty=2**64 - 1))
+    page = body(odd, auction(8))
+    for process, start in enumerate((0, 1)):  # the second one has just started
+        stored = await place.process().store("j", records(page, start=start))
+        assert (stored.new, stored.rejects.total()) == ((2, 1), (0, 0))[process]
+
+    assert await place.kinds() == [(7, "listed"), (8, "listed")]
+    seen = await place.connection.fetchrow(
+        "SELECT c.* FROM m26.auction AS a JOIN m26.card AS c"
+        " ON (c.card_id, c.version) = (a.card_id, a.card_version) WHERE a.auction_id = 7"
+    )
+    assert seen is not None
+    assert (seen["name"], seen["overall"]) == ("Drew Sanders", 82)
+    attributes = orjson.loads(seen["attributes"])
+    assert (attributes["description"], attributes["novelty"]) == ("a\ufffdb", 2**64 - 1)
+    (kept,) = await place.connection.fetch("SELECT * FROM m26.reject")
+    assert (kept["item"], kept["reason"]) == (0, "card_mended")
+    assert kept["raw"] == page[kept["byte_from"] : kept["byte_to"]]
+    drift = await place.connection.fetch("SELECT path, kind FROM m26.drift")
+    assert ("card.description", "unusable") in map(tuple, drift)

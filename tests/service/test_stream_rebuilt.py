@@ -123,6 +123,35 @@ async def test_a_member_that_a_newer_version_adds_makes_no_other_event(redis: Re
     assert not made.reason
 
 
+@pytest.mark.parametrize(
+    ("published", "told", "rebuilt"),
+    [
+        ("2026-11-30T01:02:03Z", "2026-11-30T01:02:02.9Z", False),
+        ("2026-11-30T01:02:03.5Z", "2026-11-30T01:02:03Z", False),
+        ("2026-11-30T01:02:03Z", "2026-11-30T01:02:03.5Z", True),
+        ("2026-11-30T01:02:03Z", "soon", True),
+    ],
+)
+async def test_an_event_whose_state_was_seen_sooner_is_no_other_event(
+    redis: Redis, published: str, told: str, rebuilt: bool
+) -> None:
+    """A late observation moves the date of a stored event back; a restored database any date."""
+
+    def dated(rows: list[str], time: str) -> list[str]:
+        return [row.replace("}", f', "observed_at": "{time}"}}') for row in rows]
+
+    past = Past(50)
+    plain, past.rows = past.rows, dated(past.rows, published)
+    await Made(redis, past).catch_up()
+    past.rows = dated(plain, told)
+    made = Made(redis, past)
+    await made.catch_up()
+
+    assert bool(made.reason) == rebuilt
+    kept = told if rebuilt else published
+    assert [data for _, data in await entries(redis)] == dated(plain, kept)
+
+
 async def test_what_others_do_to_the_stream_is_mended_without_a_loss(redis: Redis) -> None:
     past = Past(50)
     made = Made(redis, past)

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from m26.auth.report import Health
-from m26.cli import auth_documents, checks, documents
+from m26.cli import auth_documents, checks, documents, journal_documents
 from m26.cli.replay import Replayed
 from m26.models import EventView
 from m26.status.views import StatusView
@@ -54,11 +54,17 @@ DOCUMENTS: dict[str, Any] = {
     "config show": list[documents.SettingView],
     "rejects ls": documents.RejectsView,
     "rejects show": documents.RejectView,
+    "rejects retry": documents.RetryView,
+    "rejects drop": documents.DropView,
+    "journal ls": journal_documents.JournalView,
+    "journal export": journal_documents.ExportView,
     "journal ack": documents.JournalAckView,
+    "journal new-id": documents.JournalNewIdView,
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
     "embedded status": list[documents.EmbeddedServerView],
-    "embedded start": documents.EmbeddedStartView,
+    "embedded dsn": documents.EmbeddedAddressView,
+    "embedded start": documents.EmbeddedAddressView,
     "embedded stop": list[documents.EmbeddedStopView],
 }
 """By command; of several types the one that its options ask for. A psql shell prints none."""

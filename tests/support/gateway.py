@@ -15,6 +15,7 @@ from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
 from m26.auth.entry import Entry
 from m26.auth.session import Session
 from m26.auth.vault import Vault
+from m26.servertime import ServerTime
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.rules import RULES
@@ -136,6 +137,7 @@ class Desk:
     upstream: Upstream
     spent: list[str]
     now: list[float]
+    server: ServerTime
     told: list[str]
     """Why bundles are used in place of signing, each time that it changed."""
 
@@ -168,7 +170,9 @@ def desk(
     async def spend(name: str) -> None:
         spent.append(name)
 
-    client = GatewayClient(profile=profile, platform="sim", transport=upstream.transport())
+    client = GatewayClient(
+        profile=profile, platform="sim", transport=upstream.transport(), clock=lambda: now[0]
+    )
     session = Session(
         entry=Entry(vault, account, clock=lambda: now[0]),
         client=client,
@@ -177,7 +181,7 @@ def desk(
         clock=lambda: now[0],
         on_strategy=told.append,
     )
-    return Desk(home, session, vault, upstream, spent, now, told)
+    return Desk(home, session, vault, upstream, spent, now, client.server, told)
 
 
 def har(entries: Iterable[dict[str, Any]]) -> bytes:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,8 @@ class Home:
     path: Path
     settings: dict[str, object] = field(default_factory=dict)
     """Dotted key → value; handed over in the environment."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Other variables of the environment."""
 
     @property
     def log(self) -> Path:
@@ -49,7 +51,9 @@ class Home:
         """What the commands get to see."""
         given = {"home": self.path, "web.port": 0, "log.format": "json", **self.settings}
         own = {f"M26_{key.upper().replace('.', '__')}": str(value) for key, value in given.items()}
-        return {k: v for k, v in os.environ.items() if not k.startswith("M26_")} | own
+        return (
+            {k: v for k, v in os.environ.items() if not k.startswith("M26_")} | own | self.variables
+        )
 
     def m26(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end.
@@ -71,12 +75,12 @@ class Home:
         assert done.returncode == code, (arguments, done.stderr[-3000:])
         return done
 
-    def start(self, *arguments: str) -> Run:
-        """Start ``m26 run``; the caller ends it (see `running`)."""
+    def start(self, *arguments: str, program: Sequence[str] = ("m26", "run")) -> Run:
+        """Start ``m26 run``, or another `program`; the caller ends it (see `running`)."""
         out = self.path.with_name(f"{self.path.name}.out")
         with self.log.open("ab") as stderr, out.open("wb") as stdout:
             process = subprocess.Popen(
-                [sys.executable, "-m", "m26", "run", *arguments],
+                [sys.executable, "-m", *program, *arguments],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -85,14 +89,10 @@ class Home:
         return Run(self, process, out)
 
     @contextmanager
-    def running(self, *arguments: str) -> Iterator[Run]:
+    def running(self, *arguments: str, program: Sequence[str] = ("m26", "run")) -> Iterator[Run]:
         """``m26 run`` in the background: serving inside the block, gone behind it."""
-        run = self.start(*arguments)
-        try:
-            run.serve()
+        with self.start(*arguments, program=program).serving() as run:
             yield run
-        finally:
-            run.kill()
 
 
 @dataclass(slots=True)
@@ -157,6 +157,15 @@ class Run:
             assert waited < seconds, f"not so after {seconds} s: {self.status['conditions']}"
             time.sleep(0.05)
         return time.monotonic() - started
+
+    @contextmanager
+    def serving(self) -> Iterator[Run]:
+        """Serving inside the block, gone behind it."""
+        try:
+            self.serve()
+            yield self
+        finally:
+            self.kill()
 
     def serve(self) -> None:
         """Wait until it serves: it has opened everything then and is at work."""

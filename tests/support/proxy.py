@@ -13,6 +13,7 @@ from typing import Self
 
 _CHUNK = 1 << 16
 _BLOCKED = 0.5
+_LOOK = 0.02
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -41,6 +42,8 @@ class Faults:
     refused: list[bytes] = field(default_factory=list, init=False)
     latency: float = 0.0
     """Seconds by which each piece of a reply is late."""
+    silent: bool = False
+    """Nothing goes on either way, and nobody closes a connection: a network that is cut."""
     on_request: Callable[[bytes], None] | None = None
     """Sees each piece of a request before it goes on."""
     swallowed: int = 0
@@ -54,7 +57,12 @@ class Faults:
         """From now on only pass bytes on."""
         self.swallow_reply_to, self.block_at = b"", b""
         self.reset_probability, self.latency = 0.0, 0.0
-        self.on_request = None
+        self.on_request, self.silent = None, False
+
+    async def heard(self) -> None:
+        """Return once the network is there."""
+        while self.silent:
+            await asyncio.sleep(_LOOK)
 
 
 class Proxy:
@@ -101,6 +109,7 @@ class Proxy:
                     self.faults.refused.append(setting)
                     client[1].write(_error(code))
                     return
+        await self.faults.heard()
         server = await asyncio.open_unix_connection(self._target)
         server[1].write(first)
         lost = asyncio.Event()
@@ -138,6 +147,7 @@ class Proxy:
             wanted = faults.swallow_reply_to
             if wanted and wanted in data and faults.rng.random() < faults.probability:
                 lost.set()
+            await faults.heard()
             server.write(data)
             await server.drain()
 
@@ -150,6 +160,7 @@ class Proxy:
                 return
             if self.faults.latency:
                 await asyncio.sleep(self.faults.latency)
+            await self.faults.heard()
             client.write(data)
             await client.drain()
 

@@ -17,6 +17,7 @@ from m26.limits.book import Book
 from m26.limits.halt import Halt
 from m26.limits.standing import Standing
 from m26.models import Account, Page
+from m26.servertime import ServerTime, Told
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
 from m26.upstream.profile import Profile
@@ -30,13 +31,16 @@ class ScriptEndedError(Exception):
     """The script has ended."""
 
 
-def reply(content: bytes, *, status: int = 200, retry_after: float | None = None) -> Reply:
+def reply(
+    content: bytes, *, status: int = 200, retry_after: float | None = None, date: int = 0
+) -> Reply:
     return Reply(
         status=status,
         content_type="application/json",
         body=content,
         fetched_at=T0 * 1_000_000,
         seconds=0.1,
+        date=date * 1_000_000,
         retry_after=retry_after,
     )
 
@@ -82,9 +86,6 @@ class Scripted:
     async def judged(self, verdict: Verdict) -> None:
         self.notes.append(("judged", verdict.reason))
 
-    def observe_server_time(self, response_time: int, *, fetched_at: int) -> None:
-        pass
-
 
 class Stops(Halt):
     """A halt whose operator resumes at once."""
@@ -128,12 +129,17 @@ def benches(home: Path) -> Make:
         session, status = Scripted(list(script)), Status(clock=clock)
         telemetry = Telemetry(status)
         times = clock.clock()
+        server = ServerTime(times)
         standing = Standing(Book(home / "main.json", clock=clock), clock=clock)
         halt = Stops(home, status, session.notes)
 
         async def keep(page: Page) -> None:
             session.notes.append(("journal", page.status))
             journal.append(page)
+
+        async def receive(page: Page, told: Told) -> Page:
+            session.notes.append(("journal", page.status))
+            return server.keep(page, told, journal.append)
 
         async def room() -> None:
             session.notes.append(("room",))
@@ -152,6 +158,8 @@ def benches(home: Path) -> Make:
             session=session,
             commands=COMMANDS,
             journal=keep,
+            receive=receive,
+            server=server,
             may_ask=room,
             reaction=reaction,
             telemetry=telemetry,

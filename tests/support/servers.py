@@ -35,14 +35,29 @@ def valkey_server(portal: BlockingPortal, home: Path) -> Iterator[valkey.Valkey]
 
 
 @contextmanager
-def fresh_database(portal: BlockingPortal, server: postgres.Postgres) -> Iterator[str]:
-    """DSN of a new, empty database, dropped with whoever is still connected."""
+def fresh_database(
+    portal: BlockingPortal, server: postgres.Postgres, *, template: str = "template1"
+) -> Iterator[str]:
+    """DSN of a new database, empty or like `template`, dropped with whoever is still connected."""
     name = f"test_{next(_numbers)}"
-    portal.call(_execute, server.dsn, f"CREATE DATABASE {name}")
+    portal.call(_execute, server.dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield server.dsn_of(name)
     finally:
         portal.call(_execute, server.dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def keep_copy(portal: BlockingPortal, server: postgres.Postgres, name: str) -> None:
+    """Keep a database as it is now, for `restore`. Who is connected to it is no longer."""
+    others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    portal.call(_execute, server.dsn, others)
+    portal.call(_execute, server.dsn, f"CREATE DATABASE {name}_kept TEMPLATE {name}")
+
+
+def restore(portal: BlockingPortal, server: postgres.Postgres, name: str) -> None:
+    """Put the copy that was kept in a database's place."""
+    portal.call(_execute, server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    portal.call(_execute, server.dsn, f"ALTER DATABASE {name}_kept RENAME TO {name}")
 
 
 def flush(server: valkey.Valkey) -> None:

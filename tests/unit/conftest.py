@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
-import structlog
+from tests.support.commands import Outcome, commands
 from tests.support.scripted import Make, benches
-
-from m26.cli import run_command
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return orjson.loads(self.out)
 
 
 @pytest.fixture
@@ -41,19 +22,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def m26(home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Outcome]]:
     """Runs a command line on that home."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-
-    def run(*arguments: str) -> Outcome:
-        code = run_command(list(arguments))
-        captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
-
-    yield run
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with commands(capsys) as run:
+        yield run
 
 
 @pytest.fixture

@@ -99,6 +99,50 @@ def test_login_failures_are_told_apart_and_never_kept(
     assert not answer.quarantine
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        r'"\ud800"',
+        r'"\u0000\udc00\ud800"',
+        "1e400",
+        "-0.1e-999",
+        "18446744073709551616",
+        "9" * 5_000,
+        "[" * 500 + "]" * 500,
+        '{"a":1,"a":2}',
+    ],
+    ids=lambda odd: odd[:12],
+)
+def test_an_odd_value_of_a_member_that_nobody_reads_costs_no_session_and_no_token(odd: str) -> None:
+    session = f'"userLoginInfo":{{"x":{odd},"sessionKey":"CANARY/KEY","blazeId":7}}'
+    login = read_login(reply(body=f'{{"x":{odd},{session},"y":"a\tb"}}'.encode()))
+    assert isinstance(login, LoginAnswer)
+    assert (login.session_key.reveal(), login.blaze_id) == ("CANARY/KEY", 7)
+    pair = '"access_token":"CANARY-A","refresh_token":"CANARY-R","expires_in"'
+    tokens = read_tokens(reply(body=f'{{"x":{odd},{pair}:{odd}}}'.encode()))
+    assert isinstance(tokens, TokenAnswer)
+    assert tokens.expires_in > 0
+    assert tokens.expires_in < 2**65
+    error = f'{{"x":{odd},"error":{{"errorname":"ERR_TIMEOUT","errortdf":{odd}}}}}'
+    assert facts(error.encode()).error_name == "ERR_TIMEOUT"
+
+
+@pytest.mark.parametrize("key", [r'"\ud800"', "1e400", "7", "null"])
+def test_a_session_key_that_is_none_is_no_session(key: str) -> None:
+    answer = read_login(reply(body=f'{{"userLoginInfo":{{"sessionKey":{key}}}}}'.encode()))
+    assert answer == verdict("login_unreadable")
+    pair = f'{{"access_token":{key},"refresh_token":"CANARY-R"}}'
+    assert read_tokens(reply(body=pair.encode())) == verdict("token_unavailable", "HTTP 200")
+
+
+def test_an_id_may_have_all_of_64_bits() -> None:
+    for spelled in ("18446744073709551615", '"18446744073709551615"'):
+        body = f'{{"userLoginInfo":{{"sessionKey":"CANARY/KEY","blazeId":{spelled}}}}}'
+        answer = read_login(reply(body=body.encode()))
+        assert isinstance(answer, LoginAnswer)
+        assert answer.blaze_id == 2**64 - 1
+
+
 def test_both_spellings_of_the_error_text_are_read() -> None:
     for name in (b"errortdf", b"errordf"):
         body = b'{"error":{"errorname":"ERR_X","' + name + b'":{"errorString":"why"}}}'

@@ -35,12 +35,14 @@ class Store:
         self.asked: list[tuple[int, str | None]] = []
         self.pending = ["0002_more.sql"]
 
-    async def reject_list(self, *, limit: int, reason: str | None) -> Sequence[Mapping[str, Any]]:
+    async def reject_list(
+        self, *, limit: int, reason: str | None, state: str | None
+    ) -> Sequence[Mapping[str, Any]]:
         self.asked.append((limit, reason))
         return [] if reason == "none" else [ITEM]
 
     async def reject(self, number: int, /) -> Mapping[str, Any] | None:
-        return {**ITEM, "raw": RAW} if number == 17 else None
+        return {**ITEM, "raw": RAW, "origin": None} if number == 17 else None
 
     async def migration_status(self) -> Sequence[Mapping[str, Any]]:
         first = {"name": "0001_first.sql", "checksum": "ab", "applied_at": NOON}

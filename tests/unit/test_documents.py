@@ -213,6 +213,8 @@ def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: 
     check("run", "--dry-run", of=DOCUMENTS["run"])
     check("status", of=DOCUMENTS["status"], codes=(1,))
     check("journal", "ack")
+    check("journal", "ls", of=FailureView, codes=(6,))
+    check("rejects", "retry", of=FailureView, codes=(2,))
     check("resume", of=DOCUMENTS["resume"])
     check("doctor", of=DOCUMENTS["doctor"], codes=(0, 1))
     check("embedded", "status")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.scripted import Make, ask, blaze, kinds, reply
+from tests.support.scripted import Bench, Make, ask, blaze, kinds, reply
 from tests.support.wire import T0, auction, body
 
 from m26.home.stops import Stop
@@ -83,19 +83,51 @@ async def test_a_stop_that_comes_while_waiting_for_a_slot_is_waited_out(bench: M
     assert kinds(made) == ["request", "request", "journal"]
 
 
-async def test_a_wrong_clock_is_told_once_and_taken_back(bench: Make) -> None:
-    late = [reply(body(auction(1), at=T0 + 40))] * 2
-    made = bench(*late, reply(body(auction(1), at=T0 + 1)))
+def told(made: Bench) -> list[str]:
+    """What is said of clocks from now on, each time that it changes."""
     seen: list[str] = []
     made.status.on_change(lambda c: seen.append(c.reason))
-    for _ in range(3):
+    return seen
+
+
+async def test_a_wrong_clock_of_ours_is_told_once_and_taken_back(bench: Make) -> None:
+    at = [40, 40, 40, 1, 1, 1]
+    made = bench(*(reply(body(auction(1), at=T0 + n), date=T0 + n) for n in at))
+    seen = told(made)
+    for _ in at:
         await ask(made)
 
-    assert [why for why in seen if why.startswith("clock_skew")] == [
-        "clock_skew: our clock is over 30 s behind the server's"
+    skew = "clock_skew: our clock is over 30 s behind the server's"
+    assert [why for why in seen if why.startswith("clock")] == [
+        skew,
+        "clock_odd: a reply's responseTime is none, or far from what others say",
     ]
     assert seen[-1] == ""
     assert made.exchange.telemetry.metrics.value("m26_clock_skew_seconds") == 1
+    times = [(page.served_at - T0 * 1_000_000) / 1e6 for page in made.journal]
+    assert times == [40, 40, 40, 40, 40, 1]  # one jump is theirs, and so are two
+
+
+@pytest.mark.parametrize("wrong", [-3_600, 3_600, 290, -T0])
+async def test_one_odd_time_of_theirs_is_told_as_theirs(bench: Make, wrong: int) -> None:
+    made = bench(*(reply(body(auction(1), at=T0 + n), date=T0) for n in (0, wrong, 0)))
+    seen = told(made)
+    for _ in range(3):
+        await ask(made)
+
+    odd = [why for why in seen if why.startswith("clock")]
+    assert odd == ["clock_odd: a reply's responseTime is none, or far from what others say"]
+    assert seen[-1] == ""
+    assert made.exchange.telemetry.metrics.value("m26_clock_skew_seconds") == 0
+    assert {page.observed_at for page in made.journal} == {T0 * 1_000_000}
+
+
+async def test_one_odd_time_of_theirs_is_no_old_market(bench: Make) -> None:
+    made = bench(*(reply(body(auction(1), at=T0 + n), date=T0) for n in (0, 86_400 * 365)))
+    await ask(made)
+    await ask(made)
+
+    assert made.stops == []
 
 
 async def test_an_error_nobody_foresaw_is_not_swallowed(bench: Make) -> None:

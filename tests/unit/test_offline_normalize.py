@@ -86,7 +86,7 @@ def test_a_compressed_output_holds_the_same_rows(tmp_path: Path, name: str) -> N
 def test_what_gives_no_row_is_in_the_rejects_file_with_its_bytes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = reply(1).replace(b'"buyoutPrice":2001', b'"buyoutPrice":-5')
+    bad = reply(1).replace(b'"buyoutPrice":2001', b'"buyoutPrice":"5"')
     source = save(tmp_path, bad + b"\n<html>no</html>\n" + REFUSAL + b"\n" + reply(2, first_id=9))
     out = tmp_path / "out.ndjson"
     assert run_command(["normalize", source, "-o", str(out), "--json"]) == 0
@@ -95,7 +95,7 @@ def test_what_gives_no_row_is_in_the_rejects_file_with_its_bytes(
     assert (item["file"], item["page"], item["item"]) == (source, 0, 1)
     raw = base64.b64decode(item["raw"])
     assert raw == bad[item["byte_from"] : item["byte_to"]]
-    assert b'"buyoutPrice":-5' in raw
+    assert b'"buyoutPrice":"5"' in raw
     assert (page["page"], page["item"]) == (1, None)
     summary = orjson.loads(capsys.readouterr().out)
     assert summary["pages"] == 4

@@ -124,6 +124,7 @@ def body(value: str = '"details":[]', **data: object) -> bytes:
     return f'{{"responseInfo":{{"tdfid":1,"tdfclass":"X","value":{{{inner}}}}}}}'.encode()
 
 
+EMPTY = ("", " ", 0, "0", None, False)
 CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTimeout", "captchaUrl")
 
 
@@ -132,10 +133,10 @@ CAPTCHAS = ("captchaGuid", "captchaPrivacyMsg", "captchaPublicKey", "captchaTime
     [
         (200, body(), "ok"),
         (200, body(uiErrorCode=2, message="Unable to resume"), "ui_error"),
-        *((200, body(**dict.fromkeys(CAPTCHAS, empty)), "ok") for empty in ("", 0, None)),
+        *((200, body(**dict.fromkeys(CAPTCHAS, empty)), "ok") for empty in EMPTY),
         *((200, body(**{name: "x"}), "captcha") for name in CAPTCHAS),
         *((200, body(**{name: 1}), "captcha") for name in CAPTCHAS),
-        (200, body(captchaUrl=False), "captcha"),
+        (200, body(captchaUrl=True), "captcha"),
         (200, b'{"error":{"component":1,"errorcode":1073807360}}', "transient"),
         (200, b'{"error":{"errorname":"ERR_INVALID_SESSION"}}', "session_rejected"),
         (200, b'{"error":{"errorname":"ERR_NEW","errordf":{"errorString":"x"}}}', "unknown_error"),
@@ -164,6 +165,26 @@ def test_bodies_as_the_rust_core_sees_them_are_judged_alike(
     status: int, content: bytes, reason: str
 ) -> None:
     assert classify(reply(status).head, _native.peek(content)).reason == reason
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *(r'"\u0000"', r'"\ud800"', "1e400", "0.1e-999", "18446744073709551616", "-0"),
+        *("[" * 9_000 + "]" * 9_000, '{"a":1,"a":2}', "null", "[]", "9" * 9_000, "-1", "0"),
+    ],
+    ids=lambda odd: odd[:12],
+)
+def test_an_odd_value_of_a_member_that_nobody_stores_pauses_nothing(odd: str) -> None:
+    plain = body('"details":[{"auctionId":7}]').decode()
+    for before in ('"responseInfo"', '"tdfid"', '"details"', '"responseTime"', '"auctionId"'):
+        for name in ("novelty", "code", "message", "tdfclass", r"\u0000", r"\ud800"):
+            page = plain.replace(before, f'"{name}":{odd},{before}', 1)
+            assert classify(reply().head, _native.peek(page.encode())).reason == "ok", page[:200]
+    page = plain.replace(f'"responseTime":{NOW}000000', f'"responseTime":{odd}')
+    assert page != plain
+    seen = _native.peek(page.encode())
+    assert (classify(reply().head, seen).reason, seen.response_time) == ("ok", None)
 
 
 def test_every_rule_says_what_happened_and_what_to_do() -> None:

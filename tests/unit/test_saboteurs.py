@@ -14,8 +14,9 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from tests.oracle import leaks, reading
 from tests.oracle.durability import Watched
+from tests.oracle.order import judge_order
 from tests.oracle.reading import History, Row
-from tests.oracle.rules import Event, Seen
+from tests.oracle.rules import OUTCOME, Event, Seen
 from tests.oracle.verdict import judge_history, judge_stream
 from tests.support import servers
 from tests.support.journals import make_page
@@ -120,7 +121,7 @@ def _numbered(events: list[Event], history: History) -> History:
 
 
 def _agreeing(row: Row, event: Event) -> Row:
-    outcome = {name: getattr(row.state, name) for name in Event._fields[-5:]}
+    outcome = {name: getattr(row.state, name) for name in OUTCOME}
     return replace(row, state=event._replace(kind="", **outcome))
 
 
@@ -161,6 +162,79 @@ def test_a_history_with_one_wrong_row_is_caught(
         events = [event for _, event in truth.history.events]
         sabotage(events, rng)
         assert not judge_history(truth.seen, _numbered(events, truth.history))
+
+
+def exchange_two_times(events: list[Event], rng: random.Random) -> None:
+    """Of one auction: what came first is dated last."""
+    one, two = rng.choice(_pairs(events))
+    first, second = events[one], events[two]
+    events[one] = first._replace(observed_at=second.observed_at)
+    events[two] = second._replace(observed_at=first.observed_at)
+
+
+def date_a_row_late(events: list[Event], rng: random.Random) -> None:
+    place = rng.randrange(len(events))
+    events[place] = events[place]._replace(observed_at=events[place].observed_at + 1)
+
+
+def _pairs(events: list[Event]) -> list[tuple[int, int]]:
+    """Places of two events of one auction, in their order and of different times."""
+    return [
+        (one, two)
+        for two, later in enumerate(events)
+        for one, event in enumerate(events[:two])
+        if event.key == later.key and event.observed_at < later.observed_at
+    ]
+
+
+@pytest.mark.parametrize(
+    "sabotage", [drop_a_row, double_a_row, invent_a_row, exchange_two_times, date_a_row_late]
+)
+@pytest.mark.parametrize("rivals", [False, True])
+def test_a_history_of_many_homes_with_one_wrong_row_is_caught(
+    truth: Truth,
+    seed: int,
+    sabotage: Callable[[list[Event], random.Random], None],
+    *,
+    rivals: bool,
+) -> None:
+    rng = random.Random(seed)
+    assert judge_order(truth.seen, truth.history, rivals=rivals)
+    for _ in range(20):
+        events = [event for _, event in truth.history.events]
+        sabotage(events, rng)
+        assert not judge_order(truth.seen, _numbered(events, truth.history), rivals=rivals)
+
+
+def test_replies_that_are_gone_need_not_be_there_and_only_those(truth: Truth) -> None:
+    requests = {seen.request for seen in truth.seen if seen.owed}
+    half = {request for request in requests if request > sorted(requests)[len(requests) // 2]}
+    shown = {seen.identity for seen in truth.seen if seen.owed and seen.request not in half}
+    kept = [e for _, e in truth.history.events if e.identity in shown]
+    history = _numbered(kept, truth.history)
+    assert not judge_order(truth.seen, history, dated=False)
+    assert judge_order(truth.seen, history, dated=False, gone=half)
+
+
+def test_states_that_two_homes_saw_in_one_second_may_be_stored_in_either_order(
+    truth: Truth,
+) -> None:
+    events = [event for _, event in truth.history.events]
+    one, two = _pairs(events)[0]
+    second = events[two].observed_at // 10**6
+    seen = [
+        replace(each, at=events[two].observed_at)
+        if each.at // 10**6 <= second and each.key == events[one].key
+        else each
+        for each in truth.seen
+    ]
+    events[one], events[two] = (
+        events[two],
+        events[one]._replace(observed_at=events[two].observed_at),
+    )
+    history = _numbered(events, truth.history)
+    assert not judge_order(seen, history, dated=False)
+    assert judge_order(seen, history, dated=False, rivals=True)
 
 
 def test_a_journal_that_skips_fsync_is_caught(tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ import base64
 import hashlib
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 
 import anyio
 import httpx
 import orjson
 import pytest
+from tests.support import wire
 from tests.support.gateway import (
     NOW,
     PAYLOAD,
+    Desk,
     Upstream,
     blaze_error,
     credentials,
@@ -28,7 +32,9 @@ from tests.support.gateway import (
 from m26.auth.entry import Entry
 from m26.auth.vault import Vault
 from m26.errors import AuthError, ConfigError, M26Error, TransportError
+from m26.servertime import Told
 from m26.upstream.profile import Profile
+from m26.upstream.rules import verdict
 from m26.upstream.verdicts import RefusedError, UnavailableError
 
 pytestmark = pytest.mark.anyio
@@ -226,21 +232,99 @@ async def test_a_rejected_token_is_not_used_again_when_its_renewal_fails(tmp_pat
     assert at.upstream.calls()[3:] == ["token", "login", "process"]
 
 
-async def test_the_servers_clock_dates_the_message(tmp_path: Path) -> None:
-    at = desk(tmp_path)
-    at.session.observe_server_time(int((NOW + 7_200) * 1e6), fetched_at=int(NOW * 1e6))
-    await at.session.request("search", PAYLOAD)
-    assert info(at.upstream.asked[0][1])["messageExpirationTime"] == int(NOW) + 7_500
+def stamps(at: Desk) -> list[int]:
+    """When each command sent so far was to expire, seconds after `NOW`."""
+    sent = [request for kind, request in at.upstream.asked if kind == "process"]
+    return [info(request)["messageExpirationTime"] - int(NOW) for request in sent]
 
 
-async def test_the_date_of_the_login_reply_is_the_servers_clock_until_told(tmp_path: Path) -> None:
+def show(at: Desk, response: float, date: float | None, times: int = 1) -> None:
+    """Replies whose times are so many seconds off our clock."""
+    for _ in range(times):
+        told = Told(0 if date is None else micros(NOW + date), micros(NOW + response), 1)
+        page = wire.page(b"", fetched_at=micros(NOW))
+        at.server.keep(page, told, lambda _: None)
+
+
+def micros(seconds: float) -> int:
+    return int(seconds * 1_000_000)
+
+
+async def test_the_date_of_the_login_stamps_the_first_request(tmp_path: Path) -> None:
     answer = login_answer()
-    answer.headers["date"] = "Thu, 01 Jan 2026 00:00:00 GMT"
+    answer.headers["date"] = format_datetime(datetime.fromtimestamp(NOW + 3_600, UTC), usegmt=True)
     at = desk(tmp_path, credentials(ticket=None), upstream=Upstream(login=[answer]))
     await at.session.request("search", PAYLOAD)
-    skew = 1_767_225_600 - time.time()
-    expires = info(at.upstream.asked[-1][1])["messageExpirationTime"]
-    assert expires == pytest.approx(NOW + skew + 300, abs=30)
+    assert stamps(at) == [3_900]
+
+
+@pytest.mark.parametrize("wrong", [-3_600, 3_600, -290, 290, -1_700_000_000])
+async def test_one_reply_with_a_wrong_time_stamps_no_request(tmp_path: Path, wrong: int) -> None:
+    at = desk(tmp_path)
+    show(at, 0, 0)
+    show(at, wrong, 0)
+    await at.session.request("search", PAYLOAD)
+    show(at, wrong, wrong)
+    await at.session.request("search", PAYLOAD)
+    # an odd Date as well: the message expires late, but never in the past
+    assert stamps(at) == [300, 300 + max(0, wrong)]
+
+
+@pytest.mark.parametrize("skew", [-3_600, 3_600])
+async def test_a_difference_that_is_known_stamps_every_request(tmp_path: Path, skew: int) -> None:
+    at = desk(tmp_path)
+    show(at, skew, skew, 2)
+    await at.session.request("search", PAYLOAD)
+    show(at, 7, skew)
+    await at.session.request("search", PAYLOAD)
+    assert stamps(at) == [skew + 300] * 2
+
+
+async def test_where_sources_disagree_a_request_expires_no_sooner_than_by_our_clock(
+    tmp_path: Path,
+) -> None:
+    at = desk(tmp_path)
+    show(at, -3_600, None)  # the first reply of all, and nothing to hold it against
+    await at.session.request("search", PAYLOAD)
+    show(at, -3_600, -3_600, 3)
+    show(at, -3_600, 0)  # what is known, but against its own Date
+    await at.session.request("search", PAYLOAD)
+    assert stamps(at) == [300, 300]
+
+
+@pytest.mark.parametrize("reason", ["unexpected_status", "session_rejected", "transient"])
+async def test_what_was_believed_of_the_clock_is_left_out_after_a_refusal(
+    tmp_path: Path, reason: str
+) -> None:
+    at = desk(tmp_path)
+    show(at, -3_600, -3_600, 2)
+    for judged in (reason, reason, "ok", "ok"):
+        await at.session.request("search", PAYLOAD)
+        await at.session.judged(verdict(judged))
+    # believed, left out, believed again (it was not that), and so on
+    assert stamps(at) == [-3_300, 300, -3_300, -3_300]
+
+
+async def test_what_was_refused_once_is_not_tried_again_while_the_other_way_is_accepted(
+    tmp_path: Path,
+) -> None:
+    at = desk(tmp_path)
+    show(at, -3_600, -3_600, 2)  # replies by one clock, messages checked by another
+    for judged in ("unexpected_status", "ok", "ok"):
+        await at.session.request("search", PAYLOAD)
+        await at.session.judged(verdict(judged))
+        show(at, -3_600, -3_600)
+    assert stamps(at) == [-3_300, 300, 300]
+
+
+async def test_a_refusals_own_date_helps_the_next_request(tmp_path: Path) -> None:
+    at = desk(tmp_path)
+    show(at, 0, 0)
+    await at.session.request("search", PAYLOAD)
+    at.server.heard(micros(NOW + 3_600), micros(NOW))
+    await at.session.judged(verdict("unexpected_status"))
+    await at.session.request("search", PAYLOAD)
+    assert stamps(at) == [300, 3_900]
 
 
 async def test_life_left_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ LAYERS = (
     {"rows"},
     {"card"},
     {"json"},
-    {"drift", "error"},
+    {"clock", "drift", "error"},
 )
 """Folders, and files beside them. A higher line may use a lower one, those on one line never use
 each other."""

@@ -1,6 +1,8 @@
-"""What is looked at each second of a run and told until it is over: damage, and an old backlog."""
+"""What is looked at each second of a run and told while it lasts: damage, a backlog, late ones."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import anyio
 import structlog
@@ -17,10 +19,19 @@ _LINES = 20
 _ACK = "Look at the disk (dmesg) and at who has changed the folder; then run: m26 journal ack"
 _WAIT = "Nothing of it is lost: it is in the journal and is stored in its order. What storing waits"
 _BACKLOG = f"{_WAIT} for, if for anything, stands in another reason."
+_LATE_MINUTES = 5
+_BURST = 20
+"""Late states within that time that are told: two homes in step have one now and then, when an
+auction changes twice between their commits."""
+_LATE = (
+    "Nothing is lost: they are events with late: true, dated by when they were seen. This home"
+    " stores behind another one of its platform. After an outage that ends by itself; if not, look"
+    " at its lag."
+)
 
 
 class Alarms:
-    """Tells of a journal's damage until it is acknowledged, and of pages that wait for too long.
+    """Tells of a journal's damage until it is acknowledged, of pages that wait, and of late ones.
 
     Args:
         damage: of the journal.
@@ -35,6 +46,7 @@ class Alarms:
         self._logged: set[str] = set()
         self._told: set[str] = set()
         """Sources that have given a reason."""
+        self._late = Late()
 
     async def run(self) -> None:
         """Look for ever. Ends only by cancellation."""
@@ -55,6 +67,7 @@ class Alarms:
         reason = f"journal_damaged: {places[0]}{more}" if places else ""
         self._report("damage", reason, _ACK)
         self._report("backlog", backlog(self._drain, self._due), _BACKLOG)
+        self._report("late", self._late.look(self._metrics.value("m26_late_total")), _LATE)
 
     def _report(self, source: str, reason: str, advice: str) -> None:
         if reason:
@@ -69,3 +82,21 @@ def backlog(drain: Drain, due: float) -> str:
     if drain.oldest_age <= due:
         return ""
     return f"backlog_old: pages have waited for more than {due:.0f} s to be stored"
+
+
+class Late:
+    """Notices that many states come late."""
+
+    def __init__(self) -> None:
+        self._seen = deque[float]((0.0,), maxlen=round(_LATE_MINUTES * 60 / _EVERY))
+        """At each look, the newest last."""
+
+    def look(self, states: float) -> str:
+        """Why it is not well that so many came until now; empty when it is."""
+        self._seen.append(states)
+        if (came := states - self._seen[0]) < _BURST:
+            return ""
+        return (
+            f"late_states: {came:.0f} states within {_LATE_MINUTES} minutes came after another"
+            " collector had stored newer ones"
+        )

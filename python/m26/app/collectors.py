@@ -128,6 +128,7 @@ async def _collector(
                 oauth_url=assigned.oauth_url,
                 base_url=assigned.base_url,
                 clock=clock,
+                server=keeper.times.of(account.platform),
             )
         )
         session = Session(
@@ -155,6 +156,8 @@ async def _collector(
             session=session,
             commands=profile.commands,
             journal=keeper.keep,
+            receive=keeper.receive,
+            server=client.server,
             may_ask=keeper.room,
             reaction=reaction,
             telemetry=telemetry,

@@ -9,6 +9,7 @@ from m26.clock import Clock
 from m26.config import Settings
 from m26.limits.book import Durable
 from m26.limits.budget import Budget
+from m26.servertime import ServerTime
 from m26.upstream.client import DEADLINE, GatewayClient
 from m26.upstream.profile import Profile
 
@@ -34,9 +35,15 @@ def budget_of(
 
 
 def gateway(
-    profile: Profile, platform: str, *, oauth_url: str | None, base_url: str | None, clock: Clock
+    profile: Profile,
+    platform: str,
+    *,
+    oauth_url: str | None,
+    base_url: str | None,
+    clock: Clock,
+    server: ServerTime | None = None,
 ) -> GatewayClient:
-    """A connection to the gateway, or to what stands in its place at these addresses."""
+    """A connection to the gateway, or to what stands in its place; `server` as it takes it."""
     return GatewayClient(
         profile=profile,
         platform=platform,
@@ -44,4 +51,5 @@ def gateway(
         base_url=base_url,
         deadline=DEADLINE / clock.speed,
         clock=clock.time,
+        server=server,
     )

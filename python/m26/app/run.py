@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from anyio.to_thread import run_sync
 
 from m26.app import servers
 from m26.app.accounts import assignment
@@ -21,7 +22,7 @@ from m26.app.ending import ending
 from m26.app.endpoints import serving
 from m26.app.process import Process, beside
 from m26.app.publishing import publishing
-from m26.app.storing import journaling, storing
+from m26.app.storing import journaling, server_times, storing
 from m26.auth.cache import TicketCache
 from m26.auth.vault import Vault
 from m26.clock import Clock
@@ -80,20 +81,27 @@ async def running(
         assigned = await enter(assignment(settings, vault, only=account))
         used = await enter(servers.both(settings, telemetry.status))
         name = session_name(settings.home, [each.name for each in assigned.accounts])
-        store = await enter(servers.store(used.postgres.url, name=name))
-        for migration in await store.migrate():
+        patience = servers.Patience()
+        store = await enter(servers.store(used.postgres.url, name=name, patience=patience))
+        for migration in await patience(store.migrate):
             _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
         drain = await enter(
-            storing(process, assigned, journal, store, journaled=journaled, committed=committed)
+            storing(process, assigned, journal, store, patience, journaled, committed)
         )
-        keeper = Keeper(journal, blocked=lambda: drain.blocked, wake=journaled, telemetry=telemetry)
+        keeper = Keeper(
+            journal,
+            blocked=lambda: drain.blocked,
+            wake=journaled,
+            telemetry=telemetry,
+            times=await run_sync(server_times, journal, clock),
+        )
         cache = await enter(TicketCache(used.redis.url, vault=vault))
         collectors = await enter(
             collecting(process, assigned, vault, cache, keeper, end_on_stop=end_on_stop)
         )
-        version = await store.ping()
+        version = await patience(store.ping)
         observer = await enter(
             serving(process, assigned, used, drain, collectors, database_version=version)
         )

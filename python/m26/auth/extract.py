@@ -10,10 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
-
-import orjson
 
 from m26.auth.credentials import Bundle, Ticket, Tokens
 from m26.captures.flow import Flow
@@ -22,6 +19,7 @@ from m26.errors import ShapeError, UsageError
 from m26.upstream.answers import (
     LoginAnswer,
     TokenAnswer,
+    as_object,
     read_access,
     read_login,
     read_tokens,
@@ -35,7 +33,6 @@ _PRODUCT = re.compile(r"[a-z]+-\d{4}-([a-z0-9]+)")
 _LONE_TOKEN_LIFE = 3_600.0
 """Seconds assumed of an access token whose reply the capture does not show."""
 _MOST_PROBLEMS = 20
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +223,7 @@ def _token(flow: Flow) -> _Part:
 
 def _login(flow: Flow) -> _Part:
     at, answer = flow.ended_at / 1e6, read_login(_reply(flow))
-    asked = _json(flow.request)
+    asked = as_object(flow.request)
     platform = _platform(flow.blaze_id, str(asked.get("productName", "")))
     if not isinstance(answer, LoginAnswer):
         return _Part(at=at, platform=platform, gap=_lacks("session", flow))
@@ -242,7 +239,7 @@ def _login(flow: Flow) -> _Part:
 
 def _process(flow: Flow, path: str) -> _Part:
     at, key = flow.ended_at / 1e6, unquote(path.split(PROCESS_PATH, 1)[1])
-    info = _json(str(_json(flow.request).get("requestInfo", "")).encode())
+    info = as_object(str(as_object(flow.request).get("requestInfo", "")).encode("utf-8", "replace"))
     auth = info.get("messageAuthData")
     auth = auth if isinstance(auth, dict) else {}
     texts = auth.get("authCode"), auth.get("authData"), info.get("deviceId")
@@ -285,11 +282,3 @@ def _reply(flow: Flow) -> Reply:
         fetched_at=flow.ended_at,
         seconds=0.0,
     )
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        document = orjson.loads(body.removeprefix(_BOM))
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -85,7 +85,8 @@ class Session:
         self._dead_before = 0.0
         self._rejected: Secret | None = None
         """An access token that must not be used again, even if its renewal fails."""
-        self._skew: float | None = None
+        self._doubted = False
+        """What is believed of the server's clock is left out: it may be why one was refused."""
         self._sending = anyio.Lock()
         self._renewals = SingleFlight()
 
@@ -114,10 +115,6 @@ class Session:
             bundle_life=pool.life,
         )
         return credentials.seconds_left(self._clock())
-
-    def observe_server_time(self, response_time: int, *, fetched_at: int) -> None:
-        """Tell the server's clock as a reply's body showed it; both in microseconds."""
-        self._skew = (response_time - fetched_at) / 1e6
 
     async def request(
         self, command: str, payload: str, *, params: Mapping[str, str] | None = None
@@ -149,19 +146,20 @@ class Session:
             async with self._sending:
                 if self._ticket is not ticket:
                     continue  # or while a login was on the wire
-                skew = self._client.skew if self._skew is None else self._skew
                 return await self._client.process(
                     session_key=ticket.session_key,
                     command=wire,
                     payload=payload,
                     signature=signature.auth,
                     device_id=signature.device_id,
-                    server_time=self._clock() + skew,
+                    server_time=self._client.server.stamp(doubted=self._doubted),
                     params=params,
                 )
 
     async def judged(self, verdict: Verdict) -> None:
-        """Tell what the last reply meant, so that health and use counts are right."""
+        """Tell what the last reply meant: for health, use counts, and the time of the next one."""
+        if verdict.action is not Action.OK:
+            self._doubted = not self._doubted  # each way until it is refused
         if verdict.action is Action.OK:
             self._entry.tally.accept("session", self._clock())
         elif verdict.reason in _REJECTIONS:

@@ -1,10 +1,11 @@
-"""What ``m26 doctor`` asks a database: settings in; how its schema and its stream head are, out.
+"""What ``m26 doctor`` asks a database: settings in; schema, stream head and writers, out.
 
 A doctor starts no server: what does not run is not looked at.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from m26.cli.checks import Check
@@ -25,7 +26,10 @@ async def database(loaded: Loaded, *, reachable: bool) -> list[Check]:
     from m26.app.servers import database as opened
 
     async with opened(loaded) as store:
-        return [await schema(store), await stream_head(store)]
+        found = [await schema(store), await stream_head(store)]
+        if found[0].result == "ok":
+            found.append(await writer(store, loaded.settings.home))
+        return found
 
 
 async def schema(store: Store) -> Check:
@@ -50,6 +54,38 @@ async def stream_head(store: Store, *, patience: float = _PATIENCE) -> Check:
     if holder is None or (holder.seconds is not None and holder.seconds < patience):
         return Check("stream head", "ok", "no session keeps batches waiting")
     return Check("stream head", "warn", str(holder), holder.advice)
+
+
+async def writer(store: Store, home: Path) -> Check:
+    """Who stores under the name of this home's journal: this home, or a copy of it."""
+    from m26.journal import Trail
+    from m26.journal.view import peek
+    from m26.store.connection import session_name
+    from m26.store.twin import is_ours, told, twin
+
+    looked = peek(home / "journal")
+    if looked is None:
+        return Check("writer", "ok", "this home has no journal yet")
+    journal, checksum = looked
+    found, trail = await store.place(journal), Trail(home / "journal")
+    if found.writer is None or trail.wrote(found.writer):
+        by = f"this home, {told(found)}" if found.writer else "none so far"
+        return Check("writer", "ok", by)
+    own = checksum(found.pos)
+    if own is None and found.pos == trail.pos:
+        own = trail.checksum
+    ours = session_name(home).rpartition("@")[0]
+    others = [
+        name
+        for name in await store.sessions()
+        if str(found.host).startswith(name.rpartition("@")[2]) and not name.startswith(ours)
+    ]
+    alive = f"; connected from there: {', '.join(others)}" if others else ""
+    if is_ours(found, own, trail):
+        text = f"a copy of this home stored last, {told(found)}, and nothing that is not here too"
+        return Check("writer", "warn", f"{text}{alive}", "If it still runs, stop one of the two.")
+    error = twin(found)
+    return Check("writer", "fail", f"{error.message}{alive}", error.hint)
 
 
 def _embedded_runs(settings: Settings) -> bool:

@@ -135,17 +135,45 @@ class RejectLineView(_Reject):
 
 
 class RejectView(_Reject):
-    """``m26 rejects show``."""
+    """``m26 rejects show``; `origin` is what it keeps of its page, null where there is none."""
 
     raw: str
     state: str
     created_at: datetime
+    origin: dict[str, str | int | None] | None
 
 
 class RejectsView(TypedDict):
     """``m26 rejects ls``."""
 
     items: list[RejectLineView]
+
+
+class RetryView(TypedDict):
+    """``m26 rejects retry``: of the `chosen` rejects how many are which, and what they held.
+
+    `refused` again, by the reason that they have now; `unreadable`, by why; `settled_before`:
+    retried or dropped earlier, or by someone else meanwhile.
+    """
+
+    schema_version: Literal[1]
+    chosen: int
+    stored: int
+    refused: dict[str, int]
+    unreadable: dict[str, int]
+    settled_before: int
+    new: int
+    changed: int
+    unchanged: int
+    late: int
+    events: int
+
+
+class DropView(TypedDict):
+    """``m26 rejects drop``."""
+
+    schema_version: Literal[1]
+    dropped: int
 
 
 class DamageView(TypedDict):
@@ -166,6 +194,17 @@ class JournalAckView(TypedDict):
     running: bool
 
 
+class JournalNewIdView(TypedDict):
+    """``m26 journal new-id``."""
+
+    schema_version: Literal[1]
+    journal: str
+    before: str
+    begins_at: int
+    """Position of the first record that is stored under the new id."""
+    offered_again: int
+
+
 class MigrationView(TypedDict):
     """One shipped migration; it is pending where it was not applied."""
 
@@ -175,7 +214,7 @@ class MigrationView(TypedDict):
 
 
 class TableSizeView(TypedDict):
-    """One table; its rows are an estimate."""
+    """One table."""
 
     table: str
     rows: int
@@ -217,8 +256,8 @@ class EmbeddedStopView(TypedDict):
     pid: int | None
 
 
-class EmbeddedStartView(TypedDict):
-    """``m26 embedded start``."""
+class EmbeddedAddressView(TypedDict):
+    """``m26 embedded start`` and ``m26 embedded dsn``."""
 
     postgres: str
     redis: str

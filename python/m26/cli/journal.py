@@ -11,7 +11,7 @@ from m26.errors import StorageError
 from m26.home.runfile import read_run
 
 if TYPE_CHECKING:
-    from m26.cli.documents import JournalAckView
+    from m26.cli.documents import JournalAckView, JournalNewIdView
 
 
 def ack(*, options: Options = Options()) -> int:
@@ -55,4 +55,37 @@ def ack(*, options: Options = Options()) -> int:
         print_rows([("damage", f"none to acknowledge in {home / 'journal'}")])
     else:
         print_rows([("acknowledged", f"{each} (found {iso(each.found_at)})") for each in shown])
+    return 0
+
+
+async def new_id(*, options: Options = Options()) -> int:
+    """Give this home's journal a name of its own in the database, after the home was copied.
+
+    Its place there begins behind the last record that is proved to be stored; what came later is
+    stored under the new name by the next run. It waits for no run: stop m26 first.
+
+    Example: ``m26 journal new-id``
+
+    Args:
+        options: options of every command.
+    """
+    from m26.app.new_id import new_id as give
+
+    given = await give(options.load())
+    if options.json:
+        printed: JournalNewIdView = {
+            "schema_version": 1,
+            "journal": given.new,
+            "before": given.old,
+            "begins_at": given.pos,
+            "offered_again": given.offered,
+        }
+        dump_json(printed)
+    else:
+        rows = [
+            ("journal", f"{given.new}, before {given.old}"),
+            ("begins at", f"record {given.pos}: what is before it is stored"),
+            ("offered again", f"{given.offered} records, by the next m26 run"),
+        ]
+        print_rows(rows)
     return 0

@@ -9,6 +9,8 @@ from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from m26.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -139,6 +141,18 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     raise AssertionError
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on the terminal before something is gone; UsageError where nobody says yes."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on", hint="Add --yes.")
+    sys.stderr.write(f"{question} Type yes: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise UsageError("nothing was deleted")
 
 
 def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
 from cyclopts import Parameter, validators
 
@@ -21,7 +21,9 @@ _COLUMNS = ("id", "created_at", "reason", "part", "pos", "item", "state", "detai
 class Rejects(Protocol):
     """What these commands need of the store."""
 
-    async def reject_list(self, *, limit: int, reason: str | None) -> Sequence[Mapping[str, Any]]:
+    async def reject_list(
+        self, *, limit: int, reason: str | None, state: str | None
+    ) -> Sequence[Mapping[str, Any]]:
         """The newest rejects, without their bytes."""
 
     async def reject(self, number: int, /) -> Mapping[str, Any] | None:
@@ -32,6 +34,7 @@ async def ls(
     *,
     limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100_000))] = 50,
     reason: str | None = None,
+    state: Literal["new", "retried", "dropped", "all"] = "new",
     options: Options = Options(),
 ) -> int:
     """List quarantined items, newest first.
@@ -41,12 +44,14 @@ async def ls(
     Args:
         limit: how many at the most.
         reason: only those with this reason code.
+        state: only those in this state; retried ones are stored by now, dropped ones given up.
         options: options of every command.
     """
     from m26.app.servers import database
 
     async with database(options.load()) as store:
-        await print_list(store, limit=limit, reason=reason, as_json=options.json)
+        chosen = None if state == "all" else state
+        await print_list(store, limit=limit, reason=reason, state=chosen, as_json=options.json)
     return 0
 
 
@@ -73,9 +78,11 @@ async def show(
     return 0
 
 
-async def print_list(store: Rejects, *, limit: int, reason: str | None, as_json: bool) -> None:
+async def print_list(
+    store: Rejects, *, limit: int, reason: str | None, state: str | None = None, as_json: bool
+) -> None:
     """`ls` on an open store."""
-    items = await store.reject_list(limit=limit, reason=reason)
+    items = await store.reject_list(limit=limit, reason=reason, state=state)
     if as_json:
         printed: RejectsView = {"items": [cast("RejectLineView", dict(item)) for item in items]}
         dump_json(printed)
@@ -96,7 +103,11 @@ async def print_one(store: Rejects, number: int, *, raw: bool, as_json: bool) ->
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     elif as_json:
-        printed = cast("RejectView", {**found, "raw": readable})
+        import orjson
+
+        origin = found["origin"]
+        known = {"raw": readable, "origin": origin and orjson.loads(origin)}
+        printed = cast("RejectView", {**found, **known})
         dump_json(printed)
     else:
         print_rows([(name, text(value)) for name, value in found.items() if name != "raw"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from m26.upstream.profile import Profile
 
 _BATCH = 16
-_NOT_SHOWN = ("part", "events")
+_NOT_SHOWN = ("part", "events", "problems")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class Replayed:
     late: int = 0
     rejects: int = 0
     events: int = 0
+    problems: list[str] = field(default_factory=list)
+    """What of the file could not be read; all else of it is stored."""
 
 
 async def replay(
@@ -47,7 +50,8 @@ async def replay(
     """Store what captures show, by the same code and the same rules as live replies.
 
     A file is known by its content: replayed again it changes nothing, and one that was
-    interrupted goes on where it stopped.
+    interrupted goes on where it stopped. What of a file is damaged is told, with exit code 7;
+    what is whole is stored.
 
     Example: ``m26 replay capture.har --platform ps5``
 
@@ -78,7 +82,9 @@ async def replay(
         raise ShapeError(
             "no page could be read; each is in the quarantine", hint="`m26 rejects ls` says why."
         )
-    return 0
+    problems = [problem for result in results for problem in result.problems]
+    sys.stderr.writelines(f"m26: not read: {problem}\n" for problem in problems)
+    return ShapeError.exit_code if problems else 0
 
 
 async def _replay(store: Store, file: Path, profile: Profile, platform: str | None) -> Replayed:
@@ -91,7 +97,7 @@ async def _replay(store: Store, file: Path, profile: Profile, platform: str | No
     result = Replayed(file=file.name, part=part)
     done = result.already = await store.cursor(part)
     loader = Loader(store, Normalizer(profile.card))
-    records = _records(file, profile, platform)
+    records = _records(file, profile, platform, result.problems.append)
     while batch := await run_sync(lambda: list(islice(records, _BATCH))):
         result.pages += len(batch)
         batch = [record for record in batch if record.pos >= done]
@@ -117,15 +123,23 @@ async def _replay(store: Store, file: Path, profile: Profile, platform: str | No
     return result
 
 
-def _records(file: Path, profile: Profile, platform: str | None) -> Iterator[Record]:
+def _records(
+    file: Path, profile: Profile, platform: str | None, on_problem: Callable[[str], None]
+) -> Iterator[Record]:
     from m26.models import Record
     from m26.offline import read_captures
+    from m26.servertime import Dating
 
     listing = {command.name for command in profile.commands.values()}
-    pages = (page for page in read_captures(file) if page.command in ("", *listing))
+    dated = Dating()
+    pages = (
+        page
+        for page in read_captures(file, on_problem=on_problem)
+        if page.command in ("", *listing)
+    )
     for pos, page in enumerate(pages):
         chosen = platform or page.platform or profile.platforms[0]
-        yield Record(pos, replace(page, platform=chosen))
+        yield Record(pos, dated(replace(page, platform=chosen)))
 
 
 def _digest(file: Path) -> str:

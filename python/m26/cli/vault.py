@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from m26.cli.credentials import opened
 from m26.cli.options import Options
-from m26.cli.output import console, dump_json
+from m26.cli.output import confirm, console, dump_json
 from m26.errors import AuthError, ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ def forget(
     accounts: tuple[str, ...] = ()
     if bundle is not None:
         owner = _owner(vault, bundle, account)
-        _confirm(f"Delete bundle {bundle} of account {owner}?", yes=yes)
+        confirm(f"Delete bundle {bundle} of account {owner}?", yes=yes)
         vault.change(owner, lambda credentials: without(credentials, (bundle,)))
     else:
         if account is not None:
             _check_known(vault, account)  # before the question
         names = vault.accounts() if account is None else (account,)
-        _confirm(f"Delete all credentials of {', '.join(names) or 'nobody'}?", yes=yes)
+        confirm(f"Delete all credentials of {', '.join(names) or 'nobody'}?", yes=yes)
         accounts = vault.forget(account)
     bundles = [bundle] if bundle is not None else []
     if options.json:
@@ -137,14 +137,3 @@ def _owner(vault: Vault, bundle: str, account: str | None) -> str:
         if any(each.id == bundle for each in vault.read(name).bundles):
             return name
     raise UsageError(f"there is no bundle {bundle!r}", hint="See: m26 auth status --bundles")
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask on", hint="Add --yes.")
-    sys.stderr.write(f"{question} Type yes: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() != "yes":
-        raise UsageError("nothing was deleted")

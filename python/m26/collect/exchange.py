@@ -17,6 +17,7 @@ from m26.collect.reaction import Reaction, Session
 from m26.errors import TransportError
 from m26.limits.halt import StoppedError
 from m26.models import BROKEN, Account, Page
+from m26.servertime import ServerTime, Told
 from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
 from m26.upstream.profile import Command
@@ -32,6 +33,9 @@ from m26.upstream.verdicts import (
 _log = structlog.get_logger()
 _SKEW = 30.0
 """Seconds by which our clock may be wrong without a word."""
+_SKEWED = "Correct this machine's clock, e.g. by NTP. Until then the server's time is used."
+_FAR = "clock_odd: a reply's responseTime is none, or far from what others say"
+_ODD = "Nothing to do: our receive time is used, corrected by what the replies before told."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,17 @@ class Exchange:
     """The profile's: key to wire name."""
     journal: Callable[[Page], Awaitable[Any]]
     """Makes a page durable; returns when it is. A shutdown does not keep it from trying once."""
+    receive: Callable[[Page, Told], Awaitable[Page]]
+    """The same for a reply: gives it its times, too."""
+    server: ServerTime
+    """What is believed of the server's clock."""
     may_ask: Callable[[], Awaitable[None]]
     """Returns when received data can be kept; waits while the disk is full or the like."""
     reaction: Reaction
     telemetry: Telemetry
     clock: Clock = field(default_factory=Clock)
-    _skewed: bool = field(default=False, init=False)
-    """Our clock was found to be wrong."""
+    _wrong: str = field(default="", init=False)
+    """Whose clock was found to be wrong, and how, as it was told."""
 
     async def ask(
         self,
@@ -96,11 +104,11 @@ class Exchange:
             except (RefusedError, UnavailableError) as error:
                 verdict = error.verdict
             else:
-                page = self._page(wire, reply, query, sweep)
-                await self.journal(page)
                 peek = await run_sync(_native.peek, reply.body)
-                verdict = classify(reply.head, peek)
-                self._observe(reply, peek)
+                page = self._page(wire, reply, query, sweep)
+                page = await self.receive(page, Told.by(peek, reply.date))
+                verdict = classify(reply.head._replace(served_at=page.served_at), peek)
+                self._observe(reply, page, peek.response_time)
                 await self.session.judged(verdict)
                 if verdict.action is Action.OK:
                     count(wire, "ok")
@@ -135,22 +143,25 @@ class Exchange:
             body=error.part if isinstance(error, BrokenTransferError) else b"",
         )
 
-    def _observe(self, reply: Reply, peek: Peek) -> None:
-        status, metrics = self.telemetry.status, self.telemetry.metrics
+    def _observe(self, reply: Reply, page: Page, said: int | None) -> None:
+        """Tell how long it took, and whose clock is wrong if one is."""
+        status, metrics, skew = self.telemetry.status, self.telemetry.metrics, self.server.skew
         metrics.request_seconds.observe(reply.seconds)
-        if peek.response_time is None:
-            return
-        self.session.observe_server_time(peek.response_time, fetched_at=reply.fetched_at)
-        skew = (peek.response_time - reply.fetched_at) / 1e6
         metrics.clock_skew.set(skew)
-        if (abs(skew) > _SKEW) is self._skewed:
-            return
-        self._skewed = not self._skewed
-        side = "behind" if skew > 0 else "ahead of"
-        why = f"clock_skew: our clock is over {_SKEW:.0f} s {side} the server's"
-        advice = "Correct this machine's clock, e.g. by NTP. Until then the server's time is used."
-        if self._skewed:
-            _log.warning("clock.skewed", seconds=round(skew, 1), advice=advice)
-            status.report("clock", State.COLLECTING, reason=why, advice=advice)
+        if not page.served_at:
+            return  # there was nothing to date
+        if said != page.served_at:
+            wrong, advice = _FAR, _ODD
+        elif abs(skew) > _SKEW:
+            side = "behind" if skew > 0 else "ahead of"
+            wrong = f"clock_skew: our clock is over {_SKEW:.0f} s {side} the server's"
+            advice = _SKEWED
         else:
-            status.report("clock", State.COLLECTING)
+            wrong = advice = ""
+        if wrong == self._wrong:
+            return
+        self._wrong = wrong
+        if wrong:
+            off = skew if said is None or advice is not _ODD else (said - page.served_at) / 1e6
+            _log.warning("clock.skewed", reason=wrong, seconds=round(off, 1), advice=advice)
+        status.report("clock", State.COLLECTING, reason=wrong, advice=advice)

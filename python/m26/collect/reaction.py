@@ -36,7 +36,6 @@ class Session(Protocol):
     async def renew_session(self, *, dead: str) -> None: ...  # noqa: D102
     async def renew_tokens(self) -> None: ...  # noqa: D102
     async def judged(self, verdict: Verdict) -> None: ...  # noqa: D102
-    def observe_server_time(self, response_time: int, *, fetched_at: int) -> None: ...  # noqa: D102
 
 
 @dataclass(slots=True, kw_only=True)

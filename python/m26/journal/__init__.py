@@ -3,5 +3,15 @@
 from m26.journal.damage import Damage, Ledger
 from m26.journal.journal import Journal
 from m26.journal.segment import Identity, is_segment, read_segment, segment_paths
+from m26.journal.trail import Trail
 
-__all__ = ["Damage", "Identity", "Journal", "Ledger", "is_segment", "read_segment", "segment_paths"]
+__all__ = [
+    "Damage",
+    "Identity",
+    "Journal",
+    "Ledger",
+    "Trail",
+    "is_segment",
+    "read_segment",
+    "segment_paths",
+]

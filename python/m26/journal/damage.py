@@ -108,8 +108,12 @@ class Ledger:
                 self._write([replace(e, acknowledged_at=e.acknowledged_at or now) for e in entries])
         return shown
 
-    def disown(self, journal: str) -> None:
+    def disown(self, journal: str, *, heir: str | None = None) -> None:
         """Whatever becomes of `journal`, it is no damage: this home has another one on purpose.
+
+        Args:
+            journal: given up.
+            heir: has its records now, and what is known of their damage.
 
         Raises:
             OSError, StorageError: it could not be written.
@@ -124,8 +128,9 @@ class Ledger:
             acknowledged_at=now,
         )
         with turn(self._turns):
-            kept = (each for each in self._read() if each.journal != journal)
-            self._write([*kept, whole])
+            kept = [each for each in self._read() if each.journal != journal or heir]
+            moved = [replace(e, journal=heir) if heir and e.journal == journal else e for e in kept]
+            self._write([*moved, whole])
 
     def _look(self) -> tuple[Damage, ...]:
         """What is in the file; read again only when it has changed."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from uuid import UUID
 
 from m26.errors import StorageError
 from m26.journal import segment as seg
+from m26.journal.files import Files, storage_error
 from m26.journal.segment import Identity
 
 _ASIDE = "Move it out of that folder, then start m26 again"
@@ -72,3 +76,32 @@ def _checked(path: Path) -> Identity:
         f"{path} is not the segment that its name says: its head says {name}",
         hint=f"Rename it to {name}, then start m26 again.",
     )
+
+
+def rename(paths: list[Path], old: str, new: str, *, files: Files | None = None) -> None:
+    """Let the heads of segments say that their journal is `new`; those that say so already stay.
+
+    The records stay where they are. One copy of a head is always whole, and whoever was
+    interrupted begins once more.
+
+    Raises:
+        StorageError: a segment cannot be written.
+    """
+    files = files or Files()
+    for path in paths:
+        try:
+            fd = files.open(path, os.O_RDWR)
+            try:
+                head = seg.unpack_head(os.pread(fd, seg.HEAD_BYTES, 0))
+                if head is not None and str(head[0].journal) == old:
+                    identity = Identity(UUID(new), head[0].database)
+                    renamed = memoryview(seg.pack_head(identity, head[1]))
+                    half = len(renamed) // 2
+                    for at in (0, half):
+                        if files.write(fd, renamed[at : at + half], at) < half:
+                            raise OSError(errno.EIO, "a part of it was not written")
+                        files.sync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise storage_error("rename", path.parent, error) from None

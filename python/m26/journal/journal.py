@@ -17,7 +17,8 @@ from m26.journal import segment as seg
 from m26.journal.damage import Gap, Ledger
 from m26.journal.files import Files, storage_error
 from m26.journal.segment import Identity
-from m26.journal.view import Mark, View, open_view, records
+from m26.journal.trail import Trail
+from m26.journal.view import Mark, View, checksum, open_view, records
 from m26.journal.writer import Writer
 from m26.models import Page, Record
 
@@ -50,6 +51,8 @@ class Journal:
         self._mark: Mark | None = None
         self.damage = Ledger(folder)
         """What is damaged in it, or gone; found at opening and at reading."""
+        self.trail = Trail(folder)
+        """What this home knows of its cursor by itself."""
 
     @classmethod
     def open(
@@ -140,6 +143,7 @@ class Journal:
             identity = replace(self._identity, database=UUID(database_id))
             if identity != self._identity:
                 self._roll(self._view.next_pos, identity)
+            self.trail.bind(self.id, database_id)
 
     def append(self, page: Page) -> int:
         """Store one page; its position. It is on disk when this returns.
@@ -194,6 +198,21 @@ class Journal:
         if gaps := [Gap(r.pos, r.end, r.detail) for r in found if r.page is None]:
             self.damage.found(self.id, gaps)
         return found
+
+    def checksum(self, end: int) -> int | None:
+        """Checksum of the record that ends at `end`, by which it is told from a twin's.
+
+        None: it is not here (deleted, missing, its header damaged), and was not the last one that
+        this home saw committed.
+
+        Raises:
+            StorageError: its segment cannot be read.
+        """
+        try:
+            found = checksum(self._view, end, files=self._files)
+        except OSError as error:
+            raise storage_error("read", self._folder, error) from None
+        return self.trail.checksum if found is None and end == self.trail.pos else found
 
     def skip_to(self, pos: int) -> None:
         """Give the next append the position `pos`: the database has passed what we lost.
@@ -252,6 +271,7 @@ class Journal:
         """Close the files; every later call fails."""
         with self._lock:
             self._writer.close()
+            self.trail.save()
 
     def _keep_promises(self, promised: Mapping[str, int]) -> None:
         """Tell what was on disk and is not; go on behind it."""

@@ -130,15 +130,17 @@ def load(fd: int, entry: Entry) -> Record:
     """The record behind an entry; without its page when the payload is damaged."""
     payload = os.pread(fd, min(entry.length, _MOST_PACKED), entry.offset)
     if len(payload) != entry.length or crc32(payload) != entry.crc:
-        return Record(entry.pos, None, f"damaged on disk: wrong checksum at byte {entry.start}")
+        why = f"damaged on disk: wrong checksum at byte {entry.start}"
+        return Record(entry.pos, None, why, checksum=entry.crc)
     try:
         raw = _unpacked(payload)
         size = int.from_bytes(raw[:4], "little")
         header = orjson.loads(raw[4 : 4 + size])
         known = {name: _checked(name, header[name]) for name in _FIELDS if name in header}
-        return Record(entry.pos, Page(**known, body=raw[4 + size :]))
+        return Record(entry.pos, Page(**known, body=raw[4 + size :]), checksum=entry.crc)
     except (zstandard.ZstdError, ValueError, TypeError) as error:
-        return Record(entry.pos, None, f"written by another version of m26: {error}")
+        why = f"written by another version of m26: {error}"
+        return Record(entry.pos, None, why, checksum=entry.crc)
 
 
 def _unpacked(payload: bytes) -> bytes:
@@ -153,7 +155,7 @@ def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
     """A field's value, if it is of the field's type and can be stored."""
     if type(value) not in _TYPES[name]:
         raise TypeError(f"its {name} is of type {type(value).__name__}")
-    if name == "fetched_at":
+    if name in ("fetched_at", "served_at", "observed_at"):
         in_range = 0 <= value < _LAST_TIME
     else:
         in_range = not isinstance(value, int) or -(2**63) <= value < 2**63

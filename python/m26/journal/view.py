@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
+from m26.errors import StorageError
 from m26.journal import heads
 from m26.journal import segment as seg
 from m26.journal.damage import Gap
 from m26.journal.files import Files
 from m26.journal.segment import Identity
+from m26.journal.trail import Trail
 from m26.models import Record
 
 
@@ -65,6 +68,11 @@ def open_view(
         StorageError: a file is not the segment that its name says, or not of this journal.
     """
     paths = seg.segment_paths(folder)
+    if Trail(folder).change is not None:
+        raise StorageError(
+            f"the journal {folder} was being given a new id, and that was not finished",
+            hint="Run: m26 journal new-id",
+        )
     if not paths:
         return Identity(uuid4(), None), View((), 0), []
     identity = heads.identity(paths, promised)
@@ -140,3 +148,45 @@ def records(
         if stop > pos:
             yield seg.lost(pos, stop, segment.path), None
         pos = stop
+
+
+def checksum(view: View, end: int, *, files: Files) -> int | None:
+    """Checksum of the record that ends at `end`; None: deleted, missing, or its header damaged.
+
+    Raises:
+        OSError: its segment cannot be read.
+    """
+    pos = end - 1
+    if not view.segments or not view.segments[0].first <= pos < view.next_pos:
+        return None
+    at = bisect_right(view.segments, pos, key=lambda segment: segment.first) - 1
+    segment = view.segments[at]
+    fd = files.open(segment.path, os.O_RDONLY)
+    try:
+        entries = seg.walk(fd, offset=seg.HEAD_BYTES, end=segment.size, pos=segment.first)
+        entry = next((entry for entry in entries if entry.pos >= pos), None)
+    finally:
+        os.close(fd)
+    return entry.crc if entry is not None and entry.pos == pos else None
+
+
+def peek(folder: Path) -> tuple[str, Callable[[int], int | None]] | None:
+    """The id of a journal that may be in use, and its `checksum` by end; None: there is none.
+
+    Raises:
+        OSError: a file cannot be read.
+        StorageError: a file is not the segment that its name says.
+    """
+    paths = seg.segment_paths(folder)
+    if not paths:
+        return None
+    sizes = [path.stat().st_size for path in paths]
+    segments = [Segment(int(p.stem), p, size) for p, size in zip(paths, sizes, strict=True)]
+    files = Files()
+    fd = files.open(paths[-1], os.O_RDONLY)
+    try:
+        next_pos = seg.tail(fd, segments[-1].first)
+    finally:
+        os.close(fd)
+    found = str(heads.identity(paths, {}).journal)
+    return found, partial(checksum, View(tuple(segments), next_pos), files=files)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 
+from m26.clock import since_start
 from m26.errors import StorageError
 from m26.home.files import write_private
 from m26.home.lock import open_lock, take
@@ -123,7 +124,7 @@ class Book:
         self._path = path
         self._lock = path.with_name(f".{path.stem}.lock")
         self._clock = clock
-        self._steady = steady or (_since_start if clock is time.time else clock)
+        self._steady = steady or (since_start if clock is time.time else clock)
         self._start = _start_of_machine()
         self._seen: tuple[object, Entries] = (None, Entries())
         self._durable = durable
@@ -278,10 +279,6 @@ def _decoded(  # the names are those of `Entries`: one that is not known is an e
         eased_at=None if eased_at is None else float(eased_at),
         **{name: float(at) for name, at in times.items()},
     )
-
-
-def _since_start() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _start_of_machine() -> str:

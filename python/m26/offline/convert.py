@@ -108,6 +108,7 @@ def convert(
             [page.body for _, _, page in group],
             platforms=[platform(page) for _, _, page in group],
             fetched_at=[page.fetched_at for _, _, page in group],
+            times=[(page.served_at, page.observed_at) for _, _, page in group],
         )
         for card in batch.card_rows():
             card_id, version = (card[index] for index in _CARD_KEY)

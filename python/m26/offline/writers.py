@@ -108,10 +108,14 @@ def _harmless(value: str) -> str:
 
 
 @contextmanager
-def open_target(target: str) -> Iterator[BinaryIO]:
+def open_target(target: str, *, private: bool = False) -> Iterator[BinaryIO]:
     """A file that takes its name when the block ends well; what was there before stays until then.
 
     Standard output, devices and pipes are written directly.
+
+    Args:
+        target: file, or ``-`` for standard output.
+        private: a file that is made is for its owner alone.
 
     Raises:
         UsageError: it cannot be made.
@@ -126,7 +130,7 @@ def open_target(target: str) -> Iterator[BinaryIO]:
             with path.open("wb") as file:
                 yield file
         else:
-            yield from _replacing(path, target)
+            yield from _replacing(path, target, 0o600 if private else 0o666)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -135,12 +139,14 @@ def open_target(target: str) -> Iterator[BinaryIO]:
         ) from None
 
 
-def _replacing(path: Path, target: str) -> Iterator[BinaryIO]:
+def _replacing(path: Path, target: str, mode: int) -> Iterator[BinaryIO]:
     temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if path.is_dir():
             raise IsADirectoryError(21, "it is a folder")
-        file = temp.open("xb")
+        file = os.fdopen(
+            os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb"
+        )
     except OSError as error:
         raise UsageError(
             f"cannot write {target}: {error.strerror}", hint="Check the folder and its permissions."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from datetime import datetime
+from typing import Any, Protocol
 
 from m26.publish.stream import Stream, number
 
@@ -13,7 +14,6 @@ _IDENTITY = (
     "platform",
     "auction_id",
     "kind",
-    "observed_at",
     "status",
     "bids",
     "current_bid",
@@ -33,17 +33,29 @@ class History(Protocol):
     async def events(self, after: int, limit: int) -> list[tuple[int, str]]: ...  # noqa: D102
 
 
-def same_event(one: str, other: str) -> bool:
-    """Whether two JSON documents tell the same event."""
-    if one == other:
+def same_event(entry: str, row: str) -> bool:
+    """Whether an entry of the stream tells the event of history's row, both JSON.
+
+    History may date it sooner: what was late may show that its state was seen before.
+    """
+    if entry == row:
         return True
     try:
-        a, b = json.loads(one), json.loads(other)
+        a, b = json.loads(entry), json.loads(row)
     except ValueError:
         return False
     if not isinstance(a, dict) or not isinstance(b, dict):
         return False
-    return all(a.get(name) == b.get(name) for name in _IDENTITY)
+    return all(a.get(name) == b.get(name) for name in _IDENTITY) and _not_later(b, a)
+
+
+def _not_later(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    times = [each.get("observed_at") for each in (one, other)]
+    try:
+        a, b = (datetime.fromisoformat(str(time)) for time in times)
+    except ValueError:
+        return times[0] == times[1]
+    return a <= b
 
 
 async def newest_agree(stream: Stream, history: History, *, head: int, count: int) -> bool:

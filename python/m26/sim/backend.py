@@ -37,6 +37,8 @@ class Backend:
     """Ways of asking for a page that are honoured."""
     signatures: frozenset[str] = frozenset({"signed", "bundles"})
     """Ways of signing that are accepted."""
+    clock_off: float = 0.0
+    """Seconds by which the server's clock is wrong in messages and replies; the market's is not."""
     one_session: bool = False
     """Whether a login ends the account's older sessions."""
     answered: Counter[str] = field(default_factory=Counter, init=False)
@@ -133,7 +135,7 @@ class Backend:
     ) -> Reply:
         """``POST /wal/mca/Process/{session}``."""
         known.platform = verify.platform_of(self.constants, headers, self.platforms)
-        message = verify.message(self.constants, body, self.clock())
+        message = verify.message(self.constants, body, self.clock() + self.clock_off)
         known.command = message.command
         verdict, account = self.accounts.check("session", session)
         known.owner(account)
@@ -162,9 +164,10 @@ class Backend:
         rule: Rule | None = None,
     ) -> Reply:
         """Carry out one command of a request that is in order."""
-        now, market = int(self.advance()), self.markets[account.platform]
-        if rule is not None and rule.fault == "clock_off":
-            now += int(rule.given["by"])
+        now, market = int(self.advance() + self.clock_off), self.markets[account.platform]
+        clock = rule.given if rule is not None and rule.fault == "clock_off" else None
+        if clock is not None and clock["date"] != "right":
+            now += int(clock["by"])
         found: list[Auction] = []
         truncated = False
         if name == self.constants.search:
@@ -179,6 +182,9 @@ class Backend:
         page = Page(items=items, truncated=truncated)
         if rule is not None and rule.row.page is not None:
             rule.row.page(page, rule.given)
+        if clock is not None and clock["date"] == "right":
+            wrong = (now + int(clock["by"])) * 1_000_000
+            page.data["responseTime"] = wrong if clock["to"] is None else clock["to"]
         reply = replies.auctions(
             name,
             [item.body for item in page.items],

@@ -203,7 +203,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "captcha": _page(
         "all captcha fields set and no auctions; or one member with a value: the look-alikes"
-        ' null, "" and 0, and absent fields, come with the page',
+        ' null, false, 0, "0" and blank ones, and absent fields, come with the page',
         pages.captcha,
         member="",
         value=None,
@@ -232,6 +232,10 @@ FAULTS: Mapping[str, Fault] = {
     "control_bytes": _page("raw control bytes inside strings", pages.control_bytes),
     "bom": _page("a byte order mark first", pages.bom),
     "new_member": _page("members that are new", pages.new_member),
+    "odd_members": _page(
+        "odd values of legal JSON in members that nobody stores, twice, and in names",
+        pages.odd_members,
+    ),
     "new_status": _page("an auctionStatus that is new", pages.new_status),
     # on the way
     "half_gzip": Fault(what="half a gzip stream as a whole reply", way="half_gzip"),
@@ -247,7 +251,11 @@ FAULTS: Mapping[str, Fault] = {
     # of the backend itself
     "session_kill": Fault(what="the account's sessions end"),
     "token_kill": Fault(what="the account's sessions and access tokens end"),
-    "clock_off": Fault(what="the server's clock is off by seconds", members={"by": 3_600}),
+    "clock_off": Fault(
+        what="the server's clock is off by seconds in a reply, and its Date with it; or that is "
+        "absent, or right: then responseTime alone is wrong, or what is given as `to`",
+        members={"by": 3_600, "date": "off", "to": None},
+    ),
     "no_session": Fault(what="a login answered without sessionKey", kind="login"),
     # the token service
     "invalid_grant": _oauth(
@@ -274,5 +282,6 @@ WORDS: Mapping[str, Collection[str]] = {
     "form": frozenset({"html", "xml", "json", "empty"}),
     "tdf": frozenset({"errortdf", "errordf", ""}),
     "how": pages.POISON.keys(),
+    "date": frozenset({"off", "right", "absent"}),
 }
 """Members of faults that are one of a few words."""

@@ -21,11 +21,11 @@ def apply(backend: Backend, document: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out a control document, or nothing of it when one of its members is not known.
 
     A document with ``fault`` is a rule (see `faults.Rule` and `catalogue.FAULTS`).  Others have
-    any of: ``freeze``, ``linger``, ``session_ttl``, ``token_ttl``, ``refresh_ttl``,
-    ``bundle_ttl``, ``kill_sessions``, ``kill_tokens``, ``kill_refresh_tokens``, ``kill_bundles``
-    (true: all; an account's name: its own), ``accept_previous_refresh``, ``one_session``,
-    ``paging`` (both, url, payload, none), ``signatures`` (both, signed, bundles, none),
-    ``clear_faults``, ``issue_code`` and ``capture`` (an account's name).
+    any of: ``freeze``, ``linger``, ``clock_off`` (seconds), ``session_ttl``, ``token_ttl``,
+    ``refresh_ttl``, ``bundle_ttl``, ``kill_sessions``, ``kill_tokens``, ``kill_refresh_tokens``,
+    ``kill_bundles`` (true: all; an account's name: its own), ``accept_previous_refresh``,
+    ``one_session``, ``paging`` (both, url, payload, none), ``signatures`` (both, signed, bundles,
+    none), ``clear_faults``, ``issue_code`` and ``capture`` (an account's name).
 
     Returns:
         ``{"code": …}`` for ``issue_code``, ``{"capture": HAR}`` for ``capture``, else nothing.
@@ -78,6 +78,10 @@ def _linger(backend: Backend, value: float) -> None:
         market.linger = float(value)
 
 
+def _clock_off(backend: Backend, value: float) -> None:
+    backend.clock_off = float(value)
+
+
 def _accept_previous(backend: Backend, value: object) -> None:
     backend.accounts.life.accept_previous = bool(value)
 
@@ -127,6 +131,7 @@ _STEPS: Mapping[str, _Step] = {
     "accept_previous_refresh": _accept_previous,
     "freeze": _freeze,
     "linger": _linger,
+    "clock_off": _clock_off,
     "one_session": _one_session,
     "paging": _paging,
     "signatures": _signatures,

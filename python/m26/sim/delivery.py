@@ -50,13 +50,14 @@ def counted(reserve: Callable[[], int]) -> type[H11Protocol]:
 
 
 def dated(app: ASGIApp, clock: Callable[[], float]) -> ASGIApp:
-    """The application with a ``Date`` of our own clock on every reply that has none."""
+    """The application with a ``Date`` of our own clock on every reply that says nothing of it."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_dated(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.setdefault("date", formatdate(clock(), usegmt=True))
+                if not headers.setdefault("date", formatdate(clock(), usegmt=True)):
+                    del headers["date"]
             await send(message)
 
         await app(scope, receive, send_dated)

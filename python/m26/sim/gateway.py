@@ -117,9 +117,11 @@ async def _answer(
             reply = call(body, known, rule)
         except RefusedError as refused:
             reply = refused.reply
+    off, says = backend.clock_off, "off"
     if rule is not None and rule.fault == "clock_off":
-        date = formatdate(at + rule.given["by"], usegmt=True)
-        reply = replace(reply, headers={**reply.headers, "date": date})
+        off, says = off + rule.given["by"] * (rule.given["date"] == "off"), rule.given["date"]
+    date = "" if says == "absent" else formatdate(at + off, usegmt=True)
+    reply = replace(reply, headers={"date": date, **reply.headers})
     way = rule.row.way if rule is not None else "whole"
     recorded = Recorded(
         at=at,

@@ -22,10 +22,24 @@ _CAPTCHA = {
     "captchaUrl": "https://captcha.invalid/",
 }
 _NESTED = 100_000
+_ODD = (
+    rb'["\u0000","\udc00\ud800",1e400,-0.1e-999,18446744073709551616,-0,{"a":1,"a":{"\u0000":2}},%b%b]'
+    % (b"[" * 500, b"]" * 500)
+)
+_MEMBERS = b'"titleUpdate":%b,"titleUpdate":%b,"\\u0000\\ud800":1' % (_ODD, _ODD)
+
+
+def _as_it_is(raw: bytes) -> bytes:
+    """What a match is replaced by, of which nothing has a meaning."""
+    return raw.replace(b"\\", rb"\\")
 
 
 def _in_text(raw: bytes) -> tuple[bytes, bytes]:
-    return _TEXT, b'"acquisitionDescription":"' + raw.replace(b"\\", rb"\\") + b'"'
+    return _TEXT, b'"acquisitionDescription":"' + _as_it_is(raw) + b'"'
+
+
+def _in_status(raw: bytes) -> tuple[bytes, bytes]:
+    return rb'"AUCTIONSTATUS_(\w+)"', rb'"AUCTIONSTATUS_\1' + _as_it_is(raw) + b'"'
 
 
 POISON: Mapping[str, tuple[bytes, bytes]] = {
@@ -39,11 +53,11 @@ POISON: Mapping[str, tuple[bytes, bytes]] = {
     "duplicate_key": (_ID, rb'"auctionId":\1,"auctionId":1'),
     "missing": (_ID + b",", b""),
     "null": (_ID, b'"auctionId":null'),
-    "surrogate": _in_text(rb"\ud83d"),
-    "nul": _in_text(rb"\u0000"),
+    "surrogate": _in_status(rb"\ud83d"),
+    "nul": _in_status(rb"\u0000"),
     "bad_utf8": _in_text(b"\xff\xfe"),
     "cesu8": _in_text(b"\xed\xa0\xbd\xed\xb8\x80"),
-    "deep": (rb'"buyerId":1', b'"buyerId":' + b"[" * _NESTED + b"]" * _NESTED),
+    "deep": (rb'"nextBid":\d+', b'"nextBid":' + b"[" * _NESTED + b"]" * _NESTED),
     "no_object": (rb"(?s).+", b"null"),
 }
 """Ways to make one auction impossible to store: pattern and what comes in its place."""
@@ -109,7 +123,7 @@ def captcha(page: Page, given: Given) -> None:
         return
     value, member = given["value"], given["member"]
     page.data |= {member: value} if member else _CAPTCHA
-    look_alike = value is None or value == "" or (type(value) is int and value == 0)
+    look_alike = value in (None, False, 0, "0") or (isinstance(value, str) and not value.strip())
     if not member or not look_alike:
         page.items.clear()
         page.answer = "captcha"
@@ -165,6 +179,22 @@ def new_member(page: Page, _: Given) -> None:
     for item in page.items:
         item.edit(rb'"buyerId":1', b'"buyerId":1,"titleUpdate":{"feature":[1]}', true=True)
     page.data["titleUpdate"] = 1
+
+
+def odd_members(page: Page, _: Given) -> None:
+    """Odd values of legal JSON in every member that nobody stores, of auctions and around them."""
+    odd, members = _as_it_is(_ODD), _as_it_is(_MEMBERS)
+    for item in page.items:
+        item.edit(rb'"buyerId":1', b'"buyerId":' + odd + b"," + members, true=True)
+        item.edit(_TEXT, _as_it_is(rb'"acquisitionDescription":"\u0000\ud83d"'), true=True)
+
+    def around(body: bytes) -> bytes:
+        for before in (rb"\A\{", rb'"cacheTime":\d+', rb'(?=,"truncated":)'):
+            added = members + b"," if before.startswith(rb"\A") else b"," + members
+            body = re.sub(before, rb"\g<0>" + added, body, count=1)
+        return body
+
+    page.finish = around
 
 
 def new_status(page: Page, _: Given) -> None:

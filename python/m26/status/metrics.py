@@ -40,7 +40,9 @@ class Metrics:
             registry=r,
         )
         self.late = Counter(
-            "m26_late_total", "Observations older than the newest one of their auction.", registry=r
+            "m26_late_total",
+            "States stored after a newer one of their auction: events with late = true.",
+            registry=r,
         )
         self.events = Counter("m26_events_total", "Events committed.", ["kind"], registry=r)
         self.commit_seconds = Histogram(

@@ -86,7 +86,7 @@ class StatusView(TypedDict):
     requests: Annotated[dict[str, int], "By outcome."]
     budget: Annotated[dict[str, int], "Requests left before a limit, of all accounts the least."]
     auctions: Annotated[dict[str, int], Keys(("new", "changed", "unchanged", "rejected"))]
-    late: int
+    late: Annotated[int, "States that another collector had overtaken; they are events, too."]
     events: Annotated[dict[str, int], Keys(("listed", "bid", "changed", "closed"))]
     rate: RateView
     commits: CommitsView

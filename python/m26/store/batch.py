@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from m26.models import Page, Record
@@ -12,14 +13,41 @@ from m26.store import sweeps
 
 if TYPE_CHECKING:
     from m26._native import Batch
+    from m26.journal.trail import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a part is stored, and by whom."""
+
+    pos: int = 0
+    """Records of it that are stored."""
+    writer: str | None = None
+    """Token of the opening of the journal that moved it last; None: it has no writer."""
+    host: str | None = None
+    since: datetime | None = None
+    """When that journal was opened."""
+    checksum: int | None = None
+    """Of the record that ends at `pos`; None: it has none, or m26 kept none then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who is about to move a cursor."""
+
+    writer: Writer | None = None
+    """None: nobody, for a part that is named by its content."""
+    before: int | None = None
+    """Checksum of the record that ends where the batch begins; None: unknown."""
 
 
 class CursorMovedError(Exception):
     """The cursor is not where this batch begins: a lost COMMIT reply, or a rival."""
 
-    def __init__(self, pos: int) -> None:
-        super().__init__(f"the cursor stands at {pos}")
-        self.pos = pos
+    def __init__(self, cursor: Cursor) -> None:
+        super().__init__(f"the cursor stands at {cursor.pos}")
+        self.cursor = cursor
+        self.pos = cursor.pos
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +59,7 @@ class Prepared:
     pages: Sequence[tuple[int, Page]]
     """Position and page of the records that can list auctions: the pages of `batch`."""
     batch: Batch
+    claim: Claim = Claim()
 
     @property
     def begin(self) -> int:
@@ -41,6 +70,11 @@ class Prepared:
     def end(self) -> int:
         """Position behind the last record."""
         return self.records[-1].end
+
+    @property
+    def checksum(self) -> int | None:
+        """Of the last record."""
+        return self.records[-1].checksum
 
 
 @dataclass(slots=True)
@@ -57,6 +91,8 @@ class Stored:
     changed: int = 0
     unchanged: int = 0
     late: int = 0
+    """States that another collector had overtaken; each is an event. The observations are these,
+    `new`, `changed` and `unchanged`."""
     kinds: Counter[str] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     drift: int = 0

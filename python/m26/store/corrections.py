@@ -53,7 +53,8 @@ FROM (
     WHERE seq > $1 AND seq <= $2 AND kind = 'closed' AND status = 'ended'
 ) AS e
 JOIN m26.auction AS a ON a.auction_id = e.auction_id AND a.platform = e.platform
-JOIN m26.auction_event AS s ON s.auction_id = e.auction_id AND s.platform = e.platform
+JOIN m26.auction_event AS s
+    ON s.auction_id = e.auction_id AND s.platform = e.platform AND NOT s.late
 WHERE a.evidence = 'status' AND (
     a.outcome = 'unknown' OR a.outcome = 'sold' AND a.outcome_via = 'bid' AND a.confidence = 1)
 ORDER BY a.auction_id, a.platform, s.seq"""
@@ -69,6 +70,7 @@ _OWN = {
     "seq": "$1::bigint + row_number() OVER (ORDER BY seen_at, auction_id, platform)",
     "kind": "'closed'",
     "observed_at": "seen_at",
+    "late": "false",
 }
 _NAMES = ", ".join(name for name, _ in _native.EVENT_COLUMNS)
 _VALUES = ", ".join(_OWN.get(name, name) for name, _ in _native.EVENT_COLUMNS)

@@ -23,6 +23,7 @@ from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
 from m26.store.load import Loader
 from m26.store.migrate import SchemaNewerError, check_epoch
+from m26.store.twin import Place
 from m26.store.waiting import Waiting
 from m26.wake import Wake
 
@@ -61,7 +62,7 @@ class Drain:
         clock: Clock | None = None,
         silence: float = _SILENCE,
     ) -> None:
-        self._journal = journal
+        self._journal, self._place = journal, Place(journal)
         self._store = store
         self._make_normalizer = normalizer
         self._wake = wake
@@ -106,24 +107,17 @@ class Drain:
 
         Raises:
             StorageError: the database does not answer, or the journal cannot be written.
+            TwinError: another copy of the journal writes there; nothing is changed.
         """
-        database = await self._store.database_id()
-        before = self._journal.database
-        if before not in (None, database):
-            _log.warning(
-                "journal.other_database",
-                before=before,
-                now=database,
-                advice="All that the journal still keeps is stored into this database too.",
-            )
-        await run_sync(self._journal.bind, database)
-        self.pos = await self._store.cursor(self._journal.id)
-        if self.pos > self._journal.next_pos:
-            _log.warning("journal.behind", cursor=self.pos, journal=self._journal.next_pos)
-            await run_sync(self._journal.skip_to, self.pos)
+        self.pos = await self._place.open(self._store)
 
     async def run(self) -> None:
-        """Store until `finish`; an outage is waited out."""
+        """Store until `finish`; an outage is waited out.
+
+        Raises:
+            TwinError: another copy of the journal writes there. Nothing of ours is passed over.
+            StorageError: the journal cannot be read, or not be cleaned up.
+        """
         try:
             await self._run()
         finally:
@@ -136,7 +130,7 @@ class Drain:
             try:
                 stored = await self._next()
             except CursorMovedError as moved:
-                await self._moved(moved.pos)
+                await self._moved(moved)
             except SchemaNewerError as error:
                 self._newer(error)
                 await self._wake.wait(at_most=_SLOWEST)
@@ -168,7 +162,7 @@ class Drain:
             self._ahead = asyncio.create_task(self._prepare(self._ready.end))
         silence = asyncio.get_running_loop().call_later(self._silence, self._silent)
         try:
-            return await self._loader.commit(self._ready)
+            return await self._loader.commit(self._place.claim(self._ready))
         finally:
             silence.cancel()
             if self._telling is not None:
@@ -224,17 +218,20 @@ class Drain:
             )
 
     async def _after_commit(self, stored: Stored) -> None:
-        self.pos, self._ready = stored.pos, None
+        done, self.pos, self._ready = self._ready, stored.pos, None
         self.stored_at = time.monotonic()
         count(self._metrics, stored)
         self._committed()
+        if done is not None:
+            await self._place.committed(done)
         await run_sync(self._journal.release, self.pos)
         self._metrics.journal_bytes.set(self._journal.size)
 
-    async def _moved(self, pos: int) -> None:
-        """The cursor is elsewhere: a COMMIT whose answer was lost, or another database."""
-        _log.warning("store.cursor_moved", expected=self.pos, found=pos)
+    async def _moved(self, moved: CursorMovedError) -> None:
+        """The cursor is elsewhere: a COMMIT whose answer was lost, another database, or a twin."""
+        _log.warning("store.cursor_moved", expected=self.pos, found=moved.cursor.pos)
         await self._forget_ahead()  # what was read may leave out cards that it took for stored
+        pos = await self._place.prove(moved.cursor)
         if pos < self.pos:
             # a database that was set back: no card is known to be in it
             self._loader = Loader(self._store, self._make_normalizer())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -12,6 +13,7 @@ import asyncpg
 from m26 import _native
 from m26.models import Record
 from m26.normalizer import Normalizer
+from m26.servertime import Dating
 from m26.store.batch import Prepared, Stored
 from m26.store.connection import is_data, within
 from m26.store.database import Store
@@ -54,6 +56,7 @@ class Loader:
         self._deadline = deadline
         self._far = far
         self._round_trips = deque[float](maxlen=3)
+        self._dating, self._dated_to = Dating(), ("", -1)
         self._known = Knowledge(normalizer, _native.States(capacity=kept))
 
     @property
@@ -65,9 +68,17 @@ class Loader:
 
     async def prepare(self, part: str, records: Sequence[Record]) -> Prepared:
         """Read consecutive records of one part; nothing is stored yet."""
+        records = self._dated(part, records)
         pages = [(r.pos, r.page) for r in records if r.page and may_list_auctions(r.page)]
         batch = await self._normalizer.normalize([page for _, page in pages])
         return Prepared(part, records, pages, batch)
+
+    def _dated(self, part: str, records: Sequence[Record]) -> Sequence[Record]:
+        """The records with the times that earlier versions left to the store."""
+        if (part, records[0].pos) != self._dated_to:
+            self._dating = Dating()
+        self._dated_to = part, records[-1].end
+        return [r if r.page is None else replace(r, page=self._dating(r.page)) for r in records]
 
     async def commit(self, prepared: Prepared) -> Stored:
         """Store a prepared batch, exactly once.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _OK = 200
 _SUCCESS = (0, _OK)  # 0: a capture that does not say
+ORIGIN = (
+    *("account", "platform", "command", "status"),
+    *("fetched_at", "served_at", "observed_at"),
+)
+"""What of its page a reject keeps, beside its bytes: all that reading it again depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,13 @@ class Reject:
     byte_to: int
     reason: str
     detail: str
-    raw: bytes
+    page: Page | None
+    """None where the record is gone."""
+
+    @property
+    def raw(self) -> bytes:
+        """What was refused."""
+        return self.page.body[self.byte_from : self.byte_to] if self.page else b""
 
 
 def may_list_auctions(page: Page) -> bool:
@@ -57,34 +69,46 @@ def of_record(record: Record) -> Iterator[Reject]:
     """A reject, if this damaged record, broken or error reply is worth a person's look."""
     page = record.page
     if page is None:
-        yield Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, b"")
+        yield Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, None)
         return
     size = len(page.body)
     if page.command == BROKEN:
         why = orjson.loads(page.query)
-        yield Reject(record.pos, None, 0, size, why["reason"], why["message"], page.body)
+        yield Reject(record.pos, None, 0, size, why["reason"], why["message"], page)
         return
     verdict = _judged(page)
     if verdict.quarantine:
-        yield Reject(record.pos, None, 0, size, verdict.reason, verdict.message, page.body)
+        yield Reject(record.pos, None, 0, size, verdict.reason, verdict.message, page)
 
 
 def _judged(page: Page) -> Verdict:
-    return classify(Head(page.status or _OK, page.fetched_at), peek(page.body))
+    head = Head(page.status or _OK, page.fetched_at, served_at=page.served_at)
+    return classify(head, peek(page.body))
 
 
 async def write(
     connection: PoolConnectionProxy[Any], part: str, rejects: Iterable[Reject]
 ) -> Counter[str]:
     """Store rejects in the order served; their number by reason."""
-    rows = [
-        (part, r.pos, r.item, r.byte_from, r.byte_to, r.reason, r.detail, r.raw)
-        for r in sorted(rejects, key=lambda r: (r.pos, r.item or 0))
-    ]
+    ordered = sorted(rejects, key=lambda r: (r.pos, r.item or 0))
+    rows: list[tuple[Any, ...]] = []
+    for (_, page), of_page in groupby(ordered, key=lambda r: (r.pos, r.page)):
+        origin = origin_of(page) if page else None
+        rows += (
+            (part, r.pos, r.item, r.byte_from, r.byte_to, r.reason, r.detail, r.raw, origin)
+            for r in of_page
+        )
     if rows:
         await connection.executemany(
-            "INSERT INTO m26.reject (part, pos, item, byte_from, byte_to, reason, detail, raw)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO m26.reject"
+            " (part, pos, item, byte_from, byte_to, reason, detail, raw, origin)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             rows,
         )
-    return Counter(reason for *_, reason, _, _ in rows)
+    return Counter(r.reason for r in ordered)
+
+
+def origin_of(page: Page) -> str:
+    """As JSON: `ORIGIN`, and the server's time, which stands beside the auctions of a reply."""
+    kept = {name: getattr(page, name) for name in ORIGIN}
+    return orjson.dumps({**kept, "response_time": peek(page.body).response_time}).decode()

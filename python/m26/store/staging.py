@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 
 from m26 import _native
-from m26.store import partitions, sweeps
+from m26.store import late, partitions, sweeps
 from m26.store import statements as sql
 from m26.store.batch import Stored
 from m26.store.knowledge import Head
@@ -23,7 +23,7 @@ from m26.store.transaction import Transaction
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from m26._native import CopyBuffer
+    from m26._native import CopyBuffer, Delta
 
 _STAGED = {
     "card": _native.CARD_COLUMNS,
@@ -31,11 +31,18 @@ _STAGED = {
     "auction": _native.AUCTION_ROW_COLUMNS,
     "sighting": _native.SIGHTING_COLUMNS,
 }
+
+
+def _stage_of(table: str) -> str:
+    """A stage's name; a pooler may keep it over an upgrade: it says how many columns it has."""
+    return f"m26_stage_of_{table}_{len(_STAGED[table])}"
+
+
 _BEGIN = "\n".join(
     [
         "BEGIN;",
         *(
-            f"CREATE TEMP TABLE IF NOT EXISTS m26_stage_of_{table} (LIKE m26.{table})"
+            f"CREATE TEMP TABLE IF NOT EXISTS {_stage_of(table)} (LIKE m26.{table})"
             " ON COMMIT DELETE ROWS;"
             for table in _STAGED
         ),
@@ -50,16 +57,18 @@ _KEEP = "SELECT set_config('m26.batch', $1, true), pg_current_xact_id()::xid::te
 def _insert(table: str) -> str:
     # no user text: names of the tables above and of native columns
     names = ", ".join(name for name, _ in _STAGED[table])
-    return f"INSERT INTO m26.{table} ({names}) SELECT {names} FROM pg_temp.m26_stage_of_{table};"  # noqa: S608
+    stage = f"pg_temp.{_stage_of(table)}"
+    return f"INSERT INTO m26.{table} ({names}) SELECT {names} FROM {stage};"  # noqa: S608
 
 
 _FINISH = f"""
 {_insert("card")}
-{sql.NOTE_VERSIONS};
+{sql.NOTE_VERSIONS.format(stage=_stage_of("card"))};
 {_insert("auction_event")}
 {_insert("auction")}
 {sql.REWRITE_AUCTIONS};
 {_insert("sighting")}
+{late.STAGED}
 {sql.NOTE_DRIFTS};
 {sweeps.COUNT_STAGED};
 {sweeps.CLOSE_STAGED};
@@ -84,21 +93,23 @@ class Staged(Transaction):
         rows, looked = self._batch.counts["auctions"], await self._look()
         stored = Stored(self._prepared.end, seq=looked.seq, pages=len(self._pages), rows=rows)
         missing: Sequence[tuple[int, int]] = ()
+        delta: Delta | None = None
         if rows:
             # Read in no transaction: who waits for the stream head has a lock on nothing else.
             missing = await self._missing_cards()
             if self._known.reads_back:
                 await self._read_back(0, rows)
+            delta = await self._derive(0, rows, stored)
         connection, began = self._connection, time.perf_counter()
         await connection.execute(_BEGIN)
         self.round_trip = time.perf_counter() - began
         try:
             if missing:
                 await self._stage("card", self._known.normalizer.cards(self._batch))
-            if rows:
-                await self._stage_rows(rows, stored)
+            if delta is not None:
+                await self._stage_rows(delta, stored)
             stored.drift = sum(count for _, _, count, _ in self._batch.drift)
-            ((_, writer),) = await connection.fetch(_KEEP, self._rest(stored))
+            ((_, writer),) = await connection.fetch(_KEEP, self._rest(delta, stored))
             await self._open()
             self._still(looked)
             await connection.execute(_FINISH)
@@ -120,7 +131,9 @@ class Staged(Transaction):
             self._known.forget()
             self._known.head = looked  # what is read now holds as long as that does
         self.partition = await partitions.newest(
-            self._connection, seq + self._batch.counts["auctions"], known=self._known.partition
+            self._connection,
+            seq + late.most(self._batch.counts["auctions"]),
+            known=self._known.partition,
         )
         if self.partition < 0:
             raise NotStagedError
@@ -130,19 +143,18 @@ class Staged(Transaction):
         if self.head != looked:
             raise NotStagedError
 
-    async def _stage_rows(self, rows: int, stored: Stored) -> None:
-        delta = self._derive(0, rows, stored)
+    async def _stage_rows(self, delta: Delta, stored: Stored) -> None:
         await self._stage("auction_event", delta.events)
         await self._stage("auction", delta.listed)
         await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
         await self._stage("sighting", delta.sightings)
         self._known.states.accept(delta)
-        self._count(delta, rows, stored)
+        self._count(delta, stored)
 
     async def _stage(self, table: str, buffer: CopyBuffer) -> None:
-        await self._copy(f"m26_stage_of_{table}", _STAGED[table], buffer, "pg_temp")
+        await self._copy(_stage_of(table), _STAGED[table], buffer, "pg_temp")
 
-    def _rest(self, stored: Stored) -> str:
+    def _rest(self, delta: Delta | None, stored: Stored) -> str:
         """What is no COPY, for the end of the transaction."""
         records = self._prepared.records
         pages = [record.page for record in records if record.page is not None]
@@ -150,4 +162,5 @@ class Staged(Transaction):
         names = ("path", "kind", "count", "sample")
         drift = [dict(zip(names, row, strict=True)) for row in self._batch.drift]
         rest = {"seq": stored.seq, "drift": drift, "counted": counted, "closed": closed}
+        rest["amends"] = late.amends(delta) if delta is not None else {}
         return orjson.dumps(rest).decode()

@@ -8,8 +8,10 @@ from m26._native import AUCTION_ROW_COLUMNS
 # itself the planner reads all of `auction` for every batch until it has some hundred thousand.
 # Limits of time are the session's own; those for behind a pooler, which does not keep any.
 # Then the lock. Whoever wrote this row last is the last who stored a batch, with an event or not.
-# Then the cursor: $1 part, $2 where it must stand, $3 where it shall. A part without a row stands
-# at 0; `pos` is NULL when the cursor is elsewhere.
+# Then the cursor: $1 part, $2 where it must stand, $3 where it shall; $4 to $6 who moves it, $7 the
+# checksum of the record before its new place, $8 of that before its old one, which tells copies of
+# a journal apart; NULL: unknown. A part without a row stands at 0; `pos` is NULL when the cursor is
+# elsewhere, or another's.
 OPEN = """
 WITH settings AS MATERIALIZED (
     SELECT set_config('lock_timeout', '20s', true),
@@ -25,10 +27,12 @@ WITH settings AS MATERIALIZED (
     SELECT h.seq, h.xmin::text AS writer, h.schema_epoch
     FROM m26.stream_head AS h, settings FOR UPDATE OF h
 ), moved AS (
-    INSERT INTO m26.ingest_cursor AS c (part, pos)
-    SELECT $1, $3::bigint FROM head
+    INSERT INTO m26.ingest_cursor AS c (part, pos, writer, host, since, checksum)
+    SELECT $1, $3::bigint, $4::text, $5::text, to_timestamp($6::float8), $7::bigint FROM head
     WHERE $2::bigint = 0 OR EXISTS (SELECT FROM m26.ingest_cursor WHERE part = $1)
-    ON CONFLICT (part) DO UPDATE SET pos = excluded.pos WHERE c.pos = $2
+    ON CONFLICT (part) DO UPDATE SET pos = excluded.pos, writer = excluded.writer,
+        host = excluded.host, since = excluded.since, checksum = excluded.checksum
+        WHERE c.pos = $2 AND coalesce(c.checksum = $8::bigint, true)
     RETURNING pos
 )
 SELECT seq, writer, schema_epoch, (SELECT pos FROM moved) AS pos FROM head"""
@@ -38,11 +42,16 @@ LOCK_HEAD = "SELECT schema_epoch FROM m26.stream_head FOR UPDATE"
 # By way of JSON: a schema that has no such column has an answer as well.
 EPOCH = "SELECT (to_jsonb(h) ->> 'schema_epoch')::int FROM m26.stream_head AS h"
 MOVE_HEAD = "UPDATE m26.stream_head SET seq = $1 RETURNING seq, xmin::text AS writer"
-CURSOR = "SELECT pos FROM m26.ingest_cursor WHERE part = $1"
+CURSOR = "SELECT pos, writer, host, since, checksum FROM m26.ingest_cursor WHERE part = $1"
+# $1 part, $2 pos, $3 checksum, $4 host. A journal's new name is nobody's before this.
+BEGIN_CURSOR = """
+INSERT INTO m26.ingest_cursor (part, pos, checksum, host, since) VALUES ($1, $2, $3, $4, now())
+ON CONFLICT (part) DO NOTHING"""
 
 # $1 platforms, $2 auction ids, $3 the oldest observation of the batch: only a sighting newer than
 # that can make one late. Columns as in STATE_COLUMNS. Each state of an auction is an event: where
-# none is active, it was never seen active. LIMIT keeps the planner from reading all events at once.
+# none is active, it was never seen active; what came late taught no end and does not count. LIMIT
+# keeps the planner from reading all events at once.
 READ_STATES = """
 WITH seen AS (
     SELECT platform, auction_id, max(observed_at) AS observed_at
@@ -56,6 +65,7 @@ SELECT
     a.status = 'active' OR (
         SELECT true FROM m26.auction_event AS e
         WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
+            AND NOT e.late
         LIMIT 1) IS NOT NULL AS was_active,
     (extract(epoch FROM greatest(a.observed_at, a.last_seen, s.observed_at)) * 1000000)::bigint
         AS newest
@@ -134,11 +144,11 @@ FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'drift')
     AS r (path text, kind text, count bigint, sample text)
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
 
-# MANY_VERSIONS and its note, of the cards just inserted.
+# MANY_VERSIONS and its note, of the cards just inserted out of `stage`.
 NOTE_VERSIONS = """
 WITH new AS (
     SELECT card_id, max(first_seen) - interval '1 day' AS since
-    FROM pg_temp.m26_stage_of_card GROUP BY card_id
+    FROM pg_temp.{stage} GROUP BY card_id
 ), many AS (
     SELECT v.card_id FROM m26.card AS v JOIN new AS n ON n.card_id = v.card_id
     WHERE v.first_seen > (SELECT max(since) FROM new)
@@ -148,3 +158,10 @@ INSERT INTO m26.drift AS d (path, kind, count, sample)
 SELECT 'card.version', 'many_versions', count(*), 'card ' || min(card_id)
 FROM many HAVING count(*) > 0
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
+
+SIZES = """
+SELECT coalesce(p.relname, c.relname) AS table, sum(pg_total_relation_size(c.oid))::bigint AS bytes
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+LEFT JOIN pg_class p ON p.oid = i.inhparent
+WHERE n.nspname = 'm26' AND c.relkind = 'r' GROUP BY 1 ORDER BY 2 DESC"""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COUNTED = ("seen", "new", "changed")
+_COUNTED = ("seen", "new", "changed", "late")
 _FACTS = ("pages_asked", "pages_answered", "truncated", "complete", "why")
 
 _ADD = """\
@@ -23,7 +23,8 @@ ON CONFLICT (platform, started_at) DO UPDATE SET
     pages_answered = s.pages_answered + excluded.pages_answered,
     seen = s.seen + excluded.seen,
     new = s.new + excluded.new,
-    changed = s.changed + excluded.changed"""
+    changed = s.changed + excluded.changed,
+    late = s.late + excluded.late"""
 _END = """\
 ON CONFLICT (platform, started_at) DO UPDATE SET
     pages_asked = excluded.pages_asked,
@@ -33,8 +34,8 @@ ON CONFLICT (platform, started_at) DO UPDATE SET
     why = excluded.why,
     finished_at = excluded.finished_at"""
 _COUNT = f"""
-INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed)
-VALUES ($1, $2::jsonb - '{{offset,count}}'::text[], $3, $4, $5, $6, $7)
+INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed, late)
+VALUES ($1, $2::jsonb - '{{offset,count}}'::text[], $3, $4, $5, $6, $7, $8)
 {_ADD}"""  # noqa: S608 - made of constants
 _CLOSE = f"""
 INSERT INTO m26.sweep AS s (
@@ -45,12 +46,12 @@ VALUES ($1, $2::jsonb, $3, $4, $5, $6, $7, $8, $9)
 
 # The same of a batch that is staged, with the rows as JSON in a setting of the transaction.
 COUNT_STAGED = f"""
-INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed)
+INSERT INTO m26.sweep AS s (platform, query, started_at, pages_answered, seen, new, changed, late)
 SELECT platform, query::jsonb - '{{offset,count}}'::text[], started_at,
-    pages_answered, seen, new, changed
+    pages_answered, seen, new, changed, late
 FROM jsonb_to_recordset(current_setting('m26.batch')::jsonb -> 'counted') AS r (
     platform text, query text, started_at timestamptz,
-    pages_answered int, seen int, new int, changed int)
+    pages_answered int, seen int, new int, changed int, late int)
 {_ADD}"""  # noqa: S608 - made of constants
 CLOSE_STAGED = f"""
 INSERT INTO m26.sweep AS s (
@@ -76,7 +77,7 @@ async def write(
     Args:
         connection: in the batch's transaction.
         pages: all pages of the batch, in order, end records among them.
-        counts: ``seen``, ``new`` and ``changed`` auctions of each sweep in this batch.
+        counts: ``seen``, ``new``, ``changed`` and ``late`` auctions of each sweep in this batch.
     """
     counted, closed = rows(pages, counts)
     for row in counted:

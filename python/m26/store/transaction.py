@@ -9,15 +9,16 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from m26 import _native
 from m26.models import Record
-from m26.store import partitions, rejects, sweeps
+from m26.store import late, partitions, rejects, sweeps
 from m26.store import statements as sql
-from m26.store.batch import CursorMovedError, Prepared, Stored
+from m26.store.batch import Cursor, CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
 from m26.store.knowledge import Head, Knowledge
 from m26.store.migrate import check_epoch
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
+MENDED = "card_mended"
+"""Reason of a reject that keeps the bytes of a card; its auction is stored."""
 
 
 class Transaction:
@@ -57,6 +60,7 @@ class Transaction:
         self._batch, self._pages = prepared.batch, prepared.pages
         self._careful = careful
         self._rejects: list[Reject] = []
+        self._new_cards: frozenset[tuple[int, int]] = frozenset()
         self.head = Head(0, "")
         """As it stands once this is committed."""
         self.partition = known.partition
@@ -75,7 +79,7 @@ class Transaction:
             stored.seq = self.head.seq
             if rows:
                 self.partition = await partitions.ensure(
-                    connection, stored.seq + rows, known=self._known.partition
+                    connection, stored.seq + late.most(rows), known=self._known.partition
                 )
                 await self._insert_cards()
                 await self._apply(0, rows, stored)
@@ -90,13 +94,17 @@ class Transaction:
 
     async def _open(self) -> None:
         """Lock the stream head, see whether what is known still holds, and move the cursor."""
-        given = self._prepared
+        given, by = self._prepared, self._prepared.claim.writer
         place = (given.part, given.begin, given.end)
-        ((seq, writer, epoch, moved),) = await self._connection.fetch(sql.OPEN, *place)
+        who = (None, None, None) if by is None else (by.token, by.host, by.since)
+        proof = (given.checksum, given.claim.before)
+        ((seq, writer, epoch, moved),) = await self._connection.fetch(
+            sql.OPEN, *place, *who, *proof
+        )
         check_epoch(epoch)
         if moved is None:
-            pos = await self._connection.fetchval(sql.CURSOR, given.part)
-            raise CursorMovedError(int(pos or 0))
+            row = await self._connection.fetchrow(sql.CURSOR, given.part)
+            raise CursorMovedError(Cursor(*row) if row else Cursor())
         self.head = Head(seq, writer)
         if self.head != self._known.head:
             self._known.forget()
@@ -108,6 +116,7 @@ class Transaction:
             found = await self._connection.fetch(sql.KNOWN_CARDS, *_columns(missing))
             normalizer.know([(row["card_id"], row["version"]) for row in found])
             missing = normalizer.missing(batch)
+        self._new_cards = frozenset(missing)
         return missing
 
     async def _insert_cards(self) -> None:
@@ -148,7 +157,7 @@ class Transaction:
         """
         if self._careful or self._known.reads_back:
             await self._read_back(start, stop)
-        delta = self._derive(start, stop, stored)
+        delta = await self._derive(start, stop, stored)
         try:
             await self._write(delta)
         except asyncpg.PostgresError as error:
@@ -162,10 +171,11 @@ class Transaction:
             await self._apply(middle, stop, stored)
             return
         self._known.states.accept(delta)
-        self._count(delta, stop - start, stored)
+        self._count(delta, stored)
 
-    def _derive(self, start: int, stop: int, stored: Stored) -> Delta:
-        return self._known.states.derive(
+    async def _derive(self, start: int, stop: int, stored: Stored) -> Delta:
+        derive = partial(
+            self._known.states.derive,
             self._batch,
             start,
             stop,
@@ -173,6 +183,10 @@ class Transaction:
             part=self._prepared.part,
             positions=[pos for pos, _ in self._pages],
         )
+        if not (wanted := (delta := derive()).wanted):
+            return delta
+        events = await self._connection.fetch(late.READ_PAST, *_columns(wanted))
+        return derive(events=[tuple(row) for row in events])
 
     async def _read_back(self, start: int, stop: int) -> None:
         """Read back the states of rows `start` to `stop` that the table has and memory has not."""
@@ -201,6 +215,7 @@ class Transaction:
             await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
             await self._connection.execute(sql.REWRITE_AUCTIONS)
         await self._copy("sighting", _native.SIGHTING_COLUMNS, delta.sightings)
+        await late.write(self._connection, delta)
 
     async def _copy(
         self,
@@ -218,38 +233,47 @@ class Transaction:
                 format="binary",
             )
 
-    def _count(self, delta: Delta, total: int, stored: Stored) -> None:
-        stored.late += total
-        for index, seen, new, changed, listed, bid, closed, events in delta.pages:
+    def _count(self, delta: Delta, stored: Stored) -> None:
+        for index, seen, new, changed, told, listed, bid, closed, events in delta.pages:
             _, page = self._pages[index]
             stored.new += new
             stored.changed += changed
-            stored.unchanged += seen - new - changed
-            stored.late -= seen
+            stored.unchanged += seen - new - changed - told
+            stored.late += told
             stored.seq += events
             stored.kinds.update(
                 listed=listed, bid=bid, closed=closed, changed=events - listed - bid - closed
             )
             if page.sweep:
                 counts = stored.sweeps.setdefault((page.platform, page.sweep), Counter())
-                counts.update(seen=seen, new=new, changed=changed)
+                counts.update(seen=seen, new=new, changed=changed, late=told)
 
     def _reject(
         self, page: int, item: int | None, start: int, stop: int, reason: str, detail: str
     ) -> None:
         pos, source = self._pages[page]
-        raw = source.body[start:stop]
-        self._rejects.append(Reject(pos, item, start, stop, reason, detail, raw))
+        self._rejects.append(Reject(pos, item, start, stop, reason, detail, source))
 
     def _collect_rejects(self) -> None:
         """What the batch could not be read as; rows that PostgreSQL refuses come beside it."""
+        told = self._mended_before()
         for reject in self._batch.rejects:
-            page, item, *_ = reject
+            page, item, *_, reason, _ = reject
+            if reason == MENDED and (page, item) in told:
+                continue
             if item is not None or rejects.is_kept(self._pages[page][1]):
                 self._reject(*reject)
         refused = [Record(*self._pages[page]) for page in self._batch.refused]
         for record in (*rejects.without_data(self._prepared.records), *refused):
             self._rejects.extend(rejects.of_record(record))
+
+    def _mended_before(self) -> set[tuple[int, int | None]]:
+        """Places of mended cards that are in the table, and so in the quarantine, already."""
+        if not any(reason == MENDED for *_, reason, _ in self._batch.rejects):
+            return set()
+        keys = [row[:2] for row in self._batch.card_rows()]
+        known = (index for index, key in enumerate(keys) if key not in self._new_cards)
+        return {self._batch.locate_card(index)[:2] for index in known}
 
     async def _write_rejects(self, stored: Stored) -> None:
         self._collect_rejects()

@@ -14,8 +14,11 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import structlog
+from anyio.to_thread import run_sync
 
+from m26.clock import Clock
 from m26.errors import ConfigError
+from m26.servertime import ServerTime
 from m26.upstream import commands
 from m26.upstream.profile import Command, Profile
 from m26.upstream.replies import Reply
@@ -47,6 +50,7 @@ class GatewayClient:
         transport: carries both kinds of calls in place of the network.
         deadline: seconds for a whole exchange.
         clock: Unix seconds; stamps replies.
+        server: what is known of the gateway's clock, told of each answer to a login; None: nothing.
 
     Raises:
         ConfigError: a base URL that is neither https nor a loopback http address.
@@ -62,14 +66,15 @@ class GatewayClient:
         transport: httpx.AsyncBaseTransport | None = None,
         deadline: float = DEADLINE,
         clock: Callable[[], float] = time.time,
+        server: ServerTime | None = None,
     ) -> None:
         self._clock = clock
         self._profile = profile
         self._platform = platform
         self._deadline = deadline
         self._one_at_a_time = anyio.Lock()
-        self.skew = 0.0
-        """The server's clock minus ours in seconds, by the last reply's ``Date``."""
+        self.server = server or ServerTime(Clock(time=clock))
+        """By which requests are stamped."""
         wal = _checked(base_url or profile.wal.base_url)
         oauth = _checked(oauth_url or profile.oauth.base_url)
         self._wal = _http(wal, transport or _network(legacy=profile.wal.legacy_tls))
@@ -109,7 +114,10 @@ class GatewayClient:
             TransportError: no whole reply came.
         """
         body = commands.login_body(self._profile, self._platform, access_token)
-        return await self._gateway(commands.LOGIN_PATH, body, "login")
+        reply = await self._gateway(commands.LOGIN_PATH, body, "login")
+        # In a thread: it waits for an append that is under way.
+        await run_sync(self.server.heard, reply.date, reply.fetched_at)
+        return reply
 
     async def process(
         self,
@@ -178,13 +186,12 @@ class GatewayClient:
             body=body,
             fetched_at=int(now * 1e6),
             seconds=seconds,
+            date=0 if date is None else int(date * 1e6),
             # A date there is one of the server's clock.
             retry_after=retry_after(
                 response.headers.get("retry-after"), now if date is None else date
             ),
         )
-        if date is not None:
-            self.skew = date - now
         _log.debug(
             "gateway.reply",
             call=call,

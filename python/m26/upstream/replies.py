@@ -67,6 +67,8 @@ class Head(NamedTuple):
     """Our clock at the last byte, microseconds."""
     retry_after: float | None = None
     """Seconds that the server asks us to wait."""
+    served_at: int = 0
+    """When the server made it, microseconds, as was decided; 0: it was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class Reply:
     """Our clock at the last byte, microseconds."""
     seconds: float
     """Request sent to last byte received."""
+    date: int = 0
+    """Its ``Date`` header, microseconds; 0 where it has none."""
     retry_after: float | None = None
     """Seconds that the server asks us to wait."""
 
@@ -178,8 +182,9 @@ def _by_kind(head: Head, peek: Peek) -> Verdict:
 def _search(head: Head, peek: Peek) -> Verdict:
     if peek.ui_error_code and not peek.count:  # an error dressed as an empty market
         return verdict("ui_error", _said(f"uiErrorCode {peek.ui_error_code}", peek.error_text))
-    # By the server's clock where it tells it: a wrong clock of ours must not stop the collection.
-    now = (peek.response_time or head.fetched_at) / 1e6
+    # By the server's clock as far as it is known: neither a wrong clock of ours nor one odd time of
+    # theirs must stop the collection.
+    now = (head.served_at or peek.response_time or head.fetched_at) / 1e6
     if peek.newest_posted is not None and peek.count and now - peek.newest_posted > _STALE_AFTER:
         return verdict("stale_market")
     return OK

@@ -51,7 +51,9 @@ fn main() -> std::io::Result<()> {
     write(&corpus, "scan", &runs)?;
     write(&corpus, "parse", &VALUES.map(|value| value.as_bytes().to_vec()))?;
     let scripts = (0..32_u8).map(|n| vec![n, n.wrapping_mul(37), n % 5, n, n * 3]);
-    write(&corpus, "cards", &scripts.collect::<Vec<_>>())
+    write(&corpus, "cards", &scripts.collect::<Vec<_>>())?;
+    let scripts = (0..64_u8).map(|n| (0..160).map(|m| n.wrapping_mul(m).wrapping_add(m)).collect());
+    write(&corpus, "members", &scripts.collect::<Vec<_>>())
 }
 
 fn write(corpus: &str, target: &str, seeds: &[Vec<u8>]) -> std::io::Result<()> {

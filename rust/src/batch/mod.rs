@@ -3,12 +3,16 @@
 //! Invariant: a page that proves malformed gives no row at all; an item that proves unusable costs
 //! only itself. Rows stand in page order and, in a page, in the order served.
 
+pub mod page;
 mod platform;
+mod reject;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use platform::Platforms;
+pub use page::Page;
+use platform::{Observed, Platforms};
+pub use reject::Reject;
 
 use crate::card::card::{Card, CardKeys, key};
 use crate::card::reader::CardReader;
@@ -19,7 +23,8 @@ use crate::history::known::KnownCards;
 use crate::json::parse::Cursor;
 use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
-use crate::reply::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
+use crate::reply::envelope::{Envelope, MAX_PAGE_BYTES, walk};
+use crate::reply::form::{Form, form};
 use crate::reply::normalize::{Place, normalize};
 use crate::reply::wire::WireAuction;
 use crate::rows::copy::CopyStream;
@@ -29,32 +34,6 @@ use crate::rows::record::{AuctionRow, CARD_BYTES, NewCard};
 const AUCTION_BYTES: usize = 12_000;
 /// Newest listing older than this (microseconds): the reply is of another year's market.
 const MAX_STALE: i64 = 30 * 86_400 * 1_000_000;
-
-/// One page to read.
-#[derive(Clone, Copy, Debug)]
-pub struct Page<'a> {
-    /// The reply's bytes.
-    pub body: &'a [u8],
-    /// Platform it was collected for.
-    pub platform: &'a str,
-    /// Our clock when it was received, microseconds; 0 when unknown.
-    pub fetched_at: i64,
-}
-
-/// What was not stored, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// Index of the page in the batch.
-    pub page: usize,
-    /// Place of the item in the page; None for the whole page.
-    pub item: Option<usize>,
-    /// First byte.
-    pub from: usize,
-    /// Byte after the last.
-    pub to: usize,
-    /// Why.
-    pub fault: Fault,
-}
 
 /// What a list of pages came to.
 #[derive(Debug)]
@@ -67,7 +46,7 @@ pub struct Batch {
     pub rows: Vec<AuctionRow>,
     /// Card versions that are not known to be committed.
     pub new_cards: Vec<NewCard>,
-    /// What was not stored.
+    /// What was not stored, and auctions that were with a card that was mended.
     pub rejects: Vec<Reject>,
     /// What was surprising.
     pub drift: Drift,
@@ -87,7 +66,7 @@ impl Batch {
     }
 }
 
-/// Reads pages; remembers cards and each platform's clock skew between batches.
+/// Reads pages; remembers cards and each platform's clock between batches.
 #[derive(Debug)]
 pub struct Normalizer {
     cards: CardReader,
@@ -99,8 +78,8 @@ pub struct Normalizer {
 #[derive(Default)]
 struct Draft {
     rows: Vec<AuctionRow>,
-    /// Cards that are not known to be committed, with their rows.
-    cards: Vec<(usize, Arc<Card>)>,
+    /// Cards that are not known to be committed, with their rows, and where they are mended.
+    cards: Vec<(usize, Arc<Card>, usize)>,
     rejects: Vec<Reject>,
     drift: Drift,
     refused: Vec<usize>,
@@ -130,7 +109,7 @@ impl Normalizer {
                 draft.rejects.push(Reject { page: index, item: None, from: 0, to, fault });
             }
         }
-        let new_cards = self.new_cards(&draft);
+        let new_cards = self.new_cards(&mut draft);
         Batch {
             pages: pages.len(),
             refused: draft.refused,
@@ -147,17 +126,21 @@ impl Normalizer {
         Arc::clone(&self.known)
     }
 
-    /// The first of each version, unless it has become known meanwhile.
-    fn new_cards(&self, draft: &Draft) -> Vec<NewCard> {
+    /// The first of each version, unless it has become known meanwhile. What is kept of one that
+    /// could not be stored as it was is a reject.
+    fn new_cards(&self, draft: &mut Draft) -> Vec<NewCard> {
         let committed = self.known.now();
         let mut in_batch = HashSet::new();
         let mut new = Vec::new();
-        for &(row, ref card) in &draft.cards {
+        for &(row, ref card, mended_at) in &draft.cards {
             if !committed.contains(&key(card)) && in_batch.insert(key(card)) {
-                let first_seen = draft.rows[row].observed_at;
+                let seen = &draft.rows[row];
+                let first_seen = seen.observed_at;
                 new.push(NewCard { card: Arc::clone(card), row, first_seen });
+                draft.rejects.extend((mended_at > 0).then(|| Reject::of_card(seen, mended_at)));
             }
         }
+        draft.rejects.sort_by_key(|reject| (reject.page, reject.item));
         new
     }
 
@@ -187,6 +170,9 @@ impl Normalizer {
             read = self.read_items(&repaired, start, committed, &mut items, &mut draft.drift);
         }
         let envelope = read?;
+        if envelope.has_details {
+            draft.drift.merge(&envelope.drift);
+        }
         if !envelope.has_details && !envelope.is_refusal() {
             return Err(Fault::new(Reason::UnknownShape, 0));
         }
@@ -194,9 +180,10 @@ impl Normalizer {
             draft.refused.extend(envelope.is_refusal().then_some(index));
             return Ok(());
         }
-        let (platform, observed_at) =
-            self.platforms.observe(page.platform, page.fetched_at, &envelope, &mut draft.drift)?;
-        finish_page(index, items, &platform, observed_at, draft)
+        let observed = self.platforms.observe(page, &envelope, &mut draft.drift)?;
+        finish_page(index, items, &observed, draft)?;
+        self.platforms.accept(page, &observed);
+        Ok(())
     }
 
     fn read_items<'a>(
@@ -211,9 +198,7 @@ impl Normalizer {
             let from = cursor.at();
             let item = items.count;
             items.count += 1;
-            let auction = cursor
-                .isolated(|cursor| WireAuction::read(cursor, &mut self.cards, committed, drift));
-            match auction {
+            match WireAuction::read(cursor, &mut self.cards, committed, drift) {
                 Ok(auction) => items.read.push((item, from, cursor.at(), auction)),
                 Err(fault) => {
                     let to = end_of_item(cursor, from).ok_or(fault)?;
@@ -230,10 +215,10 @@ impl Normalizer {
 fn finish_page(
     index: usize,
     items: Items<'_>,
-    platform: &Arc<str>,
-    observed_at: i64,
+    observed: &Observed,
     draft: &mut Draft,
 ) -> Result<(), Fault> {
+    let Observed { platform, times, .. } = observed;
     let first = draft.rows.len();
     let mut cards = Vec::new();
     let mut rejects = items.rejects;
@@ -244,17 +229,20 @@ fn finish_page(
             from: u32::try_from(from).unwrap_or(u32::MAX),
             to: u32::try_from(to).unwrap_or(u32::MAX),
         };
-        let definition = auction.card.as_mut().and_then(|seen| seen.definition.take());
-        match normalize(auction, &place, platform, observed_at, &mut draft.drift) {
+        let definition = auction
+            .card
+            .as_mut()
+            .and_then(|seen| seen.definition.take().map(|definition| (definition, seen.mended_at)));
+        match normalize(auction, &place, platform, *times, &mut draft.drift) {
             Ok(row) => {
-                cards.extend(definition.map(|card| (draft.rows.len(), card)));
+                cards.extend(definition.map(|(card, at)| (draft.rows.len(), card, at)));
                 draft.rows.push(row);
             }
             Err(fault) => rejects.push((item, from, to, fault)),
         }
     }
     let newest = draft.rows[first..].iter().map(|row| row.posted_at).max();
-    if newest.is_some_and(|posted_at| observed_at - posted_at > MAX_STALE) {
+    if newest.is_some_and(|posted_at| times.served_at - posted_at > MAX_STALE) {
         draft.rows.truncate(first);
         return Err(Fault::new(Reason::StaleMarket, 0));
     }

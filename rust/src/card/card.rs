@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::card::role::{ACQUIRED_AT, INSTANCE_ID};
 use crate::drift::{Drift, DriftKind};
-use crate::error::{Fault, Reason};
+use crate::error::Fault;
 use crate::json::parse::{Cursor, Kind};
 
 /// Longest card that is read; real ones are 12 KB.
@@ -67,6 +67,8 @@ pub struct SeenCard {
     pub instance_id: Option<i64>,
     /// `acquisitionTimestamp`, microseconds.
     pub acquired_at: Option<i64>,
+    /// The byte of the page at which the definition is not as it was served; 0 if it is.
+    pub mended_at: usize,
 }
 
 /// Which member of the copy stands in a slot.
@@ -92,17 +94,19 @@ impl Slot {
 pub(crate) type Place = (usize, usize, Slot);
 
 impl SeenCard {
+    /// Read a member of the copy. Where it stands twice the last value counts, as in jsonb.
     pub(crate) fn read_slot(&mut self, slot: Slot, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        let (target, name) = match slot {
-            Slot::InstanceId => (&mut self.instance_id, INSTANCE_ID),
-            Slot::AcquiredAt => (&mut self.acquired_at, ACQUIRED_AT),
+        let target = match slot {
+            Slot::InstanceId => &mut self.instance_id,
+            Slot::AcquiredAt => &mut self.acquired_at,
             Slot::Other => return cursor.value().map(drop),
         };
-        match cursor.kind()? {
-            Kind::Null => drop(cursor.value()?),
-            Kind::Number => *target = cursor.number()?.integer,
-            _ => return Err(Fault::of_field(Reason::WrongType, cursor.at(), name)),
-        }
+        *target = if cursor.kind()? == Kind::Number {
+            cursor.number()?.integer
+        } else {
+            cursor.value()?;
+            None
+        };
         Ok(())
     }
 

@@ -43,8 +43,13 @@ impl<'a, 'd> Facts<'a, 'd> {
     ) -> Result<Card, Fault> {
         let fault = |reason| Fault::of_field(reason, at, "cardId");
         let place = self.places[Fact::CardId as usize].ok_or_else(|| fault(Reason::Missing))?;
-        let card_id = integer(&mut Cursor::new(self.wire, place));
-        let card_id = card_id.ok_or_else(|| fault(Reason::WrongType))?;
+        let mut cursor = Cursor::new(self.wire, place);
+        if cursor.kind()? != Kind::Number {
+            return Err(fault(Reason::WrongType));
+        }
+        let id = cursor.number()?;
+        let wrong = if id.integral { Reason::NumberRange } else { Reason::WrongType };
+        let card_id = id.integer.ok_or_else(|| fault(wrong))?;
         if card_id <= 0 {
             return Err(fault(Reason::OutOfRange));
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::card::canon::Canon;
-use crate::card::card::{MAX_CARD_BYTES, Place, SeenCard, Slot};
+use crate::card::card::{Place, SeenCard, Slot};
 use crate::card::facts::Facts;
 use crate::card::role::{CARD_MEMBERS, CardRules, Part, Roles, Scope};
 use crate::card::shape::{ROOT, Step};
@@ -21,8 +21,6 @@ use crate::json::text::Text;
 pub(crate) struct Learner {
     canon: Canon,
     positions: BTreeMap<i64, String>,
-    /// Which members of the copy this card has, by index.
-    copies: Vec<bool>,
 }
 
 impl Default for Learner {
@@ -33,36 +31,32 @@ impl Default for Learner {
 
 impl Learner {
     pub(crate) fn new(rules: CardRules) -> Self {
-        let canon = Canon::new(Roles::new(&rules));
-        let copies = vec![false; canon.roles.copies()];
-        Self { canon, positions: rules.positions, copies }
+        Self { canon: Canon::new(Roles::new(&rules)), positions: rules.positions }
     }
 
     /// Read the card at `cursor` in full: check it, separate the copy from the definition, hash the
-    /// definition. Returns the places of the copy's members too.
+    /// definition, which may have `most` bytes. Returns the places of the copy's members too.
     ///
     /// # Errors
     /// The first thing that makes it unusable.
     pub(crate) fn learn(
         &mut self,
         cursor: &mut Cursor<'_>,
+        most: usize,
         drift: &mut Drift,
     ) -> Result<(SeenCard, Vec<Place>), Box<Fault>> {
         let (wire, start) = (cursor.bytes(), cursor.at());
         if cursor.byte() != Some(b'{') {
             return Err(Fault::new(Reason::Malformed, start).into());
         }
-        let limit = start + MAX_CARD_BYTES;
         let canon = &mut self.canon;
-        canon.begin(cursor, limit)?;
-        self.copies.fill(false);
+        canon.begin(cursor, start.saturating_add(most))?;
         let mut seen = SeenCard::default();
-        let mut slots = Vec::with_capacity(self.copies.len());
+        let mut slots = Vec::with_capacity(canon.roles.copies());
         let mut known = 0_u64;
         let mut data = None;
         let mut twin = None;
         let mut open = canon.open(start, ROOT, Step::Object)?;
-        cursor.enter()?; // for members of the copy, which are read by the cursor
         while canon.member(wire, &mut open)? {
             let role = canon.role(&open);
             if let Some(index) = role.known {
@@ -79,13 +73,11 @@ impl Learner {
                     let slot = Slot::of(index);
                     seen.read_slot(slot, cursor)?;
                     slots.push((from - start, cursor.at() - start, slot));
-                    if std::mem::replace(&mut self.copies[index as usize], true) {
-                        return Err(Fault::new(Reason::DuplicateKey, from).into());
-                    }
                     open.at = cursor.at();
+                    canon.limit = canon.limit.saturating_add(open.at - from); // no definition
                 }
                 Part::Twin => match data.and_then(|(_, data)| twin_end(wire, open.at, data)) {
-                    Some(end) if end <= limit => {
+                    Some(end) if end <= canon.limit => {
                         open.at = end;
                         canon.leave_out(&open);
                     }
@@ -101,8 +93,7 @@ impl Learner {
             }
         }
         let order = canon.close(open)?;
-        cursor.jump(open.at);
-        cursor.leave();
+        cursor.jump(open.at + 1);
         for (index, member) in CARD_MEMBERS.iter().enumerate() {
             if known & 1 << index == 0 {
                 drift.note(&format!("card.{member}"), DriftKind::MissingField, b"");

@@ -9,8 +9,9 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::card::card::{CardKeys, SeenCard};
+use crate::card::card::{CardKeys, MAX_CARD_BYTES, SeenCard};
 use crate::card::learner::Learner;
+use crate::card::mend::learn_mended;
 use crate::card::role::CardRules;
 use crate::card::template::Template;
 use crate::drift::Drift;
@@ -85,10 +86,21 @@ impl CardReader {
             }
         }
         let start = cursor.at();
-        let (seen, slots) = self.learner.learn(cursor, drift).map_err(|fault| *fault)?;
-        self.unsettled.insert(seen.card_id);
-        self.remember(Template::new(&cursor.bytes()[start..cursor.at()], slots, &seen));
-        Ok(seen)
+        let mut noted = Drift::default();
+        match self.learner.learn(cursor, MAX_CARD_BYTES, &mut noted) {
+            Ok((seen, slots)) => {
+                drift.merge(&noted);
+                self.unsettled.insert(seen.card_id);
+                self.remember(Template::new(&cursor.bytes()[start..cursor.at()], slots, &seen));
+                Ok(seen)
+            }
+            // No template is made of a mended card: what is compared must be what is stored.
+            Err(fault) if fault.reason.is_of_grammar() || fault.field.is_some() => Err(*fault),
+            Err(fault) => {
+                cursor.jump(start);
+                learn_mended(&mut self.learner, cursor, *fault, drift)
+            }
+        }
     }
 
     /// Keep no definition of cards that are committed by now: it need not be sent again.
@@ -184,7 +196,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::card::card::{Card, MAX_CARD_BYTES};
+    use crate::card::card::Card;
 
     fn reader() -> CardReader {
         CardReader::new(CardRules::default())

@@ -61,11 +61,7 @@ impl Template {
         let start = cursor.at();
         let mut seen =
             SeenCard { card_id: self.card_id, version: self.version, ..SeenCard::default() };
-        let equal = cursor.isolated(|cursor| {
-            cursor.enter().ok()?; // the slots are members: as deep here as in a full reading
-            self.compare(cursor, &mut seen)
-        });
-        if equal.is_none() {
+        if self.compare(cursor, &mut seen).is_none() {
             cursor.jump(start);
             return None;
         }
@@ -128,7 +124,7 @@ impl Template {
 
     pub(crate) fn memory(&self) -> usize {
         let definition = self.definition.as_ref().map_or(0, |card| card.attributes.len());
-        self.bytes.len() + definition + OVERHEAD
+        self.bytes.len() + size_of_val(&*self.slots) + definition + OVERHEAD
     }
 }
 

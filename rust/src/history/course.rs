@@ -71,8 +71,9 @@ impl<'s> Course<'s> {
         self.identity = identity(row, status);
         let change = self.identity.event_after(before);
         // only what the row in the database will say: what decides later is read back from there
-        let runs = meaning == Meaning::Active && row.expires_at > row.observed_at;
-        if runs && (change.is_some() || row.expires_at.abs_diff(self.expires_at) > SAME_END) {
+        if runs(row, meaning)
+            && (change.is_some() || row.expires_at.abs_diff(self.expires_at) > SAME_END)
+        {
             self.expires_at = row.expires_at;
         }
         self.start_price = row.start_price.unwrap_or(self.start_price);
@@ -88,7 +89,7 @@ impl<'s> Course<'s> {
     pub(crate) fn event<'r>(&self, seq: i64, kind: EventKind, row: &'r AuctionRow) -> Event<'r> {
         let closing = self.fate.closing.filter(|_| kind == EventKind::Closed);
         let (expires_at, start_price) = (self.expires_at, money(self.start_price));
-        Event { seq, kind, row, expires_at, start_price, closing }
+        Event { seq, kind, row, expires_at, start_price, closing, late: false }
     }
 
     /// Whether the auction's row in the database changes.
@@ -129,7 +130,7 @@ impl<'s> Course<'s> {
 
 impl Identity {
     /// What it is after `before`; None when it is the same.
-    fn event_after(self, before: Option<Self>) -> Option<EventKind> {
+    pub(crate) fn event_after(self, before: Option<Self>) -> Option<EventKind> {
         let Some(before) = before else { return Some(EventKind::Listed) };
         if self == before {
             return None;
@@ -140,7 +141,12 @@ impl Identity {
     }
 }
 
-fn identity(row: &AuctionRow, status: Word) -> Identity {
+/// Whether an observation says when its auction ends.
+pub(crate) fn runs(row: &AuctionRow, meaning: Meaning) -> bool {
+    meaning == Meaning::Active && row.expires_at > row.served_at
+}
+
+pub(crate) fn identity(row: &AuctionRow, status: Word) -> Identity {
     Identity {
         buyout_price: row.buyout_price.unwrap_or(NONE),
         current_bid: row.current_bid,

@@ -1,12 +1,14 @@
 //! What a batch changes: observations and the states before them in, events and rows out.
 //!
-//! Invariant: an auction's observations count in journal order; one that is older than the newest
-//! seen before it changes nothing. The states are only looked at.
+//! Invariant: an auction's observations count in journal order. One that is older than the newest
+//! seen before it changes no state; what it adds to the history needs the auction's events, which
+//! are asked for. The states are only looked at.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::history::course::{Course, OTHER};
+use crate::history::course::{Course, OTHER, runs};
 use crate::history::index::Index;
+use crate::history::late::{Amends, Late, Past, Timelines};
 use crate::history::outcome::Meaning;
 use crate::history::state::{State, States, Touched, Word};
 use crate::rows::copy::{CopyStream, CopyWriter};
@@ -26,7 +28,7 @@ pub struct Journal<'a> {
     pub positions: &'a [i64],
 }
 
-/// What the observations of one page came to; late ones are not counted.
+/// What the observations of one page came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageCounts {
     /// Index of the page in the batch.
@@ -35,15 +37,17 @@ pub struct PageCounts {
     pub seen: usize,
     /// First observations of auctions.
     pub new: usize,
-    /// Events of auctions that were known.
+    /// Events of auctions that were known; without late ones.
     pub changed: usize,
+    /// Late observations that are events: states that nobody else had told.
+    pub late: usize,
     /// Events of kind listed.
     pub listed: usize,
     /// Events of kind bid.
     pub bid: usize,
     /// Events of kind closed.
     pub closed: usize,
-    /// Events of any kind.
+    /// Events of any kind: with late ones, and the states that those make to be told again.
     pub events: usize,
 }
 
@@ -62,15 +66,28 @@ pub struct Delta {
     pub pages: Vec<PageCounts>,
     /// The states afterwards, for [`States::accept`] once the streams are sent.
     pub touched: Touched,
+    /// Platform and id of the auctions with late rows, whose events are wanted: with those, derive
+    /// again. None of its late rows are events yet. Empty where events were given.
+    pub wanted: BTreeSet<(String, i64)>,
+    /// What late rows change beside.
+    pub amends: Amends,
 }
 
 /// Derive what `rows`, consecutive rows of a batch, change; `head` is the last event's number.
+/// `past` is given where an earlier answer wanted it: every event of those auctions.
 ///
 /// # Panics
 /// A page of `rows` has no position.
 #[must_use]
-pub fn derive(from: &States, rows: &[AuctionRow], head: i64, journal: Journal<'_>) -> Delta {
+pub fn derive(
+    from: &States,
+    rows: &[AuctionRow],
+    head: i64,
+    journal: Journal<'_>,
+    past: Option<&[Past]>,
+) -> Delta {
     let mut words = Words::new(from);
+    let mut timelines = Timelines::new(past, |text| words.number(text));
     // first all states are looked up, then used: so the waits for memory overlap
     let found: Vec<_> = rows.iter().map(|row| Found::of(row, &mut words)).collect();
     let unheld = found.iter().filter(|found| found.held.is_none()).count();
@@ -80,16 +97,27 @@ pub fn derive(from: &States, rows: &[AuctionRow], head: i64, journal: Journal<'_
     let mut seq = head;
     for (index, (row, found)) in rows.iter().zip(&found).enumerate() {
         let course = courses.of(row, found);
-        if row.observed_at < course.newest {
-            continue; // late
-        }
         let status = words.number(&row.status);
-        let before = course.before(status, words.held(status));
-        let kind = course.observe(index, row, status, before, words.list[status as usize].meaning);
-        pages.count(row, before.is_none(), kind);
-        if let Some(kind) = kind {
-            seq += 1;
-            events.push(&course.event(seq, kind, row));
+        let meaning = words.list[status as usize].meaning;
+        let event = if row.observed_at < course.newest {
+            let late = Late { row, newest: course.newest, runs: runs(row, meaning) };
+            let (event, told) = timelines.see(found.platform, status, late, &mut seq);
+            if past.is_some() {
+                pages.count_late(row, event.map(|event| event.kind), told);
+            }
+            event
+        } else {
+            let before = course.before(status, words.held(status));
+            let kind = course.observe(index, row, status, before, meaning);
+            pages.count(row, before.is_none(), kind);
+            seq += i64::from(kind.is_some());
+            kind.map(|kind| course.event(seq, kind, row))
+        };
+        if let Some(event) = event {
+            events.push(&event);
+            if past.is_some() {
+                timelines.tell(found.platform, status, &event);
+            }
         }
     }
     let sightings = pages.sightings(journal);
@@ -98,7 +126,9 @@ pub fn derive(from: &States, rows: &[AuctionRow], head: i64, journal: Journal<'_
         states: courses.list.iter().filter_map(|course| course.after(rows)).collect(),
         words: words.list.iter().map(|word| word.spelling.into()).collect(),
     };
-    Delta { events: events.finish(), listed, rewritten, sightings, pages: pages.counts, touched }
+    let (events, pages) = (events.finish(), pages.counts);
+    let Timelines { wanted, amends, .. } = timelines;
+    Delta { events, listed, rewritten, sightings, pages, touched, wanted, amends }
 }
 
 /// The platforms and statuses of a batch, numbered as they come.
@@ -208,20 +238,34 @@ struct Pages<'r> {
 impl<'r> Pages<'r> {
     /// Count an observation; rows come page by page.
     fn count(&mut self, row: &'r AuctionRow, is_new: bool, kind: Option<EventKind>) {
+        let Some(counts) = self.see(row, kind) else { return };
+        counts.new += usize::from(is_new);
+        counts.changed += usize::from(!is_new && kind.is_some());
+        counts.events += usize::from(kind.is_some());
+    }
+
+    /// Count a late one: the kind of event that it made, and how many there are with it.
+    #[cold]
+    fn count_late(&mut self, row: &'r AuctionRow, kind: Option<EventKind>, events: usize) {
+        let Some(counts) = self.see(row, kind) else { return };
+        counts.late += usize::from(kind.is_some());
+        counts.events += events;
+    }
+
+    #[inline]
+    fn see(&mut self, row: &'r AuctionRow, kind: Option<EventKind>) -> Option<&mut PageCounts> {
         let page = usize::try_from(row.page).unwrap_or_default();
         if self.counts.last().is_none_or(|counts| counts.page != page) {
             self.counts.push(PageCounts { page, ..PageCounts::default() });
             self.seen.push((&row.platform, row.observed_at));
         }
         self.auction_ids.push(row.auction_id);
-        let Some(counts) = self.counts.last_mut() else { return };
+        let counts = self.counts.last_mut()?;
         counts.seen += 1;
-        counts.new += usize::from(is_new);
-        counts.changed += usize::from(!is_new && kind.is_some());
         counts.listed += usize::from(kind == Some(EventKind::Listed));
         counts.bid += usize::from(kind == Some(EventKind::Bid));
         counts.closed += usize::from(kind == Some(EventKind::Closed));
-        counts.events += usize::from(kind.is_some());
+        Some(counts)
     }
 
     fn sightings(&self, journal: Journal<'_>) -> CopyStream {

@@ -2,8 +2,8 @@
 //!
 //! - [`known`]: which card versions the database has.
 //! - [`state`]: what the database holds of auctions; `index`: how they are found.
-//! - [`delta`]: what a batch changes of it; `course`: the rules of events; [`outcome`]: the rule
-//!   of outcomes.
+//! - [`delta`]: what a batch changes of it; `course`: the rules of events; [`late`]: the rules of
+//!   what another writer has overtaken; [`outcome`]: the rule of outcomes.
 //!
 //! Invariant: nothing here reads JSON. Rows come in, whoever made them.
 
@@ -11,5 +11,6 @@ mod course;
 pub mod delta;
 mod index;
 pub mod known;
+pub mod late;
 pub mod outcome;
 pub mod state;

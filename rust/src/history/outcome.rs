@@ -43,6 +43,9 @@ impl Meaning {
 pub struct Look {
     /// When, microseconds.
     pub observed_at: i64,
+    /// When by the clock that the end is told by: not after `observed_at`. Of what is stored, the
+    /// same: a little early then counts as in time, so that less is concluded.
+    pub served_at: i64,
     /// When the auction was to end, as was learned while it was active; microseconds.
     pub expires_at: i64,
     /// Number of bids.
@@ -56,14 +59,14 @@ pub struct Look {
 impl Look {
     #[inline]
     pub(crate) fn of(row: &AuctionRow, expires_at: i64) -> Self {
-        let (observed_at, bids) = (row.observed_at, row.bids);
+        let (observed_at, served_at, bids) = (row.observed_at, row.served_at, row.bids);
         let (buyout_price, current_bid) = (row.buyout_price, row.current_bid);
-        Self { observed_at, expires_at, bids, buyout_price, current_bid }
+        Self { observed_at, served_at, expires_at, bids, buyout_price, current_bid }
     }
 
     /// What `ended` means; `was_active`: it was seen on offer before.
     fn ended(self, was_active: bool) -> (Outcome, f32, Option<Sale>) {
-        let early = self.observed_at.saturating_add(EARLY) < self.expires_at;
+        let early = self.served_at.saturating_add(EARLY) < self.expires_at;
         let sold = |via, price, confidence| (Outcome::Sold, confidence, Some(Sale { via, price }));
         match self.buyout_price {
             None if self.bids == 0 => (Outcome::Expired, 1.0, None),

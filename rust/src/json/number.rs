@@ -1,24 +1,25 @@
-//! JSON numbers: where one ends, and whether it can be kept.
+//! JSON numbers: where one ends, and whether jsonb can keep it.
 //!
-//! Invariant: a number that was passed is an integer within 64 bits or a float that PostgreSQL's
-//! numeric keeps as written.
+//! Invariant: what is passed is a number by the grammar; what is passed as kept, PostgreSQL's numeric
+//! keeps as written too.
 
 use crate::error::{Fault, Reason};
 use crate::json::scan::{digits_end, digits_in};
 
-/// Longest number that is no integer, and its largest exponent: well inside of what PostgreSQL's
-/// numeric holds, which keeps `1e-20000` as written and refuses it although it rounds to zero.
-const MAX_FLOAT_BYTES: usize = 1000;
-const MAX_EXPONENT: u16 = 400;
-/// So many digits are within 64 bits whatever they are.
-const SAFE_DIGITS: usize = 18;
+/// Longest number that is kept, and its largest exponent: well inside of what PostgreSQL's numeric
+/// holds, which keeps `1e-20000` as written and refuses it although it rounds to zero; and no more
+/// digits than a reader of the definition can bear.
+const MAX_KEPT_BYTES: usize = 1000;
+const MAX_KEPT_EXPONENT: u16 = 400;
 
-/// A checked number.
+/// A number.
 #[derive(Clone, Copy, Debug)]
 pub struct Number<'a> {
     /// As written.
     pub text: &'a str,
-    /// Its value if it is written as an integer; always within 64 bits.
+    /// It is written as an integer.
+    pub integral: bool,
+    /// Its value if it is written as an integer and within 64 bits with a sign.
     pub integer: Option<i64>,
 }
 
@@ -26,18 +27,27 @@ impl<'a> Number<'a> {
     /// The number at `from`.
     pub(crate) fn read(bytes: &'a [u8], from: usize) -> Result<Self, Fault> {
         let (end, integral) = pass(bytes, from)?;
-        let text = ascii(bytes, from, end)?;
-        let integer = if integral { Some(parse(text, from)?) } else { None };
-        Ok(Number { text, integer })
+        let text = std::str::from_utf8(&bytes[from..end]);
+        let text = text.map_err(|_| Fault::new(Reason::BadUtf8, from))?;
+        Ok(Number { text, integral, integer: text.parse().ok().filter(|_| integral) })
     }
 }
 
-/// Check the number at `from`: its end, and whether it is written as an integer.
+/// The end of the number at `from`, and whether it is written as an integer.
 #[inline]
 pub(crate) fn pass(bytes: &[u8], from: usize) -> Result<(usize, bool), Fault> {
     match few_digits(bytes, from) {
         Some(end) => Ok((end, true)),
         None => pass_any(bytes, from),
+    }
+}
+
+/// The end of the number at `from`, which jsonb can keep.
+#[inline]
+pub(crate) fn pass_kept(bytes: &[u8], from: usize) -> Result<usize, Fault> {
+    match few_digits(bytes, from) {
+        Some(end) => Ok(end),
+        None => pass_any_kept(bytes, from),
     }
 }
 
@@ -67,11 +77,7 @@ fn pass_any(bytes: &[u8], from: usize) -> Result<(usize, bool), Fault> {
         Some(b'1'..=b'9') => digits_end(bytes, first + 1),
         _ => return Err(malformed(first)),
     };
-    let out_of_range = Fault::new(Reason::NumberRange, from);
     if !matches!(byte(at), Some(b'.' | b'e' | b'E')) {
-        if at - first > SAFE_DIGITS {
-            parse(ascii(bytes, from, at)?, from)?;
-        }
         return Ok((at, true));
     }
     let some_digits = |from| match digits_end(bytes, from) {
@@ -81,25 +87,22 @@ fn pass_any(bytes: &[u8], from: usize) -> Result<(usize, bool), Fault> {
     if byte(at) == Some(b'.') {
         at = some_digits(at + 1)?;
     }
-    let mut exponent = "0";
     if matches!(byte(at), Some(b'e' | b'E')) {
         let sign = matches!(byte(at + 1), Some(b'+' | b'-'));
-        let end = some_digits(at + 1 + usize::from(sign))?;
-        exponent = ascii(bytes, at + 1, end)?;
-        at = end;
+        at = some_digits(at + 1 + usize::from(sign))?;
     }
-    let text = ascii(bytes, from, at)?;
-    let small = exponent.parse::<i16>().is_ok_and(|e| e.unsigned_abs() <= MAX_EXPONENT);
-    let finite = text.parse::<f64>().is_ok_and(f64::is_finite);
-    let kept = small && finite && text.len() <= MAX_FLOAT_BYTES;
-    if kept { Ok((at, false)) } else { Err(out_of_range) }
+    Ok((at, false))
 }
 
-fn parse(text: &str, at: usize) -> Result<i64, Fault> {
-    text.parse().map_err(|_| Fault::new(Reason::NumberRange, at))
+#[inline(never)]
+fn pass_any_kept(bytes: &[u8], from: usize) -> Result<usize, Fault> {
+    let (end, integral) = pass_any(bytes, from)?;
+    let kept = end - from <= MAX_KEPT_BYTES && (integral || exponent_is_kept(&bytes[from..end]));
+    if kept { Ok(end) } else { Err(Fault::new(Reason::NumberRange, from)) }
 }
 
-/// What was passed from `from` to `to`: digits, signs, points.
-fn ascii(bytes: &[u8], from: usize, to: usize) -> Result<&str, Fault> {
-    std::str::from_utf8(&bytes[from..to]).map_err(|_| Fault::new(Reason::BadUtf8, from))
+fn exponent_is_kept(number: &[u8]) -> bool {
+    let Some(mark) = memchr::memchr2(b'e', b'E', number) else { return true };
+    let exponent = std::str::from_utf8(&number[mark + 1..]).ok().map(str::parse::<i16>);
+    exponent.is_some_and(|exponent| exponent.is_ok_and(|e| e.unsigned_abs() <= MAX_KEPT_EXPONENT))
 }

@@ -1,7 +1,7 @@
 //! JSON strings: from the characters between the quotes to the characters they mean.
 //!
-//! Invariant: a [`Text`] was checked, so that decoding it cannot fail, and everything that a cursor
-//! passes as a string was checked here.
+//! Invariant: a [`Text`] is a string by the grammar, so that decoding it cannot fail; what is passed as
+//! kept is one that PostgreSQL can hold, without NUL and with whole surrogate pairs.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,19 @@ pub struct Text<'a> {
 impl<'a> Text<'a> {
     /// The string whose opening quote stands at `quote`, and the byte after its closing one.
     pub(crate) fn read(bytes: &'a [u8], quote: usize) -> Result<(Self, usize), Fault> {
-        let (end, escaped) = pass(bytes, quote)?;
+        Self::of(bytes, quote, pass(bytes, quote)?)
+    }
+
+    /// The same for a string that PostgreSQL can hold.
+    pub(crate) fn read_kept(bytes: &'a [u8], quote: usize) -> Result<(Self, usize), Fault> {
+        Self::of(bytes, quote, pass_kept(bytes, quote)?)
+    }
+
+    fn of(
+        bytes: &'a [u8],
+        quote: usize,
+        (end, escaped): (usize, bool),
+    ) -> Result<(Self, usize), Fault> {
         Ok((Self { raw: utf8(bytes, quote + 1, end - 1)?, escaped }, end))
     }
 
@@ -32,7 +44,19 @@ impl<'a> Text<'a> {
         self.escaped
     }
 
-    /// The characters it means; borrowed when there are no escapes.
+    /// Whether PostgreSQL can hold it.
+    pub(crate) fn is_kept(self) -> bool {
+        let bytes = self.raw.as_bytes();
+        let mut at = 0;
+        while let Some(plain) = memchr::memchr(b'\\', &bytes[at..]) {
+            let Ok(end) = kept_escape_end(bytes, at + plain) else { return false };
+            at = end;
+        }
+        true
+    }
+
+    /// The characters it means; borrowed when there are no escapes. U+FFFD stands for what is no
+    /// character, half of a surrogate pair, and for U+0000, which PostgreSQL has not.
     #[must_use]
     pub fn decode(self) -> Cow<'a, str> {
         if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
@@ -43,11 +67,25 @@ impl<'a> Text<'a> {
 /// whether there are escapes in it.
 #[inline]
 pub(crate) fn pass(bytes: &[u8], quote: usize) -> Result<(usize, bool), Fault> {
+    pass_as(bytes, quote, escape_end)
+}
+
+/// The same for a string that PostgreSQL can hold.
+#[inline]
+pub(crate) fn pass_kept(bytes: &[u8], quote: usize) -> Result<(usize, bool), Fault> {
+    pass_as(bytes, quote, kept_escape_end)
+}
+
+/// Where the escape at a place ends.
+type EscapeEnd = fn(&[u8], usize) -> Result<usize, Reason>;
+
+#[inline]
+fn pass_as(bytes: &[u8], quote: usize, escape: EscapeEnd) -> Result<(usize, bool), Fault> {
     let (end, ascii) = string_run(bytes, quote + 1);
     if ascii && bytes.get(end) == Some(&b'"') {
         return Ok((end + 1, false));
     }
-    pass_any(bytes, quote + 1, end, ascii)
+    pass_any(bytes, quote + 1, end, ascii, escape)
 }
 
 /// The rest of a string that begins at `from` and was passed as far as `at`.
@@ -57,12 +95,13 @@ fn pass_any(
     from: usize,
     mut at: usize,
     mut ascii: bool,
+    escape: EscapeEnd,
 ) -> Result<(usize, bool), Fault> {
     let mut escaped = false;
     loop {
         match bytes.get(at) {
             Some(b'"') => break,
-            Some(b'\\') => at = pass_escape(bytes, at).map_err(|reason| Fault::new(reason, at))?,
+            Some(b'\\') => at = escape(bytes, at).map_err(|reason| Fault::new(reason, at))?,
             Some(_) => return Err(Fault::new(Reason::ControlByte, at)),
             None => return Err(Fault::new(Reason::Malformed, at)),
         }
@@ -83,20 +122,25 @@ fn utf8(bytes: &[u8], from: usize, to: usize) -> Result<&str, Fault> {
 }
 
 /// Where the escape at `at` ends.
-fn pass_escape(bytes: &[u8], at: usize) -> Result<usize, Reason> {
+fn escape_end(bytes: &[u8], at: usize) -> Result<usize, Reason> {
     match bytes.get(at + 1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
-        Some(b'u') => match unit(bytes, at) {
-            Some(0) => Err(Reason::Nul),
-            Some(0xd800..=0xdbff) => match unit(bytes, at + 6) {
-                Some(0xdc00..=0xdfff) => Ok(at + 12),
-                _ => Err(Reason::LoneSurrogate),
-            },
-            Some(0xdc00..=0xdfff) => Err(Reason::LoneSurrogate),
-            Some(_) => Ok(at + 6),
-            None => Err(Reason::Malformed),
-        },
+        Some(b'u') if unit(bytes, at).is_some() => Ok(at + 6),
         _ => Err(Reason::Malformed),
+    }
+}
+
+/// Where the escape at `at` ends, which stands for a character that PostgreSQL has.
+fn kept_escape_end(bytes: &[u8], at: usize) -> Result<usize, Reason> {
+    let end = escape_end(bytes, at)?;
+    match unit(bytes, at) {
+        Some(0) => Err(Reason::Nul),
+        Some(0xd800..=0xdbff) => match unit(bytes, end) {
+            Some(0xdc00..=0xdfff) => Ok(end + 6),
+            _ => Err(Reason::LoneSurrogate),
+        },
+        Some(0xdc00..=0xdfff) => Err(Reason::LoneSurrogate),
+        _ => Ok(end),
     }
 }
 
@@ -123,16 +167,15 @@ fn unescape(raw: &str) -> String {
             b'r' => text.push('\r'),
             b't' => text.push('\t'),
             b'u' => {
-                let high = hex4(rest);
+                let mut code = hex4(rest);
                 rest = rest.get(4..).unwrap_or_default();
-                let code = if (0xd800..0xdc00).contains(&high) {
-                    let low = hex4(rest.get(2..).unwrap_or_default());
+                let low = rest.strip_prefix("\\u").map_or(0, hex4);
+                if (0xd800..0xdc00).contains(&code) && (0xdc00..0xe000).contains(&low) {
+                    code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
                     rest = rest.get(6..).unwrap_or_default();
-                    0x1_0000 + ((high - 0xd800) << 10) + low.wrapping_sub(0xdc00)
-                } else {
-                    high
-                };
-                text.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+                }
+                let character = char::from_u32(code).filter(|&character| character != '\0');
+                text.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
             }
             other => text.push(char::from(other)),
         }

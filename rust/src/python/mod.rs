@@ -2,7 +2,7 @@
 //!
 //! - `normalizer`: pages in, batches out; `buffer`: the memory that a batch hands to Python.
 //! - `states`: committed states, what a batch changes of them, and outcomes of stored ones.
-//! - `peek`: the facts of one reply.
+//! - `peek`: the facts of one reply; `clock`: when it was made.
 //!
 //! Invariant: bytes and integers cross in, buffers and plain tuples cross out; each entry point
 //! releases the GIL in one visible place; nothing here decides anything.
@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use crate::rows::schema::Column;
 
 mod buffer;
+mod clock;
 mod normalizer;
 mod peek;
 mod states;
@@ -21,6 +22,8 @@ mod states;
 mod _native {
     #[pymodule_export]
     use super::buffer::CopyBuffer;
+    #[pymodule_export]
+    use super::clock::ServerClock;
     #[pymodule_export]
     use super::normalizer::{Batch, Normalizer};
     #[pymodule_export]

@@ -14,6 +14,7 @@ use super::buffer::CopyBuffer;
 use crate::batch::{self, Page};
 use crate::card::card::key;
 use crate::card::role::CardRules;
+use crate::clock::Given;
 use crate::history::known::KnownCards;
 use crate::rows::copy::CopyStream;
 use crate::rows::pgtype::Value;
@@ -110,6 +111,7 @@ impl Batch {
 fn tuple<'py>(py: Python<'py>, row: &impl Row) -> PyResult<Bound<'py, PyTuple>> {
     let values = row.values().into_iter().map(|value| match value {
         Value::Null => py.None().into_bound_py_any(py),
+        Value::Bool(value) => value.into_bound_py_any(py),
         Value::Int4(value) => value.into_bound_py_any(py),
         Value::Int8(value) | Value::Timestamptz(value) => value.into_bound_py_any(py),
         Value::Int8Array(values) => values.into_bound_py_any(py),
@@ -139,7 +141,7 @@ impl Normalizer {
         Self { known: reader.known(), reader: Mutex::new(Box::new(reader)) }
     }
 
-    #[pyo3(signature = (pages, /, *, platforms, fetched_at))]
+    #[pyo3(signature = (pages, /, *, platforms, fetched_at, times = None))]
     #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
     fn normalize(
         &self,
@@ -147,15 +149,22 @@ impl Normalizer {
         pages: Vec<PyBackedBytes>,
         platforms: Vec<String>,
         fetched_at: Vec<i64>,
+        times: Option<Vec<(i64, i64)>>,
     ) -> PyResult<Batch> {
-        if pages.len() != platforms.len() || pages.len() != fetched_at.len() {
-            let message = "pages, platforms and fetched_at must have the same length";
+        let times = times.unwrap_or_else(|| vec![(0, 0); pages.len()]);
+        if [platforms.len(), fetched_at.len(), times.len()] != [pages.len(); 3] {
+            let message = "pages, platforms, fetched_at and times must have the same length";
             return Err(PyValueError::new_err(message));
         }
         let inner = py.detach(|| {
-            let pages = pages.iter().zip(&platforms).zip(&fetched_at);
+            let pages = pages.iter().zip(&platforms).zip(&fetched_at).zip(&times);
             let pages: Vec<_> = pages
-                .map(|((body, platform), &fetched_at)| Page { body, platform, fetched_at })
+                .map(|(((body, platform), &fetched_at), &(served_at, observed_at))| Page {
+                    body,
+                    platform,
+                    fetched_at,
+                    times: Given { served_at, observed_at },
+                })
                 .collect();
             // a panic in an earlier call cannot leave a half-learned card: maps are set last
             self.reader.lock().unwrap_or_else(PoisonError::into_inner).normalize(&pages)

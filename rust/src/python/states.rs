@@ -9,6 +9,7 @@ use pyo3::types::PyTuple;
 use super::buffer::CopyBuffer;
 use super::normalizer::Batch;
 use crate::history::delta::{self, Journal};
+use crate::history::late::Past;
 use crate::history::outcome::{self, Look};
 use crate::history::state::{self, Learned, MAX_CAPACITY};
 use crate::rows::copy::CopyStream;
@@ -55,7 +56,7 @@ impl States {
         Ok(())
     }
 
-    #[pyo3(signature = (batch, start, stop, /, *, head, part, positions))]
+    #[pyo3(signature = (batch, start, stop, /, *, head, part, positions, events = None))]
     #[allow(clippy::too_many_arguments)] // named in Python
     #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
     fn derive(
@@ -67,6 +68,7 @@ impl States {
         head: i64,
         part: String,
         positions: Vec<i64>,
+        events: Option<Vec<PastTuple>>,
     ) -> PyResult<Delta> {
         let batch = batch.get();
         let rows = batch.slice(start, stop)?;
@@ -74,7 +76,9 @@ impl States {
             return Err(PyValueError::new_err("there must be one position a page"));
         }
         let journal = Journal { part: &part, positions: &positions };
-        let mut inner = py.detach(|| delta::derive(&self.lock(), rows, head, journal));
+        let events: Option<Vec<_>> = events.map(|given| given.into_iter().map(told).collect());
+        let events = events.as_deref();
+        let mut inner = py.detach(|| delta::derive(&self.lock(), rows, head, journal, events));
         let mut buffer = |stream: fn(&mut delta::Delta) -> &mut CopyStream| {
             Py::new(py, CopyBuffer(std::mem::take(stream(&mut inner))))
         };
@@ -132,6 +136,27 @@ fn learned(row: &Bound<'_, PyTuple>) -> PyResult<Learned> {
     })
 }
 
+/// Platform, id, number, observed, status, buyout price, current bid, next bid, bids, end, start price.
+type PastTuple = (String, i64, i64, i64, String, Option<i64>, i64, i64, i32, i64, Option<i64>);
+
+fn told(event: PastTuple) -> Past {
+    let (platform, auction_id, seq, observed_at, status, buyout_price, ..) = event;
+    let (.., current_bid, next_bid, bids, expires_at, start_price) = event;
+    Past {
+        platform,
+        auction_id,
+        seq,
+        observed_at,
+        status,
+        buyout_price,
+        current_bid,
+        next_bid,
+        bids,
+        expires_at,
+        start_price,
+    }
+}
+
 /// Status, observed, end, bids, buyout price, current bid.
 type SeenTuple = (String, i64, i64, i32, Option<i64>, i64);
 /// Outcome, via, confidence, price; when it was seen and when it was over.
@@ -145,7 +170,17 @@ pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<OutcomeTuple> {
     let looks = states.iter().map(|seen| {
         let (observed_at, expires_at, bids) = (seen.1, seen.2, seen.3);
         let (buyout_price, current_bid) = (seen.4, seen.5);
-        (&*seen.0, Look { observed_at, expires_at, bids, buyout_price, current_bid })
+        (
+            &*seen.0,
+            Look {
+                observed_at,
+                served_at: observed_at,
+                expires_at,
+                bids,
+                buyout_price,
+                current_bid,
+            },
+        )
     });
     let (closing, seen_at) = outcome::of_history(looks)?;
     let (via, price) = (closing.sale.map(|sale| sale.via), closing.sale.map(|sale| sale.price));
@@ -167,7 +202,7 @@ pub(super) struct Delta {
     inner: delta::Delta,
 }
 
-type PageTuple = (usize, usize, usize, usize, usize, usize, usize, usize);
+type PageTuple = (usize, usize, usize, usize, usize, usize, usize, usize, usize);
 
 #[pymethods]
 impl Delta {
@@ -175,7 +210,31 @@ impl Delta {
     fn pages(&self) -> Vec<PageTuple> {
         let pages = self.inner.pages.iter();
         pages
-            .map(|p| (p.page, p.seen, p.new, p.changed, p.listed, p.bid, p.closed, p.events))
+            .map(|p| {
+                (p.page, p.seen, p.new, p.changed, p.late, p.listed, p.bid, p.closed, p.events)
+            })
             .collect()
+    }
+
+    #[getter]
+    fn wanted(&self) -> Vec<(&str, i64)> {
+        self.inner.wanted.iter().map(|(platform, id)| (&**platform, *id)).collect()
+    }
+
+    #[getter]
+    fn sooner(&self) -> Vec<(i64, i64)> {
+        self.inner.amends.sooner.iter().map(|(&seq, &at)| (seq, at)).collect()
+    }
+
+    #[getter]
+    fn again(&self) -> Vec<(i64, i64, i64)> {
+        let again = self.inner.amends.again.iter();
+        again.map(|event| (event.seq, event.of, event.observed_at)).collect()
+    }
+
+    #[getter]
+    fn first_seen(&self) -> Vec<(&str, i64, i64)> {
+        let first_seen = self.inner.amends.first_seen.iter();
+        first_seen.map(|((platform, id), &at)| (&**platform, *id, at)).collect()
     }
 }

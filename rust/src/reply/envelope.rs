@@ -1,10 +1,13 @@
 //! What surrounds the auctions of one reply.
 //!
 //! Invariant: the only walk over a reply's outer objects; `peek` and `batch` both come through
-//! here, so that classification and storage cannot disagree about what a reply is.
+//! here, so that classification and storage cannot disagree about what a reply is. Of a fact that is
+//! there twice the worse counts: an error, a captcha, a cut list. A list of auctions is there once.
 
 use std::collections::HashSet;
 
+use crate::clock::plausible;
+use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
 
@@ -20,7 +23,7 @@ pub struct Envelope {
     pub is_error: bool,
     /// `errorname` of a Blaze error.
     pub error_name: Option<String>,
-    /// `errorcode` of a Blaze error, or `code` of an error inside a success.
+    /// `errorcode` of a Blaze error, or `code` where no auction is listed beside it.
     pub error_code: Option<i64>,
     /// The error's own words, or `responseData.message`.
     pub error_text: Option<String>,
@@ -30,7 +33,7 @@ pub struct Envelope {
     pub captcha: Option<String>,
     /// `captchaUrl` when it is set.
     pub captcha_url: Option<String>,
-    /// Server clock, microseconds.
+    /// Server clock, microseconds; only a time that can be one.
     pub response_time: Option<i64>,
     /// The list was cut by the server.
     pub truncated: Option<bool>,
@@ -38,6 +41,8 @@ pub struct Envelope {
     pub success: Option<bool>,
     /// There is a list of auctions.
     pub has_details: bool,
+    /// Members that are new, or of which nothing could be taken.
+    pub drift: Drift,
 }
 
 impl Envelope {
@@ -48,89 +53,69 @@ impl Envelope {
     }
 }
 
-/// How a body presents itself before it is parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// No bytes but white space.
-    Empty,
-    /// An XML document that is not HTML.
-    Xml,
-    /// An HTML page.
-    Html,
-    /// An object or array, by its first byte; starts at this offset (after a byte order mark).
-    Json(usize),
-    /// Something else.
-    Other,
-}
+/// What is called at each item; it must pass it.
+pub type ItemReader<'r, 'a> = &'r mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>;
 
-/// What `body` looks like from its first bytes.
-#[must_use]
-pub fn form(body: &[u8]) -> Form {
-    let skipped = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    let space = body[skipped..].iter().position(|b| !b.is_ascii_whitespace());
-    let Some(space) = space else { return Form::Empty };
-    let start = &body[skipped + space..];
-    match start[0] {
-        b'{' | b'[' => Form::Json(skipped),
-        b'<' => {
-            let head = start[..start.len().min(512)].to_ascii_lowercase();
-            let html = memchr::memmem::find(&head, b"<html").is_some()
-                || memchr::memmem::find(&head, b"<!doctype html").is_some();
-            if html { Form::Html } else { Form::Xml }
-        }
-        _ => Form::Other,
-    }
-}
-
-/// Walk one JSON reply from byte `from`, calling `item` at each element of `details`; it must pass
-/// that element.
+/// Walk one JSON reply from byte `from`, calling `item` at each element of `details`.
 ///
 /// # Errors
-/// The reply is not valid JSON outside its items, or `item` failed.
-pub fn walk<'a>(
-    body: &'a [u8],
-    from: usize,
-    item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
-) -> Result<Envelope, Fault> {
+/// The reply is no JSON outside its items, there are two lists of them, or `item` failed.
+pub fn walk<'a>(body: &'a [u8], from: usize, item: ItemReader<'_, 'a>) -> Result<Envelope, Fault> {
     let mut envelope = Envelope::default();
     let mut cursor = Cursor::new(body, from);
+    let mut code = None;
+    let mut listed = false;
+    let item: ItemReader<'_, 'a> = &mut |cursor| {
+        listed = true;
+        item(cursor)
+    };
     if cursor.kind()? == Kind::Array {
         cursor.value()?;
     } else {
-        members(&mut cursor, |cursor, key| match key {
-            "error" if cursor.kind()? == Kind::Object => error(cursor, &mut envelope),
-            "responseInfo" if cursor.kind()? == Kind::Object => {
-                members(cursor, |cursor, key| match key {
-                    "value" if cursor.kind()? == Kind::Object => value(cursor, &mut envelope, item),
-                    _ => cursor.value().map(drop),
-                })
-            }
+        members(&mut cursor, &mut envelope, "reply", |cursor, key, envelope| match key {
+            "error" if cursor.kind()? == Kind::Object => error(cursor, envelope),
+            "responseInfo" if cursor.kind()? == Kind::Object => response(cursor, envelope, item),
             "code" => {
-                envelope.error_code = integer(cursor)?;
-                envelope.is_error |= envelope.error_code.is_some();
+                code = integer(cursor)?.or(code);
                 Ok(())
             }
             "reason" | "message" => {
-                envelope.error_text = text(cursor)?;
+                envelope.error_text = text(cursor)?.or(envelope.error_text.take());
                 Ok(())
             }
-            "success" => {
-                envelope.success = boolean(cursor)?;
-                Ok(())
-            }
-            _ => cursor.value().map(drop),
+            "success" => success(cursor, envelope),
+            _ => other(cursor, envelope, "reply", key),
         })?;
     }
     cursor.end()?;
+    if !listed {
+        envelope.error_code = envelope.error_code.or(code);
+        envelope.is_error |= code.is_some();
+    }
     Ok(envelope)
+}
+
+fn response<'a>(
+    cursor: &mut Cursor<'a>,
+    envelope: &mut Envelope,
+    item: ItemReader<'_, 'a>,
+) -> Result<(), Fault> {
+    members(cursor, envelope, "responseInfo", |cursor, key, envelope| match key {
+        "value" if cursor.kind()? == Kind::Object => value(cursor, envelope, item),
+        "tdfid" | "tdfclass" => cursor.value().map(drop),
+        _ => other(cursor, envelope, "responseInfo", key),
+    })
 }
 
 fn value<'a>(
     cursor: &mut Cursor<'a>,
     envelope: &mut Envelope,
-    item: &mut dyn FnMut(&mut Cursor<'a>) -> Result<(), Fault>,
+    item: ItemReader<'_, 'a>,
 ) -> Result<(), Fault> {
-    members(cursor, |cursor, key| match key {
+    members(cursor, envelope, "value", |cursor, key, envelope| match key {
+        "details" if envelope.has_details => {
+            Err(Fault::of_field(Reason::DuplicateKey, cursor.at(), "details"))
+        }
         "details" if cursor.kind()? == Kind::Array => {
             envelope.has_details = true;
             let mut count = 0;
@@ -143,27 +128,36 @@ fn value<'a>(
             })
         }
         "responseData" if cursor.kind()? == Kind::Object => response_data(cursor, envelope),
-        "truncated" => {
-            envelope.truncated = boolean(cursor)?;
+        "truncated" if cursor.kind()? == Kind::Bool => {
+            let cut = cursor.boolean()?;
+            envelope.truncated = Some(cut || envelope.truncated == Some(true));
             Ok(())
         }
-        "success" => {
-            envelope.success = boolean(cursor)?;
-            Ok(())
-        }
-        _ => cursor.value().map(drop),
+        "success" => success(cursor, envelope),
+        _ => other(cursor, envelope, "value", key),
     })
 }
 
 fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
-    members(cursor, |cursor, key| {
+    members(cursor, envelope, "responseData", |cursor, key, envelope| {
         match key {
-            "responseTime" => envelope.response_time = integer(cursor)?,
-            "uiErrorCode" => {
-                let code = set(cursor)?;
-                envelope.ui_error_code = Some(code.map_or(0, |code| code.parse().unwrap_or(-1)));
+            "responseTime" => {
+                let raw = cursor.clone().value()?;
+                envelope.response_time = integer(cursor)?.filter(|&micros| plausible(micros));
+                if envelope.response_time.is_none() {
+                    envelope.drift.note("responseData.responseTime", DriftKind::Unusable, raw);
+                }
             }
-            "message" => envelope.error_text = text(cursor)?.filter(|message| !message.is_empty()),
+            "uiErrorCode" => {
+                let code = set(cursor)?.map(|code| code.parse().unwrap_or(-1));
+                let before = envelope.ui_error_code.filter(|&code| code != 0);
+                envelope.ui_error_code = before.or(code).or(Some(0));
+            }
+            "message" => {
+                let message = text(cursor)?.filter(|message| !message.is_empty());
+                envelope.error_text = message.or(envelope.error_text.take());
+            }
+            "cacheTime" | "messageTitle" => drop(cursor.value()?),
             _ if key.starts_with("captcha") => {
                 if let Some(value) = set(cursor)? {
                     if key == "captchaUrl" {
@@ -172,37 +166,55 @@ fn response_data(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(),
                     envelope.captcha.get_or_insert_with(|| format!("{key}={value}"));
                 }
             }
-            _ => drop(cursor.value()?),
+            _ => other(cursor, envelope, "responseData", key)?,
         }
         Ok(())
     })
 }
 
-/// A member's value unless it is one that says nothing: null, `""`, 0. What it is otherwise does
-/// not matter: a captcha or an error in an unknown form is one.
+/// A member's value unless it is one that says nothing: null, false, 0, a blank string, `"0"`. What
+/// it is otherwise does not matter: a captcha or an error in an unknown form is one.
 fn set(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
-    if cursor.kind()? == Kind::String {
-        return Ok(text(cursor)?.filter(|value| !value.is_empty()));
+    let kind = cursor.kind()?;
+    let value = match kind {
+        Kind::String => cursor.string()?.decode().into_owned(),
+        _ => String::from_utf8_lossy(cursor.value()?).into_owned(),
+    };
+    let says_nothing = match kind {
+        Kind::Null => true,
+        Kind::Bool => value == "false",
+        Kind::String => matches!(value.trim(), "" | "0"),
+        Kind::Number => value
+            .bytes()
+            .take_while(|byte| !matches!(byte, b'e' | b'E'))
+            .all(|byte| matches!(byte, b'-' | b'0' | b'.')),
+        Kind::Object | Kind::Array => false,
+    };
+    Ok((!says_nothing).then_some(value))
+}
+
+fn success(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
+    if cursor.kind()? == Kind::Bool {
+        let success = cursor.boolean()?;
+        envelope.success = Some(success && envelope.success != Some(false));
+        return Ok(());
     }
-    let raw = cursor.value()?;
-    let empty = raw == b"null" || raw == b"0";
-    Ok((!empty).then(|| String::from_utf8_lossy(raw).into_owned()))
+    cursor.value().map(drop)
 }
 
 fn error(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> {
     envelope.is_error = true;
-    members(cursor, |cursor, key| {
-        match key {
-            "errorname" => envelope.error_name = text(cursor)?,
-            "errorcode" => envelope.error_code = integer(cursor)?,
+    cursor.object(|cursor, key| {
+        match &*key.decode() {
+            "errorname" => envelope.error_name = text(cursor)?.or(envelope.error_name.take()),
+            "errorcode" => envelope.error_code = integer(cursor)?.or(envelope.error_code),
             "errortdf" | "errordf" if cursor.kind()? == Kind::Object => {
-                members(cursor, |cursor, key| {
-                    if key == "errorString" {
-                        envelope.error_text = text(cursor)?;
-                    } else {
-                        cursor.value()?;
+                cursor.object(|cursor, key| {
+                    if key.decode() == "errorString" {
+                        envelope.error_text = text(cursor)?.or(envelope.error_text.take());
+                        return Ok(());
                     }
-                    Ok(())
+                    cursor.value().map(drop)
                 })?;
             }
             _ => drop(cursor.value()?),
@@ -211,21 +223,40 @@ fn error(cursor: &mut Cursor<'_>, envelope: &mut Envelope) -> Result<(), Fault> 
     })
 }
 
-/// Pass an object, each of its keys at most once: one of two might say that this is no market.
+/// Pass an object; names that are there twice are noted.
 fn members<'a>(
     cursor: &mut Cursor<'a>,
-    mut each: impl FnMut(&mut Cursor<'a>, &str) -> Result<(), Fault>,
+    envelope: &mut Envelope,
+    path: &str,
+    mut each: impl FnMut(&mut Cursor<'a>, &str, &mut Envelope) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut seen = HashSet::new();
     cursor.object(|cursor, key| {
         let key = key.decode();
         if seen.contains(&key) {
-            return Err(Fault::new(Reason::DuplicateKey, cursor.at()));
+            envelope.drift.note(&format!("{path}.{key}"), DriftKind::Unusable, b"there twice");
         }
-        each(cursor, &key)?;
+        each(cursor, &key, envelope)?;
         seen.insert(key);
         Ok(())
     })
+}
+
+/// Pass a member of which nothing is taken: it is new, or of another type than it was.
+fn other(
+    cursor: &mut Cursor<'_>,
+    envelope: &mut Envelope,
+    path: &str,
+    key: &str,
+) -> Result<(), Fault> {
+    let kind = match key {
+        "error" | "responseInfo" | "value" | "details" | "responseData" | "truncated" => {
+            DriftKind::Unusable
+        }
+        _ => DriftKind::NewField,
+    };
+    envelope.drift.note(&format!("{path}.{key}"), kind, cursor.value()?);
+    Ok(())
 }
 
 fn integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Fault> {
@@ -239,14 +270,6 @@ fn integer(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Fault> {
 fn text(cursor: &mut Cursor<'_>) -> Result<Option<String>, Fault> {
     if cursor.kind()? == Kind::String {
         return Ok(Some(cursor.string()?.decode().into_owned()));
-    }
-    cursor.value()?;
-    Ok(None)
-}
-
-fn boolean(cursor: &mut Cursor<'_>) -> Result<Option<bool>, Fault> {
-    if cursor.kind()? == Kind::Bool {
-        return cursor.boolean().map(Some);
     }
     cursor.value()?;
     Ok(None)

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::clock::{Given, plausible};
 use crate::drift::{Drift, DriftKind};
 use crate::error::{Fault, Reason};
 use crate::reply::wire::{Int, WireAuction};
@@ -15,8 +16,6 @@ const SECOND: i64 = 1_000_000;
 const TIMES: std::ops::Range<i64> = 946_684_800..4_102_444_800;
 /// Longest life of a listing that is believed: a year.
 const MAX_LIFE: i64 = 366 * 86_400;
-/// Further apart than this, the server's clock or ours is wrong.
-pub const MAX_SKEW: i64 = 300 * SECOND;
 const MAX_STATUS: usize = 64;
 const KNOWN_STATUS: [&str; 4] = ["active", "ended", "expired", "cancelled"];
 
@@ -33,12 +32,6 @@ pub struct Place {
     pub to: u32,
 }
 
-/// Whether microseconds since 1970 are a time that can be believed.
-#[must_use]
-pub fn plausible(micros: i64) -> bool {
-    TIMES.contains(&(micros / SECOND))
-}
-
 /// The row of one auction.
 ///
 /// # Errors
@@ -47,16 +40,23 @@ pub fn normalize(
     wire: WireAuction<'_>,
     place: &Place,
     platform: &Arc<str>,
-    observed_at: i64,
+    times: Given,
     drift: &mut Drift,
 ) -> Result<AuctionRow, Fault> {
     let at = place.from as usize;
-    let optional = |int: Int| match wire.int(int) {
+    let required = |int: Int| match wire.int(int) {
+        None => Err(Fault::of_field(Reason::Missing, at, int.name())),
         Some(value) if value < 0 => Err(Fault::of_field(Reason::OutOfRange, at, int.name())),
-        value => Ok(value),
+        Some(value) => Ok(value),
     };
-    let required =
-        |int: Int| optional(int)?.ok_or_else(|| Fault::of_field(Reason::Missing, at, int.name()));
+    let mut optional = |int: Int| {
+        let value = wire.int(int)?;
+        if value < 0 {
+            let path = format!("auction.{}", int.name());
+            drift.note(&path, DriftKind::Unusable, value.to_string().as_bytes());
+        }
+        (value >= 0).then_some(value)
+    };
 
     let auction_id = required(Int::AuctionId)?;
     if auction_id == 0 {
@@ -71,11 +71,11 @@ pub fn normalize(
     if !TIMES.contains(&posted) {
         return Err(Fault::of_field(Reason::OutOfRange, at, Int::PostingTime.name()));
     }
-    let expires_at = observed_at + SECOND * seconds_remaining(&wire, at, drift)?;
-    let buyout_price = optional(Int::BuyoutPrice)?.filter(|&price| price > 0);
-    let median_price = optional(Int::MedianAuctionPrice)?;
-    let min_price = optional(Int::MinListingPrice)?;
-    let max_price = optional(Int::MaxListingPrice)?;
+    let buyout_price = optional(Int::BuyoutPrice).filter(|&price| price > 0);
+    let median_price = optional(Int::MedianAuctionPrice);
+    let min_price = optional(Int::MinListingPrice);
+    let max_price = optional(Int::MaxListingPrice);
+    let expires_at = times.served_at + SECOND * seconds_remaining(&wire, at, drift)?;
     let status = status(wire.status, at, drift)?;
     let card = wire.card.ok_or_else(|| Fault::of_field(Reason::Missing, at, "card"))?;
     let acquired_at = card.acquired_at.filter(|&micros| micros != 0);
@@ -105,7 +105,8 @@ pub fn normalize(
         median_price,
         min_price,
         max_price,
-        observed_at,
+        observed_at: times.observed_at,
+        served_at: times.served_at,
     })
 }
 

@@ -8,7 +8,8 @@ use crate::error::{Fault, Reason};
 use crate::json::parse::{Cursor, Kind};
 use crate::json::sanitize::sanitize;
 use crate::json::skip::skip_structure;
-use crate::reply::envelope::{Envelope, Form, MAX_PAGE_BYTES, form, walk};
+use crate::reply::envelope::{Envelope, MAX_PAGE_BYTES, walk};
+use crate::reply::form::{Form, form};
 
 /// What a reply is and what it says about itself.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +56,7 @@ fn read(body: &[u8], start: usize, control_bytes: &mut bool) -> Result<Peek, Fau
     let envelope = walk(body, start, &mut |cursor| {
         peek.count += 1;
         let from = cursor.at();
-        let item = cursor.isolated(identity);
+        let item = identity(cursor);
         if let Err(fault) = item {
             *control_bytes |= fault.reason == Reason::ControlByte;
             cursor.jump(skip_structure(body, from).ok_or(fault)?);

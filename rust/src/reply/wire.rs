@@ -1,10 +1,10 @@
 //! One auction as the gateway spells it: names, JSON types, nothing interpreted.
 //!
 //! Invariant: a value is taken only in the JSON type it must have (a float is no id, a bool no
-//! price, a string no number) and each name at most once.
+//! price, a string no number). What a row cannot be without is there once. Of everything else any
+//! JSON is passed: what gives no value is noted.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use crate::card::card::{CardKeys, SeenCard};
 use crate::card::reader::CardReader;
@@ -44,10 +44,18 @@ pub enum Int {
 /// Masked on the wire (both are always 1): they identify nobody and are passed unused.
 const BUYER: usize = 2;
 const SELLER: usize = 12;
+const BUYOUT: usize = Int::BuyoutPrice as usize;
 const CARD: usize = 3;
 const STATUS: usize = 13;
 /// The slots of [`Int`], by bits.
 const INTS: u16 = 0b00_1111_1111_0011;
+/// The slots without which there is a row too. The price of a buyout is not among them: it is part of
+/// an auction's state, where null says that there is none.
+const OPTIONAL: u16 = 1 << BUYER
+    | 1 << SELLER
+    | 1 << Int::MedianAuctionPrice as u16
+    | 1 << Int::MaxListingPrice as u16
+    | 1 << Int::MinListingPrice as u16;
 
 /// The members by slot, in the order in which the gateway writes them. In another order they are
 /// read just the same, only not as fast.
@@ -119,7 +127,6 @@ impl<'a> WireAuction<'a> {
     ) -> Result<Self, Fault> {
         let mut auction = Self::default();
         let mut seen = 0_u16;
-        let mut others = BTreeSet::new(); // empty in every known reply
         let mut next = 0;
         if cursor.kind()? != Kind::Object {
             return Err(Fault::new(Reason::NotAnObject, cursor.at()));
@@ -131,16 +138,14 @@ impl<'a> WireAuction<'a> {
             } else {
                 let key = cursor.key()?.decode();
                 let Some(slot) = NAMES.iter().position(|name| *name == key) else {
-                    let at = cursor.at();
                     drift.note(&format!("auction.{key}"), DriftKind::NewField, cursor.value()?);
-                    let new = others.insert(key);
-                    return if new { Ok(()) } else { Err(Fault::new(Reason::DuplicateKey, at)) };
+                    return Ok(());
                 };
                 slot
             };
             next = slot + 1;
             if seen & 1 << slot != 0 {
-                return Err(Fault::of_field(Reason::DuplicateKey, cursor.at(), NAMES[slot]));
+                auction.again(slot, cursor.at(), drift)?;
             }
             seen |= 1 << slot;
             if slot != CARD
@@ -172,19 +177,41 @@ impl<'a> WireAuction<'a> {
     ) -> Result<(), Fault> {
         match (slot, cursor.kind()?) {
             (_, Kind::Null) | (BUYER | SELLER, _) => drop(cursor.value()?),
-            (STATUS, Kind::String) => self.status = Some(cursor.string()?.decode()),
+            (STATUS, Kind::String) => {
+                let status = cursor.kept_string().map_err(|fault| fault.in_field(NAMES[slot]))?;
+                self.status = Some(status.decode());
+            }
             (CARD, Kind::Object) => {
                 let card = cards.read(cursor, committed, drift);
                 self.card = Some(card.map_err(|fault| fault.in_field("card"))?);
             }
             (slot, Kind::Number) if INTS & 1 << slot != 0 => {
                 let at = cursor.at();
-                let number = cursor.number().map_err(|fault| fault.in_field(NAMES[slot]))?;
-                let wrong = Fault::of_field(Reason::WrongType, at, NAMES[slot]);
-                self.set(slot, number.integer.ok_or(wrong)?);
+                let number = cursor.number()?;
+                if let Some(value) = number.integer {
+                    self.set(slot, value);
+                } else if OPTIONAL & 1 << slot != 0 || slot == BUYOUT && number.integral {
+                    note_unusable(slot, number.text.as_bytes(), drift);
+                } else {
+                    let reason =
+                        if number.integral { Reason::NumberRange } else { Reason::WrongType };
+                    return Err(Fault::of_field(reason, at, NAMES[slot]));
+                }
             }
+            _ if OPTIONAL & 1 << slot != 0 => note_unusable(slot, cursor.value()?, drift),
             _ => return Err(Fault::of_field(Reason::WrongType, cursor.at(), NAMES[slot])),
         }
+        Ok(())
+    }
+
+    /// A member that was there before stands at byte `at`: of those that may, the last value counts.
+    #[cold]
+    fn again(&mut self, slot: usize, at: usize, drift: &mut Drift) -> Result<(), Fault> {
+        if OPTIONAL & 1 << slot == 0 {
+            return Err(Fault::of_field(Reason::DuplicateKey, at, NAMES[slot]));
+        }
+        note_unusable(slot, b"there twice", drift);
+        self.given &= !(1 << slot);
         Ok(())
     }
 
@@ -192,4 +219,9 @@ impl<'a> WireAuction<'a> {
         self.ints[slot] = value;
         self.given |= 1 << slot;
     }
+}
+
+#[cold]
+fn note_unusable(slot: usize, sample: &[u8], drift: &mut Drift) {
+    drift.note(&format!("auction.{}", NAMES[slot]), DriftKind::Unusable, sample);
 }

@@ -5,7 +5,7 @@
 /// A column's type in PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PgType {
-    /// True or false: only read, never written.
+    /// True or false.
     Bool,
     /// 32-bit integer.
     Int4,
@@ -45,6 +45,8 @@ impl PgType {
 pub enum Value<'a> {
     /// SQL NULL.
     Null,
+    /// For [`PgType::Bool`].
+    Bool(bool),
     /// For [`PgType::Int4`].
     Int4(i32),
     /// For [`PgType::Int8`].
@@ -73,6 +75,7 @@ impl Value<'_> {
     pub fn write(self, out: &mut Vec<u8>) {
         match self {
             Self::Null => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+            Self::Bool(value) => out.extend_from_slice(&[0, 0, 0, 1, u8::from(value)]),
             Self::Int4(value) => out.extend_from_slice(&field4(value.to_be_bytes())),
             Self::Float4(value) => out.extend_from_slice(&field4(value.to_be_bytes())),
             Self::Int8(value) => out.extend_from_slice(&field8(value)),

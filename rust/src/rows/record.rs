@@ -53,8 +53,10 @@ pub struct AuctionRow {
     pub min_price: Option<i64>,
     /// Highest allowed listing price.
     pub max_price: Option<i64>,
-    /// Server time of the reply, microseconds.
+    /// Server time of the reply, microseconds; never before that of an earlier reply of its part.
     pub observed_at: i64,
+    /// The same before it was held against earlier replies: what `expires_at` counts from.
+    pub served_at: i64,
 }
 
 /// COPY bytes of a card, roughly: its definition is nearly all of them.
@@ -160,6 +162,8 @@ pub struct Event<'a> {
     pub start_price: Option<i64>,
     /// Only of [`EventKind::Closed`].
     pub closing: Option<Closing>,
+    /// Another writer had stored a newer observation of the auction before.
+    pub late: bool,
 }
 
 /// A row of `m26.auction`: the current state.

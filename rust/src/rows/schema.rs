@@ -119,6 +119,7 @@ columns! { e: Event<'_> {
     "evidence" Text e.closing.map(|_| "status");
     "confidence" Float4 e.closing.map(|c| c.confidence);
     "final_price" Int8 e.closing.and_then(|c| c.sale).map(|s| s.price);
+    "late" Bool e.late;
 }}
 
 // Columns of an auction's current state, as in `m26.auction`.

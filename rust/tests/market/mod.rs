@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use m26::history::delta::{Delta, Journal, derive};
+use m26::history::late::Past;
 use m26::history::state::{Learned, States};
 use m26::rows::copy::CopyStream;
 use m26::rows::pgtype::PgType;
@@ -45,12 +46,15 @@ pub fn seen(auction_id: i64) -> AuctionRow {
         min_price: Some(100),
         max_price: Some(22_200),
         observed_at: NOW,
+        served_at: NOW,
     }
 }
 
 /// The same some seconds later.
 pub fn later(row: &AuctionRow, seconds: i64) -> AuctionRow {
-    AuctionRow { observed_at: row.observed_at + seconds * SECOND, ..row.clone() }
+    let (observed_at, served_at) =
+        (row.observed_at + seconds * SECOND, row.served_at + seconds * SECOND);
+    AuctionRow { observed_at, served_at, ..row.clone() }
 }
 
 /// The same with a bid.
@@ -72,8 +76,18 @@ pub fn pages(rows: &[&AuctionRow]) -> Vec<AuctionRow> {
 
 /// What `rows` change; page n stands at 100 + n.
 pub fn derived(states: &States, rows: &[AuctionRow], head: i64) -> Delta {
+    derived_from(states, rows, head, None)
+}
+
+/// The same with the events of the auctions that it is late for.
+pub fn derived_from(
+    states: &States,
+    rows: &[AuctionRow],
+    head: i64,
+    past: Option<&[Past]>,
+) -> Delta {
     let positions: Vec<i64> = (100..200).collect();
-    derive(states, rows, head, Journal { part: PART, positions: &positions })
+    derive(states, rows, head, Journal { part: PART, positions: &positions }, past)
 }
 
 /// States that hold what these rows came to, one batch each.
@@ -145,7 +159,7 @@ pub fn decoded(stream: &CopyStream, columns: &[Column]) -> Vec<Fields> {
 fn text(ty: PgType, mut value: &[u8]) -> String {
     const PG_EPOCH: i64 = 946_684_800 * SECOND;
     let text = match ty {
-        PgType::Bool => panic!("never written"),
+        PgType::Bool => (u8::from_be_bytes(take(&mut value)) == 1).to_string(),
         PgType::Int4 => i32::from_be_bytes(take(&mut value)).to_string(),
         PgType::Int8 => i64::from_be_bytes(take(&mut value)).to_string(),
         PgType::Float4 => f32::from_be_bytes(take(&mut value)).to_string(),
@@ -184,7 +198,8 @@ pub struct Table {
 impl Table {
     /// Do what PostgreSQL does with a delta.
     pub fn apply(&mut self, delta: &Delta) {
-        for row in events(delta).into_iter().filter(|event| event["status"] == "active") {
+        let active = |event: &Fields| event["status"] == "active" && event["late"] == "false";
+        for row in events(delta).into_iter().filter(active) {
             self.active.insert((row["platform"].clone(), row["auction_id"].clone()));
         }
         for row in listed(delta) {

@@ -4,6 +4,7 @@
 
 use m26::batch::{Batch, Normalizer, Page};
 use m26::card::role::CardRules;
+use m26::clock::Given;
 
 /// Server time of the replies, seconds.
 pub const NOW: i64 = 1_790_000_000;
@@ -166,7 +167,8 @@ pub fn reader() -> Normalizer {
 
 /// What `reader` makes of one page.
 pub fn read_with(reader: &mut Normalizer, body: &[u8]) -> Batch {
-    reader.normalize(&[Page { body, platform: "ps5", fetched_at: 0 }])
+    let times = Given::default();
+    reader.normalize(&[Page { body, platform: "ps5", fetched_at: 0, times }])
 }
 
 /// What a new reader makes of one page.

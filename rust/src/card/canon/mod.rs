@@ -15,9 +15,11 @@ use crate::card::role::{FACTS, Roles};
 use crate::card::shape::{Node, ROOT, Shapes, Step};
 use crate::error::{Fault, Reason};
 use crate::json::output::{Output, Span};
-use crate::json::parse::{Cursor, MAX_DEPTH};
+use crate::json::parse::Cursor;
 use crate::json::text::{Text, write_canonical};
 
+/// Deepest nesting of a value that is kept; that of real cards is 6.
+pub const MAX_DEPTH: u32 = 64;
 /// Memory of shapes that is kept; those of real cards take about 40 KB.
 pub const MAX_SHAPE_BYTES: usize = 1 << 20;
 /// Items that there is room for from one document to the next.
@@ -65,7 +67,7 @@ pub struct Canon {
     items: Vec<Item>,
     output: Output,
     /// Last byte at which a value may begin.
-    limit: usize,
+    pub(crate) limit: usize,
     /// Brackets that are open.
     depth: u32,
     /// Where the key, or the value not on the wire, that was read last ends.
@@ -114,7 +116,7 @@ impl Canon {
         self.output.clear();
         self.facts = [None; FACTS.len()];
         self.limit = limit;
-        self.depth = cursor.depth();
+        self.depth = 0;
         self.odd = 0;
         Ok(())
     }
@@ -154,16 +156,16 @@ impl Canon {
         let mut cursor = Cursor::new(wire, at);
         match cursor.byte() {
             Some(b'"') => {
-                if cursor.pass_string()? {
+                if cursor.pass_kept_string()? {
                     return self.escaped(wire, at, cursor.at());
                 }
             }
-            Some(b'0'..=b'9') => cursor.pass_number()?,
+            Some(b'0'..=b'9') => cursor.pass_kept_number()?,
             Some(b't' | b'f') => drop(cursor.boolean()?),
             Some(b'{') => return self.object(wire, at, node, step),
             Some(b'[') => return self.array(wire, at, node),
             Some(b'-') => {
-                cursor.pass_number()?;
+                cursor.pass_kept_number()?;
                 if &wire[at..cursor.at()] == b"-0" {
                     return Ok(self.write(cursor.at(), |out| out.push(b'0')));
                 }

@@ -95,7 +95,7 @@ impl Canon {
     /// Read a key in full, and know its member from now on.
     fn key(&mut self, mut cursor: Cursor<'_>, open: Open) -> Checked<Found> {
         let key = cursor.at();
-        let text = cursor.string()?;
+        let text = cursor.kept_string()?;
         let value = cursor.at() + 1;
         cursor.eat(b':')?;
         cursor.skip_space();

@@ -1,16 +1,14 @@
 //! A cursor over JSON bytes.
 //!
-//! Invariant: whatever the cursor has passed is valid JSON in valid UTF-8, without NUL, lone
-//! surrogates or numbers that PostgreSQL could not keep. Its callers know spans and faults, nothing of
-//! how bytes are read.
+//! Invariant: whatever the cursor has passed is valid JSON in valid UTF-8, and no more is asked of it:
+//! what is stored is passed as *kept*. Its callers know spans and faults, nothing of how bytes are
+//! read. Nothing here is limited by how deep a value is nested.
 
 mod scalar;
 
 use crate::error::{Fault, Reason};
-use crate::json::text::Text;
-
-/// Deepest nesting that is followed; real replies use 12.
-pub const MAX_DEPTH: u32 = 64;
+use crate::json::number;
+use crate::json::text::{self, Text};
 
 /// What kind of value comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +32,6 @@ pub enum Kind {
 pub struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
-    depth: u32,
 }
 
 type Checked<T> = Result<T, Fault>;
@@ -43,7 +40,7 @@ impl<'a> Cursor<'a> {
     /// A cursor at byte `at` of `bytes`.
     #[must_use]
     pub fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at, depth: 0 }
+        Self { bytes, at }
     }
 
     /// Byte offset of the next unread byte.
@@ -104,22 +101,54 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Check the next value and pass it; returns the span of its bytes.
+    /// Pass the next value by the grammar alone; returns the span of its bytes.
     ///
     /// # Errors
-    /// The value is not what the file's invariant demands.
+    /// It is no JSON.
     pub fn value(&mut self) -> Checked<&'a [u8]> {
-        let kind = self.kind()?;
+        self.skip_space();
         let from = self.at;
-        match kind {
-            Kind::Object => self.object(|cursor, _| cursor.value().map(drop))?,
-            Kind::Array => self.array(|cursor| cursor.value().map(drop))?,
-            Kind::String => drop(self.pass_string()?),
-            Kind::Number => self.pass_number()?,
-            Kind::Bool => drop(self.boolean()?),
-            Kind::Null => self.null()?,
+        let mut open = Vec::new(); // the closing brackets that are due
+        loop {
+            match self.kind()? {
+                Kind::String => (self.at, _) = text::pass(self.bytes, self.at)?,
+                Kind::Number => (self.at, _) = number::pass(self.bytes, self.at)?,
+                Kind::Bool => drop(self.boolean()?),
+                Kind::Null => self.null()?,
+                kind => {
+                    let close = if kind == Kind::Object { b'}' } else { b']' };
+                    self.at += 1;
+                    self.skip_space();
+                    if self.byte() == Some(close) {
+                        self.at += 1;
+                    } else {
+                        open.push(close);
+                        self.name(close)?;
+                        continue;
+                    }
+                }
+            }
+            loop {
+                let Some(&close) = open.last() else { return Ok(&self.bytes[from..self.at]) };
+                self.skip_space();
+                match self.byte() {
+                    Some(b',') => self.at += 1,
+                    Some(byte) if byte == close => {
+                        self.at += 1;
+                        open.pop();
+                        continue;
+                    }
+                    _ => return self.fault(Reason::Malformed),
+                }
+                self.skip_space();
+                break self.name(close)?;
+            }
         }
-        Ok(&self.bytes[from..self.at])
+    }
+
+    /// Pass the name of a member if that is what must stand here, in what ends with `close`.
+    fn name(&mut self, close: u8) -> Checked<()> {
+        if close == b'}' { self.key().map(drop) } else { Ok(()) }
     }
 
     /// Pass an object, calling `each` at the value of every member; it must pass that value.
@@ -142,7 +171,6 @@ impl<'a> Cursor<'a> {
         mut each: impl FnMut(&mut Self) -> Checked<()>,
     ) -> Checked<()> {
         self.eat(b'{')?;
-        self.enter()?;
         self.skip_space();
         if self.byte() == Some(b'}') {
             self.at += 1;
@@ -158,7 +186,6 @@ impl<'a> Cursor<'a> {
                 }
             }
         }
-        self.depth -= 1;
         Ok(())
     }
 
@@ -176,7 +203,6 @@ impl<'a> Cursor<'a> {
     /// The first fault of the array or of `each`.
     pub fn array(&mut self, mut each: impl FnMut(&mut Self) -> Checked<()>) -> Checked<()> {
         self.eat(b'[')?;
-        self.enter()?;
         self.skip_space();
         if self.byte() == Some(b']') {
             self.at += 1;
@@ -192,33 +218,7 @@ impl<'a> Cursor<'a> {
                 }
             }
         }
-        self.depth -= 1;
         Ok(())
-    }
-
-    /// One level deeper.
-    pub(crate) fn enter(&mut self) -> Checked<()> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH { self.fault(Reason::TooDeep) } else { Ok(()) }
-    }
-
-    /// Brackets that are open.
-    pub(crate) fn depth(&self) -> u32 {
-        self.depth
-    }
-
-    /// Pass a closing bracket.
-    pub(crate) fn leave(&mut self) {
-        self.at += 1;
-        self.depth -= 1;
-    }
-
-    /// Run `each` and restore the depth it had, so that a fault inside does not count as nesting.
-    pub(crate) fn isolated<T>(&mut self, each: impl FnOnce(&mut Self) -> T) -> T {
-        let depth = self.depth;
-        let result = each(self);
-        self.depth = depth;
-        result
     }
 
     /// Pass the rest, which must be white space.

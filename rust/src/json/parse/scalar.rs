@@ -7,24 +7,39 @@ use crate::error::Reason;
 use crate::json::number::{self, Number};
 use crate::json::text::{self, Text};
 
+type TextReader<'a> = fn(&'a [u8], usize) -> Checked<(Text<'a>, usize)>;
+
 impl<'a> Cursor<'a> {
     /// Pass a string.
     ///
     /// # Errors
-    /// Not a string, or one that cannot be stored.
+    /// Not a string by the grammar.
     pub fn string(&mut self) -> Checked<Text<'a>> {
+        self.string_as(Text::read)
+    }
+
+    /// Pass a string that is stored.
+    ///
+    /// # Errors
+    /// Not a string, or one that PostgreSQL cannot hold.
+    pub fn kept_string(&mut self) -> Checked<Text<'a>> {
+        self.string_as(Text::read_kept)
+    }
+
+    fn string_as(&mut self, read: TextReader<'a>) -> Checked<Text<'a>> {
         if self.byte() != Some(b'"') {
             return self.fault(Reason::Malformed);
         }
-        let (text, end) = Text::read(self.bytes, self.at)?;
+        let (text, end) = read(self.bytes, self.at)?;
         self.at = end;
         Ok(text)
     }
 
-    /// Pass the string whose opening quote stands here; whether there are escapes in it.
+    /// Pass the string whose opening quote stands here, which is stored; whether there are escapes
+    /// in it.
     #[inline]
-    pub(crate) fn pass_string(&mut self) -> Checked<bool> {
-        let (end, escaped) = text::pass(self.bytes, self.at)?;
+    pub(crate) fn pass_kept_string(&mut self) -> Checked<bool> {
+        let (end, escaped) = text::pass_kept(self.bytes, self.at)?;
         self.at = end;
         Ok(escaped)
     }
@@ -32,17 +47,17 @@ impl<'a> Cursor<'a> {
     /// Pass a number.
     ///
     /// # Errors
-    /// Not a number, or one outside 64-bit integers and finite floats.
+    /// Not a number by the grammar.
     pub fn number(&mut self) -> Checked<Number<'a>> {
         let number = Number::read(self.bytes, self.at)?;
         self.at += number.text.len();
         Ok(number)
     }
 
-    /// Pass a number of which only the end matters.
+    /// Pass a number that is stored as it is written.
     #[inline]
-    pub(crate) fn pass_number(&mut self) -> Checked<()> {
-        (self.at, _) = number::pass(self.bytes, self.at)?;
+    pub(crate) fn pass_kept_number(&mut self) -> Checked<()> {
+        self.at = number::pass_kept(self.bytes, self.at)?;
         Ok(())
     }
 
