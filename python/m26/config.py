@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from m26.config_fields import Bytes, Count, Port, address
 from m26.errors import ConfigError
+from m26.safefile import refuse_others
+from m26.tomlfile import read_toml
 
 _PREFIX = "M26_"
 CREDENTIAL: Final = "m26.vault.key"
@@ -115,8 +116,9 @@ def load(overrides: Mapping[str, Any] | None = None) -> Loaded:
         overrides: dotted key → value from the command line; None values are not given.
 
     Raises:
-        ConfigError: an unknown key (with the nearest known one) or a value of the wrong form; the
-            message never holds the value, which may be a secret.
+        ConfigError: an unknown key (with the nearest known one), a value of the wrong form, or a
+            home or file that others own or may write; the message never holds the value, which may
+            be a secret.
     """
     layers = [
         {k: (v, "command line") for k, v in (overrides or {}).items() if v is not None},
@@ -134,6 +136,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> Loaded:
     if home is None:
         home = (user_data_path("m26", appauthor=False), "default")
     path = Path(home[0]).expanduser().absolute()
+    refuse_others(path)
     layers.append(_file_layer(path / "config.toml"))
     layers.append(_credential_layer(layers))
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
@@ -168,21 +171,19 @@ def _check_names(layer: Mapping[str, tuple[object, str]]) -> None:
 
 def _file_layer(path: Path) -> dict[str, tuple[object, str]]:
     try:
-        text = path.read_text("utf-8")
-        document = tomllib.loads(text)
+        document, text = read_toml(path)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(
-            f"cannot read {path}: {error}", hint="Correct the file, or move it away."
-        ) from None
     values: dict[str, object] = {}
     for key, value in document.items():
         if isinstance(value, dict):
             values.update({f"{key}.{leaf}": v for leaf, v in value.items()})
         else:
             values[key] = value
-    layer = {key: (value, f"{path}:{_line_of(key, text)}") for key, value in values.items()}
+    known = set(every_key())
+    # Unknown ones are told one at a time: a line is looked for in all of the text.
+    unknown = [key for key in values if key not in known][:1]
+    layer = {key: (values[key], f"{path}:{_line_of(key, text)}") for key in (unknown or values)}
     _check_names(layer)
     if "home" in layer:
         raise ConfigError(
@@ -246,8 +247,8 @@ def _section(annotation: object) -> type[_Section] | None:
 
 
 def color_allowed() -> bool:
-    """Whether the user has not asked for no colours (https://no-color.org)."""
-    return not os.environ.get("NO_COLOR")
+    """Whether the terminal has colours, and the user wants them (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def environment_name(key: str) -> str:

@@ -7,6 +7,7 @@ M26Error
 ├── UpstreamError       exit 5   the gateway cannot be used now
 │   └── TransportError           the reply did not arrive whole; nothing of it is used
 ├── StorageError        exit 6   PostgreSQL, Redis or the journal cannot take data
+│   └── OutageError              later it may
 ├── ShapeError          exit 7   no row could be read: the payload's shape is unknown
 ├── HomeLockedError     exit 75  another collector holds this home
 └── TwinError           exit 75  another copy of this home's journal writes to its database
@@ -32,18 +33,11 @@ class M26Error(Exception):
         self.hint = hint
 
 
-def first_told(group: BaseExceptionGroup[BaseException]) -> M26Error:
-    """The error of a group that is made for people; a bug if there is none.
-
-    Raises:
-        BaseExceptionGroup: `group` itself, when nothing in it is an M26Error.
-    """
-    told = group.subgroup(M26Error)
-    error: BaseException | None = told
+def first_cause(error: BaseException) -> BaseException:
+    """Of a group the error that is made for people, else its first; any other error itself."""
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if not isinstance(error, M26Error):
-        raise group
+        told = error.subgroup(M26Error)
+        error = (told or error).exceptions[0]
     return error
 
 
@@ -88,11 +82,24 @@ class StorageError(M26Error):
     code = "storage"
 
 
+class OutageError(StorageError):
+    """A server does not answer now; the same may succeed later."""
+
+
 class ShapeError(M26Error):
     """Not one row could be read from the input: its shape is unknown to m26."""
 
     exit_code = 7
     code = "shape"
+
+
+def of_surroundings(error: OSError) -> StorageError:
+    """What the machine refuses, as an error that says so."""
+    where = f"cannot use {error.filename}: " if error.filename else ""
+    return StorageError(
+        f"{where}{error.strerror or error}",
+        hint="Run `m26 doctor`; with --debug the command says where it happened.",
+    )
 
 
 class HomeLockedError(M26Error):

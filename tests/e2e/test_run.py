@@ -36,14 +36,20 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             run.kill()
 
 
-def test_the_demo_starts_from_nothing_goes_on_and_ends_by_each_signal(home: Home) -> None:
+def test_the_demo_starts_from_nothing_goes_on_and_ends_by_each_signal(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = home.m26("run", "--for", "3s")
     for said in ("built-in simulator", "embedded", str(home.path), "/api/v1/status", "Ctrl-C"):
         assert said in done.stdout
     first = _journal(home)
     assert first
 
-    with home.running() as run:
+    with monkeypatch.context() as shell:
+        shell.setenv("PGOPTIONS", "-c search_path=nowhere")
+        shell.setenv("PGTARGETSESSIONATTRS", "standby")
+        begun = home.start()
+    with begun.serving() as run:
         run.grow()
         assert run.status["simulator"]
         assert run.get("/healthz").status_code == 200
@@ -52,6 +58,7 @@ def test_the_demo_starts_from_nothing_goes_on_and_ends_by_each_signal(home: Home
         assert "collecting" in home.m26("status").stdout
         assert "another m26" in home.m26("run", "--for", "1s", code=75).stderr
         assert run.status["pid"] == run.process.pid
+        _sees_nothing_of_ours(orjson.loads((home.path / "sim" / "sim.json").read_bytes())["pid"])
         assert run.end(signal.SIGINT) == 130
     assert not (home.path / "run.json").exists()
     assert "does not run" in home.m26("status", code=1).stdout
@@ -59,9 +66,10 @@ def test_the_demo_starts_from_nothing_goes_on_and_ends_by_each_signal(home: Home
     assert second[: len(first)] == first
     assert len(second) > len(first)
 
-    with home.running() as run:
-        run.grow()
-        assert run.end(signal.SIGTERM) == 143
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with home.running() as run:
+            run.grow()
+            assert run.end(number) == 128 + number
 
     history = trial.hold(home.path / "sim" / "ledger.db", home)
     positions = _journal(home)
@@ -118,6 +126,13 @@ def test_a_config_file_that_cannot_be_read_is_said(home: Home) -> None:
 def test_a_server_that_is_not_there_is_waited_for_and_then_said(waiting: Run) -> None:
     assert waiting.process.wait(60) == 6
     assert "cannot connect to PostgreSQL" in waiting.home.log.read_text()
+
+
+def _sees_nothing_of_ours(child: int) -> None:
+    """Settings may be secrets, and libpq's variables name other servers."""
+    variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+    ours = [each for each in variables if each.startswith((b"M26_", b"PG"))]
+    assert [each.partition(b"=")[0] for each in ours] == [b"M26_HOME"]
 
 
 def _journal(home: Home) -> list[int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
+import zlib
+from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
 
@@ -84,19 +86,45 @@ def replies() -> list[bytes]:
 
 
 def hars() -> list[bytes]:
-    """HAR files: a start of the app, bodies in base64, odd members, indented."""
+    """HAR files: a start of the app, bodies in base64 or packed, odd members, indented, UTF-16."""
     start = [token_entry(), login_entry(), process_entry()]
     packed = [har_entry(wire.body(wire.auction(7)), encoded=True), har_entry(b"{}")]
     content = base64.b64encode(orjson.dumps(LOGIN)).decode()
     packed[1]["request"]["_content"] = {"text": content, "encoding": "base64", "size": 1}
     log = {"version": "1.2", "creator": {"name": "x"}, "pages": [], "entries": start}
+    kept = [har_entry(b"{}"), har_entry(b"{}"), har_entry(b"{}")]
+    one = orjson.dumps(LOGIN)
+    for entry, body in zip(kept, (one, gzip.compress(one) * 2, zlib.compress(one)), strict=True):
+        entry["response"]["headers"] = [{"name": "content-encoding", "value": "deflate"}]
+        text = base64.urlsafe_b64encode(body).decode().rstrip("=")
+        entry["response"]["content"] = {"text": text, "encoding": "base64"}
     return [
+        har(kept),
+        har(start).decode().encode("utf-16"),
+        gzip.compress(har(start)),
         har(start),
         har(packed),
         orjson.dumps({"log": log}, option=orjson.OPT_INDENT_2),
         b"\xef\xbb\xbf" + orjson.dumps({"comment": "entries", "log": log}),
         har([har_entry(b'{"a":"\x01"}')]).replace(b"\\u0001", b"\x01"),
         har([]),
+    ]
+
+
+def records() -> list[bytes]:
+    """Headers of the journal's records."""
+    page = {"account": "main", "platform": "ps5", "command": "x", "query": "{}", "status": 200}
+    page |= {"content_type": "application/json", "fetched_at": 1_786_827_435_000_000, "sweep": 0}
+    return [orjson.dumps(page), orjson.dumps({name: page[name] for name in list(page)[:-1]})]
+
+
+def tomls() -> list[bytes]:
+    """Profiles: the simulator's, and parts of it in other forms."""
+    whole = (files("m26") / "profiles" / "sim.toml").read_bytes()
+    return [
+        whole,
+        b"wal.legacy_tls = true\n[card]\npositions = { 1 = 'QB' }\n",
+        b"a = [[1], {b=2}]",
     ]
 
 
@@ -114,7 +142,19 @@ def flows() -> list[bytes]:
     other = tnetstring({"comment": "", "version": 21, "type": "tcp", "messages": [[True, b"x"]]})
     page = flow(wire.body(wire.auction(7)), version=12)
     brotli = flow(b"\x0b\x02\x80", headers=[("content-encoding", "br")])
-    return [token + login + page, other + page, brotli + flow(None), flow(b"{}"), token + login]
+    bare = flow(
+        zlib.compress(orjson.dumps(LOGIN), wbits=-15),
+        path="/wal/authentication/login",
+        headers=[("content-encoding", "deflate")],
+    )
+    return [
+        token + b"junk" + bare + login[:-9] + page,
+        token + login + page,
+        other + page,
+        brotli + flow(None),
+        flow(b"{}"),
+        token + login,
+    ]
 
 
 def pages() -> list[bytes]:

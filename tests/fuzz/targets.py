@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import zstandard
 from tests.fuzz import rows, seeds
 from tests.fuzz.mutate import Change, in_tree
 from tests.fuzz.reader import (
@@ -27,9 +29,11 @@ from m26.auth.intake import read_credentials
 from m26.captures.flow import MAX_FLOW_BYTES
 from m26.captures.har import is_har
 from m26.captures.mitm import is_flow_file
-from m26.errors import ShapeError, UsageError
+from m26.errors import ConfigError, ShapeError, UsageError
+from m26.journal.segment import Entry, load
 from m26.offline import read_captures
 from m26.upstream.answers import LoginAnswer, TokenAnswer, read_login, read_tokens
+from m26.upstream.profile import Profile
 from m26.upstream.replies import Action, Reply, classify
 from m26.upstream.rules import RULES
 
@@ -168,9 +172,42 @@ def _flows(data: bytes) -> object:
     return is_flow_file(data), _capture(data)
 
 
+def _record(data: bytes) -> object:
+    """A record of the journal with any header: whole with fields of their types, or told."""
+    payload = zstandard.compress(len(data).to_bytes(4, "little") + data + b"body")
+    with tempfile.TemporaryFile(dir=_memory()) as file:
+        file.write(payload)
+        file.flush()
+        entry = Entry(0, 0, len(payload), crc32(payload))
+        record = load(file.fileno(), entry)
+    if record.page is None:
+        assert "CANARY" not in record.detail
+        return record.detail.translate(_NO_DIGITS)[:60]
+    assert type(record.page.fetched_at) is type(record.page.status) is int
+    assert record.page.body == b"body"
+    record.page.platform.encode()
+    return len(record.page.query).bit_length(), record.page.status.bit_length()
+
+
+def _toml(data: bytes) -> object:
+    """A profile of any bytes: one that can be used, or an error for people."""
+    with tempfile.NamedTemporaryFile(dir=_memory(), suffix=".toml") as file:
+        file.write(data)
+        file.flush()
+        try:
+            profile = Profile.load(file.name)
+        except ConfigError as error:
+            said = error.message.replace(file.name, "")
+            return " ".join(said.translate(_NO_DIGITS).split()[:6])
+    assert profile.product_name(profile.platforms[0])
+    return len(profile.commands), profile.year.bit_length()
+
+
 TARGETS = {
     "classify": Target(_classify, lambda: [b"\0\0\0" + body for body in seeds.replies()]),
     "har": Target(_capture, seeds.hars),
     "mitm": Target(_flows, seeds.flows),
+    "record": Target(_record, seeds.records),
+    "toml": Target(_toml, seeds.tomls),
     "rows": Target(rows.run, seeds.pages, rows.changed),
 }

@@ -7,13 +7,25 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from m26.embedded import postgres, valkey
+
+LIBPQ = {
+    "PGHOST": "nowhere.invalid",
+    "PGSERVICE": "nowhere",
+    "PGOPTIONS": "-c search_path=elsewhere",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGSSLMODE": "verify-full",
+    "PGKRBSRVNAME": "",
+    "PGPORT": "none",
+}
 
 
 def m26(home: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -73,7 +85,50 @@ def test_psql_starts_the_server_for_its_own_time_and_gives_its_exit_code(home: P
     assert not any(row["running"] for row in status(home))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_psql_does_not_hear_of_the_servers_of_the_users_shell(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in LIBPQ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("M26_WEB__TOKEN", "CANARY-token")
+    done = m26(home, "psql", "-tA", input="SHOW search_path;\n\\! env | grep -c ^M26_\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, '"$user", public\n0\n', "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["tail", "embedded psql"])
+def test_a_command_that_a_signal_ends_stops_the_servers_that_it_started(
+    home: Path, command: str, number: signal.Signals
+) -> None:
+    arguments = [sys.executable, "-m", "m26", *command.split(), "--home", str(home)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        server = postgres.server(home)
+        while not anyio.run(server.answers):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 128 + number
+    assert not any(row["running"] for row in status(home))
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(home: Path) -> None:
+    command = [sys.executable, "-m", "m26", "embedded", "start", "--home", str(home)]
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_start_keeps_both_until_a_signal(
     home: Path, started: subprocess.Popen[str], number: signal.Signals
 ) -> None:

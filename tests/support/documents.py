@@ -63,7 +63,8 @@ DOCUMENTS: dict[str, Any] = {
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
     "embedded status": list[documents.EmbeddedServerView],
-    "embedded start": documents.EmbeddedStartView,
+    "embedded dsn": documents.EmbeddedAddressView,
+    "embedded start": documents.EmbeddedAddressView,
     "embedded stop": list[documents.EmbeddedStopView],
 }
 """By command; of several types the one that its options ask for. A psql shell prints none."""

@@ -91,12 +91,8 @@ class Home:
     @contextmanager
     def running(self, *arguments: str, program: Sequence[str] = ("m26", "run")) -> Iterator[Run]:
         """``m26 run`` in the background: serving inside the block, gone behind it."""
-        run = self.start(*arguments, program=program)
-        try:
-            run.serve()
+        with self.start(*arguments, program=program).serving() as run:
             yield run
-        finally:
-            run.kill()
 
 
 @dataclass(slots=True)
@@ -161,6 +157,15 @@ class Run:
             assert waited < seconds, f"not so after {seconds} s: {self.status['conditions']}"
             time.sleep(0.05)
         return time.monotonic() - started
+
+    @contextmanager
+    def serving(self) -> Iterator[Run]:
+        """Serving inside the block, gone behind it."""
+        try:
+            self.serve()
+            yield self
+        finally:
+            self.kill()
 
     def serve(self) -> None:
         """Wait until it serves: it has opened everything then and is at work."""

@@ -118,9 +118,9 @@ def test_a_lone_request_gives_its_session_and_its_bundle(tmp_path: Path) -> None
 def test_what_is_no_har_is_told(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.har"
     file.write_bytes(content)
-    with pytest.raises(UsageError, match="not a HAR file"):
+    with pytest.raises(UsageError, match=r"not a HAR file|is empty"):
         read_credentials(file)
-    with pytest.raises(UsageError, match="cannot read"):
+    with pytest.raises(UsageError, match="no such file"):
         read_credentials(tmp_path / "absent.har")
 
 
@@ -221,6 +221,6 @@ def test_a_platform_is_needed_and_must_be_the_accounts(tmp_path: Path) -> None:
 
 
 def test_a_capture_with_nothing_in_it_changes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(AuthError, match="no token, session or signed request in 1 request"):
+    with pytest.raises(AuthError, match=r"neither a token .* in 1 request.*none of them"):
         imported(tmp_path, entry("/other", "{}", {}), platform="ps5")
     assert Vault.open(tmp_path).accounts() == ()

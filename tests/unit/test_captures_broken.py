@@ -24,7 +24,7 @@ def refusals(path: Path, error: type[UsageError | ShapeError]) -> UsageError | S
     ("data", "said", "hint"),
     [
         (flow(b"{}", version=99), "flow version 99; m26 reads 4 to 21", "hardump"),
-        (flow(b"{}") + b"13:CANARY-SECRET#", "damaged in flow 1", "mitmdump"),
+        (b"0:1:CANARY-SECRET#" + flow(b"{}")[5:], "damaged in flow 0", "mitmdump"),
         (b"999999999999:1:a;", "damaged in flow 0", "mitmdump"),
         # A negative length that leads back to the item before it.
         (b"20:1:a;1:b;0:,-4:xxxxxx}", "damaged in flow 0", "mitmdump"),
@@ -51,11 +51,14 @@ def test_both_faces_refuse_what_is_broken_in_the_same_words(
     ("data", "said"),
     [
         (flow(reply(1)) + flow(b"{}")[:-30], "is cut off in flow 1"),
+        (flow(reply(1)) + b"13:CANARY-SECRET#", "is damaged in flow 1"),
+        (flow(reply(1)) + flow(b"{}", version=99), "flow 1 has flow version 99"),
+        (b"7:" + flow(reply(1)), "is damaged in flow 0"),
         (har([har_entry(reply(1)), har_entry(b"{}")])[:-30], "is cut off in entry 1"),
         (har([har_entry(reply(1))])[:-1], "is cut off in entry 1"),
         (har([har_entry(reply(1))]) + b"\n{", "goes on after the end of its HAR"),
     ],
-    ids=["flows", "HAR", "the last brace", "more"],
+    ids=["flows", "damaged", "version", "damaged before it", "HAR", "the last brace", "more"],
 )
 def test_of_a_cut_capture_both_faces_take_what_is_whole_and_say_so(
     tmp_path: Path, data: bytes, said: str

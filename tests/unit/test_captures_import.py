@@ -204,7 +204,7 @@ def test_a_login_without_its_reply_is_told(tmp_path: Path) -> None:
     login["response"]["content"] = {}
     done = imported(tmp_path, login, process_entry())
     assert "entry 0 holds no reply body" in done.problems[0]
-    with pytest.raises(AuthError, match=r"in 1 requests; .*entry 0 holds no reply body"):
+    with pytest.raises(AuthError, match=r"in 1 requests: .*entry 0 holds no reply body"):
         imported(tmp_path, login)
 
 
@@ -261,3 +261,33 @@ def test_of_a_large_capture_the_newest_bundles_are_kept_and_its_tokens_stay_mask
     assert len(held.bundles) == 500
     assert held.bundles[-1].auth_data.reveal() == "CANARY-DATA-2999"
     assert "CANARY" not in redact("a CANARY-ACCESS-1 b")
+
+
+def without_tokens(entry: dict[str, Any]) -> dict[str, Any]:
+    entry["response"] = {"status": 400, "content": {"text": '{"error":"invalid_grant"}'}}
+    return entry
+
+
+def unsigned(entry: dict[str, Any]) -> dict[str, Any]:
+    entry["request"]["postData"]["text"] = "{}"
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (without_tokens(token_entry()), "entry 0: its answer holds no access token (HTTP 400)"),
+        (without_tokens(login_entry()), "entry 0: its answer holds no session (HTTP 400)"),
+        (unsigned(process_entry()), "entry 0: it holds no signature (messageAuthData)"),
+    ],
+    ids=["tokens", "login", "request"],
+)
+def test_an_import_that_finds_neither_token_nor_signature_says_why(
+    m26: Any, tmp_path: Path, found: dict[str, Any], why: str
+) -> None:
+    file = tmp_path / "x.har"
+    file.write_bytes(har([found]))
+    done = m26("auth", "import", str(file), "--platform", "ps5")
+    assert done.code == 4
+    assert why in done.err
+    assert "CANARY" not in done.err + done.out

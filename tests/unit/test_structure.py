@@ -83,7 +83,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 def allowed_children() -> set[str]:
     """Files that hand their environment on to a server they start."""
-    return {"embedded/process.py"}
+    return {"embedded/environment.py"}
 
 
 def test_every_file_says_what_flows_in_and_out() -> None:

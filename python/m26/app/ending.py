@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 import structlog
 
-from m26.errors import M26Error, StorageError, first_told
+from m26.errors import M26Error, StorageError, first_cause
 from m26.publish.client import OUTAGES as REDIS_OUTAGES
 from m26.publish.relay import Relay
 from m26.status.conditions import State, Status
@@ -59,7 +59,8 @@ class _Ending:
                 await asking()
         except* Exception as group:  # noqa: BLE001 - it is raised when what came is stored
             # One account's failure ends all of them: none may go silent beside the others.
-            self.failure = group if group.subgroup(M26Error) is None else first_told(group)
+            cause = first_cause(group)
+            self.failure = cause if isinstance(cause, M26Error) else group
         finally:
             self._asked.set()
         if self.failure is not None:

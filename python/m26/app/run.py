@@ -81,13 +81,14 @@ async def running(
         assigned = await enter(assignment(settings, vault, only=account))
         used = await enter(servers.both(settings, telemetry.status))
         name = session_name(settings.home, [each.name for each in assigned.accounts])
-        store = await enter(servers.store(used.postgres.url, name=name))
-        for migration in await store.migrate():
+        patience = servers.Patience()
+        store = await enter(servers.store(used.postgres.url, name=name, patience=patience))
+        for migration in await patience(store.migrate):
             _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
         drain = await enter(
-            storing(process, assigned, journal, store, journaled=journaled, committed=committed)
+            storing(process, assigned, journal, store, patience, journaled, committed)
         )
         keeper = Keeper(
             journal,
@@ -100,7 +101,7 @@ async def running(
         collectors = await enter(
             collecting(process, assigned, vault, cache, keeper, end_on_stop=end_on_stop)
         )
-        version = await store.ping()
+        version = await patience(store.ping)
         observer = await enter(
             serving(process, assigned, used, drain, collectors, database_version=version)
         )

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 
 from m26.config import Loaded, Settings
 from m26.embedded import postgres, valkey
+from m26.embedded.environment import forget_libpq
 from m26.embedded.supervise import Report, ignore
-from m26.errors import StorageError
+from m26.errors import OutageError
 from m26.redaction import register_secret
 from m26.status.conditions import State, Status
 from m26.status.views import ServerView
 from m26.store.connection import session_name
 from m26.store.database import Store, connect
 
-_PATIENCE = 30.0
-"""How long a given server may be away at the start, seconds."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ async def database_server(settings: Settings, *, report: Report = ignore) -> Asy
     if settings.postgres.dsn is not None:
         yield _given(settings.postgres.dsn.get_secret_value())
         return
+    forget_libpq()
     async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report) as server:
         yield _embedded(server.dsn, server.socket_folder)
 
@@ -96,18 +98,21 @@ def _away(status: Status, source: str, reason: str) -> None:
 
 
 @asynccontextmanager
-async def store(dsn: str, *, name: str = "") -> AsyncIterator[Store]:
+async def store(
+    dsn: str, *, name: str = "", patience: Patience | None = None
+) -> AsyncIterator[Store]:
     """An open store; a server that is just starting is waited for.
 
     Args:
         dsn: the database.
         name: what its sessions call themselves.
+        patience: how long; its own 30 s by default.
 
     Raises:
         StorageError: it is unreachable for 30 s.
         ConfigError: the DSN is malformed.
     """
-    opened = await _connected(dsn, name)
+    opened = await (patience or Patience())(partial(connect, dsn, name=name))
     try:
         yield opened
     finally:
@@ -124,15 +129,25 @@ async def database(loaded: Loaded) -> AsyncIterator[Store]:
         yield opened
 
 
-async def _connected(dsn: str, name: str) -> Store:
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return await connect(dsn, name=name)
-        except StorageError:
-            if time.monotonic() > deadline:
-                raise
-        await anyio.sleep(0.5)
+class Patience:
+    """A server may be away at the start; `seconds` are for all that is asked of it."""
+
+    def __init__(self, *, seconds: float = 30.0, pause: float = 0.5) -> None:
+        self._deadline, self._pause = time.monotonic() + seconds, pause
+
+    async def __call__(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work`, which may be begun anew, until the server answers.
+
+        Raises:
+            OutageError: it was away for too long.
+        """
+        while True:
+            try:
+                return await work()
+            except OutageError:
+                if time.monotonic() > self._deadline:
+                    raise
+            await anyio.sleep(self._pause)
 
 
 def _embedded(url: str, socket: Path) -> Address:

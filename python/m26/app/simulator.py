@@ -15,6 +15,7 @@ import orjson
 import structlog
 from anyio.abc import Process
 
+from m26.embedded.environment import of_python
 from m26.errors import StorageError
 
 _log = structlog.get_logger()
@@ -72,6 +73,7 @@ async def _start(folder: Path, port: int) -> Process:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            env=of_python(M26_HOME=str(folder.parent)),
             start_new_session=True,
         )
     with anyio.move_on_after(_START):

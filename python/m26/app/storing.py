@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 from m26.app.accounts import Assignment, due_seconds
 from m26.app.alarms import Alarms
 from m26.app.process import Process, beside
+from m26.app.servers import Patience
 from m26.clock import Clock
 from m26.config import Settings
 from m26.journal import Journal
@@ -64,7 +65,7 @@ async def storing(
     assigned: Assignment,
     journal: Journal,
     store: Store,
-    *,
+    patience: Patience,
     journaled: Wake,
     committed: Wake,
 ) -> AsyncIterator[Drain]:
@@ -75,6 +76,7 @@ async def storing(
         assigned: how cards are read, and how often a page is due.
         journal: where pages are.
         store: the database.
+        patience: with which it is waited for.
         journaled: set when a page is durable.
         committed: set after each commit.
 
@@ -90,7 +92,7 @@ async def storing(
         telemetry=process.telemetry,
         clock=process.clock,
     )
-    await drain.open()
+    await patience(drain.open)
     due = due_seconds(assigned.profile, process.settings, process.clock)
     alarms = Alarms(journal.damage, drain, due, process.telemetry)
     alarms.look()  # before anyone can ask

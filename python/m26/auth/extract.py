@@ -6,7 +6,7 @@ Requests are recognised by path and body, never by host; nothing else of a captu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -14,8 +14,7 @@ from urllib.parse import unquote
 
 from m26.auth.credentials import Bundle, Ticket, Tokens
 from m26.captures.flow import Flow
-from m26.captures.har import read_har
-from m26.captures.mitm import is_flow_file, read_flows
+from m26.captures.kinds import flows_in
 from m26.errors import ShapeError, UsageError
 from m26.upstream.answers import (
     LoginAnswer,
@@ -50,11 +49,13 @@ class Found:
     bundles: tuple[Bundle, ...] = ()
     problems: tuple[str, ...] = ()
     """What of the capture could not be read, in sentences free of secrets; the first 20."""
+    gaps: tuple[str, ...] = ()
+    """Requests of the app's that show no credential, and why; the first 20."""
 
     @property
     def is_empty(self) -> bool:
-        """Nothing usable was in it."""
-        return not (self.tokens or self.ticket or self.bundles)
+        """It holds neither a token nor a signature: nothing works by it."""
+        return not (self.tokens or self.bundles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,8 @@ class _Part:
     """Key of the session that a login opened, or that a request went with."""
     blaze_id: int | None = None
     bundle: Bundle | None = None
+    gap: str = ""
+    """What it should show and does not, and why."""
 
 
 def read_credentials(
@@ -80,7 +83,7 @@ def read_credentials(
     """Read the credentials in a HAR or mitmproxy flow file; of several the newest, of bundles all.
 
     Args:
-        path: the capture; of one that is cut off, what is whole.
+        path: the capture, also packed (gzip, zstd); of one that is cut off, what is whole.
         platform: only what belongs to it counts.
         preferred: takes its place where the capture shows this platform among several.
 
@@ -90,36 +93,34 @@ def read_credentials(
     """
     requests, parts = 0, []
     problems: list[str] = []
+    gaps: list[str] = []
 
     def problem(text: str) -> None:
         if len(problems) < _MOST_PROBLEMS:
             problems.append(text)
 
     try:
-        for flow in _flows(path, problem):
+        for flow in flows_in(path, problem):
             requests += 1
             if part := _part(flow):
                 parts.append(part)
-                if flow.response is None and part.session is None:  # a token or login call
-                    problem(f"{path}: {flow.flaw}")
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path}: {error.strerror}",
-            hint="Give the path of a HAR or mitmproxy flow file.",
-        ) from None
+                for flaw in _flaws(flow, part):
+                    problem(f"{path}: {flaw}")
+                if part.gap and len(gaps) < _MOST_PROBLEMS:
+                    gaps.append(f"{flow.place}: {part.gap}")
     except ShapeError as error:
         raise UsageError(error.message, hint=error.hint) from None
     chosen, parts = _of_one_account(parts, path, platform=platform, preferred=preferred)
-    found = replace(_together(parts), requests=requests, platform=chosen)
+    found = replace(_together(parts), requests=requests, platform=chosen, gaps=tuple(gaps))
     return replace(found, problems=tuple(problems))
 
 
-def _flows(path: Path, problem: Callable[[str], None]) -> Iterator[Flow]:
-    with path.open("rb") as stream:
-        if is_flow_file(stream.peek()):
-            yield from read_flows(stream, str(path), problem)
-        else:
-            yield from read_har(stream, str(path), problem)
+def _flaws(flow: Flow, part: _Part) -> Iterator[str]:
+    """What could not be read of a flow of ours; what answers a Process request is not needed."""
+    if flow.request_flaw:
+        yield flow.request_flaw
+    if flow.response is None and part.session is None:
+        yield flow.flaw
 
 
 def _of_one_account(
@@ -212,7 +213,13 @@ def _token(flow: Flow) -> _Part:
             expires_at=at + answer.expires_in,
             obtained_at=at,
         )
-    return _Part(at=at, client_id=client_id, client_secret=client_secret, tokens=tokens)
+    return _Part(
+        at=at,
+        client_id=client_id,
+        client_secret=client_secret,
+        tokens=tokens,
+        gap="" if tokens else _lacks("access token", flow),
+    )
 
 
 def _login(flow: Flow) -> _Part:
@@ -220,7 +227,7 @@ def _login(flow: Flow) -> _Part:
     asked = as_object(flow.request)
     platform = _platform(flow.blaze_id, str(asked.get("productName", "")))
     if not isinstance(answer, LoginAnswer):
-        return _Part(at=at, platform=platform)
+        return _Part(at=at, platform=platform, gap=_lacks("session", flow))
     access = asked.get("accessToken")
     return _Part(
         at=at,
@@ -253,7 +260,13 @@ def _process(flow: Flow, path: str) -> _Part:
         platform=_platform(flow.blaze_id),
         session=Secret(key) if key else None,
         bundle=bundle,
+        gap="" if bundle else "it holds no signature (messageAuthData)",
     )
+
+
+def _lacks(what: str, flow: Flow) -> str:
+    """What a reply should bring; that there is none is told elsewhere."""
+    return "" if flow.response is None else f"its answer holds no {what} (HTTP {flow.status})"
 
 
 def _platform(*names: str) -> str | None:

@@ -19,6 +19,8 @@ __all__ = ["Fact", "Found", "Imported", "Missing", "import_capture", "read_crede
 
 _SESSION_WORTH_TRYING = 3_600.0
 """Seconds; an older captured session would only cost a request that is refused."""
+_MOST_REASONS = 3
+"""Why a capture was of no use is told by so many of its requests."""
 _MOST_REMEMBERED = 1_000
 _MOST_BUNDLES = 500
 """Bundles that are kept, the newest: more are of no use, and each is a secret to mask in logs."""
@@ -86,7 +88,7 @@ def import_capture(
         now: Unix seconds, in place of the clock.
 
     Raises:
-        AuthError: the capture holds nothing usable.
+        AuthError: the capture holds neither a token nor a signature; the message says why.
         UsageError: no capture, its platform is unknown, or it is another one than asked for or
             than the account's.
     """
@@ -94,9 +96,10 @@ def import_capture(
     preferred = vault.read(account).platform if account in vault.accounts() else None
     found = read_credentials(path, platform=platform, preferred=preferred)
     if found.is_empty:
+        why = (*found.problems, *found.gaps)[:_MOST_REASONS]
         raise AuthError(
-            f"{path.name}: no token, session or signed request in {found.requests} requests"
-            + "".join(f"; {problem}" for problem in found.problems[:1]),
+            f"{path.name}: neither a token nor a signature in {found.requests} requests: "
+            + ("; ".join(why) or "none of them logs in or asks for auctions"),
             hint="Capture the app's start: its login and one auction search, bodies included.",
         )
     if platforms and found.platform not in (None, *platforms):

@@ -226,14 +226,13 @@ class Vault:
                 hint="Give the key it was made with (M26_VAULT__KEY, M26_VAULT__KEY_FILE), or move "
                 "it away and import your captures again.",
             )
-        content: dict[str, Any] = orjson.loads(document)
-        if content.get("version") != _VERSION:
+        try:
+            return _accounts(orjson.loads(document))
+        except (AttributeError, LookupError, TypeError, ValueError):
             raise AuthError(
                 f"vault {self._path} was written by another version of m26; not changed",
                 hint="Use that version, or move it away and import your captures again.",
-            )
-        accounts: dict[str, dict[str, Any]] = content["accounts"]
-        return {name: Credentials.from_json(data) for name, data in accounts.items()}
+            ) from None
 
     def _document(self) -> bytes | None:
         """The file's content; None when this key does not open it."""
@@ -249,6 +248,13 @@ class Vault:
                 "away, then import your captures again.",
             ) from None
         return self.decrypt(data)
+
+
+def _accounts(content: dict[str, Any]) -> dict[str, Credentials]:
+    """The accounts of a vault's document. Raises what comes of one that has another form."""
+    if content.get("version") != _VERSION:
+        raise ValueError("another version")
+    return {name: Credentials.from_json(data) for name, data in content["accounts"].items()}
 
 
 def check_name(account: str) -> None:

@@ -17,6 +17,8 @@ MAX_FLOW_BYTES: Final = MAX_PAGE_BYTES * 3 // 2
 class Flow:
     """One request and its reply. Full of secrets."""
 
+    place: str
+    """Where in the capture it stands, e.g. ``entry 3``."""
     method: str
     """In capitals."""
     url: str
@@ -34,7 +36,9 @@ class Flow:
     ended_at: int
     """Microseconds since 1970 at which the reply had arrived; 0 when the capture does not say."""
     flaw: str
-    """Which flow of the capture has no reply, and why; without secrets."""
+    """Why it has no reply; with its place, without secrets."""
+    request_flaw: str = ""
+    """Why its request could not be read; with its place, without secrets."""
 
     def __repr__(self) -> str:
         return f"Flow({self.method}, status={self.status})"

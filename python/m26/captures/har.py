@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import orjson
 
+from m26.captures.content import decoded
 from m26.captures.flow import MAX_FLOW_BYTES, Flow, form_fields, too_long
 from m26.captures.split import Source, Splitter
 from m26.errors import ShapeError
 
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -75,11 +78,15 @@ def _flow(entry: dict[str, Any], number: int) -> Flow:
     posted = _table(request, "postData") or _table(request, "_content")
     content = _table(response, "content")
     kind = _text(posted, "mimeType") or _header(request, "content-type")
+    place = f"entry {number}"
     # What is asked is read as JSON, so it must be UTF-8; what was answered stays as it is.
-    sent, body = _body(posted, "replace"), _body(content, "surrogatepass")
-    missing = f"entry {number} holds no reply body (export the HAR with content)"
+    sent, request_flaw = _body(posted, _header(request, "content-encoding"), "replace")
+    body, flaw = _body(content, _header(response, "content-encoding"), "surrogatepass")
+    if body is None and not flaw:
+        flaw = "holds no reply body (export the HAR with content)"
     status = response.get("status")
     return Flow(
+        place=place,
         method=_text(request, "method").upper(),
         url=_text(request, "url"),
         blaze_id=_header(request, "x-blaze-id"),
@@ -89,20 +96,42 @@ def _flow(entry: dict[str, Any], number: int) -> Flow:
         content_type=_text(content, "mimeType") or _header(response, "content-type"),
         response=body,
         ended_at=_ended(entry),
-        flaw=missing if body is None else "",
+        flaw=f"{place} {flaw}" if flaw else "",
+        request_flaw=f"{place}: its request {request_flaw}" if request_flaw else "",
     )
 
 
-def _body(part: dict[str, Any], errors: str) -> bytes | None:
+def _body(part: dict[str, Any], encoding: str, errors: str) -> tuple[bytes | None, str]:
+    """A body after content decoding, None where there is none; and what is wrong with it."""
+    kept = _kept(part, errors)
+    try:
+        return (None if kept is None else decoded(kept, encoding)), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def _kept(part: dict[str, Any], errors: str) -> bytes | None:
+    """A body as the HAR keeps it: bytes in base64, or a text."""
     text = part.get("text")
+    if isinstance(text, dict | list):  # parsed already, by a program that means well
+        text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))
     if not isinstance(text, str):
         return None
-    if _text(part, "encoding").lower() != "base64":
-        return text.encode("utf-8", errors)
-    try:
-        return base64.b64decode(text, validate=False)
-    except (binascii.Error, ValueError):
+    packed = _text(part, "encoding").strip().lower() == "base64"
+    if packed and (found := _from_base64(text)) is not None:
+        return found
+    if text.startswith("\x1f\x8b"):  # bytes, each written as the character of its number
+        with contextlib.suppress(UnicodeEncodeError):
+            return text.encode("latin-1")
+    return text.encode("utf-8", errors)
+
+
+def _from_base64(text: str) -> bytes | None:
+    """The bytes of base64, also in lines, url-safe or unpadded; None where it is none."""
+    one = "".join(text.split()).replace("-", "+").replace("_", "/")
+    if _BASE64.fullmatch(one) is None:
         return None
+    return base64.b64decode(one.rstrip("=") + "=" * (-len(one.rstrip("=")) % 4))
 
 
 def _params(posted: dict[str, Any]) -> Iterator[tuple[str, str]]:

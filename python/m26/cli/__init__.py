@@ -7,13 +7,15 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
+from m26 import signals
+from m26.cli import streams
 from m26.cli.output import print_error
-from m26.errors import M26Error
+from m26.errors import M26Error, UsageError, first_cause, of_surroundings
 
 _EPILOGUE = """\
 Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit ·
 6 storage · 7 payload shape unknown · 75 another copy holds this home, or
-writes as this home · 130/143 signals."""
+writes as this home · 129/130/143 signals."""
 
 
 def _version() -> str:
@@ -35,6 +37,7 @@ def build() -> App:
         help_format="plaintext",
         version=_version,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,  # `run_command` knows which signal it was
     )
 
     def command(target: str, text: str, name: str, group: App = app) -> None:
@@ -83,6 +86,7 @@ def build() -> App:
     command("embedded:status", "What runs, where, how big.", "status", embedded)
     command("embedded:start", "Start both and keep them until Ctrl-C.", "start", embedded)
     command("embedded:stop", "Stop what was left running.", "stop", embedded)
+    command("embedded:dsn", "Its address, for other programs.", "dsn", embedded)
     command("embedded:psql", "A psql shell on the embedded database.", "psql", embedded)
     return app
 
@@ -100,10 +104,13 @@ def _usage_hint(arguments: list[str]) -> str:
     return f"`{' '.join(('m26', *names))} --help` lists its options."
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run one command and exit with its code (see `m26 --help`)."""
-    arguments = sys.argv[1:] if argv is None else argv
-    sys.exit(run_command(arguments))
+def main() -> None:
+    """Run the command of `sys.argv` and exit with its code (see `m26 --help`)."""
+    streams.prepare()
+    signals.in_order()
+    code = run_command(sys.argv[1:])
+    streams.give_up()
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -113,29 +120,46 @@ def run_command(arguments: list[str]) -> int:
         if not {"--help", "-h"}.isdisjoint(arguments):
             _show_docstring(app, arguments)
         result: Any = app(arguments, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        hint = _usage_hint(arguments)
-        print_error("usage", str(error), hint, as_json="--json" in arguments)
-        return 2
-    except M26Error as error:
-        _tell(error, error.code, error.message, error.hint, arguments)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        return 0  # the reader of our output went away: `m26 tail | head`
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug, said plainly
-        message = f"unexpected {type(error).__name__}: {error}"
-        _tell(error, "bug", message, "Run it again with --debug and report it.", arguments)
-        return 1
+        streams.finish()
+    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as error:  # noqa: BLE001 - all are told
+        return _failed(first_cause(error), arguments)
     return result if isinstance(result, int) else 0
 
 
-def _tell(error: Exception, code: str, message: str, hint: str, arguments: list[str]) -> None:
+def _failed(error: BaseException, arguments: list[str]) -> int:
+    """Say why a command ended; its exit code."""
+    match error:
+        case KeyboardInterrupt():
+            return signals.code()
+        case BrokenPipeError():
+            return 0  # its reader has read enough: `m26 tail | head`
+        case CycloptsError():
+            told: M26Error = UsageError(str(error), hint=_usage_hint(arguments))
+        case M26Error():
+            told = error
+        case OSError():
+            told = of_surroundings(error)
+        case _:
+            message = f"unexpected {type(error).__name__}: {error}"
+            told = M26Error(message, hint="Run it again with --debug and report it.")
+            told.code = "bug"
+    _tell(error, told, arguments)
+    return told.exit_code
+
+
+def _tell(error: BaseException, told: M26Error, arguments: list[str]) -> None:
     from traceback import format_exception
 
     from m26.redaction import redact
 
-    if "--debug" in arguments:
-        sys.stderr.write(redact("".join(format_exception(error))))
-    print_error(code, redact(message), redact(hint), as_json="--json" in arguments)
+    lines = "" if isinstance(error, CycloptsError) else "".join(format_exception(error))
+    for stream in [sys.stdout, sys.stderr] if "--json" in arguments else [sys.stderr]:
+        try:
+            if "--debug" in arguments:
+                sys.stderr.write(redact(lines))
+            as_json = stream is sys.stdout
+            print_error(told.code, redact(told.message), redact(told.hint), as_json=as_json)
+            stream.flush()
+        except OSError:
+            continue  # where even stderr takes nothing, the exit code says it
+        return

@@ -84,6 +84,6 @@ async def print_status(store: Schema, *, as_json: bool) -> None:
     )
     table(
         "\ntables",
-        ("table", "rows (about)", "size"),
+        ("table", "rows", "size"),
         ([row["table"], row["rows"], size(row["bytes"])] for row in found["tables"]),
     )

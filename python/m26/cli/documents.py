@@ -214,7 +214,7 @@ class MigrationView(TypedDict):
 
 
 class TableSizeView(TypedDict):
-    """One table; its rows are an estimate."""
+    """One table."""
 
     table: str
     rows: int
@@ -256,8 +256,8 @@ class EmbeddedStopView(TypedDict):
     pid: int | None
 
 
-class EmbeddedStartView(TypedDict):
-    """``m26 embedded start``."""
+class EmbeddedAddressView(TypedDict):
+    """``m26 embedded start`` and ``m26 embedded dsn``."""
 
     postgres: str
     redis: str

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from m26 import signals
 from m26.cli.options import Options
 from m26.cli.output import console, dump_json, size, table
 from m26.errors import StorageError
 
 if TYPE_CHECKING:
-    from anyio import CancelScope
-
-    from m26.cli.documents import EmbeddedServerView, EmbeddedStartView, EmbeddedStopView
+    from m26.cli.documents import EmbeddedAddressView, EmbeddedServerView, EmbeddedStopView
     from m26.config import Settings
     from m26.embedded.supervise import Server
 
@@ -51,7 +50,7 @@ def status(*, options: Options = Options()) -> None:
     table("", list(_COLUMNS.values()), cells)
 
 
-def start(*, options: Options = Options()) -> int:
+def start(*, options: Options = Options()) -> None:
     """Start both servers, or attach to running ones, and keep them until Ctrl-C or SIGTERM.
 
     Example: ``m26 embedded start``
@@ -61,7 +60,7 @@ def start(*, options: Options = Options()) -> int:
     """
     import anyio
 
-    return anyio.run(_start, options.load().settings, options.json)
+    anyio.run(_start, options.load().settings, options.json)
 
 
 def stop(*, options: Options = Options()) -> None:
@@ -86,6 +85,25 @@ def stop(*, options: Options = Options()) -> None:
     for row in stopped:
         what = f"stopped (pid {row['pid']})" if row["pid"] else "was not running"
         console().print(f"{row['name']} {what}")
+
+
+def dsn(*, options: Options = Options()) -> None:
+    """Print the DSN of the embedded database, running or not; with --json Redis's URL as well.
+
+    Example: ``psql "$(m26 embedded dsn)"``
+
+    Args:
+        options: options of every command.
+    """
+    from m26.embedded import postgres, valkey
+
+    home = options.load().settings.home
+    database = postgres.at(home).dsn
+    if options.json:
+        printed: EmbeddedAddressView = {"postgres": database, "redis": valkey.at(home).url}
+        dump_json(printed)
+        return
+    console().print(database, markup=False, soft_wrap=True)
 
 
 def psql(
@@ -116,6 +134,7 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
 
     from m26.embedded import postgres
     from m26.embedded.binaries import postgres_folder
+    from m26.embedded.environment import of_shell
 
     beside = postgres_folder(pg_bin) / "psql"
     program = str(beside) if beside.is_file() else shutil.which("psql")
@@ -124,42 +143,30 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
             f"there is no psql beside the server's binaries ({beside.parent}) nor on PATH",
             hint="Run `apt-get install postgresql-client`.",
         )
-    async with postgres.running(home, pg_bin=pg_bin) as server:
-        command = [program, server.dsn, *arguments]
-        shell = await anyio.open_process(command, stdin=None, stdout=None, stderr=None)
+    async with (
+        signals.interrupting(signal.SIGTERM, signal.SIGHUP),
+        postgres.running(home, pg_bin=pg_bin) as server,
+        await anyio.open_process(
+            [program, server.dsn, *arguments], stdin=None, stdout=None, stderr=None, env=of_shell()
+        ) as shell,
+    ):
         return await shell.wait()
 
 
-async def _start(settings: Settings, as_json: bool) -> int:
+async def _start(settings: Settings, as_json: bool) -> None:
     import anyio
 
     from m26.embedded import postgres, valkey
 
-    code = 0
-
-    async def end_by_signal(scope: CancelScope) -> None:
-        nonlocal code
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for number in signals:
-                code = 128 + number
-                scope.cancel()
-                return
-
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(end_by_signal, group.cancel_scope)
-            async with (
-                postgres.running(settings.home, pg_bin=settings.pg_bin) as database,
-                valkey.running(settings.home) as cache,
-            ):
-                _announce({"postgres": database.dsn, "redis": cache.url}, as_json=as_json)
-                await anyio.sleep_forever()
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return code
+    async with (
+        postgres.running(settings.home, pg_bin=settings.pg_bin) as database,
+        valkey.running(settings.home) as cache,
+    ):
+        _announce({"postgres": database.dsn, "redis": cache.url}, as_json=as_json)
+        await anyio.sleep_forever()
 
 
-def _announce(urls: EmbeddedStartView, *, as_json: bool) -> None:
+def _announce(urls: EmbeddedAddressView, *, as_json: bool) -> None:
     if as_json:
         dump_json(urls)
         return
@@ -215,8 +222,10 @@ def _plain(key: str, value: object) -> object:
 
 def _version(program: Path) -> str:
     """What the program says of itself, shortened to the number."""
+    from m26.embedded.environment import SERVER
+
     done = subprocess.run(  # noqa: S603 - a program of the ladder
-        [program, "--version"], capture_output=True, text=True, check=False
+        [program, "--version"], capture_output=True, text=True, check=False, env=SERVER
     )
     words = [word.removeprefix("v=") for word in done.stdout.split()]
     return next((word for word in words if word[:1].isdigit()), "")

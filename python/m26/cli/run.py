@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 from cyclopts import Parameter
 
+from m26 import signals
 from m26.cli.options import Options
-from m26.errors import UsageError, first_told
+from m26.errors import UsageError
 
 if TYPE_CHECKING:
     from m26.config import Loaded
@@ -52,10 +52,7 @@ async def run(
         show_plan(loaded, account=account, as_json=options.json)
         return 0
     ends = exit_on_stop or seconds is not None
-    try:
-        return await _run(loaded, seconds, account=account, ends=ends, as_json=options.json)
-    except BaseExceptionGroup as group:
-        raise first_told(group) from group
+    return await _run(loaded, seconds, account=account, ends=ends, as_json=options.json)
 
 
 async def _run(
@@ -77,7 +74,7 @@ async def _run(
 
 
 class _Signalled:
-    """The first SIGINT or SIGTERM; a second one ends the process at once."""
+    """The first signal that ends a run; a second one ends the process at once."""
 
     def __init__(self) -> None:
         self.event = anyio.Event()
@@ -93,8 +90,8 @@ async def _signals() -> AsyncIterator[_Signalled]:
     signalled = _Signalled()
 
     async def listen() -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for number in signals:
+        with anyio.open_signal_receiver(*signals.received()) as received:
+            async for number in received:
                 if signalled.code:
                     os._exit(signalled.code)  # asked twice: what is journaled is safe as it is
                 signalled.code = 128 + number

@@ -16,6 +16,7 @@ import anyio
 
 from m26.embedded import supervise
 from m26.embedded.binaries import postgres_folder
+from m26.embedded.environment import SERVER
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import program_of
 from m26.embedded.user import NAMESPACE, User, user_of
@@ -23,6 +24,7 @@ from m26.errors import StorageError
 
 NAME = "m26"
 """Of the database and of its only role."""
+_FOLDER = "postgres"
 _PORT = 5432  # only part of the socket's name: there is no TCP
 _ANSWER_SECONDS = 5.0
 _WIRING = {"listen_addresses": "", "unix_socket_permissions": "0700", "port": str(_PORT)}
@@ -80,9 +82,14 @@ async def running(
     """
     postgres_folder(pg_bin)  # a wrong setting is an error even when only attaching
     kept = server(home, pg_bin=pg_bin, settings=settings)
-    postgres = Postgres(private_folder(kept.folder))
+    postgres = at(home)
     async with supervise.supervised(kept, report=report):
         yield postgres
+
+
+def at(home: Path) -> Postgres:
+    """The server of `home`, running or not; its folder is made."""
+    return Postgres(private_folder(home.resolve() / _FOLDER))
 
 
 def server(
@@ -100,7 +107,7 @@ def server(
         settings: server settings laid over postgresql.conf.
         namespace: command that makes root another user; empty where there is none.
     """
-    folder = home.resolve() / "postgres"
+    folder = home.resolve() / _FOLDER
     data = folder / "data"
 
     async def prepare() -> supervise.Launch:
@@ -156,7 +163,7 @@ async def _run(command: Sequence[str], user: User, *, statement: bytes = b"") ->
         command,
         input=statement,
         check=False,
-        env=supervise.ENVIRONMENT,
+        env=SERVER,
         start_new_session=True,
         **user.popen,
     )

@@ -60,7 +60,7 @@ def find(programs: Sequence[str], marker: Sequence[str], *, owner: int) -> Proce
     The process table is asked rather than a pid file: a command may be killed between starting a
     server and noting its pid.
     """
-    wanted = [part.encode() for part in marker]
+    wanted = [os.fsencode(part) for part in marker]
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue

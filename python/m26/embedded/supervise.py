@@ -23,6 +23,7 @@ from pathlib import Path
 import anyio
 import structlog
 
+from m26.embedded.environment import SERVER
 from m26.embedded.process import POLL_SECONDS, Process, find
 from m26.embedded.user import UserArguments
 from m26.errors import M26Error, StorageError
@@ -30,8 +31,6 @@ from m26.home.lock import Lock
 
 _BACKOFF_SECONDS = (0.1, 30.0)
 _LOG_BYTES = 8 * 2**20
-ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-"""All that a server gets to see: settings of m26 may be secrets."""
 
 _log = structlog.get_logger("m26.embedded")
 
@@ -272,7 +271,7 @@ class _Keeper:
                 stdout=log,
                 stderr=log,
                 cwd=self._server.folder,
-                env=ENVIRONMENT,
+                env=SERVER,
                 pass_fds=[self._data.fd],
                 start_new_session=True,  # Ctrl-C is for m26, which drains before it stops this
                 **launch.user,

@@ -14,6 +14,7 @@ from m26.embedded import supervise
 from m26.embedded.binaries import valkey_server
 from m26.embedded.folders import private_folder, socket_folder
 
+_FOLDER = "valkey"
 _SOCKET = "valkey.sock"
 _ANSWER_SECONDS = 5.0
 _OPTIONS = {
@@ -55,14 +56,19 @@ async def running(
     """
     valkey_server()  # no binary is an error even when only attaching
     kept = server(home)
-    valkey = Valkey(private_folder(kept.folder) / _SOCKET)
+    valkey = at(home)
     async with supervise.supervised(kept, report=report):
         yield valkey
 
 
+def at(home: Path) -> Valkey:
+    """The server of `home`, running or not; its folder is made."""
+    return Valkey(private_folder(home.resolve() / _FOLDER) / _SOCKET)
+
+
 def server(home: Path) -> supervise.Server:
     """The server of `home`, running or not."""
-    folder = home.resolve() / "valkey"
+    folder = home.resolve() / _FOLDER
     data = folder / "data"
 
     async def prepare() -> supervise.Launch:

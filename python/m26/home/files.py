@@ -10,11 +10,15 @@ from typing import Any
 import orjson
 
 from m26.errors import StorageError
+from m26.safefile import read_limited
 
 _OTHERS = 0o077
 _OTHERS_OF_CREDENTIAL = 0o027
 """A service manager lets one user in by an ACL, whose mask shows as the group's permissions."""
 _MODE = 0o600
+_MOST_PRIVATE = 64 * 2**20
+_MOST_OBJECT = 2**20
+"""Bytes; no process of ours writes more by far."""
 
 
 class UnsafeFileError(Exception):
@@ -31,7 +35,7 @@ def read_private(path: Path, *, owners: frozenset[int], is_credential: bool = Fa
 
     Raises:
         FileNotFoundError: there is none.
-        UnsafeFileError: a link, not a file, someone else's, readable by others, or empty.
+        UnsafeFileError: a link, not a file, someone else's, readable by others, empty or too large.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -44,11 +48,13 @@ def read_private(path: Path, *, owners: frozenset[int], is_credential: bool = Fa
         others = _OTHERS_OF_CREDENTIAL if is_credential else _OTHERS
         _check(os.fstat(descriptor), owners, others)
         with os.fdopen(os.dup(descriptor), "rb") as file:
-            data = file.read()
+            data = file.read(_MOST_PRIVATE + 1)
     finally:
         os.close(descriptor)
     if not data.strip():
         raise UnsafeFileError("is empty")
+    if len(data) > _MOST_PRIVATE:
+        raise UnsafeFileError(f"is larger than {_MOST_PRIVATE // 2**20} MiB")
     return data
 
 
@@ -114,7 +120,8 @@ def cannot(do: str, path: Path, error: OSError) -> StorageError:
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object that another process of the home wrote; empty where there is none."""
     try:
-        document = orjson.loads(path.read_bytes())
+        data = read_limited(path, _MOST_OBJECT)
+        document = orjson.loads(data) if len(data) <= _MOST_OBJECT else None
     except (OSError, ValueError):
         return {}
     return document if isinstance(document, dict) else {}

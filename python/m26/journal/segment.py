@@ -17,12 +17,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 from uuid import UUID
 from zlib import crc32
 
 import orjson
 import zstandard
 
+from m26._native import MAX_PAGE_BYTES
 from m26.models import Page, Record
 
 _HEAD = struct.Struct("<8s16s16sQI")
@@ -35,6 +37,12 @@ _NO_DATABASE = UUID(int=0)
 _LEVEL = 3  # measured: docs/adr/0002-journal-segments.md
 _SCAN_BYTES = 1 << 20
 _FIELDS = tuple(field.name for field in fields(Page) if field.name != "body")
+_TYPES = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(Page).items()}
+_LAST_TIME = 253_402_300_800_000_000
+"""Microseconds; no clock tells a later year than 9999, and no text of a time can hold one."""
+_MOST_UNPACKED = MAX_PAGE_BYTES + 2**20
+"""Bytes of a record: a body, and fields far longer than any client writes them."""
+_MOST_PACKED = _MOST_UNPACKED + 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +128,40 @@ def pack_record(pos: int, payload: bytes) -> bytes:
 
 def load(fd: int, entry: Entry) -> Record:
     """The record behind an entry; without its page when the payload is damaged."""
-    payload = os.pread(fd, entry.length, entry.offset)
+    payload = os.pread(fd, min(entry.length, _MOST_PACKED), entry.offset)
     if len(payload) != entry.length or crc32(payload) != entry.crc:
         why = f"damaged on disk: wrong checksum at byte {entry.start}"
         return Record(entry.pos, None, why, checksum=entry.crc)
     try:
-        raw = zstandard.decompress(payload)
+        raw = _unpacked(payload)
         size = int.from_bytes(raw[:4], "little")
         header = orjson.loads(raw[4 : 4 + size])
-        known = {name: header[name] for name in _FIELDS if name in header}
+        known = {name: _checked(name, header[name]) for name in _FIELDS if name in header}
         return Record(entry.pos, Page(**known, body=raw[4 + size :]), checksum=entry.crc)
     except (zstandard.ZstdError, ValueError, TypeError) as error:
         why = f"written by another version of m26: {error}"
         return Record(entry.pos, None, why, checksum=entry.crc)
+
+
+def _unpacked(payload: bytes) -> bytes:
+    """The bytes of a record; what its frame says of their number is not believed."""
+    size = zstandard.get_frame_parameters(payload).content_size
+    if _MOST_UNPACKED < size < 2**63:  # beyond that it says nothing
+        raise ValueError(f"its payload would have {size} bytes, over {_MOST_UNPACKED}")
+    return zstandard.ZstdDecompressor().decompress(payload, max_output_size=_MOST_UNPACKED)
+
+
+def _checked(name: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """A field's value, if it is of the field's type and can be stored."""
+    if type(value) not in _TYPES[name]:
+        raise TypeError(f"its {name} is of type {type(value).__name__}")
+    if name in ("fetched_at", "served_at", "observed_at"):
+        in_range = 0 <= value < _LAST_TIME
+    else:
+        in_range = not isinstance(value, int) or -(2**63) <= value < 2**63
+    if not in_range:
+        raise ValueError(f"its {name} is out of range")
+    return value
 
 
 def walk(fd: int, *, offset: int, end: int, pos: int) -> Iterator[Entry]:

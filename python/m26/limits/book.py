@@ -244,6 +244,12 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON; None where there is no
         return {}
 
 
+def _whole(number: float) -> int:
+    if abs(number) >= 2**63:  # it could not be written again
+        raise ValueError("no time and no count")
+    return int(number)
+
+
 def _decoded(  # the names are those of `Entries`: one that is not known is an error
     *,
     spent: list[list[int]],
@@ -256,7 +262,7 @@ def _decoded(  # the names are those of `Entries`: one that is not known is an e
     **times: float,
 ) -> Entries:
     return Entries(
-        spent=[(int(at), int(count)) for at, count in spent],
+        spent=[(_whole(at), _whole(count)) for at, count in spent],
         logins=[float(at) for at in logins],
         pause=None
         if pause is None

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
-import zstandard
-
 from m26._native import MAX_PAGE_BYTES
-from m26.captures.har import is_har, read_har
-from m26.captures.mitm import is_flow_file, read_flows
+from m26.captures.kinds import flows_of
+from m26.captures.source import HEAD_BYTES, STDIN, damage_told, open_source
 from m26.errors import ShapeError
 from m26.journal import is_segment, read_segment, segment_paths
 from m26.models import Page
 from m26.offline.pages import to_pages
-from m26.offline.source import HEAD_BYTES, STDIN, open_source
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -57,29 +54,20 @@ def read_captures(
         for child in children:
             yield from read_captures(child, on_read=on_read, on_problem=on_problem)
         return
-    with open_source(str(path), on_read=on_read) as stream:
-        name = "standard input" if str(path) == STDIN else str(path)
-        try:
-            if is_segment(stream.peek(HEAD_BYTES)):
-                yield from _segment(str(path), problem, on_read)
-            else:
-                yield from _pages(stream, name, problem)
-        except (EOFError, zlib.error, zstandard.ZstdError) as error:
-            problem(f"{name} is compressed and damaged or cut off: {error}")
-        except OSError as error:
-            problem(f"{name} cannot be read to its end: {error.strerror or error}")
+    name = "standard input" if str(path) == STDIN else str(path)
+    with damage_told(name, problem), open_source(str(path), on_read=on_read) as stream:
+        if is_segment(stream.peek(HEAD_BYTES)):
+            yield from _segment(str(path), problem, on_read)
+        else:
+            yield from _pages(stream, name, problem)
 
 
 def _pages(stream: io.BufferedReader, name: str, problem: Callable[[str], None]) -> Iterator[Page]:
-    head = stream.peek(HEAD_BYTES)
-    if not head.replace(_BOM, b"").strip():
-        raise ShapeError(f"{name} is empty", hint="Give a capture that holds replies.")
-    if is_har(head):
-        yield from to_pages(read_har(stream, name, problem), name, problem)
-    elif is_flow_file(head):
-        yield from to_pages(read_flows(stream, name, problem), name, problem)
-    else:
+    flows, stream = flows_of(stream, name, problem)
+    if flows is None:
         yield from map(_bare, _documents(stream))
+    else:
+        yield from to_pages(flows, name, problem)
 
 
 def _segment(
@@ -100,12 +88,8 @@ def _segment(
 def _documents(stream: io.BufferedReader) -> Iterator[bytes]:
     """The lines of an NDJSON file, or all of it where it is one document."""
     lines = _lines(stream)
-    opening: list[bytes] = []
-    for line in lines:
-        opening.append(line)
-        if line.strip() and len([kept for kept in opening if kept.strip()]) == 2:  # noqa: PLR2004
-            break
-    first, *others = [line.strip() for line in opening if line.strip()]
+    opening = list(islice((line for line in lines if line.strip()), 2))
+    first, *others = [line.strip() for line in opening]
     # A document that is written over several lines opens with a line that does not end it, and
     # goes on with an indented or at least not a new object.
     starts = first.removeprefix(_BOM).startswith(b"{")

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ from m26.errors import StorageError, UsageError
 
 STDOUT = "-"
 Value = int | str | None
+_FORMULA = re.compile(r"[=@\t\r\n\uff1d\uff20\uff0b\uff0d]|[-+](?!\d+(?:\.\d+)?\Z)", re.ASCII)
+"""How a cell begins that a spreadsheet runs; a number with its sign stays one."""
+_SIGNS = frozenset("=+-@\uff1d\uff20\uff0b\uff0d")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _COMPRESSIONS: Mapping[str, Literal["gzip", "zstd"]] = {".gz": "gzip", ".zst": "zstd"}
 _KINDS: Mapping[str, Literal["ndjson", "csv"]] = {
     ".ndjson": "ndjson",
@@ -81,10 +86,25 @@ def open_rows(
             text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
             table = csv.writer(text, lineterminator="\r\n")
             table.writerow(columns)
+
+            def write_table(rows: Iterable[Sequence[Value]]) -> None:
+                table.writerows(
+                    [_harmless(value) if type(value) is str else value for value in row]
+                    for row in rows
+                )
+
             try:
-                yield table.writerows
+                yield write_table
             finally:
                 text.detach()
+
+
+def _harmless(value: str) -> str:
+    """A text that no spreadsheet takes for a formula and no terminal for a command."""
+    if value.isprintable() and value[:1] not in _SIGNS:
+        return value
+    value = _CONTROL.sub("\ufffd", value)
+    return f"'{value}" if _FORMULA.match(value) else value
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from m26.errors import StorageError
+from m26.errors import OutageError, StorageError
 from m26.store import connection as connections
 from m26.store import holder as holders
 from m26.store import migrate, statements
@@ -70,7 +70,8 @@ class Store:
 
     async def ping(self) -> str:
         """The server's version."""
-        return str(await self._pool.fetchval("SHOW server_version"))
+        with _answering():
+            return str(await self._pool.fetchval("SHOW server_version"))
 
     async def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations applied now."""
@@ -173,17 +174,18 @@ class Store:
         return dict(row) if row else None
 
     async def sizes(self) -> list[dict[str, Any]]:
-        """Estimated rows and bytes on disk of each table, partitions added up."""
-        rows = await self._pool.fetch(
-            "SELECT coalesce(p.relname, c.relname) AS table,"
-            " sum(greatest(c.reltuples, 0))::bigint AS rows,"
-            " sum(pg_total_relation_size(c.oid))::bigint AS bytes"
-            " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
-            " LEFT JOIN pg_class p ON p.oid = i.inhparent"
-            " WHERE n.nspname = 'm26' AND c.relkind = 'r' GROUP BY 1 ORDER BY 3 DESC"
-        )
-        return [dict(row) for row in rows]
+        """Rows and bytes on disk of each table, partitions added up."""
+        with _answering():
+            rows = await self._pool.fetch(statements.SIZES)
+            counted = [
+                # no user text: names of our own tables
+                await self._pool.fetchval(f"SELECT count(*) FROM m26.{row['table']}")  # noqa: S608
+                for row in rows
+            ]
+        return [
+            {"table": row["table"], "rows": count, "bytes": row["bytes"]}
+            for row, count in zip(rows, counted, strict=True)
+        ]
 
     def acquire(self, *, timeout: float) -> PoolAcquireContext[Any]:
         """A connection of its own, for the block; who uses it sees the driver's errors."""
@@ -196,9 +198,14 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except connections.OUTAGES as error:
+        reason = connections.plain(error)
+        if connections.is_passing(error):
+            raise OutageError(
+                f"PostgreSQL does not answer: {reason}",
+                hint="Is it running? `m26 doctor` checks it.",
+            ) from error
         raise StorageError(
-            f"PostgreSQL does not answer: {connections.plain(error)}",
-            hint="Is it running? `m26 doctor` checks it.",
+            f"PostgreSQL refuses what m26 asks: {reason}", hint="`m26 doctor` looks into it."
         ) from error
 
 
@@ -225,7 +232,8 @@ async def connect(
     try:
         pool = await connect(statement_cache=statement_cache)
     except connections.OUTAGES as error:
-        raise StorageError(
+        kind = OutageError if connections.is_passing(error) else StorageError
+        raise kind(
             f"cannot connect to PostgreSQL: {connections.plain(error)}",
             hint="Check that the server runs and that M26_POSTGRES__DSN is right; "
             "unset it to use the embedded server.",

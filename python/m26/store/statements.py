@@ -158,3 +158,10 @@ INSERT INTO m26.drift AS d (path, kind, count, sample)
 SELECT 'card.version', 'many_versions', count(*), 'card ' || min(card_id)
 FROM many HAVING count(*) > 0
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
+
+SIZES = """
+SELECT coalesce(p.relname, c.relname) AS table, sum(pg_total_relation_size(c.oid))::bigint AS bytes
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+LEFT JOIN pg_class p ON p.oid = i.inhparent
+WHERE n.nspname = 'm26' AND c.relkind = 'r' GROUP BY 1 ORDER BY 2 DESC"""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args, get_type_hints
 
 from m26.errors import ConfigError
 from m26.redaction import register_secret
+from m26.tomlfile import parse_toml, read_toml
 
 _OVERLAY = "profile.toml"
 
@@ -115,8 +115,8 @@ class Profile:
             home: folder whose ``profile.toml`` is laid over the profile, if it is there.
 
         Raises:
-            ConfigError: no such profile, not TOML, unknown or missing fields, or an overlay that
-                other users can read.
+            ConfigError: no such profile, not TOML, unknown or missing fields, fields of another
+                type, a file that others own or may write, or an overlay that they can read.
         """
         document = _read(name_or_path)
         overlay = home / _OVERLAY if home is not None else None
@@ -126,38 +126,58 @@ class Profile:
                     f"{overlay} can be read by other users and may hold secrets",
                     hint=f"Run: chmod 600 {overlay}",
                 )
-            document = _merge(document, _parse(overlay, overlay.read_bytes()))
+            document = _merge(document, _of_operator(overlay))
         return cls._from(document, name_or_path)
 
     @classmethod
     def _from(cls, document: dict[str, Any], where: str) -> Self:
         def section(kind: type[Any], name: str) -> Any:  # noqa: ANN401 - one of the classes above
-            return _build(kind, document.get(name, {}), f"{where}: [{name}]")
+            return _build(kind, _table(document, name, where), f"{where}: [{name}]")
 
-        card = dict(document.get("card", {}))
-        card["per_copy"] = tuple(card.get("per_copy", ()))
-        card["positions"] = {int(k): v for k, v in card.get("positions", {}).items()}
-        top = {k: document.get(k) for k in ("name", "year", "platforms")}
-        missing = [k for k, v in top.items() if v is None]
-        if missing:
-            raise ConfigError(f"{where}: {missing[0]} is missing", hint="See docs/PROTOCOL.md.")
+        missing = next((k for k in ("name", "year", "platforms") if document.get(k) is None), None)
+        if missing is not None:
+            raise ConfigError(f"{where}: {missing} is missing", hint="See docs/PROTOCOL.md.")
+        card = dict(_table(document, "card", where))
+        card["per_copy"] = _tuple(card.get("per_copy", []))
+        card["positions"] = _numbered(_table(card, "positions", f"{where}: [card]"))
+        commands = _table(document, "commands", where)
         profile = cls(
-            name=str(top["name"]),
-            year=int(document["year"]),
-            platforms=tuple(document["platforms"]),
+            **_typed(
+                cls,
+                {
+                    "name": document["name"],
+                    "year": document["year"],
+                    "platforms": _tuple(document["platforms"]),
+                },
+                where,
+            ),
             oauth=section(OAuth, "oauth"),
             wal=section(Wal, "wal"),
             commands={
-                k: _build(Command, v, f"{where}: [commands] {k}")
-                for k, v in document.get("commands", {}).items()
+                k: _build(Command, _table(commands, k, where), f"{where}: [commands] {k}")
+                for k in commands
             },
             signing=section(Signing, "signing"),
             paging=section(Paging, "paging"),
             budget=section(BudgetLimits, "budget"),
             card=_build(CardRules, card, f"{where}: [card]"),
         )
+        profile._check_names(where)
         profile._mask()
         return profile
+
+    def _check_names(self, where: str) -> None:
+        """Names of products are made of year and platform, and of nothing else."""
+        try:
+            for platform in self.platforms:
+                self.product_name(platform), self.blaze_id(platform)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise ConfigError(
+                f"{where}: [wal] product_name or blaze_id is no pattern",
+                hint="Use {year} and {platform}, and no other braces.",
+            ) from None
+        if not self.platforms:
+            raise ConfigError(f"{where}: platforms is empty", hint="See docs/PROTOCOL.md.")
 
     def _mask(self) -> None:
         """Keep the operator's own secrets out of every later log line."""
@@ -180,8 +200,8 @@ def _read(name_or_path: str) -> dict[str, Any]:
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
         try:
-            return _parse(path, path.read_bytes())
-        except OSError as error:
+            return _of_operator(path)
+        except FileNotFoundError as error:
             raise ConfigError(
                 f"cannot read profile {path}: {error.strerror}", hint="Check M26_PROFILE."
             ) from None
@@ -193,14 +213,26 @@ def _read(name_or_path: str) -> dict[str, Any]:
             f"no profile named {name_or_path!r}",
             hint=f"Shipped ones: {', '.join(names)}; or give the path of a .toml file.",
         )
-    return _parse(name_or_path, resource.read_bytes())
+    return parse_toml(name_or_path, resource.read_bytes())[0]
 
 
-def _parse(where: object, data: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{where} is not valid TOML: {error}", hint="Correct the file.") from None
+def _of_operator(path: Path) -> dict[str, Any]:
+    return read_toml(path)[0]
+
+
+def _table(document: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
+    found = document.get(name, {})
+    if not isinstance(found, dict):
+        raise ConfigError(f"{where}: {name} is no table", hint="See docs/PROTOCOL.md.")
+    return found
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _numbered(table: Mapping[str, Any]) -> dict[object, Any]:
+    return {int(k) if k.isascii() and k[:9].isdigit() else k: v for k, v in table.items()}
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -226,6 +258,29 @@ def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:  # no
                 f"{where} {f.name} is neither true nor false", hint="Write it without quotes."
             )
     try:
-        return kind(**values)
+        return kind(**_typed(kind, values, where))
     except TypeError as error:
         raise ConfigError(f"{where} is incomplete: {error}", hint="See docs/PROTOCOL.md.") from None
+
+
+def _typed(kind: type[Any], values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The values, if each is of its field's type."""
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if not _is_of(value, hints[name]):
+            wanted, found = getattr(hints[name], "__name__", "table"), type(value).__name__
+            raise ConfigError(
+                f"{where}: {name} is of type {found}, not {wanted}", hint="See docs/PROTOCOL.md."
+            )
+    return values
+
+
+def _is_of(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type, or what stands for one
+    inner = get_args(hint)
+    if isinstance(value, tuple):
+        return bool(inner) and all(_is_of(item, inner[0]) for item in value)
+    if isinstance(value, dict):
+        return len(inner) == 2 and all(  # noqa: PLR2004 - of keys and of values
+            _is_of(key, inner[0]) and _is_of(item, inner[1]) for key, item in value.items()
+        )
+    return type(value) is hint
