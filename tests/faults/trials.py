@@ -291,12 +291,7 @@ TRIALS = (
     Trial("server-once-5-min-back", partial(_one_reply, -_MINUTES, date="off"), dated=False),
     Trial("server-once-1-h-ahead", partial(_one_reply, _HOUR, date="off"), dated=False),
     Trial("server-once-1-h-back", partial(_one_reply, -_HOUR, date="off"), dated=False),
-    Trial(
-        "reply-once-5-min-ahead",
-        partial(_one_reply, _MINUTES, date="right"),
-        dated=False,
-        short=True,
-    ),
+    Trial("reply-once-5-min-ahead", partial(_one_reply, _MINUTES, date="right"), dated=False),
     Trial("reply-once-5-min-back", partial(_one_reply, -_MINUTES, date="right"), dated=False),
     Trial("reply-once-1-h-ahead", partial(_one_reply, _HOUR, date="right"), dated=False),
     Trial("reply-once-1-h-back", partial(_one_reply, -_HOUR, date="right"), dated=False),
@@ -312,7 +307,7 @@ TRIALS = (
     Trial("ours-jumps-1-h-ahead", partial(_we_jump, _HOUR)),
     Trial("ours-jumps-1-h-back", partial(_we_jump, -_HOUR)),
     # copied homes
-    Trial("twins-together", _twins_together, short=True),
+    Trial("twins-together", _twins_together),
     Trial("twins-in-sequence", _twins_in_sequence),
     # a database that is set back
     Trial("restored", partial(_restored, redis_late=False), homes=2),
