@@ -141,12 +141,15 @@ class ServerClock:
     @property
     def proven(self) -> bool:
         """Two sources agree on `skew`."""
-    def give(self, *, ours: int, date: int = 0, response: int = 0) -> tuple[ServerClock, int, int]:
+    def give(
+        self, *, ours: int, date: int = 0, response: int = 0, slack: int = 0
+    ) -> tuple[ServerClock, int, int]:
         """The clock after the next reply, and its served_at and observed_at; 0 is none.
 
         Args: when it was received by our clock, its ``Date``, its ``responseTime``; 0 is none.
+        `slack`: how much further than usual times may be apart and agree.
         """
-    def heard(self, *, ours: int, date: int) -> ServerClock:
+    def heard(self, *, ours: int, date: int, slack: int = 0) -> ServerClock:
         """The clock after something with a ``Date`` that is no page."""
     def shifted(self, by: int, /) -> ServerClock:
         """The clock after ours was set forward by so much."""

@@ -75,7 +75,13 @@ class ServerTime:
         self._date: int | None = None
         """The server's clock minus ours by the last ``Date``, microseconds."""
         self._offset = self._clock.offset()
+        self._near = NEAR * self._clock.speed
         self._turn = threading.Lock()
+
+    @property
+    def _slack(self) -> int:
+        """Microseconds beyond `NEAR` that times may be apart, where our clock runs faster."""
+        return round((self._near - NEAR) * _MICROS)
 
     @property
     def skew(self) -> float:
@@ -92,7 +98,7 @@ class ServerTime:
         """
         with self._turn:
             self._follow()
-            after, dated = _given(self._known, page, told)
+            after, dated = _given(self._known, page, told, slack=self._slack)
             append(dated)
             self._known = after
             self._note(told.date, page.fetched_at)
@@ -102,7 +108,7 @@ class ServerTime:
         """Take in the ``Date`` of a reply that is no page; both in microseconds, 0 is none."""
         with self._turn:
             self._follow()
-            self._known = self._known.heard(ours=received_at, date=date)
+            self._known = self._known.heard(ours=received_at, date=date, slack=self._slack)
             self._note(date, received_at)
 
     def stamp(self, *, doubted: bool) -> float:
@@ -121,7 +127,7 @@ class ServerTime:
         told = 0.0 if date is None else date / _MICROS - set_by
         if doubted:
             return now + max(0.0, told)
-        if known.proven and (date is None or abs(told - skew) <= NEAR):
+        if known.proven and (date is None or abs(told - skew) <= self._near):
             return now + skew
         return now + max(0.0, told, skew)
 
@@ -165,10 +171,12 @@ class ServerTimes:
         return self._of[platform]
 
 
-def _given(known: ServerClock, page: Page, told: Told) -> tuple[ServerClock, Page]:
+def _given(
+    known: ServerClock, page: Page, told: Told, *, slack: int = 0
+) -> tuple[ServerClock, Page]:
     if not told.response and not told.auctions:  # an error reply: there is nothing to date
-        return known.heard(ours=page.fetched_at, date=told.date), page
+        return known.heard(ours=page.fetched_at, date=told.date, slack=slack), page
     after, served_at, observed_at = known.give(
-        ours=page.fetched_at, date=told.date, response=told.response
+        ours=page.fetched_at, date=told.date, response=told.response, slack=slack
     )
     return after, replace(page, served_at=served_at, observed_at=observed_at)

@@ -28,6 +28,8 @@ pub struct Told {
     pub date: i64,
     /// Its `responseTime`.
     pub response: i64,
+    /// How much further than usual times may be apart and agree, where our clock runs faster.
+    pub slack: i64,
 }
 
 /// The times of a reply, microseconds.
@@ -73,12 +75,13 @@ impl ServerClock {
         let [ours, date, response] = [told.ours, told.date, told.response]
             .map(|micros| Some(micros).filter(|&micros| plausible(micros)));
         let Some(ours) = ours else { return response.or(date) };
-        if let Some(response) = response.filter(|&time| self.believes(time, ours, date)) {
+        let near = |one: i64, other: i64| (one - other).abs() <= NEAR + told.slack;
+        if let Some(response) = response.filter(|&time| self.believes(time, ours, date, near)) {
             self.proven |= near(response, ours + self.skew);
             (self.skew, self.seen) = (response - ours, 0);
             return Some(response);
         }
-        self.weigh(ours, date, response);
+        self.weigh(ours, date, response, near);
         Some(response.filter(|time| time - ours == self.skew).unwrap_or(ours + self.skew))
     }
 
@@ -88,14 +91,14 @@ impl ServerClock {
         self.rival -= by;
     }
 
-    fn believes(&self, response: i64, ours: i64, date: Option<i64>) -> bool {
+    fn believes(&self, response: i64, ours: i64, date: Option<i64>, near: impl Near) -> bool {
         near(response, ours + self.skew)
             || !self.proven
                 && date.map_or((response - ours).abs() <= ROUGHLY, |date| near(response, date))
     }
 
     /// Note what a reply says whose `responseTime` is missing or not believed.
-    fn weigh(&mut self, ours: i64, date: Option<i64>, response: Option<i64>) {
+    fn weigh(&mut self, ours: i64, date: Option<i64>, response: Option<i64>, near: impl Near) {
         let confirms = date.is_some_and(|date| near(date, ours + self.skew));
         let offset = match (response, date) {
             (None, None) => return,
@@ -116,9 +119,10 @@ impl ServerClock {
     }
 }
 
-fn near(one: i64, other: i64) -> bool {
-    (one - other).abs() <= NEAR
-}
+/// Whether two times agree.
+trait Near: Fn(i64, i64) -> bool {}
+
+impl<T: Fn(i64, i64) -> bool> Near for T {}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test fails by panicking
@@ -138,7 +142,8 @@ mod tests {
     /// Seconds after T0; None where the reply does not say.
     fn told(ours: i64, date: Option<i64>, response: Option<i64>) -> Told {
         let micros = |seconds: Option<i64>| seconds.map_or(0, |seconds| T0 + seconds * SECOND);
-        Told { ours: T0 + ours * SECOND, date: micros(date), response: micros(response) }
+        let (date, response) = (micros(date), micros(response));
+        Told { ours: T0 + ours * SECOND, date, response, slack: 0 }
     }
 
     #[allow(clippy::unnecessary_wraps)] // as it is compared

@@ -64,7 +64,7 @@ def test_yes_or_no_is_true_or_false_and_no_word(tmp_path: Path, field: str) -> N
     section, name = field.split(".")
     for value in ('"false"', "0", "[]"):
         overlay.write_text(f"[{section}]\n{name} = {value}\n")
-        with pytest.raises(ConfigError, match=rf"\[{section}\] {name} is neither true nor false"):
+        with pytest.raises(ConfigError, match=rf"\[{section}\]: {name} is of type \w+, not bool"):
             Profile.load("madden26", home=tmp_path)
     overlay.write_text(f"[{section}]\n{name} = true\n")
     assert getattr(getattr(Profile.load("madden26", home=tmp_path), section), name) is True

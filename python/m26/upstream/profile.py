@@ -252,11 +252,6 @@ def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:  # no
             f"{where} has an unknown field {unknown[0]!r}",
             hint=f"Known: {', '.join(sorted(known))}.",
         )
-    for f in fields(kind):
-        if f.type == "bool" and not isinstance(values.get(f.name, False), bool):
-            raise ConfigError(
-                f"{where} {f.name} is neither true nor false", hint="Write it without quotes."
-            )
     try:
         return kind(**_typed(kind, values, where))
     except TypeError as error:

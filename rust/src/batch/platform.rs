@@ -44,7 +44,7 @@ impl Platforms {
             page.times
         } else {
             let response = response.unwrap_or_default();
-            let told = Told { ours: page.fetched_at, date: 0, response };
+            let told = Told { ours: page.fetched_at, response, ..Told::default() };
             let served_at = clock.read(told).ok_or(Fault::new(Reason::NoTime, 0))?;
             Given { served_at, observed_at: served_at }
         };

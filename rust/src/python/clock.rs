@@ -27,18 +27,18 @@ impl ServerClock {
     }
 
     /// The clock after a reply, and the reply's times.
-    #[pyo3(signature = (*, ours, date = 0, response = 0))]
-    fn give(&self, ours: i64, date: i64, response: i64) -> (Self, i64, i64) {
+    #[pyo3(signature = (*, ours, date = 0, response = 0, slack = 0))]
+    fn give(&self, ours: i64, date: i64, response: i64, slack: i64) -> (Self, i64, i64) {
         let mut clock = self.0;
-        let given = clock.give(Told { ours, date, response }).unwrap_or_default();
+        let given = clock.give(Told { ours, date, response, slack }).unwrap_or_default();
         (Self(clock), given.served_at, given.observed_at)
     }
 
     /// The clock after something that is no page.
-    #[pyo3(signature = (*, ours, date))]
-    fn heard(&self, ours: i64, date: i64) -> Self {
+    #[pyo3(signature = (*, ours, date, slack = 0))]
+    fn heard(&self, ours: i64, date: i64, slack: i64) -> Self {
         let mut clock = self.0;
-        clock.read(Told { ours, date, response: 0 });
+        clock.read(Told { ours, date, response: 0, slack });
         Self(clock)
     }
 
