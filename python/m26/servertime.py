@@ -97,7 +97,7 @@ class ServerTime:
             The page as it was appended.
         """
         with self._turn:
-            self._follow()
+            page = replace(page, fetched_at=self._follow(page.fetched_at))
             after, dated = _given(self._known, page, told, slack=self._slack)
             append(dated)
             self._known = after
@@ -107,7 +107,7 @@ class ServerTime:
     def heard(self, date: int, received_at: int) -> None:
         """Take in the ``Date`` of a reply that is no page; both in microseconds, 0 is none."""
         with self._turn:
-            self._follow()
+            received_at = self._follow(received_at)
             self._known = self._known.heard(ours=received_at, date=date, slack=self._slack)
             self._note(date, received_at)
 
@@ -135,12 +135,20 @@ class ServerTime:
         if date:
             self._date = date - received_at
 
-    def _follow(self) -> None:
-        """Our clock may have been set: nothing of the server's has changed by that."""
-        if by := self._set_by():
-            self._known = self._known.shifted(by)
-            self._date = None if self._date is None else self._date - by
-            self._offset += by / _MICROS
+    def _follow(self, received_at: int) -> int:
+        """Our clock may have been set: nothing of the server's has changed by that.
+
+        Returns:
+            `received_at` by the clock as it is now; it may have been set since.
+        """
+        by = self._set_by()
+        if not by:
+            return received_at
+        self._known = self._known.shifted(by)
+        self._date = None if self._date is None else self._date - by
+        self._offset += by / _MICROS
+        age = round(self._clock.time() * _MICROS) - received_at
+        return received_at if abs(age) <= abs(age - by) else received_at + by
 
     def _set_by(self) -> int:
         """By how much our clock was set since the last reply, microseconds."""

@@ -124,6 +124,19 @@ def test_our_clock_may_be_set_while_replies_come() -> None:
     assert server.skew == 0
 
 
+@pytest.mark.parametrize("by", [HOUR, -HOUR])
+def test_our_clock_may_be_set_while_a_reply_waits_to_be_kept(by: int) -> None:
+    now = [float(T0), 0.0]
+    server = ServerTime(Clock(time=lambda: now[0], steady=lambda: now[1]))
+    server.keep(page(0), told(0, 0), ignore)
+    received = page(20)
+    now[:] = [T0 + by + 20.5, 20.5]
+    assert times(server.keep(received, told(20), ignore)) == (20, 20)
+    now[:] = [T0 + 40.5, 40.5]
+    server.heard(micros(T0 + 40), micros(T0 + by + 40))  # received before it was set back
+    assert server.skew == 0
+
+
 def test_pages_without_times_get_them_in_the_order_of_their_file() -> None:
     pages = [page(0, says=0), page(1, "pc", says=HOUR), page(20, says=20 - HOUR), page(40, says=5)]
     pages += [page(60), wire.page(b"<html>")]
