@@ -273,7 +273,7 @@ def test_the_commands_say_what_is_wrong(
     assert run_command(["auth", "status", *home]) == 0
     assert b"vault is empty" in capfdbinary.readouterr().out
     assert run_command(["auth", "import", str(tmp_path / "absent.har"), *home]) == 2
-    assert b"cannot read" in capfdbinary.readouterr().err
+    assert b"no such file" in capfdbinary.readouterr().err
     assert run_command(["auth", "import", *home]) == 2
     capture = str(sim.folder / "capture.har")
     assert run_command(["auth", "import", capture, "--platform", "nes", *home]) == 2
