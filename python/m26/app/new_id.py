@@ -10,13 +10,13 @@ from uuid import uuid4
 from anyio.to_thread import run_sync
 
 from m26.app import servers
+from m26.app.storing import journaling
 from m26.config import Loaded, Settings
 from m26.errors import UsageError
 from m26.home.lock import HomeLock
-from m26.journal import Journal, Ledger, Trail, segment_paths
+from m26.journal import Ledger, Trail, segment_paths
 from m26.journal.heads import rename
 from m26.journal.trail import Change
-from m26.limits.book import promised
 from m26.store.database import Store
 from m26.store.twin import common
 
@@ -64,32 +64,15 @@ async def new_id(loaded: Loaded) -> Renamed:
         await run_sync(rename, segment_paths(folder), change.old, change.new)
         await run_sync(partial(Ledger(folder).disown, change.old, heir=change.new))
         await run_sync(trail.finish, change)
-        return await run_sync(_renamed, settings, change)
+        async with journaling(settings) as journal:
+            return Renamed(change.old, change.new, change.pos, journal.next_pos - change.pos)
 
 
 async def _planned(settings: Settings, store: Store) -> Change:
     """The change to be: from where on the records are offered again."""
-    journal = await run_sync(_opened, settings)
-    try:
+    async with journaling(settings) as journal:
         database = await store.database_id()
         await run_sync(journal.bind, database)
         pos = await run_sync(common, journal, await store.place(journal.id))
         checksum = await run_sync(journal.checksum, pos)
-    finally:
-        journal.close()
     return Change(journal.id, str(uuid4()), database, pos, checksum)
-
-
-def _renamed(settings: Settings, change: Change) -> Renamed:
-    journal = _opened(settings)
-    try:
-        return Renamed(change.old, change.new, change.pos, journal.next_pos - change.pos)
-    finally:
-        journal.close()
-
-
-def _opened(settings: Settings) -> Journal:
-    known = promised(settings.home / "budget")
-    return Journal.open(
-        settings.home / "journal", keep_bytes=settings.journal.keep_bytes, promised=known
-    )
