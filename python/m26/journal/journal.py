@@ -18,14 +18,14 @@ from m26.journal.damage import Gap, Ledger
 from m26.journal.files import Files, storage_error
 from m26.journal.segment import Identity
 from m26.journal.trail import Trail
-from m26.journal.view import Mark, View, checksum, open_view, records
+from m26.journal.view import Mark, View, Viewed, checksum, open_view, records
 from m26.journal.writer import Writer
 from m26.models import Page, Record
 
 _MIB = 2**20
 
 
-class Journal:
+class Journal(Viewed):
     """Append-only segments in one folder. Methods block: call them from worker threads."""
 
     def __init__(
@@ -105,32 +105,6 @@ class Journal:
             journal.damage.found(journal.id, gaps)
         journal._keep_promises(promised)
         return journal
-
-    @property
-    def id(self) -> str:
-        """The uuid made with the journal: ``part`` of its cursor in the database."""
-        return str(self._identity.journal)
-
-    @property
-    def database(self) -> str | None:
-        """The id of the database that its cursor belongs to; None until `bind`."""
-        database = self._identity.database
-        return None if database is None else str(database)
-
-    @property
-    def first_pos(self) -> int:
-        """Position of the oldest record that is kept."""
-        return self._view.segments[0].first
-
-    @property
-    def next_pos(self) -> int:
-        """Position of the next record to be appended."""
-        return self._view.next_pos
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return self._view.size
 
     def bind(self, database_id: str) -> None:
         """Remember, durably, the database whose cursor counts this journal's records.

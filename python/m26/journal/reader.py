@@ -16,7 +16,7 @@ from m26.journal import heads
 from m26.journal import segment as seg
 from m26.journal.files import Files, storage_error
 from m26.journal.segment import Identity
-from m26.journal.view import Segment, View, records
+from m26.journal.view import Segment, View, Viewed, records
 from m26.models import Record
 
 _TRIES = 10
@@ -38,7 +38,7 @@ class Holding:
     """When its first and its last record were received, microseconds; None where that is gone."""
 
 
-class Reader:
+class Reader(Viewed):
     """The journal in a folder, as it was when this was made; `refresh` looks again.
 
     Raises:
@@ -49,32 +49,6 @@ class Reader:
         self._folder = folder
         self._files = Files()
         self._identity, self._view = self._look()
-
-    @property
-    def id(self) -> str:
-        """The uuid made with the journal: its ``part`` in the database."""
-        return str(self._identity.journal)
-
-    @property
-    def database(self) -> str | None:
-        """The id of the database that its cursor belongs to; None before there was one."""
-        database = self._identity.database
-        return None if database is None else str(database)
-
-    @property
-    def first_pos(self) -> int:
-        """Position of the oldest record that is kept."""
-        return self._view.segments[0].first
-
-    @property
-    def next_pos(self) -> int:
-        """Position behind the newest record that is whole."""
-        return self._view.next_pos
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return self._view.size
 
     def refresh(self) -> None:
         """Look again: records came, and what is committed may have been deleted.

@@ -44,6 +44,39 @@ class View:
         return sum(segment.size for segment in self.segments)
 
 
+class Viewed:
+    """Who a journal is and how far it goes, for whoever has a view of it."""
+
+    _identity: Identity
+    _view: View
+
+    @property
+    def id(self) -> str:
+        """The uuid made with the journal: ``part`` of its cursor in the database."""
+        return str(self._identity.journal)
+
+    @property
+    def database(self) -> str | None:
+        """The id of the database that its cursor belongs to; None before there was one."""
+        database = self._identity.database
+        return None if database is None else str(database)
+
+    @property
+    def first_pos(self) -> int:
+        """Position of the oldest record that is kept."""
+        return self._view.segments[0].first
+
+    @property
+    def next_pos(self) -> int:
+        """Position behind the newest record, which the next one gets."""
+        return self._view.next_pos
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self._view.size
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Where reading ended, so that the next read need not walk its segment from the start."""
