@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from m26.config_fields import Bytes, Count, Port, address
+from m26.addresses import postgres_address, redis_address
+from m26.config_fields import Bytes, Count, Port
 from m26.errors import ConfigError
 from m26.safefile import refuse_others
 from m26.tomlfile import read_toml
@@ -37,13 +38,13 @@ class Upstream(_Section):
 class Postgres(_Section):
     """The operator's own PostgreSQL; None starts the embedded one."""
 
-    dsn: Annotated[SecretStr, address("postgresql", "postgres")] | None = None
+    dsn: Annotated[SecretStr, AfterValidator(postgres_address)] | None = None
 
 
 class Redis(_Section):
     """The operator's own Redis or Valkey; None starts the embedded one."""
 
-    url: Annotated[SecretStr, address("redis", "rediss", "unix")] | None = None
+    url: Annotated[SecretStr, AfterValidator(redis_address)] | None = None
     stream_maxlen: Count = 1_000_000
 
 

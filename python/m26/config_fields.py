@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field
 
 _MAX_PORT = 65535
 _UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
@@ -24,23 +24,6 @@ def _number(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("write a whole number")  # noqa: TRY004 - pydantic wants this class
     return value
-
-
-def address(*schemes: str) -> AfterValidator:
-    """A URL of one of `schemes` with well-formed hosts and ports; several hosts may be given."""
-
-    def check(secret: SecretStr) -> SecretStr:
-        scheme, separator, rest = secret.get_secret_value().partition("://")
-        if not separator or scheme not in schemes:
-            raise ValueError(f"it begins with {' or '.join(f'{s}://' for s in schemes)}")
-        hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-        for host in hosts.split(","):
-            match = re.fullmatch(r"(?:\[[^\]]*\]|[^:\[\]\s]*)(?::(\d{0,5}))?", host)
-            if match is None or int(match[1] or 1) > _MAX_PORT:
-                raise ValueError("its host and port are not of the form host:port")
-        return secret
-
-    return AfterValidator(check)
 
 
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
 import asyncpg
 import orjson
 import pytest
+from tests.support.commands import commands
 from tests.support.documents import strict
 
 from m26.cli import db, rejects
 from m26.cli.documents import DatabaseView, MigrateView, RejectsView, RejectView
 from m26.store.database import opened
 
-pytestmark = pytest.mark.anyio
 
-
+@pytest.mark.anyio
 async def test_the_database_commands_work_on_the_real_store(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -36,6 +39,7 @@ async def test_the_database_commands_work_on_the_real_store(
         assert "stream_head" in text
 
 
+@pytest.mark.anyio
 async def test_the_quarantine_is_read_from_the_real_store(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,3 +63,22 @@ async def test_the_quarantine_is_read_from_the_real_store(
         found = orjson.loads(capsys.readouterr().out)
         strict(RejectView).validate(found)
         assert (found["reason"], found["raw"]) == ("bad_price", "\\xffraw")
+
+
+@pytest.mark.parametrize("form", ["url", "pairs"])
+def test_the_address_of_a_console_reaches_the_real_database(
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    form: str,
+) -> None:
+    dsn = f"{database}&channel_binding=require&connect_timeout=10&sslcompression=0&pgbouncer=true"
+    if form == "pairs":
+        given = {**parse_qs(urlsplit(database).query), "dbname": [urlsplit(database).path[1:]]}
+        dsn = " ".join(f"{name} = '{values[0]}'" for name, values in given.items())
+    monkeypatch.setenv("M26_POSTGRES__DSN", dsn)
+    with commands(capsys) as m26:
+        done = m26("db", "migrate", "--json", "--home", str(tmp_path / "home"))
+    assert (done.code, done.err) == (0, "")
+    assert done.json["applied"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import anyio
 
@@ -158,7 +158,8 @@ def _given(url: str) -> Address:
     try:
         parts = urlsplit(url)
         if parts.password:
-            register_secret(parts.password)
+            for text in {parts.password, unquote(parts.password)}:
+                register_secret(text)
         place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
     except ValueError:
         place = "as configured"  # the error of connecting says what is wrong with it

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+from m26.addresses import first_host
 from m26.cli.output import size
 from m26.errors import ConfigError
 from m26.home.runfile import read_run
@@ -245,11 +246,11 @@ def _reached(name: str, variable: str, url: str) -> Check:
 
 
 def _address(variable: str, url: str) -> tuple[str, socket.AddressFamily, Any]:
-    parts = urlsplit(url)
+    parts, (name, given) = urlsplit(url), first_host(url)
     default = 5432 if parts.scheme.startswith("postgres") else 6379
     query = parse_qs(parts.query)
-    host = query.get("host", [unquote(parts.hostname or "localhost")])[0]
-    number = int(query.get("port", [str(parts.port or default)])[0])
+    host = query.get("host", [name or "localhost"])[0].split(",")[0]
+    number = int(query.get("port", [str(given or default)])[0].split(",")[0])
     if parts.scheme == "unix":
         return parts.path, socket.AF_UNIX, parts.path
     if host.startswith("/"):

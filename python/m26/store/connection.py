@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -39,6 +40,8 @@ _REFUSALS = (
     asyncpg.ProtocolViolationError,
     asyncpg.FeatureNotSupportedError,
 )
+# What a server without TLS, and a pooler that does not pass a parameter of the DSN on, say.
+_NEVER = ("rejected SSL upgrade", "unsupported startup parameter")
 # Somebody else's locks.
 _BUSY = ("40P01", "55P03")
 # Of the data: a row that PostgreSQL will never take.
@@ -62,6 +65,13 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_PASSING) or is_pooler(error)
     return isinstance(error, OUTAGES)
+
+
+def is_misfit(error: Exception) -> bool:
+    """Whether the server can never be connected to by this DSN, however long it is waited for."""
+    if isinstance(error, ssl.SSLError):
+        return not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)  # it went away
+    return any(text in str(error) for text in _NEVER)
 
 
 def is_busy(error: Exception) -> bool:
@@ -136,6 +146,8 @@ async def connect(
         )
         return await pool
     except (ValueError, asyncpg.ClientConfigurationError) as error:
+        if isinstance(error, OSError):  # a certificate that is not trusted is both
+            raise
         raise ConfigError(
             f"M26_POSTGRES__DSN is not a usable PostgreSQL address: {error}",
             hint="It looks like postgresql://user@host:5432/database, "

@@ -232,7 +232,8 @@ async def connect(
     try:
         pool = await connect(statement_cache=statement_cache)
     except connections.OUTAGES as error:
-        kind = OutageError if connections.is_passing(error) else StorageError
+        may_pass = connections.is_passing(error) and not connections.is_misfit(error)
+        kind = OutageError if may_pass else StorageError
         raise kind(
             f"cannot connect to PostgreSQL: {connections.plain(error)}",
             hint="Check that the server runs and that M26_POSTGRES__DSN is right; "
