@@ -95,7 +95,7 @@ def test_a_replay_stores_it_once_however_often_it_is_replayed(
     states = []
     for repeated in (False, True):
         done = stored_at.m26("replay", str(capture), "--platform", "ps5", "--json")
-        (result,) = orjson.loads(done.stdout)
+        (result,) = orjson.loads(done.stdout)["items"]
         assert (result["new"], result["already"]) == ((0, 1) if repeated else (1, 0))
         states.append(asyncio.run(_everything(database)))
     assert states[0] == states[1]
@@ -167,7 +167,7 @@ def test_a_replay_stores_what_is_whole_before_and_behind_what_is_damaged(
     data[len(data) // 2] ^= 1  # in the second one's body
     segment.write_bytes(data)
     done = stored_at.m26("replay", str(segment), "--json", code=7)
-    (result,) = orjson.loads(done.stdout)
+    (result,) = orjson.loads(done.stdout)["items"]
     assert [row["auction_id"] for row in asyncio.run(_everything(database))["auction"]] == [1, 3]
     assert (result["pages"], len(result["problems"])) == (2, 1)
     assert "record 1 is damaged" in result["problems"][0]

@@ -65,7 +65,7 @@ def _look_beside(home: Home) -> None:
     assert saved["last"] >= kept["next"] - 1
     retried = orjson.loads(home.m26("rejects", "retry", "--all", "--json").stdout)
     assert (retried["chosen"], sum(retried["unreadable"].values())) == (1, 1)
-    replayed = orjson.loads(home.m26("replay", str(file), "--json", code=7).stdout)[0]
+    replayed = orjson.loads(home.m26("replay", str(file), "--json", code=7).stdout)["items"][0]
     assert (replayed["new"], replayed["changed"]) == (0, 0)  # all of it was stored before
 
 

@@ -43,7 +43,7 @@ def m26(home: Path, *arguments: str, **options: Any) -> subprocess.CompletedProc
 def status(home: Path) -> list[dict[str, Any]]:
     done = m26(home, "status", "--json")
     assert done.returncode == 0, done.stderr
-    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)["items"]
     return rows
 
 
@@ -168,7 +168,9 @@ def test_stop_stops_what_a_killed_command_left_running(
     before = status(home)
     assert all(row["running"] and row["owner_pid"] is None for row in before)
     done = m26(home, "stop", "--json")
-    assert json.loads(done.stdout) == [{"name": r["name"], "pid": r["pid"]} for r in before]
+    assert json.loads(done.stdout)["items"] == [
+        {"name": r["name"], "pid": r["pid"]} for r in before
+    ]
     assert not any(row["running"] for row in status(home))
     assert "PostgreSQL was not running" in m26(home, "stop").stdout
 

@@ -8,9 +8,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from m26.auth.report import Health
 from m26.cli import auth_documents, checks, documents, journal_documents
-from m26.cli.replay import Replayed
+from m26.cli.replay import ReplayView
 from m26.models import EventView
 from m26.status.views import StatusView
 from m26.web.schema import schema_of
@@ -35,6 +34,15 @@ def strict(kind: Any) -> Any:
     return _Strict({**root, "components": {"schemas": named}})
 
 
+def check_printed(kind: Any, document: Any) -> None:
+    """A document of a command: one of a type of `DOCUMENTS`, behind the version that all have."""
+    assert list(document)[:1] == ["schema_version"], document
+    assert document["schema_version"] == 1
+    validator = strict(kind)
+    if not validator.is_valid(document):  # most types are without it: the printer puts it there
+        validator.validate({n: v for n, v in document.items() if n != "schema_version"})
+
+
 DOCUMENTS: dict[str, Any] = {
     "run": StatusView | documents.PlanView,
     "status": documents.HomeView,
@@ -42,16 +50,16 @@ DOCUMENTS: dict[str, Any] = {
     "tail": EventView,
     "resume": documents.ResumeView,
     "normalize": documents.NormalizeView,
-    "replay": list[Replayed],
+    "replay": ReplayView,
     "sim": documents.SimulatorView,
     "auth import": auth_documents.ImportView,
     "auth login": documents.AddressView | auth_documents.LoginView,
-    "auth status": list[Health],
+    "auth status": auth_documents.AccountsView,
     "auth rebuild": auth_documents.RebuildView,
     "auth forget": auth_documents.ForgetView,
     "auth rekey": auth_documents.RekeyView | auth_documents.NewKeyView,
     "auth addon": auth_documents.AddonView,
-    "config show": list[documents.SettingView],
+    "config show": documents.SettingsView,
     "rejects ls": documents.RejectsView,
     "rejects show": documents.RejectView,
     "rejects retry": documents.RetryView,
@@ -62,9 +70,9 @@ DOCUMENTS: dict[str, Any] = {
     "journal new-id": documents.JournalNewIdView,
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
-    "embedded status": list[documents.EmbeddedServerView],
+    "embedded status": documents.EmbeddedView,
     "embedded dsn": documents.EmbeddedAddressView,
     "embedded start": documents.EmbeddedAddressView,
-    "embedded stop": list[documents.EmbeddedStopView],
+    "embedded stop": documents.EmbeddedStopView,
 }
 """By command; of several types the one that its options ask for. A psql shell prints none."""

@@ -42,7 +42,7 @@ def test_status_shows_uses_the_last_failure_and_few_bundles(m26: Command, home: 
         uses={"access_token": Use(accepted=3, refused=2, refused_at=NOW, reason="login_limited")},
     )
     stored(home, held)
-    (document,) = m26("auth", "status", "--json").json
+    (document,) = m26("auth", "status", "--json").json["items"]
     lines = {line["what"]: line for line in document["credentials"]}
     assert lines["access token"]["used"] == 5
     assert lines["access token"]["failure"] == "login_limited"
@@ -105,7 +105,7 @@ def test_what_is_forgotten_is_gone_and_its_bundle_stays_away(m26: Command, home:
     stored(home, credentials(bundles=(bundle(1), bundle(2))))
     stored(home, credentials(platform="pc"), account="two")
     gone = m26("auth", "forget", "--bundle", bundle(2).id, "--yes", "--json").json
-    assert gone == {"accounts": [], "bundles": [bundle(2).id]}
+    assert gone == {"schema_version": 1, "accounts": [], "bundles": [bundle(2).id]}
     held = Vault.open(home).read("main")
     assert ([b.id for b in held.bundles], held.retired_bundles) == (
         [bundle(1).id],
@@ -179,7 +179,7 @@ def test_a_key_in_the_environment_is_changed_by_its_owner(
     assert (done.code, "take the old key out of M26_VAULT__KEY" in done.out) == (0, True)
     assert new not in done.out
     monkeypatch.setenv("M26_VAULT__KEY", new)
-    assert m26("auth", "status", "--json").json[0]["account"] == "main"
+    assert m26("auth", "status", "--json").json["items"][0]["account"] == "main"
     assert not (home / "vault.key").exists()
 
 

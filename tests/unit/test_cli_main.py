@@ -69,7 +69,7 @@ def test_config_show_masks_secrets_and_names_origins(
 ) -> None:
     monkeypatch.setenv("M26_WEB__TOKEN", "CANARY-token")
     (home / "config.toml").write_text("[web]\nport = 9\n")
-    rows = {row["key"]: row for row in m26("config", "show", "--json").json}
+    rows = {row["key"]: row for row in m26("config", "show", "--json").json["items"]}
     assert rows["web.token"] == {
         "key": "web.token",
         "environment": "M26_WEB__TOKEN",

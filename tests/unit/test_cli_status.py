@@ -160,8 +160,8 @@ def test_resume_in_json_holds_what_was_cleared(m26: Command, home: Path) -> None
         "account": "main",
         "scope": "home",
     }
-    cleared = {"cleared": view, "all_cleared": [view], "running": True}
-    nothing = {"cleared": None, "all_cleared": [], "running": True}
+    cleared = {"schema_version": 1, "cleared": view, "all_cleared": [view], "running": True}
+    nothing = {"schema_version": 1, "cleared": None, "all_cleared": [], "running": True}
     with announced(home, url="http://127.0.0.1:9"):
         assert m26("resume", "--json").json == cleared
         assert m26("resume", "--json").json == nothing

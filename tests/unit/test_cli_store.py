@@ -120,7 +120,7 @@ async def test_pending_migrations_are_applied_once(
     await db.print_migrate(store, as_json=False)
     assert "up to date" in capsys.readouterr().out
     await db.print_migrate(store, as_json=True)
-    assert orjson.loads(capsys.readouterr().out) == {"applied": []}
+    assert orjson.loads(capsys.readouterr().out) == {"schema_version": 1, "applied": []}
 
 
 async def test_the_database_is_shown_with_sizes(

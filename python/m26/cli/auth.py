@@ -15,7 +15,13 @@ from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
     from m26.auth import intake
-    from m26.cli.auth_documents import AddonView, CaptureView, FoundView, ImportView
+    from m26.cli.auth_documents import (
+        AccountsView,
+        AddonView,
+        CaptureView,
+        FoundView,
+        ImportView,
+    )
 
 _GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
 """The gateway needs old TLS renegotiation, which mitmproxy allows only without verification."""
@@ -99,7 +105,8 @@ def status(
     _, vault, profile = opened(options)
     accounts = [health(name, vault.read(name), profile) for name in vault.accounts()]
     if options.json:
-        dump_json(accounts)
+        printed: AccountsView = {"items": accounts}
+        dump_json(printed)
         return
     if not accounts:
         text = "The vault is empty. Run: m26 auth login, or: m26 auth import FILE"

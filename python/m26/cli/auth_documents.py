@@ -1,4 +1,4 @@
-"""What ``m26 auth …`` prints with ``--json``, as types; ``auth status``: a list of `Health`."""
+"""What ``m26 auth …`` prints with ``--json``, as types."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ class ImportView(TypedDict):
     captures: list[CaptureView]
     account: Health
     stopped: list[str]
+
+
+class AccountsView(TypedDict):
+    """``m26 auth status``."""
+
+    items: list[Health]
 
 
 class AddonView(TypedDict):

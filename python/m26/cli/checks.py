@@ -47,7 +47,6 @@ class Check:
 class DoctorView(TypedDict):
     """``m26 doctor``."""
 
-    schema_version: Literal[1]
     checks: list[Check]
 
 

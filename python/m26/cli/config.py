@@ -10,7 +10,7 @@ from m26.cli.options import Options
 from m26.cli.output import dump_json, table
 
 if TYPE_CHECKING:
-    from m26.cli.documents import SettingView
+    from m26.cli.documents import SettingsView, SettingView
 
 
 def show(
@@ -37,7 +37,8 @@ def show(
         for key in config.every_key()
     ]
     if options.json:
-        dump_json(rows)
+        printed: SettingsView = {"items": rows}
+        dump_json(printed)
         return
     columns = ("environment", "value", "origin") if origin else ("environment", "value")
     plain = ({**row, "value": None if row["value"] is None else str(row["value"])} for row in rows)

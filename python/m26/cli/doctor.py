@@ -35,7 +35,7 @@ async def doctor(*, options: Options = Options()) -> int:
     else:
         found = [Check("config", "ok", "every setting is valid"), *await examine(loaded)]
     if options.json:
-        printed: DoctorView = {"schema_version": 1, "checks": found}
+        printed: DoctorView = {"checks": found}
         dump_json(printed)
     else:
         for check in found:

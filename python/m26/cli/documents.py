@@ -1,14 +1,14 @@
 """What commands print with ``--json``, as types: one a document, named in its docstring.
 
-``run`` prints `StatusView`, ``tail`` `EventView`, ``doctor`` `DoctorView`, ``replay`` a list of
-`Replayed`, ``auth status`` a list of `Health`. Commands import this for type checking alone: it
-loads more than they need.
+`dump_json` prints them, with ``schema_version`` before their members. ``run`` prints `StatusView`,
+``tail`` `EventView` as it is, ``doctor`` `DoctorView`, ``replay`` `ReplayView`. Commands import
+this for type checking alone: it loads more than they need.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from m26.models import Time
 from m26.status.views import StatusView
@@ -42,7 +42,6 @@ class StopView(TypedDict):
 class HomeView(TypedDict):
     """``m26 status``."""
 
-    schema_version: Literal[1]
     running: bool
     healthy: bool
     problem: str
@@ -115,6 +114,12 @@ class SettingView(TypedDict):
     origin: str
 
 
+class SettingsView(TypedDict):
+    """``m26 config show``."""
+
+    items: list[SettingView]
+
+
 class _Reject(TypedDict):
     id: int
     part: str
@@ -156,7 +161,6 @@ class RetryView(TypedDict):
     retried or dropped earlier, or by someone else meanwhile.
     """
 
-    schema_version: Literal[1]
     chosen: int
     stored: int
     refused: dict[str, int]
@@ -172,7 +176,6 @@ class RetryView(TypedDict):
 class DropView(TypedDict):
     """``m26 rejects drop``."""
 
-    schema_version: Literal[1]
     dropped: int
 
 
@@ -189,7 +192,6 @@ class DamageView(TypedDict):
 class JournalAckView(TypedDict):
     """``m26 journal ack``."""
 
-    schema_version: Literal[1]
     acknowledged: list[DamageView]
     running: bool
 
@@ -197,7 +199,6 @@ class JournalAckView(TypedDict):
 class JournalNewIdView(TypedDict):
     """``m26 journal new-id``."""
 
-    schema_version: Literal[1]
     journal: str
     before: str
     begins_at: int
@@ -249,11 +250,23 @@ class EmbeddedServerView(TypedDict):
     data_bytes: int | None
 
 
-class EmbeddedStopView(TypedDict):
+class EmbeddedView(TypedDict):
+    """``m26 embedded status``."""
+
+    items: list[EmbeddedServerView]
+
+
+class StoppedServerView(TypedDict):
     """One server, and the process that was stopped if it ran."""
 
     name: str
     pid: int | None
+
+
+class EmbeddedStopView(TypedDict):
+    """``m26 embedded stop``."""
+
+    items: list[StoppedServerView]
 
 
 class EmbeddedAddressView(TypedDict):

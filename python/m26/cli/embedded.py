@@ -17,7 +17,13 @@ from m26.cli.output import console, dump_json, size, table
 from m26.errors import StorageError
 
 if TYPE_CHECKING:
-    from m26.cli.documents import EmbeddedAddressView, EmbeddedServerView, EmbeddedStopView
+    from m26.cli.documents import (
+        EmbeddedAddressView,
+        EmbeddedServerView,
+        EmbeddedStopView,
+        EmbeddedView,
+        StoppedServerView,
+    )
     from m26.config import Settings
     from m26.embedded.supervise import Server
 
@@ -44,7 +50,8 @@ def status(*, options: Options = Options()) -> None:
     servers = _servers(options.load().settings)
     rows = [_view(server, program) for server, program in servers]
     if options.json:
-        dump_json(rows)
+        printed: EmbeddedView = {"items": rows}
+        dump_json(printed)
         return
     cells = ([_plain(key, row[key]) for key in _COLUMNS] for row in map(dict, rows))
     table("", list(_COLUMNS.values()), cells)
@@ -75,12 +82,13 @@ def stop(*, options: Options = Options()) -> None:
 
     from m26.embedded.supervise import stop_leftover
 
-    stopped: list[EmbeddedStopView] = [
+    stopped: list[StoppedServerView] = [
         {"name": server.name, "pid": anyio.run(stop_leftover, server)}
         for server, _ in _servers(options.load().settings)
     ]
     if options.json:
-        dump_json(stopped)
+        printed: EmbeddedStopView = {"items": stopped}
+        dump_json(printed)
         return
     for row in stopped:
         what = f"stopped (pid {row['pid']})" if row["pid"] else "was not running"

@@ -37,7 +37,6 @@ def ack(*, options: Options = Options()) -> int:
         ) from None
     if options.json:
         printed: JournalAckView = {
-            "schema_version": 1,
             "acknowledged": [
                 {
                     "journal": each.journal,
@@ -74,7 +73,6 @@ async def new_id(*, options: Options = Options()) -> int:
     given = await give(options.load())
     if options.json:
         printed: JournalNewIdView = {
-            "schema_version": 1,
             "journal": given.new,
             "before": given.old,
             "begins_at": given.pos,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 from m26.cli.documents import DamageView
 from m26.models import Time
@@ -28,7 +28,6 @@ class JournalView(TypedDict):
     says why.
     """
 
-    schema_version: Literal[1]
     journal: str
     database: str | None
     folder: str
@@ -52,7 +51,6 @@ class MissingView(TypedDict):
 class ExportView(TypedDict):
     """``m26 journal export``."""
 
-    schema_version: Literal[1]
     file: str
     journal: str
     first: int

@@ -184,8 +184,6 @@ def _nothing_read(summary: Summary, reject_file: str | None) -> M26Error:
 def _tell(summary: Summary, rejects: str | None, options: Options, *, to_stderr: bool) -> None:
     rate = round(summary.rows / summary.seconds) if summary.seconds else 0
     if options.json:
-        import orjson
-
         from m26.cli.output import dump_json
 
         document: NormalizeView = {
@@ -202,10 +200,7 @@ def _tell(summary: Summary, rejects: str | None, options: Options, *, to_stderr:
             "seconds": round(summary.seconds, 3),
             "rows_per_second": rate,
         }
-        if to_stderr:
-            sys.stderr.write(orjson.dumps(document).decode() + "\n")
-        else:
-            dump_json(document)
+        dump_json(document, stream=sys.stderr if to_stderr else sys.stdout)
         return
     figures = ((summary.pages, "page"), (summary.rows, "row"), (summary.cards, "card"))
     counts = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in figures)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TextIO
 
 from m26.errors import UsageError
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Rows = list[tuple[str, str]]
 """Labels and texts."""
 
+SCHEMA_VERSION: Final = 1
+"""Of documents: a member may be added, none removed or retyped, without a new one."""
 _PIPE_WIDTH = 1000
 """Columns when the output is no terminal: a line of a table stays one line for ``grep``."""
 _COLOR = {
@@ -34,17 +36,22 @@ _COLOR = {
 _NARROW = 30
 
 
-def dump_json(value: object) -> None:
-    """One JSON document on one line of stdout; times as ISO 8601 UTC."""
+def dump_json(document: Mapping[str, object], *, stream: TextIO | None = None) -> None:
+    """One document on one line of stdout, or of `stream`; times as ISO 8601 UTC.
+
+    Every document of the command line is printed here: an object that begins with its version.
+    """
     import orjson
 
+    value = {"schema_version": SCHEMA_VERSION, **document}
     options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_APPEND_NEWLINE
     try:
         line = orjson.dumps(value, default=str, option=options)
     except TypeError:  # a lone surrogate (an odd file name) or an integer over 64 bits
         line = json.dumps(value, default=_plain, separators=(",", ":")).encode() + b"\n"
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    out = stream or sys.stdout
+    out.buffer.write(line)
+    out.buffer.flush()
 
 
 def _plain(value: object) -> object:

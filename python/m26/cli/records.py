@@ -44,7 +44,6 @@ async def ls(*, options: Options = Options()) -> int:
     segments = await run_sync(lambda: [_segment(each) for each in reader.holdings()])
     committed, problem = await _committed(loaded, reader)
     printed: JournalView = {
-        "schema_version": 1,
         "journal": reader.id,
         "database": reader.database,
         "folder": str(folder),
@@ -154,7 +153,6 @@ def _export(reader: Reader, file: Path, first: int, stop: int) -> ExportView:
                 written += target.write(pack_record(record.pos, pack_payload(record.page)))
                 count += 1
     return {
-        "schema_version": 1,
         "file": str(file),
         "journal": reader.id,
         "first": first,

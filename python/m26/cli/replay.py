@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from anyio.to_thread import run_sync
 
@@ -44,6 +44,12 @@ class Replayed:
     """What of the file could not be read; all else of it is stored."""
 
 
+class ReplayView(TypedDict):
+    """``m26 replay``."""
+
+    items: list[Replayed]
+
+
 async def replay(
     files: list[Path], /, *, platform: str | None = None, options: Options = Options()
 ) -> int:
@@ -73,7 +79,8 @@ async def replay(
         await store.migrate()
         results = [await _replay(store, file, profile, settings.platform) for file in files]
     if options.json:
-        dump_json(results)
+        printed: ReplayView = {"items": results}
+        dump_json(printed)
     else:
         columns = [each.name for each in fields(Replayed) if each.name not in _NOT_SHOWN]
         table("", columns, ([getattr(each, column) for column in columns] for each in results))

@@ -94,7 +94,7 @@ async def drop(
             confirm(f"Drop {found:,} rejects and delete their bytes?", yes=yes)
         dropped = await quarantine.drop(store, choice)
     if options.json:
-        printed: DropView = {"schema_version": 1, "dropped": dropped}
+        printed: DropView = {"dropped": dropped}
         dump_json(printed)
     else:
         print_rows([("dropped", text(dropped))])
@@ -131,7 +131,6 @@ def _finder(folder: Path) -> Callable[[str, int], Page | None]:
 def _print(result: Retried, *, as_json: bool) -> None:
     if as_json:
         printed: RetryView = {
-            "schema_version": 1,
             "chosen": result.chosen,
             "stored": result.stored,
             "refused": dict(result.refused),

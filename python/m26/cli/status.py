@@ -37,7 +37,6 @@ def status(*, options: Options = Options()) -> int:
     if options.json:
         held = stop_views(stops)
         printed: HomeView = {
-            "schema_version": 1,
             "running": run is not None,
             "healthy": snapshot is not None and snapshot["healthy"],
             "problem": trouble,
