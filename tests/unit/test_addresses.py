@@ -89,7 +89,7 @@ def tried(what: str) -> str:
         ("M26_POSTGRES__DSN", "postgresql://u:1?CANARY@h/d", "percent-encoded"),
         ("M26_POSTGRES__DSN", "postgresql://u:p@h/d?password=CA&CANARY", "& as %26"),
         ("M26_POSTGRES__DSN", "postgresql://u:CANARY@h\u2100/d", "form host:port"),
-        ("M26_POSTGRES__DSN", "postgresql://u:CANARY@h/d?passwort=CANARY", "parameter passwort"),
+        ("M26_POSTGRES__DSN", "postgresql://u:CANARY@h/d?passwd=CANARY", "parameter passwd"),
         ("M26_POSTGRES__DSN", "postgresql://u:CANARY@h/d?require_auth=md5", "require_auth"),
         ("M26_POSTGRES__DSN", "postgresql://u:CANARY@h/d?statement_timeout=9", "options=-c%20"),
         ("M26_POSTGRES__DSN", "postgresql://u:CANARY@h/d?gssencmode=require", "gssencmode"),

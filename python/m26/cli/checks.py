@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import parse_qs, urlsplit
 
-from m26.addresses import first_host
 from m26.cli.output import size
 from m26.errors import ConfigError
 from m26.home.runfile import read_run
@@ -245,6 +244,8 @@ def _reached(name: str, variable: str, url: str) -> Check:
 
 
 def _address(variable: str, url: str) -> tuple[str, socket.AddressFamily, Any]:
+    from m26.addresses import first_host
+
     parts, (name, given) = urlsplit(url), first_host(url)
     default = 5432 if parts.scheme.startswith("postgres") else 6379
     query = parse_qs(parts.query)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 from cyclopts import Parameter
 
 from m26.cli.options import Options
-from m26.cli.output import console
+from m26.cli.output import console, text
 from m26.models import EventView
 
+if TYPE_CHECKING:
+    from m26.store.database import Store
+
 _STYLES = {"listed": "cyan", "bid": "yellow", "changed": "magenta", "closed": "green"}
+_MOST_NAMES = 10_000
 
 
 async def tail(
@@ -24,6 +28,7 @@ async def tail(
     """Print events as they are committed; with --json one JSON document a line.
 
     Each event has a number; after an interruption, go on with --from NUMBER and none is missing.
+    A card has its number and its name.
 
     Example: ``m26 tail --from 1 --json``
 
@@ -48,11 +53,16 @@ async def tail(
         await store.migrate()
         redis = connect(cache.url)
         after = await store.head() if from_ is None else from_ - 1
-        left = limit
+        left, names = limit, Names(store)
         async with aclosing(follow(store, redis, after=after)) as events:
             if left != 0:
                 async for _, data in events:
-                    _show(data, as_json=options.json)
+                    if options.json:
+                        sys.stdout.write(data + "\n")
+                        sys.stdout.flush()
+                    else:
+                        event: EventView = orjson.loads(data)
+                        _show(event, await names.of(event))
                     left = None if left is None else left - 1
                     if left == 0:
                         break
@@ -60,17 +70,32 @@ async def tail(
     return 0
 
 
-def _show(data: str, *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(data + "\n")
-        sys.stdout.flush()
-        return
-    event: EventView = orjson.loads(data)
+class Names:
+    """The cards' names, each asked for once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[tuple[int, str], str] = {}
+
+    async def of(self, event: EventView) -> str:
+        """The name of an event's card; empty where it has none."""
+        key = event["card_id"], event["card_version"]
+        if key not in self._known:
+            if len(self._known) >= _MOST_NAMES:
+                self._known.clear()
+            self._known[key] = await self._store.card_name(*key) or ""
+        return self._known[key]
+
+
+def _show(event: EventView, name: str) -> None:
+    from rich.markup import escape
+
     kind = event["kind"]
     buyout = f"{event['buyout_price']:,}" if event["buyout_price"] is not None else "-"
     outcome = f"  {event['outcome']} {event['outcome_via'] or ''}" if event["outcome"] else ""
     console().print(
         f"{event['seq']:>9,}  {event['observed_at']:<27} [{_STYLES[kind]}]{kind:<7}[/]"
         f" {event['platform']:<4} {event['auction_id']:>12}  card {event['card_id']:>9}"
-        f"  bid {event['current_bid']:>9,} ({event['bids']})  buyout {buyout:>9}{outcome}"
+        f" {escape(text(name)):<20}  bid {event['current_bid']:>9,} ({event['bids']})"
+        f"  buyout {buyout:>9}{outcome}"
     )

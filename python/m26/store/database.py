@@ -138,6 +138,12 @@ class Store:
             )
         return [(row["seq"], row["data"]) for row in rows]
 
+    async def card_name(self, card_id: int, version: str) -> str | None:
+        """The name of a card by its id and the hex digits of its version; None: it has none."""
+        with _answering():
+            name: str | None = await self._pool.fetchval(statements.CARD_NAME, card_id, version)
+        return name
+
     async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
         """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.
 

@@ -73,6 +73,9 @@ FROM unnest($1::text[], $2::bigint[]) AS k (platform, auction_id)
 JOIN m26.auction AS a ON a.platform = k.platform AND a.auction_id = k.auction_id
 LEFT JOIN seen AS s ON s.platform = k.platform AND s.auction_id = k.auction_id"""
 
+# $1 card id, $2 version as JSON has it.
+CARD_NAME = "SELECT name FROM m26.card WHERE card_id = $1 AND version = m26.card_version($2)"
+
 # $1 card ids, $2 versions: those that are in the table.
 KNOWN_CARDS = """
 SELECT c.card_id, c.version
