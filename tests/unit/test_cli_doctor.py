@@ -137,6 +137,26 @@ def test_a_server_that_does_not_answer(
     assert "not looked at" in lines["schema"]["found"]
 
 
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("postgresql://u:CANARY@127.0.0.1:9,127.0.0.1:8/m26", "127.0.0.1 port 9"),
+        ("postgresql://u:CANARY@%2FNo%2FWhere/m26", "/No/Where/.s.PGSQL.5432"),
+        ("postgresql://u:CANARY@[::1]:9/m26", "::1 port 9"),
+        ("host=127.0.0.1 port=9 password=CANARY", "127.0.0.1 port 9"),
+    ],
+)
+def test_a_server_is_looked_for_where_its_address_says(
+    doctor: Any, monkeypatch: pytest.MonkeyPatch, url: str, where: str
+) -> None:
+    monkeypatch.setenv("M26_PROFILE", "sim")
+    monkeypatch.setenv("M26_POSTGRES__DSN", url)
+    lines = doctor()
+    assert lines.get("PostgreSQL", lines["config"])["found"].startswith(
+        f"nothing answers at {where}: "
+    )
+
+
 def test_a_server_that_answers(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("M26_PROFILE", "sim")
     with socket.create_server(("127.0.0.1", 0)) as server:
