@@ -29,6 +29,12 @@ _FILES = (
     "ssl_certfile",
     "ssl_keyfile",
 )
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+)
+"""Where systems keep the authorities they trust, which the driver wants as one file."""
 _YES = ("true", "1", "yes", "on", "require")
 
 
@@ -218,7 +224,7 @@ def _check_files(query: dict[str, str]) -> None:
 def _system_certificates() -> str:
     import ssl
 
-    found = ssl.get_default_verify_paths().cafile
-    if found is None:
-        raise ValueError("this system keeps no file of certificates: name one in sslrootcert")
-    return found
+    for file in (ssl.get_default_verify_paths().cafile, *_BUNDLES):
+        if file is not None and os.access(file, os.R_OK):
+            return file
+    raise ValueError("no file of this system's certificates was found: name one in sslrootcert")

@@ -16,7 +16,8 @@ from m26.app.servers import Patience, store
 from m26.config import load
 from m26.errors import ConfigError, OutageError, StorageError
 
-SYSTEM = ssl.get_default_verify_paths().cafile or ""
+SYSTEM = __file__
+"""In place of the file of the system's certificates."""
 POSTGRES = [
     # Neon, Supabase, Heroku, Render, DigitalOcean
     ("postgresql://u:CANARY@x.neon.tech/d?sslmode=require&channel_binding=require",
@@ -67,6 +68,11 @@ def test_a_url_of_redis_as_a_console_prints_it_is_taken(
 ) -> None:
     monkeypatch.setenv("M26_REDIS__URL", printed)
     assert tried("redis") == taken
+
+
+@pytest.fixture(autouse=True)
+def certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", SYSTEM)
 
 
 def tried(what: str) -> str:
@@ -160,10 +166,11 @@ async def test_a_server_that_will_never_fit_is_not_waited_for(tmp_path: Path) ->
     async with answering(b"N") as port:
         error = await failing(port, "sslmode=require")
         assert not isinstance(error, OutageError), "a server without TLS"
+    (tmp_path / "others").mkdir()
+    self_signed(tmp_path / "others")
+    trusted = f"sslmode=verify-full&sslrootcert={tmp_path}/others/server.pem"
     async with answering(b"", self_signed(tmp_path)) as port:
-        error = await failing(
-            port, "sslnegotiation=direct&sslmode=verify-full&sslrootcert=" + SYSTEM
-        )
+        error = await failing(port, f"sslnegotiation=direct&{trusted}")
         assert not isinstance(error, OutageError), "a certificate that nobody trusts"
         assert "certificate" in error.message
     (tmp_path / "ca.pem").write_text("no certificate")
