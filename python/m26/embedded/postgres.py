@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import anyio
 
+from m26.children import complete
 from m26.embedded import supervise
 from m26.embedded.binaries import postgres_folder
-from m26.embedded.environment import SERVER
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import program_of
 from m26.embedded.user import NAMESPACE, User, user_of
@@ -143,13 +143,14 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
     initdb = [*user.prefix, str(binaries / "initdb"), "-D", str(new)]
     initdb_options = ["--username", NAME, "--auth=trust", "--encoding=UTF8", "--no-locale"]
     # Synced once at the end: the folder counts only from the rename on.
-    await _run([*initdb, *initdb_options, "--no-sync", "--no-instructions"], user)
+    await _run([*initdb, *initdb_options, "--no-sync", "--no-instructions"], user, data.parent)
     with (new / "postgresql.conf").open("a") as config:
         config.write(_CONFIG)
     single = [*user.prefix, str(binaries / "postgres"), "--single", "-D", str(new)]
     options = ["-c", "fsync=off", "-c", "exit_on_error=on", "postgres"]
-    await _run([*single, *options], user, statement=f"CREATE DATABASE {NAME}\n".encode())
-    await _run([*initdb, "--sync-only"], user)
+    made = f"CREATE DATABASE {NAME}\n".encode()
+    await _run([*single, *options], user, data.parent, statement=made)
+    await _run([*initdb, "--sync-only"], user, data.parent)
     new.rename(data)
     parent = os.open(data.parent, os.O_DIRECTORY)
     try:
@@ -158,15 +159,8 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
         os.close(parent)
 
 
-async def _run(command: Sequence[str], user: User, *, statement: bytes = b"") -> None:
-    done = await anyio.run_process(
-        command,
-        input=statement,
-        check=False,
-        env=SERVER,
-        start_new_session=True,
-        **user.popen,
-    )
+async def _run(command: Sequence[str], user: User, folder: Path, *, statement: bytes = b"") -> None:
+    done = await complete(command, folder=folder, statement=statement, user=user.popen)
     if done.returncode != 0:
         words = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
         raise StorageError(

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,10 +22,10 @@ from pathlib import Path
 import anyio
 import structlog
 
-from m26.embedded.environment import SERVER
+from m26.children import UserArguments, serve
 from m26.embedded.process import POLL_SECONDS, Process, find
-from m26.embedded.user import UserArguments
 from m26.errors import M26Error, StorageError
+from m26.home.files import open_private
 from m26.home.lock import Lock
 
 _BACKOFF_SECONDS = (0.1, 30.0)
@@ -264,17 +263,13 @@ class _Keeper:
 
     def _spawn(self, launch: Launch) -> Process:
         assert self._data.fd is not None  # the child's copy of it holds the lock from now on
-        with self._server.log.open("ab") as log:
-            child = subprocess.Popen(  # noqa: S603 - the server's own description says what
+        with open_private(self._server.log, "ab") as log:
+            child = serve(
                 launch.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._server.folder,
-                env=SERVER,
-                pass_fds=[self._data.fd],
-                start_new_session=True,  # Ctrl-C is for m26, which drains before it stops this
-                **launch.user,
+                folder=self._server.folder,
+                output=log,
+                keep=self._data.fd,
+                user=launch.user,
             )
         return Process(child.pid, child=child)
 

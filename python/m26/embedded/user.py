@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
+from m26.children import UserArguments, ask
 from m26.errors import StorageError
 
 NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 _UNPRIVILEGED = ("postgres", "nobody")
-
-
-class UserArguments(TypedDict, total=False):
-    """The arguments of `subprocess.Popen` that change the user."""
-
-    user: int
-    group: int
-    extra_groups: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +61,8 @@ def user_of(folder: Path, program: Path, *, namespace: Sequence[str] = NAMESPACE
                 hint="Run m26 as the user that made it, or choose another M26_HOME.",
             )
         return User(uid=me)
-    if owner in {None, 0} and namespace and _succeeds([*namespace, str(program), "--version"]):
+    trial = [*namespace, str(program), "--version"]
+    if owner in {None, 0} and namespace and ask(trial) is not None:
         return User(prefix=tuple(namespace), uid=0)
     return _unprivileged(folder, program, owner)
 
@@ -79,8 +71,8 @@ def _unprivileged(folder: Path, program: Path, owner: int | None) -> User:
     entry = _entry(owner)
     if entry is not None:
         found = User(uid=entry.pw_uid, gid=entry.pw_gid)
-        attempt = 'cd "$1" && exec "$2" --version'
-        if _succeeds(["sh", "-c", attempt, "sh", str(folder.parent), str(program)], found):
+        enter = ["sh", "-c", 'cd "$1" && exec "$2" --version', "sh"]
+        if ask([*enter, str(folder.parent), str(program)], found.popen) is not None:
             return found
     name = entry.pw_name if entry else " or ".join(_UNPRIVILEGED)
     raise StorageError(
@@ -99,17 +91,3 @@ def _entry(owner: int | None) -> pwd.struct_passwd | None:
     except KeyError:
         return None
     return next((known[name] for name in _UNPRIVILEGED if name in known), None)
-
-
-def _succeeds(command: Sequence[str], user: User | None = None) -> bool:
-    try:
-        done = subprocess.run(  # noqa: S603 - programs of this package's ladder
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            **(user.popen if user else {}),
-        )
-    except OSError:  # no such program
-        return False
-    return done.returncode == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -66,6 +66,19 @@ def _check(facts: os.stat_result, owners: frozenset[int], others: int) -> None:
     if facts.st_mode & others:
         mode = stat.S_IMODE(facts.st_mode)
         raise UnsafeFileError(f"can be read by other users (mode {mode:04o})")
+
+
+def open_private(path: Path, mode: str) -> IO[Any]:
+    """Open a file to write to; if it is made, for its owner alone under any umask.
+
+    Raises:
+        OSError: it cannot be opened, or it is a symbolic link.
+    """
+
+    def private(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW, _MODE)
+
+    return open(path, mode, opener=private)
 
 
 def replace_private(path: Path, data: bytes) -> None:

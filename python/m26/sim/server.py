@@ -74,6 +74,7 @@ def run(plan: Plan, ready: Callable[[str], None]) -> int:
     """
     parent = os.getppid() if plan.with_parent else None
     folder = plan.folder
+    os.umask(0o077)  # SQLite makes its files by itself
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(folder), _listening(plan.port) as sock, Ledger(folder / "ledger.db") as ledger:
         backend, first = _backend(plan, ledger)
