@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 
 from m26.errors import StorageError
-from m26.publish.client import OUTAGES, plain, printable
+from m26.publish.client import OUTAGES, advice, plain, printable
 from m26.publish.proof import History, agreement, newest_agree, same_event
 from m26.publish.stream import DATABASE, STREAM, Rebuilt, Seen, Stream
 from m26.status.conditions import State
@@ -95,7 +95,7 @@ class Relay:
                 await self.catch_up()
             except OUTAGES as error:
                 wait = min(_SLOWEST, wait * 2)
-                self._away(f"redis_away: {plain(error)}")
+                self._away(error)
             except StorageError:
                 wait = min(_SLOWEST, wait * 2)  # the store says so itself
             else:
@@ -278,11 +278,11 @@ class Relay:
         self._behind_since = self._behind_since or now
         self._metrics.lag_seconds.labels("publish").set(now - self._behind_since)
 
-    def _away(self, reason: str) -> None:
+    def _away(self, error: BaseException) -> None:
         self._behind()
-        self._status.report(
-            "publish",
-            State.COLLECTING,
-            reason=reason,
-            advice="Storing goes on; the stream catches up when Redis is back.",
-        )
+        code, what = "redis_refuses", advice(error)
+        if not what:
+            code, what = "redis_away", "Nothing here: the stream catches up when Redis is back."
+        reason = f"{code}: {plain(error)}"
+        told = f"{what} Storing goes on."
+        self._status.report("publish", State.COLLECTING, reason=reason, advice=told)
