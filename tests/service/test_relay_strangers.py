@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from tests.support.relays import TRADERS, Made, Past, groups, is_history
 
+from m26.errors import StorageError
 from m26.publish.proof import same_event
 from m26.publish.relay import DATABASE, STREAM, Relay
 from m26.status.telemetry import Telemetry
@@ -80,7 +81,7 @@ async def test_a_real_history_is_not_asked_for_numbers_that_it_cannot_have(
         failure = ""
         try:
             assert await relay.catch_up() == 0
-        except Exception as error:
+        except StorageError as error:
             failure = repr(error)
         assert failure == ""
         assert await redis.exists(STREAM) == 0

@@ -54,9 +54,10 @@ def _not_later(one: dict[str, Any], other: dict[str, Any]) -> bool:
     times = [each.get("observed_at") for each in (one, other)]
     try:
         a, b = (datetime.fromisoformat(str(time)) for time in times)
-        return a <= b
+        later = a > b
     except (TypeError, ValueError):  # no times, or one of them without its zone
-        return times[0] == times[1]
+        later = times[0] != times[1]
+    return not later
 
 
 async def newest_agree(stream: Stream, history: History, *, head: int, count: int) -> bool:

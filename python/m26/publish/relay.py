@@ -14,6 +14,7 @@ from m26.publish.client import OUTAGES, advice, plain, printable
 from m26.publish.proof import History, agreement, newest_agree, same_event
 from m26.publish.stream import DATABASE, STREAM, Rebuilt, Seen, Stream
 from m26.status.conditions import State
+from m26.status.metrics import begin
 from m26.status.telemetry import Telemetry
 from m26.wake import Wake
 
@@ -78,6 +79,7 @@ class Relay:
         self._maxlen = maxlen
         self._wake, self._clock = wake, clock
         self._status, self._metrics = telemetry.status, telemetry.metrics
+        begin(self._metrics.stream_rebuilds, _BECAUSE)
         self._behind_since: float | None = None
         self._proved = False  # the stream's end was compared with history since the last outage
         self._own = ""  # the database whose events this process has seen in the stream
