@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import struct
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from m26.embedded.environment import SERVER
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import program_of
 from m26.embedded.user import NAMESPACE, User, user_of
+from m26.embedded.words import advice, cause
 from m26.errors import StorageError
 
 NAME = "m26"
 """Of the database and of its only role."""
+_CREATE = f"CREATE DATABASE {NAME}\n".encode()
 _FOLDER = "postgres"
 _PORT = 5432  # only part of the socket's name: there is no TCP
 _ANSWER_SECONDS = 5.0
@@ -143,13 +146,13 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
     initdb = [*user.prefix, str(binaries / "initdb"), "-D", str(new)]
     initdb_options = ["--username", NAME, "--auth=trust", "--encoding=UTF8", "--no-locale"]
     # Synced once at the end: the folder counts only from the rename on.
-    await _run([*initdb, *initdb_options, "--no-sync", "--no-instructions"], user)
+    await _run([*initdb, *initdb_options, "--no-sync", "--no-instructions"], user, data.parent)
     with (new / "postgresql.conf").open("a") as config:
         config.write(_CONFIG)
     single = [*user.prefix, str(binaries / "postgres"), "--single", "-D", str(new)]
     options = ["-c", "fsync=off", "-c", "exit_on_error=on", "postgres"]
-    await _run([*single, *options], user, statement=f"CREATE DATABASE {NAME}\n".encode())
-    await _run([*initdb, "--sync-only"], user)
+    await _run([*single, *options], user, data.parent, statement=_CREATE)
+    await _run([*initdb, "--sync-only"], user, data.parent)
     new.rename(data)
     parent = os.open(data.parent, os.O_DIRECTORY)
     try:
@@ -158,20 +161,23 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
         os.close(parent)
 
 
-async def _run(command: Sequence[str], user: User, *, statement: bytes = b"") -> None:
-    done = await anyio.run_process(
-        command,
-        input=statement,
-        check=False,
-        env=SERVER,
-        start_new_session=True,
-        **user.popen,
-    )
+async def _run(command: Sequence[str], user: User, folder: Path, *, statement: bytes = b"") -> None:
+    with tempfile.TemporaryFile() as said:  # no pipe: it may end before it has read anything
+        said.write(statement)
+        said.seek(0)
+        done = await anyio.run_process(
+            command,
+            stdin=said,
+            check=False,
+            env=SERVER,
+            start_new_session=True,
+            **user.popen,
+        )
     if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
+        why = cause(done.stderr.decode(errors="replace")) or f"exit code {done.returncode}"
         raise StorageError(
-            f"a new database could not be made: {' '.join(words) or done.returncode}",
-            hint="As root, PostgreSQL works only in folders that root owns." if user.prefix else "",
+            f"a new database could not be made: {why}",
+            hint=advice(why, folder, as_root=bool(user.prefix)),
         )
 
 
