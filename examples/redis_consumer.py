@@ -107,7 +107,7 @@ async def follow(redis: Redis, history: asyncpg.Pool[Any], state: State) -> None
                 joined = False  # rebuilt from another database; what was read is read again
             elif entries:
                 await take(entries, history, state)
-                await redis.xack(STREAM, GROUP, *(f"{seq}-0" for seq, _ in entries))
+                await redis.xack(STREAM, GROUP, *(entry for entry, _ in entries))
                 print(state.seq, state.counts(), flush=True)
             elif start == "0":
                 start = ">"  # all that was delivered before is done; on to what is new
@@ -140,8 +140,8 @@ async def join(redis: Redis, history: asyncpg.Pool[Any], state: State) -> bool:
     return True
 
 
-async def read(redis: Redis, start: str) -> list[tuple[int, str | None]]:
-    """(seq, JSON) of some entries; None in place of what was trimmed after its delivery.
+async def read(redis: Redis, start: str) -> list[tuple[str, str | None]]:
+    """(id, JSON) of some entries; None for what was trimmed after its delivery, or is not m26's.
 
     Args:
         redis: where the stream is.
@@ -150,21 +150,30 @@ async def read(redis: Redis, start: str) -> list[tuple[int, str | None]]:
     streams: dict[Any, Any] = {STREAM: start}
     reply: Any = await redis.xreadgroup(GROUP, CONSUMER, streams, count=CHUNK, block=2_000)
     return [
-        (int(entry.split("-")[0]), (fields or {}).get("data"))
+        (entry, told(entry, fields or {}))
         for _, entries in reply or ()
         for entry, fields in entries
     ]
 
 
+def told(entry: str, fields: dict[str, str]) -> str | None:
+    """The event of an entry; None where it tells none: anybody can write into a stream."""
+    try:
+        return fields["data"] if entry == f"{json.loads(fields['data'])['seq']}-0" else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 async def take(
-    entries: list[tuple[int, str | None]], history: asyncpg.Pool[Any], state: State
+    entries: list[tuple[str, str | None]], history: asyncpg.Pool[Any], state: State
 ) -> None:
     """Add entries to the state, in order, without a hole and none twice."""
     ready: list[tuple[int, str]] = []
     last = state.seq
-    for seq, data in entries:
+    for entry, data in entries:
+        seq = int(entry.partition("-")[0])
         if data is None or seq <= last:
-            continue  # trimmed, so that it comes with the next hole; or known already
+            continue  # trimmed, so that it comes with the next hole; nobody's; or known already
         if seq != last + 1:
             state.add(ready)
             ready = []

@@ -9,6 +9,7 @@ __all__ = [
     "CARD_COLUMNS",
     "EVENT_COLUMNS",
     "MAX_PAGE_BYTES",
+    "REJECT_REASONS",
     "RELEASE",
     "SIGHTING_COLUMNS",
     "STATE_COLUMNS",
@@ -45,6 +46,8 @@ _StateRow: TypeAlias = tuple[
 
 MAX_PAGE_BYTES: Final[int]
 """Larger pages are rejected unread."""
+REJECT_REASONS: Final[tuple[str, ...]]
+"""Every reason code that `Batch.rejects` may have."""
 RELEASE: Final[bool]
 """Built with optimizations; a debug build is some thirty times slower."""
 

@@ -15,6 +15,21 @@ M26Error
 
 from __future__ import annotations
 
+import errno
+import os
+
+_HOME = "or choose another home by --home or M26_HOME."
+_REMEDIES = {
+    errno.ENOSPC: f"Free some space on that disk, {_HOME}",
+    errno.EDQUOT: f"Free some space of your quota there, {_HOME}",
+    errno.EROFS: f"That disk is mounted read-only: mount it for writing, {_HOME}",
+    errno.EACCES: f"Correct its owner and permissions, {_HOME}",
+    errno.EPERM: f"Correct its owner and permissions, {_HOME}",
+    errno.ENOTDIR: f"Move away the file that is in its place, {_HOME}",
+    errno.EEXIST: f"Move away the file that is in its place, {_HOME}",
+    errno.EIO: "The disk fails, `dmesg` says how: restore the home on another one.",
+}
+
 
 class M26Error(Exception):
     """Base of every error m26 raises on purpose.
@@ -39,6 +54,17 @@ def first_cause(error: BaseException) -> BaseException:
         told = error.subgroup(M26Error)
         error = (told or error).exceptions[0]
     return error
+
+
+def remedy(why: str, *, otherwise: str = f"Correct it, {_HOME}") -> str:
+    """What helps where a file or folder of the home cannot be used.
+
+    Args:
+        why: the system's words, which may stand in a longer text.
+        otherwise: what to say where they are other ones.
+    """
+    found = (hint for number, hint in _REMEDIES.items() if os.strerror(number) in why)
+    return next(found, otherwise)
 
 
 class UsageError(M26Error):

@@ -48,34 +48,48 @@ pub enum Reason {
     CardMended,
 }
 
-impl Reason {
-    /// The code stored in the quarantine.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::TooLarge => "too_large",
-            Self::TooMany => "too_many",
-            Self::NotJson => "not_json",
-            Self::UnknownShape => "unknown_shape",
-            Self::StaleMarket => "stale_market",
-            Self::NoTime => "no_time",
-            Self::Malformed => "malformed",
-            Self::TooDeep => "too_deep",
-            Self::ControlByte => "control_byte",
-            Self::BadUtf8 => "bad_utf8",
-            Self::LoneSurrogate => "lone_surrogate",
-            Self::Nul => "nul",
-            Self::NumberRange => "number_range",
-            Self::DuplicateKey => "duplicate_key",
-            Self::NotAnObject => "not_an_object",
-            Self::Missing => "missing",
-            Self::WrongType => "wrong_type",
-            Self::OutOfRange => "out_of_range",
-            Self::CardMended => "card_mended",
-        }
-    }
+/// Each reason with its code: [`Reason::ALL`] and [`Reason::code`] are made of the one table.
+macro_rules! codes {
+    ($(Self::$Reason:ident => $code:literal,)+) => {
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$Reason),+];
 
+            /// The code stored in the quarantine.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$Reason => $code,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    Self::Empty => "empty",
+    Self::TooLarge => "too_large",
+    Self::TooMany => "too_many",
+    Self::NotJson => "not_json",
+    Self::UnknownShape => "unknown_shape",
+    Self::StaleMarket => "stale_market",
+    Self::NoTime => "no_time",
+    Self::Malformed => "malformed",
+    Self::TooDeep => "too_deep",
+    Self::ControlByte => "control_byte",
+    Self::BadUtf8 => "bad_utf8",
+    Self::LoneSurrogate => "lone_surrogate",
+    Self::Nul => "nul",
+    Self::NumberRange => "number_range",
+    Self::DuplicateKey => "duplicate_key",
+    Self::NotAnObject => "not_an_object",
+    Self::Missing => "missing",
+    Self::WrongType => "wrong_type",
+    Self::OutOfRange => "out_of_range",
+    Self::CardMended => "card_mended",
+}
+
+impl Reason {
     /// Whether what has it is no JSON, as opposed to JSON that cannot be stored.
     pub(crate) fn is_of_grammar(self) -> bool {
         matches!(self, Self::Malformed | Self::ControlByte | Self::BadUtf8)

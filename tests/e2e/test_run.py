@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,15 @@ from pathlib import Path
 import asyncpg
 import orjson
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.docs.pages import DOCS, ROOT, quoted, rows, section
 from tests.oracle import trial
 from tests.support import product
 from tests.support.product import LIVELY, Home, Run
 
 from m26.journal import segment
+from m26.upstream.profile import Profile
+from m26.upstream.rules import RULES
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def test_the_demo_starts_from_nothing_goes_on_and_ends_by_each_signal(
         assert run.status["simulator"]
         assert run.get("/healthz").status_code == 200
         run.until(lambda: run.get("/readyz").status_code == 200)
-        assert "m26_events_total" in run.get("/metrics").text
+        _sees_the_first_of_everything(run.get("/metrics").text)
         assert "collecting" in home.m26("status").stdout
         assert "another m26" in home.m26("run", "--for", "1s", code=75).stderr
         assert run.status["pid"] == run.process.pid
@@ -125,6 +130,49 @@ def test_a_config_file_that_cannot_be_read_is_said(home: Home) -> None:
 def test_a_server_that_is_not_there_is_waited_for_and_then_said(waiting: Run) -> None:
     assert waiting.process.wait(60) == 6
     assert "cannot connect to PostgreSQL" in waiting.home.log.read_text()
+
+
+def _sees_the_first_of_everything(metrics: str) -> None:
+    """Each known label has its sample before anything happens, and so has each alert."""
+    samples = [each for found in text_string_to_metric_families(metrics) for each in found.samples]
+
+    def known(metric: str, *labels: str) -> set[tuple[str, ...]]:
+        return {tuple(s.labels[name] for name in labels) for s in samples if s.name == metric}
+
+    commands = {command.name for command in Profile.load("sim").commands.values()}
+    assert known("m26_requests_total", "command", "outcome") == {
+        (command, outcome) for command in {*commands, "login"} for outcome in RULES
+    }
+    source = (ROOT / "rust/src/error.rs").read_text()
+    reasons = {(code,) for code in re.findall(r'Self::\w+ => "([a-z_0-9]+)"', source)}
+    told = section(DOCS / "DATA.md", "reject").split("\n\n| reason", 1)[1]
+    reasons |= {(cells[0].strip("`"),) for cells in rows("| reason" + told)}
+    quarantined = {(rule.reason,) for rule in RULES.values() if rule.quarantine}
+    assert len(reasons) > len(quarantined)
+    assert reasons | quarantined <= known("m26_rejects_total", "reason")
+    page = DOCS / "OPERATIONS.md"
+    why = next(cells[2] for cells in rows(section(page, "States")) if "`stream_rebuilt`" in cells)
+    assert known("m26_stream_rebuilds_total", "reason") == {(code,) for code in quoted(why)}
+
+    for metric, selector in _alerts(section(page, "Metrics")):
+        wanted = dict(re.findall(r'(\w+)="(\w+)"', selector))
+        assert [s for s in samples if s.name == metric and wanted.items() <= s.labels.items()], (
+            metric
+        )
+    families = {
+        name
+        for name, kind in re.findall(r"^# TYPE (m26_\w+) (\w+)$", metrics, re.MULTILINE)
+        if kind == "counter"
+    }
+    assert families <= {s.name for s in samples}
+
+
+def _alerts(page: str) -> list[tuple[str, str]]:
+    """Metric and selector of each expression that is worth an alert."""
+    shown = page.split("Worth an alert:", 1)[1]
+    found = re.findall(r"(m26_\w+)(\{.*?\})?", shown)
+    assert len(found) >= 5
+    return found
 
 
 def _journal(home: Home) -> list[int]:

@@ -95,6 +95,13 @@ class Side:
         )
         assert self.known() == (seq, {row["kind"]: row["n"] for row in rows})
 
+    async def delivered_by_now(self) -> None:
+        """Wait until the consumer was given all that stands in the stream."""
+        top = (await self.redis.xinfo_stream(STREAM))["last-generated-id"]
+        with anyio.fail_after(20):
+            while (await self.redis.xinfo_groups(STREAM))[0]["last-delivered-id"] != top:
+                await anyio.sleep(0.02)
+
     async def acknowledged(self) -> None:
         """Wait until nothing is pending in the group."""
         with anyio.fail_after(20):
@@ -264,6 +271,25 @@ async def test_a_database_restored_while_redis_was_away_leaves_stream_and_counts
     assert side.known() == (8, {"listed": 6, "bid": 2})
     slow = next(g for g in await side.redis.xinfo_groups(STREAM) if g["name"] == "slow")
     assert slow["last-delivered-id"] == "2-0"
+
+
+async def test_what_others_put_into_the_stream_is_acknowledged_and_counted_by_nobody(
+    side: Side,
+) -> None:
+    with side.consumer():
+        head = await side.happens(1, 2, 3)
+        await side.reaches(head)
+        for entry, data in ((f"{head}-1", "{}"), (f"{head}-2", "no JSON"), ("*", '{"seq":4}')):
+            await side.redis.xadd(STREAM, {"data": data}, id=entry)
+        await side.redis.xadd(STREAM, {"hello": "there"})
+        await side.delivered_by_now()
+        async with side.collector() as store:
+            await side.publish(store)  # takes them away
+        head = await side.happens(4, 5)
+        await side.reaches(head)
+        await side.acknowledged()
+
+    assert side.known() == (5, {"listed": 5})
 
 
 async def test_a_lost_state_is_made_again(side: Side) -> None:

@@ -51,7 +51,7 @@ async def test_a_rebuild_keeps_groups_and_what_is_pending_where_history_agrees(
     assert "ahead at 40" in made.reason
     assert "docs/DATA.md" in made.telemetry.status.current.advice
     rebuilds = made.telemetry.metrics.by_label("m26_stream_rebuilds_total", "reason")
-    assert rebuilds == {"set_back": 1}
+    assert {reason: n for reason, n in rebuilds.items() if n} == {"set_back": 1}
 
 
 @pytest.mark.parametrize("ahead", [0, 700])

@@ -67,6 +67,16 @@ def test_a_taken_port(doctor: Any, m26: Command, monkeypatch: pytest.MonkeyPatch
     assert "fix: Set M26_WEB__PORT" in text.out
 
 
+def test_an_address_of_another_machine_is_no_matter_of_the_port(
+    doctor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M26_WEB__HOST", "192.0.2.1")
+    monkeypatch.setenv("M26_WEB__TOKEN", "CANARY-token-of-nobody")
+    fix = doctor()["port"]["fix"]
+    assert "M26_WEB__HOST" in fix
+    assert "M26_WEB__PORT" not in fix
+
+
 def test_the_port_of_the_running_m26_is_not_taken(
     doctor: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,9 @@ def test_a_snapshot_tells_what_the_stages_counted(watched: Watched) -> None:
     watched.metrics.auth_seconds_left.labels("session").set(60)
     watched.metrics.lag_seconds.labels("store").set(1.5)
     watched.metrics.journal_bytes.set(1000)
+    watched.metrics.requests.labels("search", "captcha")  # known, and never seen
     watched.metrics.rejects.labels("bad_price").inc()
+    watched.metrics.rejects.labels("nul")
     watched.backlog = 4
     watched.clock.now += 12.5
     now = watched.observer.snapshot()

@@ -26,9 +26,10 @@ from m26.limits.halt import Halt
 from m26.limits.standing import Standing
 from m26.models import Account
 from m26.status.conditions import State, Status
-from m26.status.metrics import Metrics
+from m26.status.metrics import LOGIN, Metrics, begin
 from m26.status.views import AccountView
 from m26.upstream.profile import Paging
+from m26.upstream.rules import RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ async def collecting(
         accounts=(each.name for each in assigned.accounts),
         clock=process.clock.time,
     )
+    counted = [LOGIN, *(command.name for command in assigned.profile.commands.values())]
+    begin(process.telemetry.metrics.requests, counted, RULES)
     async with AsyncExitStack() as stack:
         made = [
             await stack.enter_async_context(
@@ -139,7 +142,7 @@ async def _collector(
             spend=halt.guarded(account.name, budget.spend),
             clock=clock.time,
             on_strategy=partial(_strategy, telemetry.status, account.name),
-            on_login=partial(telemetry.metrics.count_request, "login"),
+            on_login=partial(telemetry.metrics.count_request, LOGIN),
         )
         stack.push_async_callback(session.aclose)
         reaction = Reaction(

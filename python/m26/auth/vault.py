@@ -16,7 +16,7 @@ from cryptography.fernet import InvalidToken
 from m26 import config
 from m26.auth.credentials import Credentials, dump
 from m26.auth.keys import Keys
-from m26.errors import AuthError, ConfigError, StorageError
+from m26.errors import AuthError, ConfigError, StorageError, remedy
 from m26.home.files import UnsafeFileError, read_private, replace_private
 from m26.home.lock import open_lock, take, turn
 
@@ -208,7 +208,7 @@ class Vault:
     def _cannot_write(self, error: OSError) -> StorageError:
         return StorageError(
             f"cannot write {self._path}: {error.strerror}",
-            hint="Free space or correct its permissions; the old vault is untouched.",
+            hint=f"{remedy(str(error))} The old vault is untouched.",
         )
 
     def _save(self, accounts: Mapping[str, Credentials]) -> None:

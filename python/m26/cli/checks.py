@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import parse_qs, urlsplit
 
 from m26.cli.output import size
-from m26.errors import ConfigError
+from m26.errors import ConfigError, remedy
 from m26.home.runfile import read_run
 from m26.home.stops import read_stops
 
@@ -29,6 +30,7 @@ _PYTHON = (3, 11)
 _SPARE = 2**30
 _LEAST = 256 * 2**20
 _PATIENCE = 3.0
+_AGAIN = "Install m26 again, e.g. by pip install --force-reinstall, from where it came"
 _PRIVATE = ("vault*", "profile.toml", "config.toml", "journal", "stop.json", "run.json")
 
 
@@ -53,7 +55,7 @@ def python(_: Loaded) -> Check:
     """The interpreter."""
     found = f"{platform.python_version()} at {sys.executable}"
     if sys.version_info < _PYTHON:
-        return Check("python", "fail", found, "Install Python 3.11 or newer, then: make setup")
+        return Check("python", "fail", found, f"Install Python 3.11 or newer, then: {_again()}")
     return Check("python", "ok", found)
 
 
@@ -75,7 +77,7 @@ def packages(_: Loaded) -> Check:
         if _numbers(version) < _numbers(least):
             wrong.append(f"{name} is {version if version != '0' else 'missing'}, needs {least}")
     if wrong:
-        return Check("packages", "fail", "; ".join(wrong), "make setup")
+        return Check("packages", "fail", "; ".join(wrong), _again())
     return Check("packages", "ok", f"all {len(wanted)} are new enough")
 
 
@@ -84,9 +86,9 @@ def native(_: Loaded) -> Check:
     try:
         from m26 import _native
     except ImportError as error:
-        return Check("native module", "fail", f"cannot be loaded: {error}", "make setup")
+        return Check("native module", "fail", f"cannot be loaded: {error}", _again())
     if getattr(_native, "RELEASE", None) is False:
-        return Check("native module", "warn", "a debug build, many times slower", "make setup")
+        return Check("native module", "warn", "a debug build, many times slower", _again())
     return Check("native module", "ok", str(_native.__file__))
 
 
@@ -109,10 +111,10 @@ def home(loaded: Loaded) -> Check:
     if not folder.exists():
         parent = _existing(folder)
         if not _writable(parent):
-            return Check("home", "fail", f"{parent} cannot be written", f"mkdir -p {folder}")
+            return Check("home", "fail", *_unwritable(parent))
         return Check("home", "ok", f"{folder} is made at the first run")
     if not _writable(folder):
-        return Check("home", "fail", f"{folder} cannot be written", f"chown -R $USER {folder}")
+        return Check("home", "fail", *_unwritable(folder))
     private = [path for pattern in _PRIVATE for path in folder.glob(pattern)]
     if loaded.settings.vault.key_file is not None and loaded.settings.vault.key_file.exists():
         private.append(loaded.settings.vault.key_file)
@@ -165,7 +167,7 @@ def vault(loaded: Loaded) -> Check:
 
 def port(loaded: Loaded) -> Check:
     """The HTTP endpoints' address."""
-    from m26.web.guard import check_binding
+    from m26.web.guard import check_binding, unbound
 
     web = loaded.settings.web
     check_binding(web)
@@ -181,7 +183,7 @@ def port(loaded: Loaded) -> Check:
             probe.bind(address)
         except OSError as error:
             found = f"{web.host} port {web.port}: {error.strerror}"
-            return Check("port", "fail", found, "Set M26_WEB__PORT to a free port, e.g. 8027")
+            return Check("port", "fail", found, unbound(error))
     free = f"port {web.port} is free" if web.port else "any free port"
     return Check("port", "ok", f"{web.host}, {free}")
 
@@ -272,6 +274,19 @@ def _existing(path: Path) -> Path:
 
 def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _unwritable(folder: Path) -> tuple[str, str]:
+    """Why a folder cannot be written, and what helps."""
+    number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+    why = os.strerror(number if folder.is_dir() else errno.ENOTDIR)
+    return f"{folder} cannot be written: {why}", remedy(why)
+
+
+def _again() -> str:
+    """How to have m26 as it should be, where it came from."""
+    checkout = Path(__file__).parents[3]
+    return "make setup" if (checkout / "Makefile").exists() else _AGAIN
 
 
 def _numbers(version: str) -> tuple[int, ...]:

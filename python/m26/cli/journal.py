@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from m26.cli.options import Options
 from m26.cli.output import dump_json, print_rows
 from m26.clock import iso
-from m26.errors import StorageError
+from m26.errors import StorageError, remedy
 from m26.home.runfile import read_run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ack(*, options: Options = Options()) -> int:
     except OSError as error:
         raise StorageError(
             f"cannot write down in {home / 'journal'} what you know: {error.strerror}",
-            hint="Check the disk's free space and the permissions of this folder.",
+            hint=remedy(str(error)),
         ) from None
     if options.json:
         printed: JournalAckView = {

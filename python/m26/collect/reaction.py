@@ -15,6 +15,7 @@ from m26.errors import TransportError
 from m26.limits.halt import Halt, StoppedError
 from m26.limits.standing import Standing
 from m26.status.conditions import State
+from m26.status.metrics import LOGIN
 from m26.status.telemetry import Telemetry
 from m26.upstream.replies import Reply, classify_transport
 from m26.upstream.verdicts import Action, RefusedError, Step, UnavailableError, Verdict
@@ -143,7 +144,7 @@ class Reaction:
             else:
                 await self.standing.done(verdict)
                 return troubled
-            self.telemetry.metrics.count_request("login", failure.reason)
+            self.telemetry.metrics.count_request(LOGIN, failure.reason)
             if failure.action in _RENEWALS:  # the new session is rejected as well: no third login
                 await self.standing.done(failure)
             troubled |= await self._act(await self.standing.step(failure), failure)

@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from m26.errors import StorageError
+from m26.errors import StorageError, remedy
 from m26.home.files import open_private
 from m26.home.lock import take
 
@@ -33,7 +33,7 @@ def private_folder(folder: Path) -> Path:
     except OSError as error:
         raise StorageError(
             f"cannot use the folder {folder}: {error.strerror}",
-            hint="Correct it, or choose another home by --home or M26_HOME.",
+            hint=remedy(str(error)),
         ) from None
 
 

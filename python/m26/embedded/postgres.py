@@ -20,10 +20,12 @@ from m26.embedded.binaries import postgres_folder
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import program_of
 from m26.embedded.user import NAMESPACE, User, user_of
+from m26.embedded.words import advice, cause
 from m26.errors import StorageError
 
 NAME = "m26"
 """Of the database and of its only role."""
+_CREATE = f"CREATE DATABASE {NAME}\n".encode()
 _FOLDER = "postgres"
 _PORT = 5432  # only part of the socket's name: there is no TCP
 _ANSWER_SECONDS = 5.0
@@ -148,8 +150,7 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
         config.write(_CONFIG)
     single = [*user.prefix, str(binaries / "postgres"), "--single", "-D", str(new)]
     options = ["-c", "fsync=off", "-c", "exit_on_error=on", "postgres"]
-    made = f"CREATE DATABASE {NAME}\n".encode()
-    await _run([*single, *options], user, data.parent, statement=made)
+    await _run([*single, *options], user, data.parent, statement=_CREATE)
     await _run([*initdb, "--sync-only"], user, data.parent)
     new.rename(data)
     parent = os.open(data.parent, os.O_DIRECTORY)
@@ -162,10 +163,10 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
 async def _run(command: Sequence[str], user: User, folder: Path, *, statement: bytes = b"") -> None:
     done = await complete(command, folder=folder, statement=statement, user=user.popen)
     if done.returncode != 0:
-        words = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
+        why = cause(done.stderr.decode(errors="replace")) or f"exit code {done.returncode}"
         raise StorageError(
-            f"a new database could not be made: {' '.join(words) or done.returncode}",
-            hint="As root, PostgreSQL works only in folders that root owns." if user.prefix else "",
+            f"a new database could not be made: {why}",
+            hint=advice(why, folder, as_root=bool(user.prefix)),
         )
 
 

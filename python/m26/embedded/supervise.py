@@ -24,7 +24,8 @@ import structlog
 
 from m26.children import UserArguments, serve
 from m26.embedded.process import POLL_SECONDS, Process, find
-from m26.errors import M26Error, StorageError
+from m26.embedded.words import cause, failure, since
+from m26.errors import M26Error, StorageError, remedy
 from m26.home.files import open_private
 from m26.home.lock import Lock
 
@@ -148,6 +149,8 @@ class _Keeper:
         self._owner = server.owner
         self._data = Lock(server.folder / "data.lock")
         self._process: Process | None = None
+        self._log_from = 0
+        """Where in the log the words of the last start begin."""
 
     async def begin(self) -> None:
         """Own the server or attach to it: which of the two, the owner's lock decides."""
@@ -168,7 +171,7 @@ class _Keeper:
         except OSError as error:
             raise StorageError(
                 f"cannot use {self._owner.path}: {error.strerror}",
-                hint="Correct the folder, or choose another home by --home or M26_HOME.",
+                hint=remedy(str(error)),
             ) from None
 
     async def end(self) -> None:
@@ -250,7 +253,7 @@ class _Keeper:
             self._bound_log()
             self._process = process = self._spawn(launch)
         except OSError as error:
-            raise self._failed(f"cannot be started: {error}") from None
+            raise self._failed("cannot be started", str(error)) from None
         with anyio.move_on_after(self._server.start_seconds):
             while process.running():
                 if await self._server.answers():
@@ -259,11 +262,13 @@ class _Keeper:
                 await anyio.sleep(POLL_SECONDS / 5)
         await process.stop(self._server.stop_signal, seconds=self._server.stop_seconds)
         self._process = None
-        raise self._failed(f"did not start: it {process.how_it_ended()}")
+        words = since(self._server.log, self._log_from)
+        raise self._failed(f"did not start: it {process.how_it_ended()}", cause(words), words)
 
     def _spawn(self, launch: Launch) -> Process:
         assert self._data.fd is not None  # the child's copy of it holds the lock from now on
         with open_private(self._server.log, "ab") as log:
+            self._log_from = log.tell()
             child = serve(
                 launch.command,
                 folder=self._server.folder,
@@ -281,10 +286,7 @@ class _Keeper:
                 shutil.copyfile(log, log.with_suffix(".log.1"))
             os.truncate(log, 0)
 
-    def _failed(self, what: str) -> StorageError:
-        log = self._server.log
-        words = log.read_text(errors="replace")[-2000:].splitlines()[-3:] if log.exists() else []
-        return StorageError(
-            f"the embedded {self._server.name} {what}",
-            hint="\n     ".join([f"Its log is {log}", *words]),
-        )
+    def _failed(self, what: str, why: str = "", words: str = "") -> StorageError:
+        server = self._server
+        what = f"the embedded {server.name} {what}"
+        return failure(what, why, words, folder=server.folder, log=server.log)

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import orjson
 
-from m26.errors import StorageError
+from m26.errors import StorageError, remedy
 from m26.safefile import read_limited
 
 _OTHERS = 0o077
@@ -126,7 +126,7 @@ def cannot(do: str, path: Path, error: OSError) -> StorageError:
     """The disk's or the folder's refusal to let us `do` something with `path`."""
     return StorageError(
         f"cannot {do} {path}: {error.strerror}",
-        hint="Check the disk's free space and the permissions of this folder.",
+        hint=remedy(str(error)),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from m26.errors import HomeLockedError, StorageError
+from m26.errors import HomeLockedError, StorageError, remedy
 
 
 def open_lock(path: Path) -> int:
@@ -123,7 +123,7 @@ class HomeLock:
         except OSError as error:
             raise StorageError(
                 f"cannot use the home {home}: {error.strerror}",
-                hint="Check its owner and permissions, or give another folder with M26_HOME.",
+                hint=remedy(str(error)),
             ) from None
         raise HomeLockedError(
             f"another m26 (pid {holder}) holds {home}",

@@ -14,7 +14,7 @@ import orjson
 import structlog
 
 from m26.clock import since_start
-from m26.errors import StorageError
+from m26.errors import StorageError, remedy
 from m26.home.files import write_private
 from m26.home.lock import open_lock, take
 
@@ -149,7 +149,7 @@ class Book:
         except OSError as error:
             raise StorageError(
                 f"cannot use {self._path.parent}: {error.strerror}",
-                hint="Check the disk's free space and the permissions of this folder.",
+                hint=remedy(str(error)),
             ) from None
         try:
             take(lock, wait=True)

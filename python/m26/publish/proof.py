@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
+
+import orjson
 
 from m26.publish.stream import Stream, number
 
@@ -41,7 +42,7 @@ def same_event(entry: str, row: str) -> bool:
     if entry == row:
         return True
     try:
-        a, b = json.loads(entry), json.loads(row)
+        a, b = orjson.loads(entry), orjson.loads(row)
     except ValueError:
         return False
     if not isinstance(a, dict) or not isinstance(b, dict):
@@ -53,9 +54,10 @@ def _not_later(one: dict[str, Any], other: dict[str, Any]) -> bool:
     times = [each.get("observed_at") for each in (one, other)]
     try:
         a, b = (datetime.fromisoformat(str(time)) for time in times)
-    except ValueError:
-        return times[0] == times[1]
-    return a <= b
+        later = a > b
+    except (TypeError, ValueError):  # no times, or one of them without its zone
+        later = times[0] != times[1]
+    return not later
 
 
 async def newest_agree(stream: Stream, history: History, *, head: int, count: int) -> bool:
@@ -82,7 +84,9 @@ async def agreement(
     while entries := await stream.after(start, chunk):
         low = number(entries[0][0])  # as above, from the other end
         entries = [entry for entry in entries if number(entry[0]) < low + chunk]
-        reached, other = _compared(entries, await history.events(low - 1, chunk), head)
+        # Others may have written there under numbers that no history can have.
+        rows = await history.events(low - 1, chunk) if low <= head else []
+        reached, other = _compared(entries, rows, head)
         agreed = reached or agreed
         if other is not None:
             return agreed, other

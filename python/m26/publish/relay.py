@@ -10,10 +10,11 @@ import structlog
 from redis.asyncio import Redis
 
 from m26.errors import StorageError
-from m26.publish.client import OUTAGES, plain, printable
+from m26.publish.client import OUTAGES, advice, plain, printable
 from m26.publish.proof import History, agreement, newest_agree, same_event
 from m26.publish.stream import DATABASE, STREAM, Rebuilt, Seen, Stream
 from m26.status.conditions import State
+from m26.status.metrics import begin
 from m26.status.telemetry import Telemetry
 from m26.wake import Wake
 
@@ -78,6 +79,7 @@ class Relay:
         self._maxlen = maxlen
         self._wake, self._clock = wake, clock
         self._status, self._metrics = telemetry.status, telemetry.metrics
+        begin(self._metrics.stream_rebuilds, _BECAUSE)
         self._behind_since: float | None = None
         self._proved = False  # the stream's end was compared with history since the last outage
         self._own = ""  # the database whose events this process has seen in the stream
@@ -95,7 +97,7 @@ class Relay:
                 await self.catch_up()
             except OUTAGES as error:
                 wait = min(_SLOWEST, wait * 2)
-                self._away(f"redis_away: {plain(error)}")
+                self._away(error)
             except StorageError:
                 wait = min(_SLOWEST, wait * 2)  # the store says so itself
             else:
@@ -278,11 +280,11 @@ class Relay:
         self._behind_since = self._behind_since or now
         self._metrics.lag_seconds.labels("publish").set(now - self._behind_since)
 
-    def _away(self, reason: str) -> None:
+    def _away(self, error: BaseException) -> None:
         self._behind()
-        self._status.report(
-            "publish",
-            State.COLLECTING,
-            reason=reason,
-            advice="Storing goes on; the stream catches up when Redis is back.",
-        )
+        code, what = "redis_refuses", advice(error)
+        if not what:
+            code, what = "redis_away", "Nothing here: the stream catches up when Redis is back."
+        reason = f"{code}: {plain(error)}"
+        told = f"{what} Storing goes on."
+        self._status.report("publish", State.COLLECTING, reason=reason, advice=told)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import product
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -14,6 +17,8 @@ from prometheus_client import (
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+LOGIN = "login"
+"""What logins are counted as, beside the wire names of commands."""
 
 # Without this each counter gets a second sample, its time of creation.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -78,12 +83,9 @@ class Metrics:
         self.drift = Counter("m26_drift_total", "Surprises in the upstream's shape.", registry=r)
         self.clock_skew = Gauge("m26_clock_skew_seconds", "Server clock minus ours.", registry=r)
         ProcessCollector(registry=r)  # memory, open files and CPU, under their usual names
-        for state in ("new", "changed", "unchanged", "rejected"):
-            self.auctions.labels(state)  # counters start at 0, so that rates see the first one
-        for kind in ("listed", "bid", "changed", "closed"):
-            self.events.labels(kind)
-        for stage in ("journal", "store", "publish"):
-            self.lag_seconds.labels(stage)
+        begin(self.auctions, ("new", "changed", "unchanged", "rejected"))
+        begin(self.events, ("listed", "bid", "changed", "closed"))
+        begin(self.lag_seconds, ("journal", "store", "publish"))
 
     def count_request(self, command: str, outcome: str) -> None:
         """One gateway request, by its wire name and ``ok`` or the reason of the failure table."""
@@ -110,3 +112,14 @@ class Metrics:
     def render(self) -> bytes:
         """Prometheus text format."""
         return generate_latest(self.registry)
+
+
+def begin(metric: Counter | Gauge, *labels: Iterable[str]) -> None:
+    """Have a sample at 0 for everything known to be counted, so that rates see the first one.
+
+    Args:
+        metric: one that has labels.
+        labels: for each of them its known values; whoever counts knows them.
+    """
+    for values in product(*labels):
+        metric.labels(*values)

@@ -82,7 +82,7 @@ class Observer:
         metrics, setup, current = self._metrics, self._setup, self._status.current
         auctions = _whole(metrics.by_label("m26_auctions_total", "state"))
         events = _whole(metrics.by_label("m26_events_total", "kind"))
-        requests = _whole(metrics.by_label("m26_requests_total", "outcome"))
+        requests = _seen(metrics.by_label("m26_requests_total", "outcome"))
         commits = int(metrics.value("m26_commit_seconds_count"))
         spent = metrics.value("m26_commit_seconds_sum")
         return StatusView(
@@ -113,7 +113,7 @@ class Observer:
             ),
             database=setup.database,
             redis=setup.redis,
-            rejects=_whole(metrics.by_label("m26_rejects_total", "reason")),
+            rejects=_seen(metrics.by_label("m26_rejects_total", "reason")),
             drift=int(metrics.value("m26_drift_total")),
             clock_skew_seconds=metrics.value("m26_clock_skew_seconds"),
             versions=self._versions,
@@ -148,6 +148,11 @@ def _view(condition: Condition) -> ConditionView:
 
 def _whole(samples: Mapping[str, float]) -> dict[str, int]:
     return {label: int(value) for label, value in samples.items()}
+
+
+def _seen(samples: Mapping[str, float]) -> dict[str, int]:
+    """Without what never happened: of dozens of outcomes only some do."""
+    return {label: number for label, number in _whole(samples).items() if number}
 
 
 def _own_version() -> str:

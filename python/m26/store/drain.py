@@ -16,13 +16,14 @@ from m26.journal import Journal
 from m26.models import Record
 from m26.normalizer import Normalizer
 from m26.status.conditions import State
-from m26.status.metrics import Metrics
+from m26.status.metrics import Metrics, begin
 from m26.status.telemetry import Telemetry
 from m26.store import connection as connections
 from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
 from m26.store.load import Loader
 from m26.store.migrate import SchemaNewerError, check_epoch
+from m26.store.rejects import REASONS
 from m26.store.twin import Place
 from m26.store.waiting import Waiting
 from m26.wake import Wake
@@ -68,6 +69,7 @@ class Drain:
         self._wake = wake
         self._committed = committed
         self._status, self._metrics = telemetry.status, telemetry.metrics
+        begin(self._metrics.rejects, REASONS)
         self._silence = silence
         self._loader = Loader(store, normalizer())
         self.pos = 0

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from m26._native import peek
+from m26._native import REJECT_REASONS, peek
 from m26.models import BROKEN, SWEEP_END, Page, Record
 from m26.upstream.replies import Head, classify
+from m26.upstream.rules import RULES
 from m26.upstream.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ ORIGIN = (
     *("fetched_at", "served_at", "observed_at"),
 )
 """What of its page a reject keeps, beside its bytes: all that reading it again depends on."""
+
+AUCTION_REFUSED, CARD_REFUSED, DAMAGED = "auction_refused", "card_refused", "journal_damaged"
+REASONS = frozenset({*REJECT_REASONS, AUCTION_REFUSED, CARD_REFUSED, DAMAGED, *RULES} - {"ok"})
+"""Every code that a reject may have: of the normalizer, of the store, of the failure table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def of_record(record: Record) -> Iterator[Reject]:
     """A reject, if this damaged record, broken or error reply is worth a person's look."""
     page = record.page
     if page is None:
-        yield Reject(record.pos, None, 0, 0, "journal_damaged", record.detail, None)
+        yield Reject(record.pos, None, 0, 0, DAMAGED, record.detail, None)
         return
     size = len(page.body)
     if page.command == BROKEN:

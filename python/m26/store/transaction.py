@@ -143,7 +143,7 @@ class Transaction:
                 raise
             if stop - start == 1:
                 index = [row[:2] for row in self._batch.card_rows()].index(keys[start])
-                self._reject(*self._batch.locate_card(index), "card_refused", plain(error))
+                self._reject(*self._batch.locate_card(index), rejects.CARD_REFUSED, plain(error))
                 return
             middle = (start + stop) // 2
             await self._insert_some(cards, keys, start, middle)
@@ -164,7 +164,7 @@ class Transaction:
             if not (self._careful and is_data(error)):
                 raise
             if stop - start == 1:
-                self._reject(*self._batch.locate(start), "auction_refused", plain(error))
+                self._reject(*self._batch.locate(start), rejects.AUCTION_REFUSED, plain(error))
                 return
             middle = (start + stop) // 2
             await self._apply(start, middle, stored)

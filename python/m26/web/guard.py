@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import ipaddress
 
@@ -29,6 +30,15 @@ def check_binding(web: Web) -> None:
             "and there is no token",
             hint="Set M26_WEB__TOKEN to a long random text, or M26_WEB__HOST to 127.0.0.1.",
         )
+
+
+def unbound(error: OSError) -> str:
+    """What to do about an address that cannot be listened on."""
+    if error.errno == errno.EADDRINUSE:
+        return "Set M26_WEB__PORT to a free port (0 takes any)."
+    if error.errno == errno.EACCES:
+        return "Set M26_WEB__PORT to a port above 1023 (0 takes any free one)."
+    return "Set M26_WEB__HOST to an address of this machine, e.g. 127.0.0.1."
 
 
 def allowed_hosts(web: Web) -> frozenset[str] | None:

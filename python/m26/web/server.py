@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from m26.errors import ConfigError
+from m26.web.guard import unbound
 
 _GRACE = 2
 """Seconds that open answers get at the end."""
@@ -85,8 +86,7 @@ async def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise ConfigError(
             f"cannot serve HTTP on {host} port {port}: {error.strerror or error}",
-            hint="Set M26_WEB__PORT to a free port (0 takes any) or M26_WEB__HOST to an address "
-            "of this machine.",
+            hint=unbound(error),
         ) from None
     return listener
 

@@ -38,9 +38,11 @@ mod _native {
     const RELEASE: bool = !cfg!(debug_assertions);
 
     use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        use crate::error::Reason;
         use crate::rows::record::{AuctionRow, Current, Event, NewCard, Sighting};
         use crate::rows::schema::{Row, STATE};
 
@@ -49,7 +51,9 @@ mod _native {
         module.add("EVENT_COLUMNS", super::columns(Event::COLUMNS))?;
         module.add("AUCTION_ROW_COLUMNS", super::columns(Current::COLUMNS))?;
         module.add("SIGHTING_COLUMNS", super::columns(Sighting::COLUMNS))?;
-        module.add("STATE_COLUMNS", super::columns(&STATE))
+        module.add("STATE_COLUMNS", super::columns(&STATE))?;
+        let codes = Reason::ALL.iter().map(|reason| reason.code());
+        module.add("REJECT_REASONS", PyTuple::new(module.py(), codes)?)
     }
 }
 
