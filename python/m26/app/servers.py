@@ -17,7 +17,8 @@ from m26.config import Loaded, Settings
 from m26.embedded import postgres, valkey
 from m26.embedded.environment import forget_libpq
 from m26.embedded.supervise import Report, ignore
-from m26.errors import OutageError
+from m26.errors import OutageError, StorageError
+from m26.journal.files import Files
 from m26.redaction import register_secret
 from m26.status.conditions import State, Status
 from m26.status.views import ServerView
@@ -25,6 +26,10 @@ from m26.store.connection import session_name
 from m26.store.database import Store, connect
 
 T = TypeVar("T")
+
+_MIB = 2**20
+_NEW_DATABASE = 128 * _MIB
+"""An empty one and its first segments of WAL, with what the journal keeps free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,42 @@ class Address:
         return f"Address({self.shown['where']!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What a run stores to and publishes by."""
+
+    postgres: Address
+    redis: Address
+
+
+def addresses(settings: Settings) -> Servers:
+    """Where both servers are; the embedded ones, running or not.
+
+    Raises:
+        StorageError: the folder of an embedded one cannot be made.
+    """
+    return Servers(_postgres(settings), _redis(settings))
+
+
+def check_room(settings: Settings, *, files: Files | None = None) -> None:
+    """Whether the disk has room for the embedded database, where it is still to be made.
+
+    Raises:
+        StorageError: it has not.
+    """
+    home = settings.home
+    if settings.postgres.dsn is not None or postgres.server(home).data.exists():
+        return
+    left = (files or Files()).free(home)
+    if left < _NEW_DATABASE:
+        raise StorageError(
+            f"{left // _MIB} MiB are free on the disk of {home}, and a new database takes "
+            f"{_NEW_DATABASE // _MIB} MiB",
+            hint="Free some space, choose another home by --home or M26_HOME, or use a running "
+            "server by M26_POSTGRES__DSN.",
+        )
+
+
 @asynccontextmanager
 async def database_server(settings: Settings, *, report: Report = ignore) -> AsyncIterator[Address]:
     """The PostgreSQL of M26_POSTGRES__DSN, or the embedded one.
@@ -46,11 +87,11 @@ async def database_server(settings: Settings, *, report: Report = ignore) -> Asy
         StorageError, ConfigError: the embedded one does not start.
     """
     if settings.postgres.dsn is not None:
-        yield _given(settings.postgres.dsn.get_secret_value())
+        yield _postgres(settings)
         return
     forget_libpq()
-    async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report) as server:
-        yield _embedded(server.dsn, server.socket_folder)
+    async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report):
+        yield _postgres(settings)
 
 
 @asynccontextmanager
@@ -61,18 +102,10 @@ async def redis_server(settings: Settings, *, report: Report = ignore) -> AsyncI
         StorageError: the embedded one does not start.
     """
     if settings.redis.url is not None:
-        yield _given(settings.redis.url.get_secret_value())
+        yield _redis(settings)
         return
-    async with valkey.running(settings.home, report=report) as server:
-        yield _embedded(server.url, server.socket)
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What a run stores to and publishes by."""
-
-    postgres: Address
-    redis: Address
+    async with valkey.running(settings.home, report=report):
+        yield _redis(settings)
 
 
 @asynccontextmanager
@@ -148,6 +181,20 @@ class Patience:
                 if time.monotonic() > self._deadline:
                     raise
             await anyio.sleep(self._pause)
+
+
+def _postgres(settings: Settings) -> Address:
+    if settings.postgres.dsn is not None:
+        return _given(settings.postgres.dsn.get_secret_value())
+    embedded = postgres.at(settings.home)
+    return _embedded(embedded.dsn, embedded.socket_folder)
+
+
+def _redis(settings: Settings) -> Address:
+    if settings.redis.url is not None:
+        return _given(settings.redis.url.get_secret_value())
+    embedded = valkey.at(settings.home)
+    return _embedded(embedded.url, embedded.socket)
 
 
 def _embedded(url: str, socket: Path) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -60,7 +61,7 @@ def start(*, options: Options = Options()) -> None:
     """
     import anyio
 
-    anyio.run(_start, options.load().settings, options.json)
+    anyio.run(_start, options.load().settings, options)
 
 
 def stop(*, options: Options = Options()) -> None:
@@ -153,7 +154,7 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
         return await shell.wait()
 
 
-async def _start(settings: Settings, as_json: bool) -> None:
+async def _start(settings: Settings, options: Options) -> None:
     import anyio
 
     from m26.embedded import postgres, valkey
@@ -162,17 +163,27 @@ async def _start(settings: Settings, as_json: bool) -> None:
         postgres.running(settings.home, pg_bin=settings.pg_bin) as database,
         valkey.running(settings.home) as cache,
     ):
-        _announce({"postgres": database.dsn, "redis": cache.url}, as_json=as_json)
+        urls: EmbeddedAddressView = {"postgres": database.dsn, "redis": cache.url}
+        if options.json:
+            dump_json(urls)
+        else:
+            _announce(urls, _servers(settings))
         await anyio.sleep_forever()
 
 
-def _announce(urls: EmbeddedAddressView, *, as_json: bool) -> None:
-    if as_json:
-        dump_json(urls)
-        return
+def _announce(urls: EmbeddedAddressView, servers: list[tuple[Server, Path | None]]) -> None:
+    out = console()
     for name, url in urls.items():
-        console().print(f"{name:9}{url}", markup=False)
-    console().print("Ctrl-C stops them.")
+        out.print(f"{name:9}{url}", markup=False)
+    others = {server.name: pid for server, _ in servers if (pid := server.owner.holder())}
+    others = {name: pid for name, pid in others.items() if pid != os.getpid()}
+    for name, pid in others.items():
+        out.print(
+            f"{name} is stopped by the m26 of pid {pid}, which started it; this command starts it "
+            "again then."
+        )
+    mine = [server.name for server, _ in servers if server.name not in others]
+    out.print(f"Ctrl-C stops {' and '.join(mine) or 'neither, only this command'}.")
 
 
 def _servers(settings: Settings) -> list[tuple[Server, Path | None]]:

@@ -16,6 +16,7 @@ from m26.cli.options import Options
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
+    from m26.app.opening import Opened
     from m26.config import Loaded
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -59,12 +60,18 @@ async def _run(
     loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
 ) -> int:
     from m26.app.run import running
-    from m26.cli.live import LiveView
+    from m26.cli.figures import banner
+    from m26.cli.live import LiveView, say
+    from m26.cli.output import console
+
+    def tell(opened: Opened) -> None:
+        if not as_json:
+            say(banner(opened.setup, opened.assigned.accounts), console())
 
     code = 0
     async with (
         _signals() as signalled,
-        running(loaded, account=account, end_on_stop=ends) as run,
+        running(loaded, account=account, end_on_stop=ends, tell=tell) as run,
         LiveView(run.snapshot, as_json=as_json),
     ):
         with anyio.move_on_after(seconds):

@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 from cyclopts import Parameter
 
-from m26.cli.options import Options
+from m26.cli.options import Options, within
 from m26.cli.output import console
 from m26.models import EventView
 
@@ -17,8 +17,8 @@ _STYLES = {"listed": "cyan", "bid": "yellow", "changed": "magenta", "closed": "g
 
 async def tail(
     *,
-    from_: Annotated[int | None, Parameter(name="--from")] = None,
-    limit: int | None = None,
+    from_: Annotated[int | None, Parameter(name="--from"), within(0)] = None,
+    limit: Annotated[int | None, within(0)] = None,
     options: Options = Options(),
 ) -> int:
     """Print events as they are committed; with --json one JSON document a line.

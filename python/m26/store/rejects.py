@@ -13,6 +13,7 @@ import orjson
 from m26._native import peek
 from m26.models import BROKEN, SWEEP_END, Page, Record
 from m26.upstream.replies import Head, classify
+from m26.upstream.rules import RULES
 from m26.upstream.verdicts import Action, Verdict
 
 if TYPE_CHECKING:
@@ -25,6 +26,18 @@ ORIGIN = (
     *("fetched_at", "served_at", "observed_at"),
 )
 """What of its page a reject keeps, beside its bytes: all that reading it again depends on."""
+
+
+REASONS = frozenset(
+    (
+        *("empty", "too_large", "too_many", "not_json", "unknown_shape", "stale_market", "no_time"),
+        *("malformed", "too_deep", "control_byte", "bad_utf8", "lone_surrogate", "nul"),
+        *("number_range", "duplicate_key", "not_an_object", "missing", "wrong_type"),
+        *("out_of_range", "card_mended", "auction_refused", "card_refused", "journal_damaged"),
+        *(verdict.reason for verdict in RULES.values() if verdict.quarantine),
+    )
+)
+"""Every reason code that a reject can have."""
 
 
 @dataclass(frozen=True, slots=True)
