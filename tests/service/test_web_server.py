@@ -61,6 +61,9 @@ async def test_an_answer_under_way_is_finished_before_the_end() -> None:
         await answer.wait()
         return PlainTextResponse("whole")
 
+    async def give() -> None:
+        answer.set()
+
     texts: list[str] = []
 
     async def ask(url: str) -> None:
@@ -71,7 +74,7 @@ async def test_an_answer_under_way_is_finished_before_the_end() -> None:
     async with anyio.create_task_group() as outer, serving(app) as url:
         outer.start_soon(ask, url)
         await asked.wait()
-        outer.start_soon(answer.set)
+        outer.start_soon(give)  # when the end has begun
     assert texts == ["whole"]
 
 

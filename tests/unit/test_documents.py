@@ -212,7 +212,7 @@ def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: 
     check("auth", "rekey")
     check("auth", "rekey", "--print-key")
     check("config", "show")
-    check("run", "--dry-run", of=DOCUMENTS["run"])
+    check("run", "--dry-run", "--account", "main", of=DOCUMENTS["run"])
     check("status", of=DOCUMENTS["status"], codes=(1,))
     check("journal", "ack")
     check("journal", "ls", of=FailureView, codes=(6,))

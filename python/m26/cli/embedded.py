@@ -6,7 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,12 +123,17 @@ def psql(
 
     # No log line between the answers of a shell.
     settings = options.load({} if options.debug else {"log.level": "warning"}).settings
-    signal.signal(signal.SIGINT, _left_to_psql)
     return anyio.run(_psql, settings.home, settings.pg_bin, arguments)
 
 
-def _left_to_psql(_number: int, _frame: object) -> None:
+@asynccontextmanager
+async def _ctrl_c_left_to_psql() -> AsyncIterator[None]:
     """Ctrl-C in a shell cancels its query; a handler, unlike SIG_IGN, is not inherited."""
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> int:
@@ -147,6 +153,7 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
     async with (
         signals.interrupting(signal.SIGTERM, signal.SIGHUP),
         postgres.running(home, pg_bin=pg_bin) as server,
+        _ctrl_c_left_to_psql(),
         await anyio.open_process(
             [program, server.dsn, *arguments], stdin=None, stdout=None, stderr=None, env=of_shell()
         ) as shell,

@@ -68,16 +68,17 @@ async def _run(
         if not as_json:
             say(banner(opened.setup, opened.assigned.accounts), console())
 
-    code = 0
     async with (
         _signals() as signalled,
+        signalled.beginning(),
         running(loaded, account=account, end_on_stop=ends, tell=tell) as run,
         LiveView(run.snapshot, as_json=as_json),
     ):
+        signalled.open()
         with anyio.move_on_after(seconds):
-            code = await signalled.wait()
+            await signalled.event.wait()
         await run.finish()
-    return code
+    return signalled.code
 
 
 class _Signalled:
@@ -86,10 +87,25 @@ class _Signalled:
     def __init__(self) -> None:
         self.event = anyio.Event()
         self.code = 0
+        self._begins = anyio.CancelScope()
 
-    async def wait(self) -> int:
-        await self.event.wait()
-        return self.code
+    @asynccontextmanager
+    async def beginning(self) -> AsyncIterator[None]:
+        """What is still being opened is given up at a signal; what is `open` ends in order."""
+        with self._begins:
+            yield
+
+    def open(self) -> None:
+        """All is open: a signal no longer cancels."""
+        self._begins = anyio.CancelScope()
+
+    def came(self, number: int) -> None:
+        """Take note of a signal."""
+        if self.code:
+            os._exit(self.code)  # asked twice: what is journaled is safe as it is
+        self.code = 128 + number
+        self.event.set()
+        self._begins.cancel()
 
 
 @asynccontextmanager
@@ -99,10 +115,7 @@ async def _signals() -> AsyncIterator[_Signalled]:
     async def listen() -> None:
         with anyio.open_signal_receiver(*signals.received()) as received:
             async for number in received:
-                if signalled.code:
-                    os._exit(signalled.code)  # asked twice: what is journaled is safe as it is
-                signalled.code = 128 + number
-                signalled.event.set()
+                signalled.came(number)
 
     async with anyio.create_task_group() as group:
         group.start_soon(listen)
