@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from m26.cli.credentials import health, opened, say_stopped, show, stopped
-from m26.cli.options import Options
+from m26.cli.options import Options, check_platform
 from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def import_(
         raise UsageError("no capture was given", hint="m26 auth import capture.har")
     settings, vault, chosen = opened(options)
     wanted = platform or settings.platform
+    check_platform(wanted, chosen)
     profile = profile_of(wanted, chosen)
     done = [
         import_capture(
