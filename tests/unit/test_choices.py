@@ -45,31 +45,29 @@ def test_a_dry_run_ends_as_a_run_would(
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "known"),
     [
-        "replay page.json --platform ps7",
-        "normalize page.json -o rows.csv --platform ps7",
-        "auth import start.har --platform ps7",
-        "auth login --platform ps7",
-        "sim --account main:ps7",
-        "rejects ls --reason odd",
-        "rejects retry --reason odd",
-        "rejects drop --reason odd --yes",
-        "rejects ls --state odd",
-        "normalize page.json -o rows.csv --format odd",
+        ("replay page.json --platform ps7", "xbsx"),
+        ("normalize page.json -o rows.csv --platform ps7", "xbsx"),
+        ("normalize page.json -o rows.csv --format odd", "ndjson"),
+        ("auth import start.har --platform ps7", "xbsx"),
+        ("auth login --platform ps7", "xbsx"),
+        ("sim --account main:ps7", "xbsx"),
+        ("rejects ls --reason odd", "number_range"),
+        ("rejects retry --reason odd", "number_range"),
+        ("rejects drop --reason odd --yes", "number_range"),
+        ("rejects ls --state odd", "dropped"),
     ],
 )
 def test_an_unknown_name_is_refused_with_those_that_there_are(
-    m26: Command, home: Path, line: str, monkeypatch: pytest.MonkeyPatch
+    m26: Command, home: Path, line: str, known: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(home)
     (home / "page.json").write_bytes(b"{}")
     (home / "start.har").write_bytes(har([token_entry(), login_entry(), process_entry()]))
     result = m26(*line.split())
     assert result.code == 2
-    known = {"--pl": "xbsx", "--ac": "xbsx", "--re": "number_range", "--st": "dropped"}
-    (option,) = [word for word in line.split() if word[:4] in {*known, "--fo"}]
-    assert known.get(option[:4], "ndjson") in result.err
+    assert known in result.err
     assert not (home / "postgres").exists(), "no server is started for it"
 
 
@@ -78,7 +76,7 @@ def test_every_reason_that_an_item_can_have_is_known() -> None:
     assert len(codes) > 15
     page = (ROOT / "docs" / "DATA.md").read_text("utf-8")
     table = page.split("| reason | means |")[1].split("\n\n")[0]
-    assert REASONS >= {*codes, *re.findall(r"^\| `(\w+)`", table, re.MULTILINE)}
+    assert {*codes, *re.findall(r"^\| `(\w+)`", table, re.MULTILINE)} <= REASONS
 
 
 def test_an_import_reads_the_captures_of_a_folder(m26: Command, home: Path) -> None:
