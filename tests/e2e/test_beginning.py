@@ -59,6 +59,7 @@ def _left(home: Home) -> list[str]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "no-such-host.invalid"])
 def test_a_port_that_cannot_be_had_is_told_before_anything_starts(home: Home, host: str) -> None:
+    (home.path.parent / "bin" / "initdb").write_text("#!/bin/sh\nexit 1\n")  # not reached
     family = socket.AF_INET6 if host == "::1" else socket.AF_INET
     address = host if host == "::1" else "127.0.0.1"
     with socket.create_server((address, 0), family=family) as listener:

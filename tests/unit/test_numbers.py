@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import pytest
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from m26.cli import build
 
@@ -28,8 +28,9 @@ def numbers(app: App, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
         yield from numbers(app[name], (*path, name))
 
 
-def test_every_number_is_within_bounds_and_none_is_nan(m26: Command) -> None:
-    found = list(numbers(build()))
+def test_every_number_is_within_bounds_and_none_is_nan() -> None:
+    app = build()
+    found = list(numbers(app))
     assert {" ".join((*path, name)) for path, name in found} >= {
         "tail --limit",
         "sim --port",
@@ -39,9 +40,11 @@ def test_every_number_is_within_bounds_and_none_is_nan(m26: Command) -> None:
     for path, name in found:
         given = [*NEEDED.get(" ".join(path), ()), f"{name}=" if name.startswith("-") else ""]
         for value in (*NONSENSE, *(["0"] if " ".join((*path, name)) in NOT_ZERO else [])):
-            result = m26(*path, *given[:-1], given[-1] + value)
-            assert result.code == 2, (path, name, value, result.err)
-            assert name in result.err or value in result.err, (path, name, value, result.err)
+            with pytest.raises(CycloptsError) as refused:
+                app.parse_args(
+                    [*path, *given[:-1], given[-1] + value], exit_on_error=False, print_error=False
+                )
+            assert name in str(refused.value) or value in str(refused.value)
 
 
 @pytest.mark.parametrize("given", ["nan", "-1s", "s", "1e9s", "10 weeks", "inf", ""])
