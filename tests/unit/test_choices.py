@@ -11,7 +11,7 @@ import pytest
 from tests.support.captures import har, login_entry, process_entry, token_entry
 from tests.support.gateway import credentials, stored
 
-from m26.app.servers import check_room
+from m26.app.opening import check_room
 from m26.config import load
 from m26.errors import StorageError
 from m26.journal.files import Files

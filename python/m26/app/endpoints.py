@@ -27,7 +27,6 @@ async def serving(
     opened: Opened,
     drain: Drain,
     collectors: Sequence[Collector],
-    *,
     database_version: str,
 ) -> AsyncIterator[Observer]:
     """Show how the run is, over HTTP and to the other commands of the home.

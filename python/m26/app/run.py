@@ -32,7 +32,6 @@ from m26.status.announce import announce
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
 from m26.status.views import StatusView
-from m26.store.connection import session_name
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -77,12 +76,12 @@ async def running(
         enter = stack.enter_async_context
         opened = await enter(opening(settings, account=account))
         tell(opened)
-        vault = opened.vault
-        assigned = await enter(upstream(opened.assigned, settings, vault))
+        assigned = await enter(upstream(opened.assigned, settings, opened.vault))
         used = await enter(servers.both(settings, telemetry.status))
-        name = session_name(settings.home, [each.name for each in assigned.accounts])
         patience = servers.Patience()
-        store = await enter(servers.store(used.postgres.url, name=name, patience=patience))
+        store = await enter(
+            servers.store(used.postgres.url, name=opened.session, patience=patience)
+        )
         for migration in await patience(store.migrate):
             _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
@@ -97,14 +96,12 @@ async def running(
             telemetry=telemetry,
             times=await run_sync(server_times, journal, clock),
         )
-        cache = await enter(TicketCache(used.redis.url, vault=vault))
+        cache = await enter(TicketCache(used.redis.url, vault=opened.vault))
         collectors = await enter(
-            collecting(process, assigned, vault, cache, keeper, end_on_stop=end_on_stop)
+            collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
         version = await patience(store.ping)
-        observer = await enter(
-            serving(process, opened, drain, collectors, database_version=version)
-        )
+        observer = await enter(serving(process, opened, drain, collectors, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors, assigned.profile.paging)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))

@@ -17,8 +17,7 @@ from m26.config import Loaded, Settings
 from m26.embedded import postgres, valkey
 from m26.embedded.environment import forget_libpq
 from m26.embedded.supervise import Report, ignore
-from m26.errors import OutageError, StorageError
-from m26.journal.files import Files
+from m26.errors import OutageError
 from m26.redaction import register_secret
 from m26.status.conditions import State, Status
 from m26.status.views import ServerView
@@ -26,10 +25,6 @@ from m26.store.connection import session_name
 from m26.store.database import Store, connect
 
 T = TypeVar("T")
-
-_MIB = 2**20
-_NEW_DATABASE = 128 * _MIB
-"""An empty one and its first segments of WAL, with what the journal keeps free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +53,6 @@ def addresses(settings: Settings) -> Servers:
         StorageError: the folder of an embedded one cannot be made.
     """
     return Servers(_postgres(settings), _redis(settings))
-
-
-def check_room(settings: Settings, *, files: Files | None = None) -> None:
-    """Whether the disk has room for the embedded database, where it is still to be made.
-
-    Raises:
-        StorageError: it has not.
-    """
-    home = settings.home
-    if settings.postgres.dsn is not None or postgres.server(home).data.exists():
-        return
-    left = (files or Files()).free(home)
-    if left < _NEW_DATABASE:
-        raise StorageError(
-            f"{left // _MIB} MiB are free on the disk of {home}, and a new database takes "
-            f"{_NEW_DATABASE // _MIB} MiB",
-            hint="Free some space, choose another home by --home or M26_HOME, or use a running "
-            "server by M26_POSTGRES__DSN.",
-        )
 
 
 @asynccontextmanager
