@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 _MAX_PORT = 65535
+_LARGEST = 2**63 - 1
 _UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
 
@@ -26,6 +27,6 @@ def _number(value: object) -> object:
     return value
 
 
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
-Count = Annotated[int, BeforeValidator(_number), Field(gt=0)]
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0, le=_LARGEST)]
+Count = Annotated[int, BeforeValidator(_number), Field(gt=0, le=_LARGEST)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MAX_PORT)]

@@ -155,6 +155,18 @@ def test_bad_input_is_refused_with_its_reason(
     assert "Traceback" not in done.stderr
 
 
+def test_a_folder_is_replayed_file_by_file(stored_at: Home, capture: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    for name in ("a.json", "b.json", ".hidden"):
+        (folder / name).write_bytes(capture.read_bytes() + b"\n" * (name == "b.json"))
+    done = stored_at.m26("replay", str(folder), str(capture), "--platform", "ps5", "--json")
+    told = [(each["file"], each["new"], each["already"]) for each in orjson.loads(done.stdout)]
+    assert told == [("a.json", 1, 0), ("b.json", 0, 0), (capture.name, 0, 1)]
+    (tmp_path / "empty").mkdir()
+    assert "no captures" in stored_at.m26("replay", str(tmp_path / "empty"), code=7).stderr
+
+
 def test_a_replay_stores_what_is_whole_before_and_behind_what_is_damaged(
     stored_at: Home, tmp_path: Path, database: str
 ) -> None:

@@ -160,6 +160,21 @@ def test_stop_leaves_the_servers_of_a_living_command_and_says_whose_they_are(
     assert all(row["running"] for row in status(home))
 
 
+def test_a_second_start_says_who_stops_the_servers(
+    home: Path, started: subprocess.Popen[str]
+) -> None:
+    command = [sys.executable, "-m", "m26", "embedded", "start", "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+        assert second.stdout is not None
+        told = "".join(second.stdout.readline() for _ in range(5))
+        for name in ("PostgreSQL", "Valkey"):
+            assert f"{name} is stopped by the m26 of pid {started.pid}" in told
+        assert "Ctrl-C stops neither" in told
+        second.send_signal(signal.SIGINT)
+        assert second.wait(timeout=30) == 130
+    assert all(row["running"] and row["owner_pid"] == started.pid for row in status(home))
+
+
 def test_stop_stops_what_a_killed_command_left_running(
     home: Path, started: subprocess.Popen[str]
 ) -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import signal
 import socket
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx
@@ -14,9 +15,18 @@ from starlette.routing import Route
 from tests.support import ports
 
 from m26.errors import ConfigError
-from m26.web.server import serve
+from m26.web.server import listening, serve, url_of
 
 pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def serving(app: Starlette, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serves inside the block, which is given the URL."""
+    async with listening(host, port) as listener, anyio.create_task_group() as group:
+        await group.start(serve, app, listener)
+        yield url_of(listener)
+        group.cancel_scope.cancel()
 
 
 async def hello(_: Request) -> Response:
@@ -27,19 +37,15 @@ APP = Starlette(routes=[Route("/", hello)])
 
 
 async def test_port_0_gives_a_real_url_that_answers_at_once() -> None:
-    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
-        url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=0))
+    async with serving(APP) as url, httpx.AsyncClient() as client:
         assert (await client.get(url)).text == "hello"
-        group.cancel_scope.cancel()
 
 
 async def test_the_end_closes_the_port_and_open_connections() -> None:
     with ports.reserved() as port:
         with anyio.fail_after(5):
-            async with httpx.AsyncClient() as client, anyio.create_task_group() as group:
-                url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=port))
+            async with httpx.AsyncClient() as client, serving(APP, port=port) as url:
                 await client.get(url)  # a kept-alive connection is open now
-                group.cancel_scope.cancel()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
         with socket.socket() as again:
@@ -55,19 +61,20 @@ async def test_an_answer_under_way_is_finished_before_the_end() -> None:
         await answer.wait()
         return PlainTextResponse("whole")
 
+    async def give() -> None:
+        answer.set()
+
     texts: list[str] = []
 
     async def ask(url: str) -> None:
         async with httpx.AsyncClient() as client:
             texts.append((await client.get(url)).text)
 
-    async with anyio.create_task_group() as outer, anyio.create_task_group() as group:
-        app = Starlette(routes=[Route("/", slow)])
-        url: str = await group.start(partial(serve, app, host="127.0.0.1", port=0))
+    app = Starlette(routes=[Route("/", slow)])
+    async with anyio.create_task_group() as outer, serving(app) as url:
         outer.start_soon(ask, url)
         await asked.wait()
-        group.cancel_scope.cancel()
-        answer.set()
+        outer.start_soon(give)  # when the end has begun
     assert texts == ["whole"]
 
 
@@ -84,22 +91,18 @@ async def test_an_answer_that_never_ends_does_not_hold_up_the_end() -> None:
             answers.append((await client.get(url, timeout=30)).status_code)
 
     with anyio.fail_after(10):
-        async with anyio.create_task_group() as outer, anyio.create_task_group() as group:
-            app = Starlette(routes=[Route("/", never)])
-            url: str = await group.start(partial(serve, app, host="127.0.0.1", port=0))
+        app = Starlette(routes=[Route("/", never)])
+        async with anyio.create_task_group() as outer, serving(app) as url:
             outer.start_soon(ask, url)
             await asked.wait()
-            group.cancel_scope.cancel()
     assert answers == [500]
 
 
 async def test_signal_handlers_are_left_alone() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
-        url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=0))
+    async with serving(APP) as url, httpx.AsyncClient() as client:
         await client.get(url)
         during = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-        group.cancel_scope.cancel()
     assert during == before
 
 
@@ -107,22 +110,22 @@ async def test_a_taken_port_is_an_error_that_names_the_setting() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port}: Address already in use") as caught:
-            await serve(APP, host="127.0.0.1", port=port)
+            async with listening("127.0.0.1", port):
+                pass
     assert "M26_WEB__PORT" in caught.value.hint
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 async def test_an_address_of_another_machine_is_an_error(host: str) -> None:
     with pytest.raises(ConfigError, match="cannot serve HTTP"):
-        await serve(APP, host=host, port=0)
+        async with listening(host, 0):
+            pass
 
 
 async def test_the_url_of_a_wildcard_is_one_that_this_machine_can_open() -> None:
-    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
-        url: str = await group.start(partial(serve, APP, host="0.0.0.0", port=0))
+    async with serving(APP, host="0.0.0.0") as url, httpx.AsyncClient() as client:
         assert url.startswith("http://127.0.0.1:")
         assert (await client.get(url)).text == "hello"
-        group.cancel_scope.cancel()
 
 
 async def test_it_says_nothing_of_itself_and_trusts_no_forwarded_header() -> None:
@@ -131,9 +134,7 @@ async def test_it_says_nothing_of_itself_and_trusts_no_forwarded_header() -> Non
         return PlainTextResponse(request.client.host)
 
     app = Starlette(routes=[Route("/", who)])
-    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
-        url: str = await group.start(partial(serve, app, host="127.0.0.1", port=0))
+    async with serving(app) as url, httpx.AsyncClient() as client:
         answer = await client.get(url, headers={"x-forwarded-for": "203.0.113.9"})
         assert "server" not in answer.headers
         assert answer.text == "127.0.0.1"
-        group.cancel_scope.cancel()

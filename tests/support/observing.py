@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
-from m26.status.snapshot import Observer, Setup
-from m26.status.views import AccountView, ServerView
+from m26.status.snapshot import Observer, versions
+from m26.status.views import AccountView, ServerView, SetupView
 
 
 class Clock:
@@ -30,23 +28,24 @@ class Watched:
         self.metrics = Metrics()
         self.accounts = [] if simulator else [self.account("main", "ps5")]
         folder = "/var/lib/m26"
-        setup = Setup(
+        self.setup = SetupView(
+            url=url,
             simulator=simulator,
             profile="sim" if simulator else "madden26",
-            home=Path(folder),
+            home=folder,
             database=ServerView(embedded=simulator, where=f"{folder}/postgres/run", version="18.6"),
             redis=ServerView(embedded=True, where=f"{folder}/valkey/run", version="9.1"),
+            versions=versions(),
         )
         self.observer = Observer(
             metrics=self.metrics,
             status=self.status,
-            setup=setup,
+            setup=self.setup,
             backlog=lambda: self.backlog,
             accounts=lambda: self.accounts,
             clock=self.clock,
             now=self.clock,
         )
-        self.observer.served_at(url)
 
     def account(self, name: str, platform: str) -> AccountView:
         """An account of which nothing is known yet but its state."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from m26.home.runfile import announced
 from m26.home.stops import Stop, read_stop, write_stop
 from m26.status.conditions import State
 from m26.web.app import create_app
-from m26.web.server import serve
+from m26.web.server import listening, serve, url_of
 
 CAPTCHA = Stop(
     reason="captcha",
@@ -37,7 +38,6 @@ def watched() -> Watched:
 @pytest.fixture
 def serving(portal: BlockingPortal, watched: Watched, home: Path) -> Iterator[Callable[..., None]]:
     """Serve the watched process and announce it in the home."""
-    ends: list[Callable[[], object]] = []
 
     def begin(token: str | None = None) -> None:
         app = create_app(
@@ -46,14 +46,13 @@ def serving(portal: BlockingPortal, watched: Watched, home: Path) -> Iterator[Ca
             ready=list,
             token=token,
         )
-        task, url = portal.start_task(partial(serve, app, host="127.0.0.1", port=0))
-        run = announced(home, url=url)
-        run.__enter__()
-        ends.extend((lambda: run.__exit__(None, None, None), task.cancel))
+        listener = ends.enter_context(portal.wrap_async_context_manager(listening("127.0.0.1", 0)))
+        task, _ = portal.start_task(partial(serve, app, listener))
+        ends.callback(task.cancel)
+        ends.enter_context(announced(home, url=url_of(listener)))
 
-    yield begin
-    for end in ends:
-        end()
+    with ExitStack() as ends:
+        yield begin
 
 
 def test_a_home_where_nothing_runs_says_how_to_start(m26: Command, home: Path) -> None:

@@ -25,6 +25,7 @@ from m26.cli.documents import EmbeddedServerView, FailureView, RejectLineView
 from m26.cli.output import dump_json
 from m26.clock import iso
 from m26.home.stops import Stop, write_stop
+from m26.models import Account
 from m26.status.conditions import State
 from m26.status.views import StatusView
 from m26.web.openapi import document
@@ -138,7 +139,8 @@ def altered(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_every_member_of_the_status_is_shown_to_a_person_or_left_out_on_purpose() -> None:
     def said(status: Any) -> Any:
-        return figures.banner(status), figures.figures(status), figures.summary(status)
+        accounts = [Account(each["name"], each["platform"]) for each in status["accounts"]]
+        return figures.banner(status, accounts), figures.figures(status), figures.summary(status)
 
     status = orjson.loads(orjson.dumps(made_up()))
     everything = {where.removeprefix(".") for where, _ in altered(status)}
@@ -210,7 +212,7 @@ def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: 
     check("auth", "rekey")
     check("auth", "rekey", "--print-key")
     check("config", "show")
-    check("run", "--dry-run", of=DOCUMENTS["run"])
+    check("run", "--dry-run", "--account", "main", of=DOCUMENTS["run"])
     check("status", of=DOCUMENTS["status"], codes=(1,))
     check("journal", "ack")
     check("journal", "ls", of=FailureView, codes=(6,))

@@ -21,10 +21,11 @@ from rich.console import Console
 from structlog.testing import capture_logs
 from tests.support.observing import Watched
 
-from m26.cli.figures import figures, summary
-from m26.cli.live import LiveView, log_progress
+from m26.cli.figures import banner, figures, summary
+from m26.cli.live import LiveView, log_progress, say
 from m26.cli.output import print_rows
 from m26.errors import StorageError
+from m26.models import Account
 from m26.status.conditions import State
 from m26.status.views import StatusView
 
@@ -32,7 +33,9 @@ ESCAPE = "\x1b"
 RUN = """
 import anyio, structlog, sys
 from m26 import config, log
-from m26.cli.live import LiveView
+from m26.cli.figures import banner
+from m26.cli.live import LiveView, say
+from m26.cli.output import console
 from m26.status.conditions import State
 from tests.support.observing import Watched
 
@@ -41,7 +44,10 @@ async def main():
     watched = Watched()
     watched.status.report("account:main", State.COLLECTING)
     watched.metrics.auctions.labels("new").inc(1234)
-    async with LiveView(watched.observer.snapshot, redraw_every=0.05, as_json="--json" in sys.argv):
+    as_json = "--json" in sys.argv
+    if not as_json:
+        say(banner(watched.setup, []), console())
+    async with LiveView(watched.observer.snapshot, redraw_every=0.05, as_json=as_json):
         structlog.get_logger().info("a.log.line")
         await anyio.sleep(0.3)
 
@@ -151,11 +157,9 @@ def test_a_narrow_terminal_folds_lines_and_never_exceeds_its_width(columns: int)
     assert "1,234" in re.sub(r"\s", "", "".join(lines))
 
 
-@pytest.mark.anyio
-async def test_the_banner_says_what_is_used_and_how_to_stop(watched: Watched) -> None:
+def test_the_banner_says_what_is_used_and_how_to_stop() -> None:
     out = plain()
-    async with LiveView(Watched(simulator=False).observer.snapshot, out=out):
-        pass
+    say(banner(Watched(simulator=False).setup, [Account("main", "ps5")]), out)
     text = written(out)
     for fact in (
         "main (ps5)",

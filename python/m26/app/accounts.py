@@ -72,11 +72,8 @@ def chosen_profile(settings: Settings) -> Profile:
     return load_profile(settings.profile or _DEFAULT, settings.home)
 
 
-@asynccontextmanager
-async def assignment(
-    settings: Settings, vault: Vault, *, only: str | None = None
-) -> AsyncIterator[Assignment]:
-    """Settle profile and accounts; run the simulator if that is what they come to.
+def assignment(settings: Settings, vault: Vault, *, only: str | None = None) -> Assignment:
+    """Profile and accounts of a run, as the settings and the vault have them now.
 
     Args:
         settings: of this process.
@@ -85,19 +82,39 @@ async def assignment(
 
     Raises:
         AuthError: there is no account, or not the one asked for.
-        ConfigError: the account's platform is not one of the profile's.
+        ConfigError: the account's platform is not one of the profile's, or the account asked for
+            is not the simulator's.
     """
-    name = profile_name(settings, vault)
-    profile = load_profile(name, settings.home)
-    oauth_url, base_url = settings.upstream.oauth_url, settings.upstream.base_url
-    simulated = profile.name == SIMULATED and base_url is None
-    if not simulated:
-        yield Assignment(profile, _accounts(settings, vault, profile, only), oauth_url, base_url)
+    profile = load_profile(profile_name(settings, vault), settings.home)
+    given = settings.upstream
+    if profile.name != SIMULATED or given.base_url is not None:
+        accounts = _accounts(settings, vault, profile, only)
+        return Assignment(profile, accounts, given.oauth_url, given.base_url)
+    if only not in (None, SIMULATED):
+        vault.read(only)  # is there one?
+        raise ConfigError(
+            f"account {only!r} is not the built-in simulator's, which profile {SIMULATED!r} uses",
+            hint="Leave out --account, or set M26_PROFILE to the profile of this account.",
+        )
+    account = Account(SIMULATED, SIMULATED)
+    return Assignment(profile, (account,), None, None, is_simulator=True)
+
+
+@asynccontextmanager
+async def upstream(
+    assigned: Assignment, settings: Settings, vault: Vault
+) -> AsyncIterator[Assignment]:
+    """The assignment with its upstream there to be asked: the simulator runs if it is the one.
+
+    Raises:
+        StorageError: the simulator does not start.
+    """
+    if not assigned.is_simulator:
+        yield assigned
         return
     async with simulator.running(settings.home) as running:
         import_capture(vault, running.capture, account=SIMULATED, platform=SIMULATED)
-        account = Account(SIMULATED, SIMULATED)
-        yield Assignment(profile, (account,), running.url, running.url, is_simulator=True)
+        yield replace(assigned, oauth_url=running.url, base_url=running.url)
 
 
 def _accounts(

@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from m26.app import alarms
-from m26.app.accounts import Assignment, due_seconds
+from m26.app.accounts import due_seconds
 from m26.app.collectors import Collector
+from m26.app.opening import Opened
 from m26.app.process import Process, background
-from m26.app.servers import Servers
-from m26.config import Settings
 from m26.home.runfile import announced
 from m26.status.conditions import State
-from m26.status.snapshot import Observer, Setup
+from m26.status.snapshot import Observer
 from m26.store.drain import Drain
 from m26.web import guard
 from m26.web.app import create_app
@@ -25,29 +24,27 @@ from m26.web.server import serve
 @asynccontextmanager
 async def serving(
     process: Process,
-    assigned: Assignment,
-    used: Servers,
+    opened: Opened,
     drain: Drain,
     collectors: Sequence[Collector],
-    *,
     database_version: str,
 ) -> AsyncIterator[Observer]:
     """Show how the run is, over HTTP and to the other commands of the home.
 
     Raises:
-        ConfigError: the address cannot be listened on.
         StorageError: ``run.json`` cannot be written.
     """
     settings, telemetry, clock = process.settings, process.telemetry, process.clock
+    setup = opened.setup
     observer = Observer(
         metrics=telemetry.metrics,
         status=telemetry.status,
-        setup=_setup(settings, assigned, used, database_version),
+        setup={**setup, "database": {**setup["database"], "version": database_version}},
         backlog=lambda: drain.backlog,
         accounts=lambda: [each.view(telemetry.status) for each in collectors],
         now=clock.time,
     )
-    due = due_seconds(assigned.profile, settings, clock)
+    due = due_seconds(opened.assigned.profile, settings, clock)
     web = settings.web
     app = create_app(
         metrics=telemetry.metrics,
@@ -57,20 +54,9 @@ async def serving(
         hosts=guard.allowed_hosts(web),
     )
     async with background() as group:
-        url = await group.start(partial(serve, app, host=web.host, port=web.port))
-        observer.served_at(url)
-        with announced(settings.home, url=url):
+        await group.start(serve, app, opened.listener)
+        with announced(settings.home, url=setup["url"]):
             yield observer
-
-
-def _setup(settings: Settings, assigned: Assignment, used: Servers, version: str) -> Setup:
-    return Setup(
-        simulator=assigned.is_simulator,
-        profile=assigned.profile.name,
-        home=settings.home,
-        database={**used.postgres.shown, "version": version},
-        redis=used.redis.shown,
-    )
 
 
 def _not_ready(observer: Observer, drain: Drain, due: float) -> list[str]:

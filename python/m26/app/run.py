@@ -14,28 +14,25 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26.app import servers
-from m26.app.accounts import assignment
+from m26.app.accounts import upstream
 from m26.app.chores import chores
 from m26.app.collectors import ask, collecting
 from m26.app.correcting import correcting
 from m26.app.ending import ending
 from m26.app.endpoints import serving
+from m26.app.opening import Opened, opening
 from m26.app.process import Process, beside
 from m26.app.publishing import publishing
 from m26.app.storing import journaling, server_times, storing
 from m26.auth.cache import TicketCache
-from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.collect.keep import Keeper
 from m26.config import Loaded
-from m26.home.lock import HomeLock
 from m26.status.announce import announce
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
 from m26.status.views import StatusView
-from m26.store.connection import session_name
 from m26.wake import Wake
-from m26.web import guard
 
 _log = structlog.get_logger()
 
@@ -56,6 +53,7 @@ async def running(
     account: str | None = None,
     end_on_stop: bool = False,
     clock: Clock | None = None,
+    tell: Callable[[Opened], None] = lambda _: None,
 ) -> AsyncIterator[Run]:
     """Everything of `m26 run` but the terminal; the block's end drains.
 
@@ -64,25 +62,26 @@ async def running(
         account: collect for this one alone.
         end_on_stop: a STOP raises in place of waiting for `m26 resume`.
         clock: of everything that asks, in place of the machine's.
+        tell: told what the run will use, before anything of it is started.
 
     Raises:
         M26Error: what the run cannot go on after; each kind has its exit code.
     """
     settings, clock = loaded.settings, clock or Clock()
-    guard.check_binding(settings.web)
     telemetry = Telemetry(Status(clock=clock.time))
     announce(telemetry.status, telemetry.metrics)
     process = Process(settings, clock, telemetry)
     journaled, committed = Wake(), Wake()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        stack.enter_context(HomeLock.acquire(settings.home))
-        vault = Vault.open(settings.home, settings.vault)
-        assigned = await enter(assignment(settings, vault, only=account))
+        opened = await enter(opening(settings, account=account))
+        tell(opened)
+        assigned = await enter(upstream(opened.assigned, settings, opened.vault))
         used = await enter(servers.both(settings, telemetry.status))
-        name = session_name(settings.home, [each.name for each in assigned.accounts])
         patience = servers.Patience()
-        store = await enter(servers.store(used.postgres.url, name=name, patience=patience))
+        store = await enter(
+            servers.store(used.postgres.url, name=opened.session, patience=patience)
+        )
         for migration in await patience(store.migrate):
             _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
@@ -97,14 +96,12 @@ async def running(
             telemetry=telemetry,
             times=await run_sync(server_times, journal, clock),
         )
-        cache = await enter(TicketCache(used.redis.url, vault=vault))
+        cache = await enter(TicketCache(used.redis.url, vault=opened.vault))
         collectors = await enter(
-            collecting(process, assigned, vault, cache, keeper, end_on_stop=end_on_stop)
+            collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
         version = await patience(store.ping)
-        observer = await enter(
-            serving(process, assigned, used, drain, collectors, database_version=version)
-        )
+        observer = await enter(serving(process, opened, drain, collectors, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors, assigned.profile.paging)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))

@@ -38,6 +38,23 @@ class Address:
         return f"Address({self.shown['where']!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What a run stores to and publishes by."""
+
+    postgres: Address
+    redis: Address
+
+
+def addresses(settings: Settings) -> Servers:
+    """Where both servers are; the embedded ones, running or not.
+
+    Raises:
+        StorageError: the folder of an embedded one cannot be made.
+    """
+    return Servers(_postgres(settings), _redis(settings))
+
+
 @asynccontextmanager
 async def database_server(settings: Settings, *, report: Report = ignore) -> AsyncIterator[Address]:
     """The PostgreSQL of M26_POSTGRES__DSN, or the embedded one.
@@ -46,11 +63,11 @@ async def database_server(settings: Settings, *, report: Report = ignore) -> Asy
         StorageError, ConfigError: the embedded one does not start.
     """
     if settings.postgres.dsn is not None:
-        yield _given(settings.postgres.dsn.get_secret_value())
+        yield _postgres(settings)
         return
     isolation.forget_libpq()
-    async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report) as server:
-        yield _embedded(server.dsn, server.socket_folder)
+    async with postgres.running(settings.home, pg_bin=settings.pg_bin, report=report):
+        yield _postgres(settings)
 
 
 @asynccontextmanager
@@ -61,18 +78,10 @@ async def redis_server(settings: Settings, *, report: Report = ignore) -> AsyncI
         StorageError: the embedded one does not start.
     """
     if settings.redis.url is not None:
-        yield _given(settings.redis.url.get_secret_value())
+        yield _redis(settings)
         return
-    async with valkey.running(settings.home, report=report) as server:
-        yield _embedded(server.url, server.socket)
-
-
-@dataclass(frozen=True, slots=True)
-class Servers:
-    """What a run stores to and publishes by."""
-
-    postgres: Address
-    redis: Address
+    async with valkey.running(settings.home, report=report):
+        yield _redis(settings)
 
 
 @asynccontextmanager
@@ -148,6 +157,20 @@ class Patience:
                 if time.monotonic() > self._deadline:
                     raise
             await anyio.sleep(self._pause)
+
+
+def _postgres(settings: Settings) -> Address:
+    if settings.postgres.dsn is not None:
+        return _given(settings.postgres.dsn.get_secret_value())
+    embedded = postgres.at(settings.home)
+    return _embedded(embedded.dsn, embedded.socket_folder)
+
+
+def _redis(settings: Settings) -> Address:
+    if settings.redis.url is not None:
+        return _given(settings.redis.url.get_secret_value())
+    embedded = valkey.at(settings.home)
+    return _embedded(embedded.url, embedded.socket)
 
 
 def _embedded(url: str, socket: Path) -> Address:

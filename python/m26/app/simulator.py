@@ -67,11 +67,16 @@ async def _start(folder: Path, port: int) -> Process:
     command = ["sim", "--folder", str(folder), "--port", str(port), "--with-parent"]
     with open_private(log, "wb") as output:
         process = await children.ourselves(*command, home=folder.parent, output=output)
-    with anyio.move_on_after(_START):
-        while process.returncode is None:
-            if _pid(state) == process.pid:
-                return process
-            await anyio.sleep(0.02)
+    try:
+        with anyio.move_on_after(_START):
+            while process.returncode is None:
+                if _pid(state) == process.pid:
+                    return process
+                await anyio.sleep(0.02)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await _end(process)
+        raise
     await _end(process)
     last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it says nothing"]
     raise StorageError(f"the simulator does not start: {last[0]}", hint=f"See {log}.")

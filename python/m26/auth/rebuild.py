@@ -61,6 +61,11 @@ class Rebuilt:
     forecast: Forecast | None = None
 
 
+def captures_in(path: Path) -> list[Path]:
+    """The file itself; of a folder those whose names say that they are captures, in order."""
+    return sorted(filter(_is_capture, path.iterdir())) if path.is_dir() else [path]
+
+
 def captures_of(
     folder: Path, accounts: Sequence[str], *, only: str | None = None
 ) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
@@ -81,7 +86,7 @@ def captures_of(
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            files = sorted(p for p in path.iterdir() if _is_capture(p))
+            files = captures_in(path)
             try:
                 check_name(path.name)
             except (

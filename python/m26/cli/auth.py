@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from m26.cli.credentials import health, opened, say_stopped, show, stopped
-from m26.cli.options import Options
+from m26.cli.options import Options, check_platform
 from m26.cli.output import console, dump_json, table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
 
 
 def import_(
-    files: Annotated[list[Path], Parameter(negative="")],
+    captures: Annotated[list[Path], Parameter(negative="")],
     /,
     *,
     account: str = "main",
@@ -45,19 +45,23 @@ def import_(
     "stopped"}. A fact is {"what", "id", "state"}, its id a hash; what is missing {"what", "means"}.
 
     Args:
-        files: HAR or mitmproxy flow files of the app's start, bodies included.
+        captures: HAR or mitmproxy flow files of the app's start, bodies included; folders of
+            them, whose names end in .har, .mitm or .flow.
         account: the account they belong to; a new name adds one.
         platform: ps5, xbsx, pc, ps4 or xone; read from the capture when not given.
         options: options of every command.
     """
     from m26.app.upkeep import profile_of
     from m26.auth.intake import import_capture
+    from m26.auth.rebuild import captures_in
     from m26.errors import UsageError
 
+    files = [file for given in captures for file in captures_in(given)]
     if not files:
         raise UsageError("no capture was given", hint="m26 auth import capture.har")
     settings, vault, chosen = opened(options)
     wanted = platform or settings.platform
+    check_platform(wanted, chosen)
     profile = profile_of(wanted, chosen)
     done = [
         import_capture(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
     """Print profile, accounts, pace, query and servers. Opens no socket and writes nothing."""
-    from m26.app.accounts import load_profile, profile_name
+    from m26.app.accounts import assignment, budget_limits
     from m26.auth.vault import Vault
     from m26.collect.sweep import SEARCH
     from m26.home.stops import read_stops
@@ -21,19 +21,18 @@ def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
 
     settings = loaded.settings
     vault = Vault.open(settings.home, settings.vault)
-    if account is not None:
-        vault.read(account)  # is there one?
-    profile = load_profile(profile_name(settings, vault), settings.home)
-    given = settings.budget
-    per_day = given.per_day or profile.budget.per_day
+    assigned = assignment(settings, vault, only=account)
+    profile = assigned.profile
+    budget = budget_limits(profile, settings)
+    names = [each.name for each in assigned.accounts]
     plan: PlanView = {
         "profile": profile.name,
-        "accounts": [account] if account else list(vault.accounts()) or ["the simulator's"],
+        "accounts": ["the simulator's"] if assigned.is_simulator else names,
         "query": SEARCH,
         "paging": f"{profile.paging.mode}, {profile.paging.count} a page",
-        "requests_per_day": per_day,
-        "requests_per_minute": given.per_minute or profile.budget.per_minute,
-        "seconds_between_requests": round(86_400 / per_day, 3),
+        "requests_per_day": budget.per_day,
+        "requests_per_minute": budget.per_minute,
+        "seconds_between_requests": round(86_400 / budget.per_day, 3),
         "postgres": "given" if settings.postgres.dsn else "embedded",
         "redis": "given" if settings.redis.url else "embedded",
         "migrations": [migration.name for migration in shipped()],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +67,7 @@ def start(*, options: Options = Options()) -> None:
     """
     import anyio
 
-    anyio.run(_start, options.load().settings, options.json)
+    anyio.run(_start, options.load().settings, options)
 
 
 def stop(*, options: Options = Options()) -> None:
@@ -127,12 +129,17 @@ def psql(
 
     # No log line between the answers of a shell.
     settings = options.load({} if options.debug else {"log.level": "warning"}).settings
-    signal.signal(signal.SIGINT, _left_to_psql)
     return anyio.run(_psql, settings.home, settings.pg_bin, arguments)
 
 
-def _left_to_psql(_number: int, _frame: object) -> None:
+@asynccontextmanager
+async def _ctrl_c_left_to_psql() -> AsyncIterator[None]:
     """Ctrl-C in a shell cancels its query; a handler, unlike SIG_IGN, is not inherited."""
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> int:
@@ -150,12 +157,13 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
     async with (
         signals.interrupting(signal.SIGTERM, signal.SIGHUP),
         postgres.running(home, pg_bin=pg_bin) as server,
+        _ctrl_c_left_to_psql(),
         await children.shell([str(program), server.dsn, *arguments]) as shell,
     ):
         return await shell.wait()
 
 
-async def _start(settings: Settings, as_json: bool) -> None:
+async def _start(settings: Settings, options: Options) -> None:
     import anyio
 
     from m26.embedded import postgres, valkey
@@ -164,17 +172,27 @@ async def _start(settings: Settings, as_json: bool) -> None:
         postgres.running(settings.home, pg_bin=settings.pg_bin) as database,
         valkey.running(settings.home) as cache,
     ):
-        _announce({"postgres": database.dsn, "redis": cache.url}, as_json=as_json)
+        urls: EmbeddedAddressView = {"postgres": database.dsn, "redis": cache.url}
+        if options.json:
+            dump_json(urls)
+        else:
+            _announce(urls, _servers(settings))
         await anyio.sleep_forever()
 
 
-def _announce(urls: EmbeddedAddressView, *, as_json: bool) -> None:
-    if as_json:
-        dump_json(urls)
-        return
+def _announce(urls: EmbeddedAddressView, servers: list[tuple[Server, Path | None]]) -> None:
+    out = console()
     for name, url in urls.items():
-        console().print(f"{name:9}{url}", markup=False)
-    console().print("Ctrl-C stops them.")
+        out.print(f"{name:9}{url}", markup=False)
+    others = {server.name: pid for server, _ in servers if (pid := server.owner.holder())}
+    others = {name: pid for name, pid in others.items() if pid != os.getpid()}
+    for name, pid in others.items():
+        out.print(
+            f"{name} is stopped by the m26 of pid {pid}, which started it; this command starts it "
+            "again then."
+        )
+    mine = [server.name for server, _ in servers if server.name not in others]
+    out.print(f"Ctrl-C stops {' and '.join(mine) or 'neither, only this command'}.")
 
 
 def _servers(settings: Settings) -> list[tuple[Server, Path | None]]:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from m26.cli.output import Rows, duration, size, text
 from m26.clock import unix
-from m26.status.views import ConditionView, ServerView, StatusView
+from m26.models import Account
+from m26.status.views import ConditionView, ServerView, SetupView, StatusView
 
 _PASSING = ("budget left", "account", "lag", "running")
 """Rows that say nothing once the run is over."""
 
 
-def setup(now: StatusView) -> Rows:
-    """What this run uses."""
-    accounts = ", ".join(f"{a['name']} ({a['platform']})" for a in now["accounts"]) or "none"
-    source = "the built-in simulator; no account is used" if now["simulator"] else accounts
+def setup(used: SetupView, accounts: Iterable[Account]) -> Rows:
+    """What a run uses, and whom it collects for."""
+    names = ", ".join(f"{account.name} ({account.platform})" for account in accounts) or "none"
+    source = "the built-in simulator; no account is used" if used["simulator"] else names
     return [
         ("source", source),
-        ("profile", now["profile"]),
-        ("PostgreSQL", _server(now["database"])),
-        ("Redis", _server(now["redis"])),
-        ("files", now["home"]),
-        ("status", f"{now['url']}/api/v1/status"),
+        ("profile", used["profile"]),
+        ("PostgreSQL", _server(used["database"])),
+        ("Redis", _server(used["redis"])),
+        ("files", used["home"]),
+        ("status", f"{used['url']}/api/v1/status"),
     ]
 
 
-def banner(now: StatusView) -> Rows:
-    """What this run uses, and how to end it."""
+def banner(used: SetupView, accounts: Iterable[Account]) -> Rows:
+    """What a run will use, and how to end it."""
     return [
-        ("m26", now["versions"]["m26"]),
-        *setup(now),
+        ("m26", used["versions"]["m26"]),
+        *setup(used, accounts),
         ("stop", "Ctrl-C; what was received is stored first"),
         ("", ""),
     ]

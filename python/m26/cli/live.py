@@ -14,13 +14,13 @@ from anyio.abc import TaskGroup
 from rich.console import Console
 from rich.live import Live
 
-from m26.cli.figures import banner, figures, summary
+from m26.cli.figures import figures, summary
 from m26.cli.output import Rows, console, dump_json, grid
 from m26.status.views import StatusView
 
 
 class LiveView:
-    """Banner, figures while it runs, summary at the end: ``async with LiveView(snapshot):``.
+    """Figures while it runs, summary at the end: ``async with LiveView(snapshot):``.
 
     On a terminal the figures are a table that is redrawn; elsewhere they are one ``run.progress``
     log line every `log_every` seconds. With `as_json` stdout gets the last snapshot alone.
@@ -48,8 +48,6 @@ class LiveView:
         return not self._as_json and self._out.file.isatty() and not self._out.is_dumb_terminal
 
     async def __aenter__(self) -> Self:
-        if not self._as_json:
-            self._say(banner(self._snapshot()))
         if self._animated:
             self._live = Live(
                 console=self._out,
@@ -79,7 +77,7 @@ class LiveView:
             if self._as_json:
                 dump_json(self._snapshot())
             else:
-                self._say(summary(self._snapshot()))
+                say(summary(self._snapshot()), self._out)
 
     async def _redraw(self) -> None:
         assert self._live is not None
@@ -93,9 +91,11 @@ class LiveView:
     async def _log(self) -> None:
         await log_progress(self._snapshot, every=self._log_every)
 
-    def _say(self, rows: Rows) -> None:
-        with contextlib.suppress(OSError):
-            self._out.print(grid(rows, width=self._out.width))
+
+def say(rows: Rows, out: Console) -> None:
+    """Print labels and texts, unless the terminal is gone: the run goes on without it."""
+    with contextlib.suppress(OSError):
+        out.print(grid(rows, width=out.width))
 
 
 async def log_progress(snapshot: Callable[[], StatusView], *, every: float = 10.0) -> None:

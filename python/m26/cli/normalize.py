@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from m26.cli.options import Options
+from m26.cli.options import Options, check_platform
 from m26.errors import M26Error, ShapeError, UsageError
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ def _check(
     for file in files:  # a bare hyphen is standard input, so cyclopts lets hyphens through
         if file.startswith("-") and file != "-":
             raise UsageError(f"unknown option {file}", hint="`m26 normalize --help` lists them.")
-    known = (*profile.platforms, *(() if "sim" in profile.platforms else ("sim",)))
-    if platform is not None and platform not in known:
-        raise UsageError(f"unknown platform {platform!r}", hint=f"Known: {', '.join(known)}.")
+    check_platform(platform, profile)
     if rejects == output:
         raise UsageError("rows and rejects go to the same place", hint="Give another --rejects.")
     target = Path(output)

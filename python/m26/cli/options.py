@@ -6,10 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
+
+from m26.errors import UsageError
 
 if TYPE_CHECKING:
     from m26.config import Loaded
+    from m26.upstream.profile import Profile
+
+
+LARGEST = 2**63 - 1
+"""Of the numbers that PostgreSQL keeps as bigint."""
+
+
+def within(least: float, most: float = LARGEST) -> Parameter:
+    """A number that is refused outside of `least` to `most`; NaN is nowhere."""
+    return Parameter(validator=validators.Number(gte=least, lte=most))
+
+
+def check_platform(platform: str | None, profile: Profile) -> None:
+    """Refuse a platform that is none of the profile's, nor the simulator's.
+
+    Raises:
+        UsageError: with those that there are.
+    """
+    known = dict.fromkeys((*profile.platforms, "sim"))
+    if platform is not None and platform not in known:
+        raise UsageError(f"unknown platform {platform!r}", hint=f"Known: {', '.join(known)}.")
 
 
 @Parameter(name="*")

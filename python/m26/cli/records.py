@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from m26.cli.options import Options
+from m26.cli.options import Options, within
 from m26.cli.output import dump_json, print_rows, size, table, text
 from m26.clock import iso
 from m26.errors import ConfigError, StorageError, UsageError
@@ -75,8 +75,8 @@ def export(
     file: Path,
     /,
     *,
-    from_: Annotated[int | None, Parameter(name="--from")] = None,
-    to: int | None = None,
+    from_: Annotated[int | None, Parameter(name="--from"), within(0)] = None,
+    to: Annotated[int | None, within(0)] = None,
     options: Options = Options(),
 ) -> int:
     """Write records of the journal to one file, which `m26 normalize` and `m26 replay` read.

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
-from m26.cli.options import Options
+from m26.cli.options import Options, within
 from m26.cli.output import dump_json, print_rows, table, text
 from m26.errors import UsageError
 
@@ -32,7 +32,7 @@ class Rejects(Protocol):
 
 async def ls(
     *,
-    limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100_000))] = 50,
+    limit: Annotated[int, within(1, 100_000)] = 50,
     reason: str | None = None,
     state: Literal["new", "retried", "dropped", "all"] = "new",
     options: Options = Options(),
@@ -47,6 +47,7 @@ async def ls(
         state: only those in this state; retried ones are stored by now, dropped ones given up.
         options: options of every command.
     """
+    check_reason(reason)
     from m26.app.servers import database
 
     async with database(options.load()) as store:
@@ -56,7 +57,7 @@ async def ls(
 
 
 async def show(
-    id: int,  # noqa: A002 - the column's name
+    id: Annotated[int, within(0)],  # noqa: A002 - the column's name
     /,
     *,
     raw: Annotated[bool, Parameter(negative="")] = False,
@@ -76,6 +77,19 @@ async def show(
     async with database(options.load()) as store:
         await print_one(store, id, raw=raw, as_json=options.json)
     return 0
+
+
+def check_reason(reason: str | None) -> None:
+    """Refuse a reason code that no item can have.
+
+    Raises:
+        UsageError: with those that there are.
+    """
+    from m26.store.rejects import REASONS
+
+    if reason is not None and reason not in REASONS:
+        hint = f"There are: {', '.join(sorted(REASONS))}."
+        raise UsageError(f"unknown reason {reason!r}", hint=hint)
 
 
 async def print_list(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from anyio.to_thread import run_sync
 
-from m26.cli.options import Options
+from m26.cli.options import Options, check_platform
 from m26.cli.output import dump_json, table
 from m26.errors import ShapeError, StorageError, UsageError
 
@@ -62,22 +62,26 @@ async def replay(
     Example: ``m26 replay capture.har --platform ps5``
 
     Args:
-        files: HAR, mitmproxy flows, NDJSON or single replies (also .gz, .zst), journal segments.
-        platform: ps5, xbsx, pc, ps4 or xone, in place of what the captures say.
+        files: HAR, mitmproxy flows, NDJSON or single replies (also .gz, .zst), journal segments,
+            folders of them.
+        platform: ps5, xbsx, pc, ps4, xone or sim, in place of what the captures say.
         options: options of every command.
     """
     from m26.app.accounts import chosen_profile
     from m26.app.servers import database
+    from m26.offline import capture_files
 
     loaded = options.load({"platform": platform})
     settings = loaded.settings
     profile = chosen_profile(settings)
-    for file in files:
+    check_platform(settings.platform, profile)
+    chosen = [file for given in files for file in capture_files(given)]
+    for file in chosen:
         if not file.is_file():
             raise UsageError(f"no such file: {file}", hint="Give captures, or journal segments.")
     async with database(loaded) as store:
         await store.migrate()
-        results = [await _replay(store, file, profile, settings.platform) for file in files]
+        results = [await _replay(store, file, profile, settings.platform) for file in chosen]
     if options.json:
         printed: ReplayView = {"items": results}
         dump_json(printed)

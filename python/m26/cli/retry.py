@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from m26.cli.options import Options
+from m26.cli.options import Options, within
 from m26.cli.output import confirm, dump_json, print_rows, text
 from m26.errors import ShapeError, UsageError
 
@@ -25,7 +25,7 @@ _ALL = Parameter(name="--all", negative="")
 
 
 async def retry(
-    *ids: int,
+    *ids: Annotated[int, within(0)],
     reason: str | None = None,
     all_: Annotated[bool, _ALL] = False,
     options: Options = Options(),
@@ -66,7 +66,7 @@ async def retry(
 
 
 async def drop(
-    *ids: int,
+    *ids: Annotated[int, within(0)],
     reason: str | None = None,
     all_: Annotated[bool, _ALL] = False,
     yes: Annotated[bool, _FLAG] = False,
@@ -104,8 +104,10 @@ async def drop(
 def _choice(ids: tuple[int, ...], reason: str | None, *, all_: bool) -> Choice:
     if sum((bool(ids), reason is not None, all_)) != 1:
         raise UsageError("say which rejects", hint="Give their numbers, --reason CODE, or --all.")
+    from m26.cli.rejects import check_reason
     from m26.store.quarantine import Choice
 
+    check_reason(reason)
     return Choice(tuple(sorted({*ids})) or None, reason)
 
 

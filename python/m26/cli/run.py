@@ -16,6 +16,7 @@ from m26.cli.options import Options
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
+    from m26.app.opening import Opened
     from m26.config import Loaded
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -59,18 +60,25 @@ async def _run(
     loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
 ) -> int:
     from m26.app.run import running
-    from m26.cli.live import LiveView
+    from m26.cli.figures import banner
+    from m26.cli.live import LiveView, say
+    from m26.cli.output import console
 
-    code = 0
+    def tell(opened: Opened) -> None:
+        if not as_json:
+            say(banner(opened.setup, opened.assigned.accounts), console())
+
     async with (
         _signals() as signalled,
-        running(loaded, account=account, end_on_stop=ends) as run,
+        signalled.beginning(),
+        running(loaded, account=account, end_on_stop=ends, tell=tell) as run,
         LiveView(run.snapshot, as_json=as_json),
     ):
+        signalled.open()
         with anyio.move_on_after(seconds):
-            code = await signalled.wait()
+            await signalled.event.wait()
         await run.finish()
-    return code
+    return signalled.code
 
 
 class _Signalled:
@@ -79,10 +87,25 @@ class _Signalled:
     def __init__(self) -> None:
         self.event = anyio.Event()
         self.code = 0
+        self._begins = anyio.CancelScope()
 
-    async def wait(self) -> int:
-        await self.event.wait()
-        return self.code
+    @asynccontextmanager
+    async def beginning(self) -> AsyncIterator[None]:
+        """What is still being opened is given up at a signal; what is `open` ends in order."""
+        with self._begins:
+            yield
+
+    def open(self) -> None:
+        """All is open: a signal no longer cancels."""
+        self._begins = anyio.CancelScope()
+
+    def came(self, number: int) -> None:
+        """Take note of a signal."""
+        if self.code:
+            os._exit(self.code)  # asked twice: what is journaled is safe as it is
+        self.code = 128 + number
+        self.event.set()
+        self._begins.cancel()
 
 
 @asynccontextmanager
@@ -92,10 +115,7 @@ async def _signals() -> AsyncIterator[_Signalled]:
     async def listen() -> None:
         with anyio.open_signal_receiver(*signals.received()) as received:
             async for number in received:
-                if signalled.code:
-                    os._exit(signalled.code)  # asked twice: what is journaled is safe as it is
-                signalled.code = 128 + number
-                signalled.event.set()
+                signalled.came(number)
 
     async with anyio.create_task_group() as group:
         group.start_soon(listen)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from m26.cli.options import Options
+from m26.cli.options import Options, check_platform, within
 from m26.cli.output import dump_json
 from m26.errors import UsageError
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from m26.cli.documents import SimulatorView
 
 _Flag = Parameter(negative="")
+_Seconds = Annotated[float, within(0, 1e9)]
 
 
 def sim(  # noqa: PLR0913 - each is an option of the command
     *,
-    port: int = 0,
+    port: Annotated[int, within(0, 65_535)] = 0,
     folder: Path | None = None,
-    seed: int | None = None,
-    size: int = 400,
-    scale: float = 144.0,
-    activity: float = 1.0,
-    linger: float = 5.0,
-    session_ttl: float = 1200.0,
-    token_ttl: float = 14400.0,
-    bundle_ttl: float = 86400.0,
+    seed: Annotated[int | None, within(0)] = None,
+    size: Annotated[int, within(1, 1_000_000)] = 400,
+    scale: Annotated[float, within(1e-3, 1e6)] = 144.0,
+    activity: Annotated[float, within(0, 1e6)] = 1.0,
+    linger: _Seconds = 5.0,
+    session_ttl: _Seconds = 1200.0,
+    token_ttl: _Seconds = 14400.0,
+    bundle_ttl: _Seconds = 86400.0,
     accept_previous_refresh: Annotated[bool, _Flag] = False,
     account: tuple[str, ...] = (),
     clock: Path | None = None,
@@ -64,11 +65,6 @@ def sim(  # noqa: PLR0913 - each is an option of the command
     from m26.sim.market import Tempo
     from m26.sim.server import Plan, run
 
-    if size < 1 or scale <= 0 or activity < 0:
-        raise UsageError(
-            "--size and --scale must be positive, --activity not negative",
-            hint="See `m26 sim --help`.",
-        )
     home = options.load().settings.home
     where = folder or home / "sim"
     plan = Plan(
@@ -83,7 +79,7 @@ def sim(  # noqa: PLR0913 - each is an option of the command
             bundle=bundle_ttl,
             accept_previous=accept_previous_refresh,
         ),
-        accounts=dict(_account(text) for text in account),
+        accounts=dict(map(_account, account)),
         with_parent=with_parent,
         clock=clock,
     )
@@ -99,7 +95,10 @@ def sim(  # noqa: PLR0913 - each is an option of the command
 
 
 def _account(text: str) -> tuple[str, str]:
+    from m26.upstream.profile import Profile
+
     name, _, platform = text.partition(":")
     if not name.replace("-", "").replace("_", "").isalnum():
         raise UsageError(f"account name {name!r} is not a word", hint="Letters, digits, - and _.")
+    check_platform(platform or None, Profile.load("madden26"))
     return name, platform or "sim"

@@ -13,6 +13,7 @@ from m26.cli.output import dump_json, print_rows
 from m26.clock import iso
 from m26.home.runfile import Runner, read_run
 from m26.home.stops import Stop, read_stops
+from m26.models import Account
 from m26.status.views import StatusView
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def status(*, options: Options = Options()) -> int:
         dump_json(printed)
     else:
         if snapshot is not None:
-            print_rows(figures(snapshot) + setup(snapshot), state=snapshot["state"]["state"])
+            accounts = [Account(each["name"], each["platform"]) for each in snapshot["accounts"]]
+            rows = figures(snapshot) + setup(snapshot, accounts)
+            print_rows(rows, state=snapshot["state"]["state"])
         else:
             print_rows([("state", trouble), *([] if run or stops else [("do", "m26 run")])])
         print_rows(stop_rows(stops))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 from cyclopts import Parameter
 
-from m26.cli.options import Options
+from m26.cli.options import Options, within
 from m26.cli.output import console, text
 from m26.models import EventView
 
@@ -21,8 +21,8 @@ _MOST_NAMES = 10_000
 
 async def tail(
     *,
-    from_: Annotated[int | None, Parameter(name="--from")] = None,
-    limit: int | None = None,
+    from_: Annotated[int | None, Parameter(name="--from"), within(0)] = None,
+    limit: Annotated[int | None, within(0)] = None,
     options: Options = Options(),
 ) -> int:
     """Print events as they are committed; with --json one JSON document a line.

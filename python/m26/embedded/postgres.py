@@ -18,7 +18,7 @@ from m26.children import complete
 from m26.embedded import supervise
 from m26.embedded.binaries import postgres_folder
 from m26.embedded.folders import private_folder, socket_folder
-from m26.embedded.process import program_of
+from m26.embedded.process import POLL_SECONDS, program_of
 from m26.embedded.user import NAMESPACE, User, user_of
 from m26.embedded.words import advice, cause
 from m26.errors import StorageError
@@ -29,6 +29,7 @@ _CREATE = f"CREATE DATABASE {NAME}\n".encode()
 _FOLDER = "postgres"
 _PORT = 5432  # only part of the socket's name: there is no TCP
 _ANSWER_SECONDS = 5.0
+_UNMAKE_SECONDS = 2.0
 _WIRING = {"listen_addresses": "", "unix_socket_permissions": "0700", "port": str(_PORT)}
 _CONFIG = """
 # m26: a small server for one writer. Change what you like; m26 itself sets only where it listens.
@@ -118,7 +119,7 @@ def server(
         user = user_of(folder, binaries / "postgres", namespace=namespace)
         user.give(folder, place)
         if not data.exists():
-            await _make(data, binaries, user)
+            await _make_whole(data, binaries, user)
         _clear(data, place)
         command = [*user.prefix, str(binaries / "postgres"), "-D", str(data), "-k", str(place)]
         for name, value in {**_WIRING, **(settings or {})}.items():
@@ -136,8 +137,28 @@ def server(
     )
 
 
+async def _make_whole(data: Path, binaries: Path, user: User) -> None:
+    """`_make`, and nothing of it is left where it fails or is interrupted."""
+    failures: list[Exception] = []
+
+    async def make() -> None:
+        try:
+            await _make(data, binaries, user)
+        except Exception as error:  # noqa: BLE001 - raised below: the group would wrap it
+            failures.append(error)
+
+    try:
+        # In a group, because Ctrl-C then kills what runs; asyncio by itself waits for its end.
+        async with anyio.create_task_group() as group:
+            group.start_soon(make)
+    finally:
+        await _unmake(data)
+    for failure in failures:
+        raise failure
+
+
 async def _make(data: Path, binaries: Path, user: User) -> None:
-    """Make `data` with the database ``m26`` in it, whole or not at all."""
+    """Make `data` with the database ``m26`` in it, under another name until it is whole."""
     for left in data.parent.glob("data.new.*"):
         shutil.rmtree(left, ignore_errors=True)
     # A name of our own: the initdb of a killed command may be writing for a moment yet.
@@ -158,6 +179,15 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
         os.fsync(parent)
     finally:
         os.close(parent)
+
+
+async def _unmake(data: Path) -> None:
+    """Remove what `_make` left; what a killed initdb had started may write for a moment yet."""
+    new = data.with_name(f"data.new.{os.getpid()}")
+    with anyio.move_on_after(_UNMAKE_SECONDS, shield=True):
+        while new.exists():
+            shutil.rmtree(new, ignore_errors=True)
+            await anyio.sleep(POLL_SECONDS)
 
 
 async def _run(command: Sequence[str], user: User, folder: Path, *, statement: bytes = b"") -> None:

@@ -43,15 +43,8 @@ def read_captures(
         ShapeError: empty, or damaged in a way that leaves nothing to read.
     """
     problem = on_problem or _raise
-    folder = Path(path)
-    if str(path) != STDIN and folder.is_dir():
-        segments = segment_paths(folder)
-        children = segments or sorted(
-            child for child in folder.iterdir() if child.is_file() and child.name[0] != "."
-        )
-        if not children:
-            raise ShapeError(f"{folder} holds no captures", hint="Give a file, or another folder.")
-        for child in children:
+    if str(path) != STDIN and Path(path).is_dir():
+        for child in capture_files(Path(path)):
             yield from read_captures(child, on_read=on_read, on_problem=on_problem)
         return
     name = "standard input" if str(path) == STDIN else str(path)
@@ -60,6 +53,23 @@ def read_captures(
             yield from _segment(str(path), problem, on_read)
         else:
             yield from _pages(stream, name, problem)
+
+
+def capture_files(path: Path) -> list[Path]:
+    """The file itself; of a journal's folder its segments, of any other one the files in it.
+
+    Raises:
+        ShapeError: the folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    segments = segment_paths(path)
+    children = segments or sorted(
+        child for child in path.iterdir() if child.is_file() and child.name[0] != "."
+    )
+    if not children:
+        raise ShapeError(f"{path} holds no captures", hint="Give a file, or another folder.")
+    return children
 
 
 def _pages(stream: io.BufferedReader, name: str, problem: Callable[[str], None]) -> Iterator[Page]:

@@ -10,9 +10,7 @@ import platform
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from m26.clock import iso
 from m26.status.conditions import Condition, State, Status
@@ -23,7 +21,7 @@ from m26.status.views import (
     ConditionView,
     JournalView,
     RateView,
-    ServerView,
+    SetupView,
     StatusView,
 )
 
@@ -31,15 +29,13 @@ _WINDOW = 60.0
 _STEP = 0.25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """What was settled at the start of a run."""
-
-    simulator: bool
-    profile: str
-    home: Path
-    database: ServerView
-    redis: ServerView
+def versions() -> dict[str, str]:
+    """Of m26, and of what it runs on."""
+    try:
+        own = version("m26")
+    except PackageNotFoundError:  # run from the source tree
+        own = "0+source"
+    return {"m26": own, "python": platform.python_version()}
 
 
 class Observer:
@@ -60,7 +56,7 @@ class Observer:
         *,
         metrics: Metrics,
         status: Status,
-        setup: Setup,
+        setup: SetupView,
         backlog: Callable[[], int],
         accounts: Callable[[], list[AccountView]] = list,
         clock: Callable[[], float] = time.monotonic,
@@ -68,14 +64,9 @@ class Observer:
     ) -> None:
         self._metrics, self._status, self._setup = metrics, status, setup
         self._backlog, self._accounts = backlog, accounts
-        self._clock, self._now, self._url = clock, now, ""
+        self._clock, self._now = clock, now
         self._began = clock()
         self._marks = deque([(self._began, 0, 0, 0)])
-        self._versions = {"m26": _own_version(), "python": platform.python_version()}
-
-    def served_at(self, url: str) -> None:
-        """The HTTP endpoints listen at `url`."""
-        self._url = url
 
     def snapshot(self) -> StatusView:
         """The process as it is now."""
@@ -94,10 +85,10 @@ class Observer:
             started_at=iso(self._status.started_at),
             uptime_seconds=round(self._clock() - self._began, 3),
             pid=os.getpid(),
-            url=self._url,
-            home=str(setup.home),
-            simulator=setup.simulator,
-            profile=setup.profile,
+            url=setup["url"],
+            home=setup["home"],
+            simulator=setup["simulator"],
+            profile=setup["profile"],
             accounts=self._accounts(),
             requests=requests,
             budget=_whole(metrics.by_label("m26_budget_remaining", "window")),
@@ -111,12 +102,12 @@ class Observer:
             journal=JournalView(
                 bytes=int(metrics.value("m26_journal_bytes")), backlog=self._backlog()
             ),
-            database=setup.database,
-            redis=setup.redis,
+            database=setup["database"],
+            redis=setup["redis"],
             rejects=_seen(metrics.by_label("m26_rejects_total", "reason")),
             drift=int(metrics.value("m26_drift_total")),
             clock_skew_seconds=metrics.value("m26_clock_skew_seconds"),
-            versions=self._versions,
+            versions=setup["versions"],
         )
 
     def _rate(self, auctions: int, events: int, requests: int) -> RateView:
@@ -153,10 +144,3 @@ def _whole(samples: Mapping[str, float]) -> dict[str, int]:
 def _seen(samples: Mapping[str, float]) -> dict[str, int]:
     """Without what never happened: of dozens of outcomes only some do."""
     return {label: number for label, number in _whole(samples).items() if number}
-
-
-def _own_version() -> str:
-    try:
-        return version("m26")
-    except PackageNotFoundError:  # run from the source tree
-        return "0+source"

@@ -67,6 +67,18 @@ class JournalView(TypedDict):
     backlog: int
 
 
+class SetupView(TypedDict):
+    """What a run uses, settled at its start; these members are in `StatusView`, too."""
+
+    url: str
+    home: str
+    simulator: bool
+    profile: str
+    database: ServerView
+    redis: ServerView
+    versions: dict[str, str]
+
+
 class StatusView(TypedDict):
     """One look at the process. Counts are since its start; times are ISO 8601 UTC."""
 

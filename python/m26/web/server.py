@@ -1,10 +1,13 @@
-"""Serves the application inside the running event loop: a host and a port in, a real URL out."""
+"""Serves the application inside the running event loop: a host and a port in, a real URL out.
+
+The port is taken long before there is anything to serve: who connects meanwhile waits.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import anyio
 from anyio.abc import TaskStatus
@@ -26,25 +29,34 @@ class _Server(Server):
         yield
 
 
-async def serve(
-    app: ASGIApp,
-    *,
-    host: str,
-    port: int,
-    task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
-) -> None:
-    """Serve until cancelled: ``url = await group.start(partial(serve, app, host=…, port=…))``.
+@contextlib.asynccontextmanager
+async def listening(host: str, port: int) -> AsyncIterator[socket.socket]:
+    """Listen for the length of the block; nobody else can take the port from its first line on.
 
     Args:
-        app: the ASGI application.
         host: address or name to listen on.
-        port: 0 lets the system choose; the URL has the real one.
-        task_status: told the base URL once connections are accepted.
+        port: 0 lets the system choose; `url_of` has the real one.
 
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    listener = await _listen(host, port)
+    with await _listen(host, port) as listener:
+        yield listener
+
+
+async def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled: ``await group.start(serve, app, listener)``.
+
+    Args:
+        app: the ASGI application.
+        listener: where, see `listening`.
+        task_status: told before the first request is answered.
+    """
     config = Config(
         app,
         lifespan="off",
@@ -58,14 +70,20 @@ async def serve(
     )
     server = _Server(config)
     try:
-        task_status.started(_url(listener))
+        task_status.started()
         await server.serve(sockets=[listener])
     finally:
         # A cancelled uvicorn leaves its connections open; its own shutdown closes them in order.
         with anyio.CancelScope(shield=True):
             if server.started:
                 await server.shutdown(sockets=[listener])
-            listener.close()
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a browser on this machine finds the listener."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound, read
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _listen(host: str, port: int) -> socket.socket:
@@ -89,10 +107,3 @@ async def _listen(host: str, port: int) -> socket.socket:
             hint=unbound(error),
         ) from None
     return listener
-
-
-def _url(listener: socket.socket) -> str:
-    """Where a browser on this machine finds the listener."""
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound, read
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
