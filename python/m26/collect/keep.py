@@ -108,7 +108,7 @@ class Keeper:
                     "journal",
                     State.STORING_ONLY,
                     reason=f"no_room: {error.message}",
-                    advice=_ADVICE,
+                    advice=error.hint,
                 )
                 told = True
                 await anyio.sleep(self._poll)

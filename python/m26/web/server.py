@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import Iterator
 
 import anyio
 from anyio.abc import TaskStatus
 from starlette.types import ASGIApp
-from uvicorn import Config, Server
 
+from m26 import descriptors
 from m26.errors import ConfigError
+from m26.httpserver import Bounds, Config, Server
 
 _GRACE = 2
 """Seconds that open answers get at the end."""
-
-
-class _Server(Server):
-    """uvicorn, with the signals left to the application that runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(
@@ -30,6 +21,7 @@ async def serve(
     *,
     host: str,
     port: int,
+    bounds: Bounds | None = None,
     task_status: TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled: ``url = await group.start(partial(serve, app, host=…, port=…))``.
@@ -38,6 +30,8 @@ async def serve(
         app: the ASGI application.
         host: address or name to listen on.
         port: 0 lets the system choose; the URL has the real one.
+        bounds: of connections; by default 32 without a complete request, 10 s for that, and in
+            all as many as the descriptor limit leaves beside `descriptors.RESERVED`.
         task_status: told the base URL once connections are accepted.
 
     Raises:
@@ -46,16 +40,11 @@ async def serve(
     listener = await _listen(host, port)
     config = Config(
         app,
-        lifespan="off",
-        ws="none",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        server_header=False,
+        bounds=bounds or Bounds(most=descriptors.for_connections()),
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE,
     )
-    server = _Server(config)
+    server = Server(config)
     try:
         task_status.started(_url(listener))
         await server.serve(sockets=[listener])
