@@ -16,8 +16,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_BATCH = 8
-"""Connections that are accepted before those accepted earlier are looked at."""
+_BATCH = 4
+"""Connections that are accepted in one turn of the loop: several turns go by until the first bytes
+of a connection are read, and meanwhile it counts as waiting."""
 _QUEUE = 128
 """Connections that the system holds until they are accepted."""
 

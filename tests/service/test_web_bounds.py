@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -18,23 +18,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from m26.httpserver import Bounds
 from m26.web.server import serve
 
 pytestmark = pytest.mark.anyio
 _HEAD = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 _WAITING = 32
+_ESTABLISHED = 1
+"""Of Linux's states of a TCP connection."""
 
 
 async def hello(_: Request) -> Response:
     return PlainTextResponse("hello")
-
-
-async def endless(_: Request) -> Response:
-    async def parts() -> AsyncIterator[bytes]:
-        while True:
-            yield bytes(2**20)
-
-    return StreamingResponse(parts())
 
 
 async def silent(_: Request) -> Response:
@@ -45,28 +40,31 @@ async def silent(_: Request) -> Response:
     return StreamingResponse(parts())
 
 
-APP = Starlette(routes=[Route("/", hello), Route("/endless", endless), Route("/silent", silent)])
+APP = Starlette(routes=[Route("/", hello), Route("/silent", silent)])
 
 
 @asynccontextmanager
-async def served(**options: object) -> AsyncIterator[str]:
+async def served(app: Starlette = APP, bounds: Bounds | None = None) -> AsyncIterator[str]:
     async with anyio.create_task_group() as group:
-        url: str = await group.start(partial(serve, APP, host="127.0.0.1", port=0, **options))
+        options = {} if bounds is None else {"bounds": bounds}
+        url: str = await group.start(partial(serve, app, host="127.0.0.1", port=0, **options))
         yield url
         group.cancel_scope.cancel()
 
 
-@contextmanager
-def clients(url: str, count: int, sent: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Connections, each of which sends the same and then is left alone."""
-    parts = urlsplit(url)
-    address = (parts.hostname, parts.port)
-    made = []
-    try:
-        for _ in range(count):
+@asynccontextmanager
+async def clients(url: str, *sent: bytes) -> AsyncIterator[list[socket.socket]]:
+    """Connections, each of which sends its bytes and then is left alone."""
+    address, made = (urlsplit(url).hostname, urlsplit(url).port), list[socket.socket]()
+
+    def connect() -> None:
+        for data in sent:
             made.append(socket.create_connection(address, timeout=10))
-            made[-1].setblocking(False)  # noqa: FBT003 - the socket's own
-            made[-1].sendall(sent)
+            made[-1].sendall(data)
+            made[-1].settimeout(0)
+
+    try:
+        await anyio.to_thread.run_sync(connect)
         yield made
     finally:
         for each in made:
@@ -89,10 +87,23 @@ def count(made: list[socket.socket]) -> int:
     return sum(map(is_open, made))
 
 
+def is_answered(client: socket.socket) -> bool:
+    """Whether an answer has begun."""
+    try:
+        return bool(client.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False
+
+
+def is_established(client: socket.socket) -> bool:
+    """Whether the server has not closed it, as the system knows it: nothing is read."""
+    return client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
+
+
 async def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
     """Whether it comes to hold within that time."""
     with anyio.move_on_after(seconds):
-        while not condition():  # noqa: ASYNC110 - it is the other side of a socket
+        while not condition():
             await anyio.sleep(0.02)
     return condition()
 
@@ -100,7 +111,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 @pytest.mark.parametrize("sent", [b"", _HEAD], ids=["silent", "half a header"])
 async def test_of_those_who_ask_for_nothing_32_stay_and_who_asks_is_answered(sent: bytes) -> None:
     async with served() as url, httpx.AsyncClient() as client:
-        with await anyio.to_thread.run_sync(clients(url, 400, sent).__enter__) as made:
+        async with clients(url, *[sent] * 400) as made:
             assert (await client.get(url)).text == "hello"
             assert await until(lambda: count(made) <= _WAITING), count(made)
             assert (await client.get(url)).text == "hello"
@@ -109,81 +120,72 @@ async def test_of_those_who_ask_for_nothing_32_stay_and_who_asks_is_answered(sen
 
 async def test_no_way_of_asking_for_nothing_lasts() -> None:
     """All side by side, for each of them takes ten seconds."""
-    drips = {"header": _HEAD, "body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n"}
+    body = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 999\r\n\r\n"
     ways = {
         "nothing": b"",
         "half a header": _HEAD,
         "a header, by drops": _HEAD + b"X-Y: ",
-        "half a body": drips["body"],
-        "a body, by drops": drips["body"],
+        "half a body": body,
+        "a body, by drops": body,
+        "an answer that is not read": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     }
-    async with served() as url, anyio.create_task_group() as group:
-        parts = urlsplit(url)
-        made: dict[str, socket.socket] = {}
-        for way, sent in ways.items():
-            made[way] = socket.create_connection((parts.hostname, parts.port))
-            made[way].setblocking(False)  # noqa: FBT003 - the socket's own
-            made[way].sendall(sent)
+    given_up = anyio.Event()
 
-        async def drip() -> None:
-            while True:
-                for way, client in made.items():
-                    if way.endswith("by drops") and is_open(client):
-                        client.send(b"x")
-                await anyio.sleep(0.5)
+    async def endless(_: Request) -> Response:
+        async def parts() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    yield bytes(2**20)
+                    await anyio.lowlevel.checkpoint()
+            finally:
+                given_up.set()
 
-        group.start_soon(drip)
-        deaf = await asyncio.open_connection(parts.hostname, parts.port, limit=1)
-        deaf[1].write(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")  # and reads no more than a bit
-        closed = await until(lambda: not any(map(is_open, made.values())), 25)
-        assert closed, [way for way, client in made.items() if is_open(client)]
-        with anyio.move_on_after(25) as patience:
-            await anyio.wait_readable(deaf[1].get_extra_info("socket"))
-            while not _reset(deaf[1].get_extra_info("socket")):
-                await anyio.sleep(0.1)
-        assert not patience.cancelled_caught
-        deaf[1].transport.abort()
-        for client in made.values():
-            client.close()
-        group.cancel_scope.cancel()
+        return StreamingResponse(parts())
 
-
-def _reset(client: socket.socket) -> bool:
-    """Whether the server has ended the connection, though it has more to say."""
-    state = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-    return state != 1  # TCP_ESTABLISHED
+    app = Starlette(routes=[Route("/", endless)])
+    async with served(app) as url, clients(url, *ways.values()) as made:
+        asking = dict(zip(ways, made[:-1], strict=False))
+        for _ in range(50):
+            for way, client in asking.items():
+                if way.endswith("by drops") and is_established(client):
+                    client.send(b"x")
+            if given_up.is_set() and not any(map(is_established, asking.values())):
+                break
+            await anyio.sleep(0.5)
+        assert [way for way, client in asking.items() if is_established(client)] == []
+        assert given_up.is_set()
 
 
 async def test_answers_that_last_are_no_waiting_and_have_the_place_of_those_who_wait() -> None:
-    from m26.httpserver import Bounds
-
     ask = b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n"
-    bounds = Bounds(most=50, waiting=8, seconds=1.0)
-    async with served(bounds=bounds) as url:
-        with clients(url, 45, ask) as listening, clients(url, 20) as idle:
+    bounds = Bounds(most=50, seconds=1.0)
+    async with served(bounds=bounds) as url, clients(url, *[ask] * 45) as listening:
+        assert await until(lambda: all(map(is_answered, listening)))
+        async with clients(url, *[b""] * 20) as idle:
             assert await until(lambda: count(idle) == 0)
+        async with clients(url, *[ask] * 45) as more:
+            assert await until(lambda: count(listening) + count(more) == 50)
             assert count(listening) == 45
-            with clients(url, 45, ask) as more:
-                assert await until(lambda: count(listening) + count(more) == 50)
-                assert count(listening) == 45
+
+
+async def test_a_crowd_that_asks_at_once_is_served() -> None:
+    ask = b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with served() as url, clients(url, *[ask] * 400) as crowd:
+        assert await until(lambda: all(map(is_answered, crowd)))
+        assert count(crowd) == 400
 
 
 async def test_a_reader_that_is_slow_but_reads_is_served_to_the_end() -> None:
-    from m26.httpserver import Bounds
-
     body = os.urandom(8 * 2**20)
 
     async def large(_: Request) -> Response:
         return Response(body)
 
-    app = Starlette(routes=[Route("/", large)])
-    bounds = Bounds(most=50, seconds=1.0)
-    async with anyio.create_task_group() as group, httpx.AsyncClient() as client:
-        url = await group.start(partial(serve, app, host="127.0.0.1", port=0, bounds=bounds))
+    app, bounds = Starlette(routes=[Route("/", large)]), Bounds(most=50, seconds=1.0)
+    async with served(app, bounds) as url, httpx.AsyncClient() as client:
         read = b""
         async with client.stream("GET", url) as answer:
             async for part in answer.aiter_raw(2**20):
                 read += part
                 await anyio.sleep(0.2)
         assert read == body
-        group.cancel_scope.cancel()
