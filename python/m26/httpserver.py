@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _BATCH = 4
 """Connections that are accepted in one turn of the loop: several turns go by until the first bytes
 of a connection are read, and meanwhile it counts as waiting."""
-_QUEUE = 128
+_QUEUE = 1024
 """Connections that the system holds until they are accepted."""
 
 

@@ -55,7 +55,7 @@ def test_a_thousand_idle_connections_do_not_end_a_run_and_used_up_descriptors_ar
             assert "ulimit" in _state(kept)["advice"]
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (_HARD, _HARD))
         run.until(lambda: run.status["state"]["state"] == "collecting")
-        run.grow(10)
+        run.grow()
         assert run.end() == 143
 
 

@@ -110,12 +110,15 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> bool:
 
 @pytest.mark.parametrize("sent", [b"", _HEAD], ids=["silent", "half a header"])
 async def test_of_those_who_ask_for_nothing_32_stay_and_who_asks_is_answered(sent: bytes) -> None:
-    async with served() as url, httpx.AsyncClient() as client:
-        async with clients(url, *[sent] * 400) as made:
-            assert (await client.get(url)).text == "hello"
-            assert await until(lambda: count(made) <= _WAITING), count(made)
-            assert (await client.get(url)).text == "hello"
-            assert count(made) >= _WAITING - 2  # no more are closed than have to be
+    async with (
+        served() as url,
+        httpx.AsyncClient() as client,
+        clients(url, *[sent] * 400) as made,
+    ):
+        assert (await client.get(url)).text == "hello"
+        assert await until(lambda: count(made) <= _WAITING), count(made)
+        assert (await client.get(url)).text == "hello"
+        assert count(made) >= _WAITING - 2  # no more are closed than have to be
 
 
 async def test_no_way_of_asking_for_nothing_lasts() -> None:

@@ -135,7 +135,7 @@ class Drain:
                 self._newer(error)
                 await self._wake.wait(at_most=_SLOWEST)
             except OutageError as error:  # of the journal: no descriptor was free to read it
-                self._block(f"no_room: {error.message}", error.hint)
+                self._block(f"no_descriptors: {error.message}", error.hint)
                 await self._wake.wait(at_most=wait)
                 wait = min(_SLOWEST, wait * 2)
             except connections.OUTAGES as error:
