@@ -15,6 +15,7 @@ from m26.errors import OutageError, StorageError
 from m26.home.files import write_private
 from m26.limits.budget import Budget
 from m26.limits.standing import Standing
+from m26.store.database import connect
 from m26.upstream.profile import BudgetLimits
 from m26.upstream.rules import RULES
 from m26.upstream.verdicts import Action
@@ -78,7 +79,7 @@ async def test_a_request_waits_for_a_descriptor_to_be_written_down_and_counts_on
             shown = budget.left
             assert ended == ""
         with anyio.fail_after(10):
-            while not ended:  # noqa: ASYNC110 - bounded
+            while not ended:
                 await anyio.sleep(0.02)
     assert ended == "spent"
     assert shown["day"] > 86_000
@@ -104,6 +105,16 @@ async def test_a_pause_is_written_down_though_no_descriptor_was_free(tmp_path: P
             assert steps == []
     assert steps == [Action.PAUSE]
     assert budget.paused is not None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("user", ["", "&user=m26"])
+async def test_a_connection_to_postgresql_is_an_outage_while_no_descriptor_is_free(
+    user: str,
+) -> None:
+    with free_descriptors(0), pytest.raises(Exception, match=r"\w") as caught:
+        await connect(f"postgresql:///m26?host=/nowhere{user}")
+    assert isinstance(caught.value, OutageError)
 
 
 def test_the_soft_limit_becomes_the_hard_one_and_too_low_a_one_is_refused() -> None:

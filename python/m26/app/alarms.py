@@ -1,4 +1,4 @@
-"""What is looked at each second of a run and told while it lasts: damage, backlog, late ones, descriptors."""
+"""Looked at each second of a run and told while it lasts: damage, backlog, late states, files."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ _LATE = (
 
 
 class Alarms:
-    """Tells of a journal's damage until it is acknowledged, of pages that wait, of late ones, and of
-    descriptors that are used up.
+    """Tells of a journal's damage until it is acknowledged, of pages that wait, of late ones.
+
+    And while no file can be opened: whoever needs one waits for it without a word of its own.
 
     Args:
         damage: of the journal.
