@@ -5,13 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
-
-import anyio
-import structlog
-from anyio.to_thread import run_sync
 
 from m26.errors import ConfigError, OutageError, StorageError
 
@@ -20,14 +14,10 @@ RESERVED = 256
 _FEWEST = 32
 """Connections that a server of ours has to be able to hold beside them."""
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE})
-_PAUSE = 1.0
 ADVICE = (
     "m26 goes on by itself when descriptors are free. Find out who holds them (`lsof`), or raise"
     " the limit (`ulimit -n`, fs.file-max) and start m26 again."
 )
-
-T = TypeVar("T")
-_log = structlog.get_logger()
 
 
 def raise_limit() -> None:
@@ -82,20 +72,3 @@ def none_free() -> str:
     except OSError as error:
         return f"no_descriptors: no file can be opened: {error.strerror}"
     return ""
-
-
-async def when_free(work: Callable[[], T]) -> T:
-    """`work`, in a worker thread; while no descriptor is free for it, again and again.
-
-    Args:
-        work: changes nothing when it raises OutageError.
-    """
-    told = False
-    while True:
-        try:
-            return await run_sync(work)
-        except OutageError as error:
-            if not told:
-                _log.warning("descriptors.none_free", error=error.message, advice=error.hint)
-            told = True
-        await anyio.sleep(_PAUSE)

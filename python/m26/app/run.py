@@ -13,7 +13,6 @@ from functools import partial
 import structlog
 from anyio.to_thread import run_sync
 
-from m26 import descriptors
 from m26.app import servers
 from m26.app.accounts import assignment
 from m26.app.chores import chores
@@ -71,7 +70,6 @@ async def running(
     """
     settings, clock = loaded.settings, clock or Clock()
     guard.check_binding(settings.web)
-    descriptors.raise_limit()
     telemetry = Telemetry(Status(clock=clock.time))
     announce(telemetry.status, telemetry.metrics)
     process = Process(settings, clock, telemetry)

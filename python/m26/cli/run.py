@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 from cyclopts import Parameter
 
-from m26 import signals
+from m26 import descriptors, signals
 from m26.cli.options import Options
 from m26.errors import UsageError
 
@@ -62,6 +62,7 @@ async def _run(
     from m26.cli.live import LiveView
 
     code = 0
+    descriptors.raise_limit()
     async with (
         _signals() as signalled,
         running(loaded, account=account, end_on_stop=ends) as run,

@@ -11,10 +11,10 @@ from typing import Protocol
 import structlog
 
 from m26.clock import Clock
-from m26.descriptors import when_free
 from m26.errors import TransportError
 from m26.limits.halt import Halt, StoppedError
 from m26.limits.standing import Standing
+from m26.limits.waiting import when_free
 from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
 from m26.upstream.replies import Reply, classify_transport

@@ -143,7 +143,7 @@ class Book:
 
         Raises:
             StorageError: the folder cannot be used.
-            OutageError: no descriptor was free for it; `descriptors.when_free` waits.
+            OutageError: no descriptor was free for it; `when_free` waits for one.
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

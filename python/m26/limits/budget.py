@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import anyio
 from anyio.to_thread import run_sync
 
-from m26.descriptors import when_free
 from m26.limits.book import DAY, MINUTE, Book, Durable, Entries, Pause
+from m26.limits.waiting import when_free
 from m26.upstream.profile import BudgetLimits
 
 # Rules of the gateway's login call: at most so many within so many seconds.

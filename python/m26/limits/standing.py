@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from m26.descriptors import when_free
 from m26.limits.book import Book, Entries, Pause
+from m26.limits.waiting import when_free
 from m26.upstream.verdicts import Action, Escalation, Step, Verdict
 
 
