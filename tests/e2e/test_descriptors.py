@@ -40,7 +40,7 @@ def test_a_thousand_idle_connections_do_not_end_a_run_and_used_up_descriptors_ar
         try:
             for _ in range(1000):
                 strangers.append(socket.create_connection((place.hostname, place.port), 10))
-            run.grow(50)
+            run.grow(5)
             assert run.get("/healthz").status_code == 200
             assert len(list(Path(f"/proc/{pid}/fd").iterdir())) < 150
         finally:
