@@ -109,7 +109,7 @@ class StorageError(M26Error):
 
 
 class OutageError(StorageError):
-    """A server does not answer now; the same may succeed later."""
+    """A server does not answer now, or no file can be opened now; later the same may succeed."""
 
 
 class ShapeError(M26Error):

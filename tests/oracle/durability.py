@@ -33,6 +33,6 @@ class Watched(Files):
         super().rename(old, new)
         self._names.add(new)
 
-    def sync_folder(self, folder: Path) -> None:
-        super().sync_folder(folder)
-        self._names = {name for name in self._names if name.parent != folder}
+    def sync_folder(self, fd: int) -> None:
+        super().sync_folder(fd)
+        self._names.clear()  # a journal has one folder

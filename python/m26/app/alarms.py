@@ -1,4 +1,4 @@
-"""What is looked at each second of a run and told while it lasts: damage, a backlog, late ones."""
+"""Looked at each second of a run and told while it lasts: damage, backlog, late states, files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import deque
 import anyio
 import structlog
 
+from m26 import descriptors
 from m26.journal import Ledger
 from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
@@ -31,7 +32,9 @@ _LATE = (
 
 
 class Alarms:
-    """Tells of a journal's damage until it is acknowledged, of pages that wait, and of late ones.
+    """Tells of a journal's damage until it is acknowledged, of pages that wait, of late ones.
+
+    And while no file can be opened: whoever needs one waits for it without a word of its own.
 
     Args:
         damage: of the journal.
@@ -66,12 +69,16 @@ class Alarms:
         more = f" ({len(places)} places, this is the first)" if len(places) > 1 else ""
         reason = f"journal_damaged: {places[0]}{more}" if places else ""
         self._report("damage", reason, _ACK)
+        none_free = descriptors.none_free()
+        self._report("descriptors", none_free, descriptors.ADVICE, State.STORING_ONLY)
         self._report("backlog", backlog(self._drain, self._due), _BACKLOG)
         self._report("late", self._late.look(self._metrics.value("m26_late_total")), _LATE)
 
-    def _report(self, source: str, reason: str, advice: str) -> None:
+    def _report(
+        self, source: str, reason: str, advice: str, state: State = State.COLLECTING
+    ) -> None:
         if reason:
-            self._status.report(source, State.COLLECTING, reason=reason, advice=advice)
+            self._status.report(source, state, reason=reason, advice=advice)
             self._told.add(source)
         elif source in self._told:
             self._status.report(source, State.COLLECTING)

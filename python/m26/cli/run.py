@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import anyio
 from cyclopts import Parameter
 
-from m26 import signals
+from m26 import descriptors, signals
 from m26.cli.options import Options
 from m26.errors import UsageError
 
@@ -68,6 +68,7 @@ async def _run(
         if not as_json:
             say(banner(opened.setup, opened.assigned.accounts), console())
 
+    descriptors.raise_limit()
     async with (
         _signals() as signalled,
         signalled.beginning(),

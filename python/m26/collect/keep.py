@@ -26,6 +26,7 @@ _log = structlog.get_logger()
 POLL = 1.0
 """Seconds between two looks at a full disk."""
 _ADVICE = "Free disk space, or move M26_HOME to a larger disk; asking goes on by itself then."
+_STORE = "What to do stands with the same reason of the store; asking goes on by itself then."
 
 
 class Keeper:
@@ -70,8 +71,9 @@ class Keeper:
         told = False
         while reason := await run_sync(self._journal.full) or self._blocked():
             told = True
+            advice = _STORE if reason == self._blocked() else _ADVICE
             self._status.report(
-                "journal", State.STORING_ONLY, reason=f"no_room: {reason}", advice=_ADVICE
+                "journal", State.STORING_ONLY, reason=f"no_room: {reason}", advice=advice
             )
             await anyio.sleep(self._poll)
         if told:
@@ -108,7 +110,7 @@ class Keeper:
                     "journal",
                     State.STORING_ONLY,
                     reason=f"no_room: {error.message}",
-                    advice=_ADVICE,
+                    advice=error.hint,
                 )
                 told = True
                 await anyio.sleep(self._poll)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import structlog
-from anyio.to_thread import run_sync
 
 from m26.clock import Clock
 from m26.errors import TransportError
 from m26.limits.halt import Halt, StoppedError
 from m26.limits.standing import Standing
+from m26.limits.waiting import when_free
 from m26.status.conditions import State
 from m26.status.metrics import LOGIN
 from m26.status.telemetry import Telemetry
@@ -97,7 +98,7 @@ class Reaction:
             message=verdict.message,
         )
         if verdict.slow_down:
-            await run_sync(self.slow_down, verdict.slow_down)
+            await when_free(partial(self.slow_down, verdict.slow_down))
         match step.action:
             case Action.RETRY:
                 await self._retry(verdict, step.seconds)

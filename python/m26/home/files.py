@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import orjson
 
+from m26.descriptors import refusal
 from m26.errors import StorageError, remedy
 from m26.safefile import read_limited
 
@@ -93,18 +94,19 @@ def replace_private(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, _MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    # Opened first: where no descriptor is free for it, nothing has changed.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        descriptor = os.open(temporary, flags, _MODE)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         os.fsync(folder)
     finally:
         os.close(folder)
@@ -115,6 +117,7 @@ def write_private(path: Path, data: bytes) -> None:
 
     Raises:
         StorageError: the disk or the folder does not allow it; the old file is untouched.
+        OutageError: no descriptor was free for it.
     """
     try:
         replace_private(path, data)
@@ -124,10 +127,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 def cannot(do: str, path: Path, error: OSError) -> StorageError:
     """The disk's or the folder's refusal to let us `do` something with `path`."""
-    return StorageError(
-        f"cannot {do} {path}: {error.strerror}",
-        hint=remedy(str(error)),
-    )
+    return refusal(f"cannot {do} {path}", error, hint=remedy(str(error)))
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import errno
 import os
 from pathlib import Path
 
+from m26.descriptors import refusal
 from m26.errors import StorageError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -26,13 +27,9 @@ class Files:
         """Return when the file's bytes and size are on disk."""
         os.fdatasync(fd)
 
-    def sync_folder(self, folder: Path) -> None:
-        """Return when the folder's entries are on disk."""
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+    def sync_folder(self, fd: int) -> None:
+        """Return when the entries of an open folder are on disk."""
+        os.fsync(fd)
 
     def cut(self, fd: int, size: int) -> None:
         """Make the file `size` bytes long."""
@@ -53,12 +50,11 @@ class Files:
 
 
 def storage_error(what: str, folder: Path, error: OSError) -> StorageError:
-    """A failed call as an error that says what to do."""
+    """A failed call as an error that says what to do; an OutageError if no descriptor was free."""
     if error.errno in _NO_ROOM:
         hint = "Free space on that disk: m26 goes on by itself and nothing stored is lost."
     else:
         hint = "Check the folder, its owner and its disk, then start m26 again."
     named = isinstance(error.filename, str | os.PathLike) and Path(error.filename) != folder
-    what_file = f"{Path(error.filename).name}: " if named else ""
-    why = f"{what_file}{error.strerror}"
-    return StorageError(f"cannot {what} the journal {folder}: {why}", hint=hint)
+    which = f": {Path(error.filename).name}" if named else ""
+    return refusal(f"cannot {what} the journal {folder}{which}", error, hint=hint)

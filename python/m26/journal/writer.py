@@ -108,11 +108,22 @@ class Writer:
 
     def _place(self, temp: Path, path: Path) -> None:
         try:
+            # Before the rename: where no descriptor is free, nothing has changed.
+            folder = self._files.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise storage_error("write", self._folder, error) from None
+        try:
+            self._rename(temp, path, folder)
+        finally:
+            os.close(folder)
+
+    def _rename(self, temp: Path, path: Path, folder: int) -> None:
+        try:
             self._files.rename(temp, path)
         except OSError as error:
             raise storage_error("write", self._folder, error) from None
         try:
-            self._files.sync_folder(self._folder)
+            self._files.sync_folder(folder)
         except OSError as error:
             self._fail("could not fsync its folder", error)
 

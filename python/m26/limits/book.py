@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +14,9 @@ import orjson
 import structlog
 
 from m26.clock import since_start
-from m26.errors import StorageError, remedy
-from m26.home.files import write_private
+from m26.descriptors import is_exhausted
+from m26.errors import OutageError
+from m26.home.files import cannot, write_private
 from m26.home.lock import open_lock, take
 
 _log = structlog.get_logger()
@@ -142,15 +143,13 @@ class Book:
 
         Raises:
             StorageError: the folder cannot be used.
+            OutageError: no descriptor was free for it; `when_free` waits for one.
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = open_lock(self._lock)
         except OSError as error:
-            raise StorageError(
-                f"cannot use {self._path.parent}: {error.strerror}",
-                hint=remedy(str(error)),
-            ) from None
+            raise cannot("use", self._path.parent, error) from None
         try:
             take(lock, wait=True)
             document = _read(self._path)
@@ -185,8 +184,9 @@ class Book:
         except OSError:
             version = None
         if version is None or version != self._seen[0]:
-            entries, remark = self._entries(_read(self._path))
-            self._seen = (None if remark else version), entries
+            with suppress(OutageError):  # what was seen last will do until it can be read
+                entries, remark = self._entries(_read(self._path))
+                self._seen = (None if remark else version), entries
         return self._seen[1]
 
     def _entries(self, document: Any) -> tuple[Entries, str]:  # noqa: ANN401 - any JSON
@@ -240,7 +240,11 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - any JSON; None where there is no
         return orjson.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except OSError as error:
+        if is_exhausted(error):
+            raise cannot("read", path, error) from None
+        return {}
+    except ValueError:
         return {}
 
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from m26.limits.book import DAY, MINUTE, Book, Durable, Entries, Pause
+from m26.limits.waiting import when_free
 from m26.upstream.profile import BudgetLimits
 
 # Rules of the gateway's login call: at most so many within so many seconds.
@@ -143,7 +145,7 @@ class Budget:
                 async with self._one_at_a_time:
                     wait = self._next_of_block(name)
                     if wait is None:
-                        wait = await run_sync(self._take, name)
+                        wait = await when_free(partial(self._take, name))
                 if wait is _NONE:
                     return
                 seconds = max(0.001, wait.until - self._clock())

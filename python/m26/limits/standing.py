@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from anyio.to_thread import run_sync
-
 from m26.limits.book import Book, Entries, Pause
+from m26.limits.waiting import when_free
 from m26.upstream.verdicts import Action, Escalation, Step, Verdict
 
 
@@ -82,7 +81,7 @@ class Standing:
         """The pause that holds now, if any."""
         if not self._may_be_paused:
             return None
-        pause = await run_sync(self._pause)
+        pause = await when_free(self._pause)
         self._may_be_paused = pause is not None and pause.until > self._clock()
         return pause if self._may_be_paused else None
 
@@ -102,4 +101,4 @@ class Standing:
                 entries.forgiving = sorted(past.forgiving)
                 self._book.save(entries)
 
-        await run_sync(write)
+        await when_free(write)

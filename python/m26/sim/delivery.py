@@ -14,8 +14,8 @@ from email.utils import formatdate
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from m26.httpserver import Bounded
 from m26.sim.replies import Delivery, Reply
 
 _DRIP_PAUSE = 0.5
@@ -37,10 +37,10 @@ class Connection:
         self.transport.abort()
 
 
-def counted(reserve: Callable[[], int]) -> type[H11Protocol]:
+def counted(reserve: Callable[[], int]) -> type[Bounded]:
     """A protocol class that puts a numbered `Connection` into each request's state."""
 
-    class Counted(H11Protocol):
+    class Counted(Bounded):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             connection = Connection(reserve(), transport)

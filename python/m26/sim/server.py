@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-import uvicorn
 
+from m26 import descriptors
 from m26.errors import ConfigError, HomeLockedError
+from m26.httpserver import Bounds, Config, Server
 from m26.sim import capture, constants
 from m26.sim.accounts import Accounts, Lifetimes
 from m26.sim.backend import Backend
@@ -37,6 +38,8 @@ _LOCK_PATIENCE = 5.0
 """How long a predecessor that is ending may still hold the folder, seconds."""
 _KEEP_ALIVE = 300
 """A polite client pauses 22 s between requests: its connection has to outlast that."""
+_WAITING = 256
+"""Polite clients between two requests, and some who never ask."""
 _DRAIN = 2
 _DEFAULT_SEED = 26
 
@@ -69,9 +72,10 @@ def run(plan: Plan, ready: Callable[[str], None]) -> int:
 
     Raises:
         HomeLockedError: another simulator holds the folder.
-        ConfigError: the folder has another seed or account, the port is taken, or there is no
-            clock file.
+        ConfigError: the folder has another seed or account, the port is taken, there is no clock
+            file, or too few files may be open.
     """
+    descriptors.raise_limit()
     parent = os.getppid() if plan.with_parent else None
     folder = plan.folder
     os.umask(0o077)  # SQLite makes its files by itself
@@ -137,29 +141,19 @@ def _backend(plan: Plan, ledger: Ledger) -> tuple[Backend, str]:
     return backend, next(iter(names or accounts.all))
 
 
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to us: uvicorn would raise them again after its own end."""
-        yield
-
-
 async def _serve(
     backend: Backend, sock: socket.socket, parent: int | None, listening: Callable[[], None]
 ) -> int:
-    config = uvicorn.Config(
+    most = descriptors.for_connections()
+    config = Config(
         application(backend),
+        bounds=Bounds(most=most, waiting=min(most, _WAITING), seconds=_KEEP_ALIVE),
         http=counted(lambda: backend.ledger.reserve("connection")),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
         date_header=False,  # it would be the machine's time, not ours
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_DRAIN,
     )
-    server = _Server(config)
+    server = Server(config)
     exit_code = 0
 
     def stop(code: int) -> None:

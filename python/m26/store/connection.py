@@ -184,6 +184,8 @@ async def _session(
             made = await asyncpg.connect(*args, server_settings=dict(settings), **options)
         except _REFUSALS as error:
             refused = error
+        except KeyError as error:  # before Python 3.13: of a DSN without a user, who has no name
+            raise OSError(f"the DSN names no user, and none is found here: {error}") from None
         else:
             wishes.remove(settings)
             wishes.insert(0, settings)  # what was granted is asked for first the next time

@@ -11,7 +11,7 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26.clock import Clock
-from m26.errors import StorageError
+from m26.errors import OutageError, StorageError
 from m26.journal import Journal
 from m26.models import Record
 from m26.normalizer import Normalizer
@@ -136,6 +136,10 @@ class Drain:
             except SchemaNewerError as error:
                 self._newer(error)
                 await self._wake.wait(at_most=_SLOWEST)
+            except OutageError as error:  # of the journal: no descriptor was free to read it
+                self._block(f"no_descriptors: {error.message}", error.hint)
+                await self._wake.wait(at_most=wait)
+                wait = min(_SLOWEST, wait * 2)
             except connections.OUTAGES as error:
                 await self._outage(error)
                 await self._wake.wait(at_most=wait)

@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import anyio
 from anyio.abc import TaskStatus
 from starlette.types import ASGIApp
-from uvicorn import Config, Server
 
+from m26 import descriptors
 from m26.errors import ConfigError
+from m26.httpserver import Bounds, Config, Server
 from m26.web.guard import unbound
 
 _GRACE = 2
 """Seconds that open answers get at the end."""
-
-
-class _Server(Server):
-    """uvicorn, with the signals left to the application that runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @contextlib.asynccontextmanager
@@ -48,6 +41,7 @@ async def serve(
     app: ASGIApp,
     listener: socket.socket,
     *,
+    bounds: Bounds | None = None,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled: ``await group.start(serve, app, listener)``.
@@ -55,20 +49,17 @@ async def serve(
     Args:
         app: the ASGI application.
         listener: where, see `listening`.
+        bounds: of connections; by default 32 without a complete request, 10 s for that, and in
+            all as many as the descriptor limit leaves beside `descriptors.RESERVED`.
         task_status: told before the first request is answered.
     """
     config = Config(
         app,
-        lifespan="off",
-        ws="none",
-        http="h11",
-        log_config=None,
-        access_log=False,
-        server_header=False,
+        bounds=bounds or Bounds(most=descriptors.for_connections()),
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE,
     )
-    server = _Server(config)
+    server = Server(config)
     try:
         task_status.started()
         await server.serve(sockets=[listener])
