@@ -32,7 +32,7 @@ _TELL = 600.0
 
 _BECAUSE = {
     "another_database": "it held the events of another database",
-    "set_back": "it was ahead of the database, which was set back",
+    "set_back": "it was ahead of the database, which was set back, or others wrote into it",
     "differs": "it told other events than the database, which was set back and went on",
     "gap": "history was pruned past its end",
     "emptied": "Redis was emptied",
