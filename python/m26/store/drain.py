@@ -64,9 +64,8 @@ class Drain:
         silence: float = _SILENCE,
     ) -> None:
         self._journal, self._place = journal, Place(journal)
-        self._store = store
+        self._store, self._wake = store, wake
         self._make_normalizer = normalizer
-        self._wake = wake
         self._committed = committed
         self._status, self._metrics = telemetry.status, telemetry.metrics
         begin(self._metrics.rejects, REASONS)
