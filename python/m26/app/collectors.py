@@ -155,6 +155,7 @@ async def _collector(
             account=account,
             session=session,
             commands=profile.commands,
+            hosts=profile.hosts,
             journal=keeper.keep,
             receive=keeper.receive,
             server=client.server,

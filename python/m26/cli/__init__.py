@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from m26 import signals
 from m26.cli import streams
-from m26.cli.output import print_error
+from m26.cli.output import print_error, say
 from m26.errors import M26Error, UsageError, first_cause, of_surroundings
 
 _EPILOGUE = """\
@@ -156,7 +156,7 @@ def _tell(error: BaseException, told: M26Error, arguments: list[str]) -> None:
     for stream in [sys.stdout, sys.stderr] if "--json" in arguments else [sys.stderr]:
         try:
             if "--debug" in arguments:
-                sys.stderr.write(redact(lines))
+                say(redact(lines), stderr=True)
             as_json = stream is sys.stdout
             print_error(told.code, redact(told.message), redact(told.hint), as_json=as_json)
             stream.flush()

@@ -59,10 +59,12 @@ async def _run(
     loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
 ) -> int:
     from m26.app.run import running
+    from m26.app.watchdog import watched
     from m26.cli.live import LiveView
 
     code = 0
     async with (
+        watched(loaded.settings.watchdog),
         _signals() as signalled,
         running(loaded, account=account, end_on_stop=ends) as run,
         LiveView(run.snapshot, as_json=as_json),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import orjson
 from cyclopts import Parameter
 
 from m26.cli.options import Options
-from m26.cli.output import console
+from m26.cli.output import console, dump_document
 from m26.models import EventView
 
 _STYLES = {"listed": "cyan", "bid": "yellow", "changed": "magenta", "closed": "green"}
@@ -62,8 +61,7 @@ async def tail(
 
 def _show(data: str, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(data + "\n")
-        sys.stdout.flush()
+        dump_document(data)
         return
     event: EventView = orjson.loads(data)
     kind = event["kind"]

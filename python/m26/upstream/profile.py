@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 from m26.errors import ConfigError
 from m26.redaction import register_secret
@@ -194,6 +195,12 @@ class Profile:
     def blaze_id(self, platform: str) -> str:
         """``X-BLAZE-ID`` of every gateway request for one platform."""
         return self.wal.blaze_id.format(year=self.year, platform=platform)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Whom it asks."""
+        urls = self.oauth.base_url, self.wal.base_url
+        return frozenset(host for url in urls if (host := urlsplit(url).hostname))
 
 
 def _read(name_or_path: str) -> dict[str, Any]:
