@@ -142,15 +142,6 @@ async def _collector(
             on_login=partial(telemetry.metrics.count_request, "login"),
         )
         stack.push_async_callback(session.aclose)
-        reaction = Reaction(
-            account=account.name,
-            session=session,
-            standing=Standing(budget.book, clock=clock.time),
-            halt=halt,
-            slow_down=budget.slow_down,
-            telemetry=telemetry,
-            clock=clock,
-        )
         exchange = Exchange(
             account=account,
             session=session,
@@ -160,7 +151,15 @@ async def _collector(
             receive=keeper.receive,
             server=client.server,
             may_ask=keeper.room,
-            reaction=reaction,
+            reaction=Reaction(
+                account=account.name,
+                session=session,
+                standing=Standing(budget.book, clock=clock.time),
+                halt=halt,
+                slow_down=budget.slow_down,
+                telemetry=telemetry,
+                clock=clock,
+            ),
             telemetry=telemetry,
             clock=clock,
         )
