@@ -195,6 +195,8 @@ class Known:
         if not self._kept and not self._rotating:
             return
         plain = _Plain(text)
+        if plain.text != text:  # what stands before one may look like the beginning of an escape
+            yield from self._front.spans(text.replace("+", " "))
         folded = _folded(plain)
         for start, end in self._front.spans(folded):
             yield plain.place(start, end)
