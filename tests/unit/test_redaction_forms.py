@@ -123,7 +123,7 @@ SHAPES = {
     "quotes that do not end": ("token=\"x token='", "token="),
     "beginnings of a JWT": ("", "eyJ"),
     "first parts of a JWT": ("", "eyJaaaaaaaa."),
-    "the first part of many JWTs": ("", "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRw"),
+    "the first part of many JWTs": ("", "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJDQU5B"),
     "beginnings of a URL": ("", "://"),
     "users": ("://", "a:@"),
     "users that do not end": ("", "://a:"),

@@ -15,7 +15,7 @@ from m26.errors import M26Error, UsageError, first_cause, of_surroundings
 _EPILOGUE = """\
 Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit ·
 6 storage · 7 payload shape unknown · 75 another copy holds this home, or
-writes as this home · 129/130/143 signals."""
+writes as this home · 129/130/143 signals · 134 hung."""
 
 
 def _version() -> str:
