@@ -19,6 +19,7 @@ __all__ = [
     "Peek",
     "ServerClock",
     "States",
+    "Watchdog",
     "outcome",
     "peek",
 ]

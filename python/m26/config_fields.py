@@ -44,5 +44,5 @@ def address(*schemes: str) -> AfterValidator:
 
 
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
-Count = Annotated[int, BeforeValidator(_number), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(_number), Field(gt=0, lt=2**63)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MAX_PORT)]

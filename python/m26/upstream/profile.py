@@ -15,6 +15,8 @@ from m26.redaction import register_secret
 from m26.tomlfile import parse_toml, read_toml
 
 _OVERLAY = "profile.toml"
+_DIGITS = 9
+"""Of the largest number of a position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +241,10 @@ def _tuple(value: object) -> object:
 
 
 def _numbered(table: Mapping[str, Any]) -> dict[object, Any]:
-    return {int(k) if k.isascii() and k[:9].isdigit() else k: v for k, v in table.items()}
+    def number(key: str) -> object:
+        return int(key) if key.isascii() and key.isdigit() and len(key) <= _DIGITS else key
+
+    return {number(key): value for key, value in table.items()}
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
