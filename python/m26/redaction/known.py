@@ -85,7 +85,7 @@ class _Index:
     def remove(self, text: str) -> None:
         """Forget one that was added."""
         alike = self._alike[self._key(text)][:]
-        alike.remove(text)
+        del alike[bisect_left(alike, text)]
         if alike:
             self._alike[self._key(text)] = alike
         else:
