@@ -96,7 +96,7 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ob
             RUN,
             M26_HOME=str(home),
             M26_PROFILE="sim",
-            M26_WATCHDOG="2",
+            M26_WATCHDOG="1",
             M26_POSTGRES__DSN=f"postgresql:///m26?host={nothing}",
             M26_REDIS__URL=f"unix://{nothing}",
         ),
