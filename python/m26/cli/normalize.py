@@ -200,7 +200,7 @@ def _tell(summary: Summary, rejects: str | None, options: Options, *, to_stderr:
             "seconds": round(summary.seconds, 3),
             "rows_per_second": rate,
         }
-        dump_json(document, stderr=to_stderr)
+        dump_json(document, stream=sys.stderr if to_stderr else sys.stdout)
         return
     figures = ((summary.pages, "page"), (summary.rows, "row"), (summary.cards, "card"))
     counts = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for count, word in figures)

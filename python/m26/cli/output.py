@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from m26.errors import UsageError
 from m26.printable import printable, printable_json
@@ -51,8 +51,8 @@ def write_bytes(content: bytes) -> None:
         sys.stdout.buffer.flush()
 
 
-def dump_json(value: object, *, stderr: bool = False) -> None:
-    """One JSON document on one line of stdout; times as ISO 8601 UTC."""
+def dump_json(value: object, *, stream: TextIO | None = None) -> None:
+    """One JSON document on one line of stdout, or of `stream`; times as ISO 8601 UTC."""
     import orjson
 
     options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
@@ -60,14 +60,14 @@ def dump_json(value: object, *, stderr: bool = False) -> None:
         line = orjson.dumps(value, default=str, option=options).decode()
     except TypeError:  # a lone surrogate (an odd file name) or an integer over 64 bits
         line = json.dumps(value, default=_plain, separators=(",", ":"))
-    dump_document(line, stderr=stderr)
+    dump_document(line, stream=stream)
 
 
-def dump_document(line: str, *, stderr: bool = False) -> None:
-    """One JSON document that is text already, on one line of stdout."""
-    stream = sys.stderr if stderr else sys.stdout
-    stream.buffer.write(printable_json(line).encode() + b"\n")
-    stream.buffer.flush()
+def dump_document(line: str, *, stream: TextIO | None = None) -> None:
+    """One JSON document that is text already, on one line of stdout, or of `stream`."""
+    out = stream or sys.stdout
+    out.buffer.write(printable_json(line).encode() + b"\n")
+    out.buffer.flush()
 
 
 def _plain(value: object) -> object:
