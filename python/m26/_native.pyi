@@ -20,6 +20,7 @@ __all__ = [
     "Peek",
     "ServerClock",
     "States",
+    "Watchdog",
     "outcome",
     "peek",
 ]
@@ -295,7 +296,7 @@ class Peek:
     def error_code(self) -> int | None: ...
     @property
     def error_text(self) -> str | None:
-        """The error's string, the XML errormessage or responseData.message."""
+        """The error's string, the XML errormessage or responseData.message; 1,000 characters."""
     @property
     def ui_error_code(self) -> int | None: ...
     @property
@@ -323,3 +324,18 @@ class Peek:
 
 def peek(body: bytes, /) -> Peek:
     """Read the envelope of one reply. Never raises on bad data: `kind` says what it is."""
+
+@final
+class Watchdog:
+    """Aborts the process (SIGABRT) when its loop stands still, even in what holds the GIL."""
+
+    def __new__(cls, *, ticks: int) -> Self:
+        """Watch from now on.
+
+        Args:
+            ticks: seconds without a beat; those in which the process was stopped do not count.
+        """
+    def beat(self) -> None:
+        """The loop goes on."""
+    def close(self) -> None:
+        """Watch no longer."""

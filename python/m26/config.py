@@ -92,6 +92,7 @@ class Settings(_Section):
     platform: str | None = None
     pg_bin: Path | None = None
     chromium: Path | None = None
+    watchdog: Count = 60
     upstream: Upstream = Upstream()
     postgres: Postgres = Postgres()
     redis: Redis = Redis()
@@ -198,6 +199,12 @@ def credentials_folder() -> Path | None:
     """Where the service manager put credentials for this process alone; None without one."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     return Path(folder) if folder else None
+
+
+def service_manager() -> str | None:
+    """Address of the socket at which the service manager wants to hear of us; None without one."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    return address.replace("@", "\0", 1) if address else None
 
 
 def _credential_layer(

@@ -11,8 +11,10 @@ from typing import Any, Literal
 import orjson
 import structlog
 
+from m26.printable import printable, printable_json
 from m26.redaction import clean
 
+_TRACEBACKS = ("exception", "stack")
 _STRUCTLOG_OWN = ("_record", "_from_structlog")
 
 
@@ -23,6 +25,18 @@ def _redact_event(
         if key not in _STRUCTLOG_OWN:
             event[key] = clean(value, key)
     return event
+
+
+def _shown(
+    _logger: object, _name: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """For lines that a person reads: colours are the only escapes, tracebacks alone have lines."""
+    return {
+        key: printable(value, keep="\n" if key in _TRACEBACKS else "")
+        if isinstance(value, str)
+        else value
+        for key, value in event.items()
+    }
 
 
 class _Stderr(logging.StreamHandler[Any]):
@@ -70,14 +84,18 @@ def configure(
         structlog.dev.ConsoleRenderer(colors=color and sys.stderr.isatty())
         if console
         else structlog.processors.JSONRenderer(
-            serializer=lambda event, **_: orjson.dumps(event, default=str).decode()
+            serializer=lambda event, **_: printable_json(orjson.dumps(event, default=str).decode())
         )
     )
     handler = _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([_shown] if console else []),
+                renderer,
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=number, force=True)

@@ -11,7 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import zstandard
-from tests.fuzz import rows, seeds
+from tests.fuzz import redacted, rows, seeds
 from tests.fuzz.mutate import Change, in_tree
 from tests.fuzz.reader import (
     DATA,
@@ -209,5 +209,6 @@ TARGETS = {
     "mitm": Target(_flows, seeds.flows),
     "record": Target(_record, seeds.records),
     "toml": Target(_toml, seeds.tomls),
+    "redact": Target(redacted.run, redacted.seeds, redacted.changed),
     "rows": Target(rows.run, seeds.pages, rows.changed),
 }

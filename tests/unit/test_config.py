@@ -138,6 +138,13 @@ def test_a_value_of_the_wrong_type_in_the_file_is_an_error_with_its_line(
         load()
 
 
+@pytest.mark.parametrize("digits", [f"0x{'f' * 8_000}", str(2**63)])
+def test_a_number_that_nothing_can_count_to_is_refused(home: Path, digits: str) -> None:
+    (home / "config.toml").write_text(f"[budget]\nper_day = {digits}\n")
+    with pytest.raises(ConfigError, match=r"budget\.per_day"):
+        load()
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [

@@ -68,3 +68,16 @@ def test_yes_or_no_is_true_or_false_and_no_word(tmp_path: Path, field: str) -> N
             Profile.load("madden26", home=tmp_path)
     overlay.write_text(f"[{section}]\n{name} = true\n")
     assert getattr(getattr(Profile.load("madden26", home=tmp_path), section), name) is True
+
+
+@pytest.mark.parametrize("key", ["123456789x", "1" * 5_000])
+def test_a_position_that_is_no_number_is_told_as_one(tmp_path: Path, key: str) -> None:
+    overlay = tmp_path / "profile.toml"
+    overlay.write_text(f'[card]\npositions = {{ "{key}" = "QB" }}\n')
+    overlay.chmod(0o600)
+    try:
+        Profile.load("madden26", home=tmp_path)
+        told = "nothing"
+    except Exception as error:  # noqa: BLE001 - its class is what is asked for
+        told = type(error).__name__
+    assert told == "ConfigError"

@@ -327,9 +327,7 @@ def test_no_setting_switches_a_rule_off() -> None:
     assert set(options) == {"for_", "account", "dry_run", "exit_on_stop", "options"}
 
 
-def test_the_captcha_url_and_the_wrong_game_are_named() -> None:
-    seen = peek(captcha="captchaGuid=x", captcha_url="https://example.invalid/captcha")
-    assert "https://example.invalid/captcha" in classify(reply().head, seen).message
+def test_the_wrong_game_is_named() -> None:
     judged = classify(reply(404).head, peek("xml", error_text=WRONG_GAME))
     assert "madden-2026-ps5-gen5" in judged.message
 

@@ -145,24 +145,24 @@ async def _collector(
             on_login=partial(telemetry.metrics.count_request, LOGIN),
         )
         stack.push_async_callback(session.aclose)
-        reaction = Reaction(
-            account=account.name,
-            session=session,
-            standing=Standing(budget.book, clock=clock.time),
-            halt=halt,
-            slow_down=budget.slow_down,
-            telemetry=telemetry,
-            clock=clock,
-        )
         exchange = Exchange(
             account=account,
             session=session,
             commands=profile.commands,
+            hosts=profile.hosts,
             journal=keeper.keep,
             receive=keeper.receive,
             server=client.server,
             may_ask=keeper.room,
-            reaction=reaction,
+            reaction=Reaction(
+                account=account.name,
+                session=session,
+                standing=Standing(budget.book, clock=clock.time),
+                halt=halt,
+                slow_down=budget.slow_down,
+                telemetry=telemetry,
+                clock=clock,
+            ),
             telemetry=telemetry,
             clock=clock,
         )

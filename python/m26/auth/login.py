@@ -145,7 +145,7 @@ def read_redirect(
     code = Secret(said.get("code", ""))
     if "error" in said:
         detail = ": ".join(said[key] for key in ("error", "error_description") if key in said)
-        raise AuthError(f"the login was refused: {redact(detail)[:200]}", hint=_AGAIN)
+        raise AuthError(f"the login was refused: {redact(detail[:1_000])[:200]}", hint=_AGAIN)
     # A missing one is accepted, like a bare code: a person pasted it, not a foreign page.
     if "state" in said and not _is_ours(said["state"], login, vault, now):
         raise UsageError(

@@ -9,13 +9,13 @@ from cyclopts import App, CycloptsError
 
 from m26 import signals
 from m26.cli import streams
-from m26.cli.output import print_error
+from m26.cli.output import print_error, say
 from m26.errors import M26Error, UsageError, first_cause, of_surroundings
 
 _EPILOGUE = """\
 Exit codes: 0 ok · 2 usage · 3 config · 4 auth · 5 upstream or limit ·
 6 storage · 7 payload shape unknown · 75 another copy holds this home, or
-writes as this home · 129/130/143 signals."""
+writes as this home · 129/130/143 signals · 134 hung."""
 
 
 def _version() -> str:
@@ -156,7 +156,7 @@ def _tell(error: BaseException, told: M26Error, arguments: list[str]) -> None:
     for stream in [sys.stdout, sys.stderr] if "--json" in arguments else [sys.stderr]:
         try:
             if "--debug" in arguments:
-                sys.stderr.write(redact(lines))
+                say(redact(lines), stderr=True)
             as_json = stream is sys.stdout
             print_error(told.code, redact(told.message), redact(told.hint), as_json=as_json)
             stream.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from cyclopts import Parameter
 
 from m26.cli.credentials import health, opened, say_stopped, show, stopped
 from m26.cli.options import Options, check_platform
-from m26.cli.output import console, dump_json, table
+from m26.cli.output import console, dump_json, say, table
 
 if TYPE_CHECKING:
     from m26.auth import intake
@@ -177,7 +176,7 @@ def _show(file: Path, part: intake.Imported) -> None:
     facts += [("bundles", str(count), state) for state, count in bundles.items() if count]
     table("", ("found", "id or count", "state"), facts)
     for problem in part.problems:
-        sys.stderr.write(f"warning: {problem}\n")
+        say(f"warning: {problem}\n", stderr=True)
     console().print()
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from m26.cli.credentials import health, opened, say_stopped, show, stopped
 from m26.cli.options import Options
-from m26.cli.output import dump_json
+from m26.cli.output import dump_json, say
 
 if TYPE_CHECKING:
     from m26.cli.auth_documents import LoginView
@@ -69,8 +69,7 @@ def login(
             begins: AddressView = {"url": url}
             dump_json(begins)
         else:
-            sys.stdout.write(f"{url}\n" if print_url else _GUIDE.format(address=url))
-            sys.stdout.flush()
+            say(f"{url}\n" if print_url else _GUIDE.format(address=url))
         if print_url:
             return
         redirect = sys.stdin.readline()

@@ -180,10 +180,10 @@ def _nothing_read(summary: Summary, reject_file: str | None) -> M26Error:
 
 
 def _tell(summary: Summary, rejects: str | None, options: Options, *, to_stderr: bool) -> None:
+    from m26.cli.output import dump_json, say
+
     rate = round(summary.rows / summary.seconds) if summary.seconds else 0
     if options.json:
-        from m26.cli.output import dump_json
-
         document: NormalizeView = {
             "pages": summary.pages,
             "rows": summary.rows,
@@ -210,4 +210,4 @@ def _tell(summary: Summary, rejects: str | None, options: Options, *, to_stderr:
         lines.append(f"rejects: {reasons}" + (f" -> {rejects}" if rejects else ""))
     lines += [f"drift: {path} ({count:,})" for path, count in summary.drift.most_common(10)]
     lines += [f"not read: {problem}" for problem in summary.problems]
-    sys.stderr.write("\n".join(lines) + "\n")
+    say("\n".join(lines) + "\n", stderr=True)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TextIO
 
 from m26.errors import UsageError
+from m26.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +37,22 @@ _COLOR = {
 _NARROW = 30
 
 
+def say(text: str, *, stderr: bool = False) -> None:
+    """Text on stdout or stderr, whatever is in it: no terminal acts on it."""
+    stream = sys.stderr if stderr else sys.stdout
+    stream.write(printable(text))
+    stream.flush()
+
+
+def write_bytes(content: bytes) -> None:
+    """Bytes on stdout as they are; on a terminal as text that it does not act on."""
+    if sys.stdout.isatty():
+        say(content.decode("utf-8", "backslashreplace"))
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+
+
 def dump_json(document: Mapping[str, object], *, stream: TextIO | None = None) -> None:
     """One document on one line of stdout, or of `stream`; times as ISO 8601 UTC.
 
@@ -44,13 +61,18 @@ def dump_json(document: Mapping[str, object], *, stream: TextIO | None = None) -
     import orjson
 
     value = {"schema_version": SCHEMA_VERSION, **document}
-    options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC | orjson.OPT_APPEND_NEWLINE
+    options = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
     try:
-        line = orjson.dumps(value, default=str, option=options)
+        line = orjson.dumps(value, default=str, option=options).decode()
     except TypeError:  # a lone surrogate (an odd file name) or an integer over 64 bits
-        line = json.dumps(value, default=_plain, separators=(",", ":")).encode() + b"\n"
+        line = json.dumps(value, default=_plain, separators=(",", ":"))
+    dump_document(line, stream=stream)
+
+
+def dump_document(line: str, *, stream: TextIO | None = None) -> None:
+    """One JSON document that is text already, on one line of stdout, or of `stream`."""
     out = stream or sys.stdout
-    out.buffer.write(line)
+    out.buffer.write(printable_json(line).encode() + b"\n")
     out.buffer.flush()
 
 
@@ -60,12 +82,12 @@ def _plain(value: object) -> object:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console that honours NO_COLOR, pipes and widths."""
-    from rich.console import Console
+    """A rich console that honours NO_COLOR, pipes and widths, and shows no text's own escapes."""
+    from m26.cli.terminal import PrintableConsole
 
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() else _PIPE_WIDTH
-    return Console(stderr=stderr, highlight=False, width=wide)
+    return PrintableConsole(stderr=stderr, highlight=False, width=wide)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -122,10 +144,7 @@ def text(value: object) -> str:
         return f"{value:,.2f}"
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
-        for c in str(value)
-    )
+    return printable(str(value), keep="\n")
 
 
 def duration(seconds: float) -> str:
@@ -156,8 +175,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on", hint="Add --yes.")
-    sys.stderr.write(f"{question} Type yes: ")
-    sys.stderr.flush()
+    say(f"{question} Type yes: ", stderr=True)
     if sys.stdin.readline().strip().lower() != "yes":
         raise UsageError("nothing was deleted")
 
@@ -168,6 +186,4 @@ def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:
         printed: FailureView = {"error": {"code": code, "message": message, "hint": hint}}
         dump_json(printed)
         return
-    sys.stderr.write(f"m26: {message}\n")
-    if hint:
-        sys.stderr.write(f"     {hint}\n")
+    say(f"m26: {message}\n" + (f"     {hint}\n" if hint else ""), stderr=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import anyio
 
 from m26.cli.credentials import say_forecast, say_stopped, stopped
 from m26.cli.options import Options
-from m26.cli.output import dump_json, table
+from m26.cli.output import dump_json, say, table
 
 if TYPE_CHECKING:
     from m26.app.upkeep import Upkeep
@@ -98,7 +97,7 @@ def _show(done: Upkeep) -> None:
             name = each.account
             problems.append(f"there is no account {name}, and none of its captures made one")
     for problem in problems:
-        sys.stderr.write(f"warning: {problem}\n")
+        say(f"warning: {problem}\n", stderr=True)
     for each in done.accounts:
         if each.forecast is not None:
             say_forecast(each.forecast, of=each.account)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, cast
 
 from cyclopts import Parameter
 
 from m26.cli.options import Options, within
-from m26.cli.output import dump_json, print_rows, table, text
+from m26.cli.output import dump_json, print_rows, table, text, write_bytes
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +68,8 @@ async def show(
 
     Args:
         id: number from `m26 rejects ls`.
-        raw: write its bytes to stdout, exactly as they came, and nothing else.
+        raw: write its bytes to stdout, exactly as they came, and nothing else; a terminal gets them
+            with escapes in place of what it would act on.
         options: options of every command.
     """
     from m26.app.servers import database
@@ -114,8 +114,7 @@ async def print_one(store: Rejects, number: int, *, raw: bool, as_json: bool) ->
     content = bytes(found["raw"] or b"")
     readable = content.decode("utf-8", "backslashreplace")
     if raw:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        write_bytes(content)
     elif as_json:
         import orjson
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 from anyio.to_thread import run_sync
 
 from m26.cli.options import Options, check_platform
-from m26.cli.output import dump_json, table
+from m26.cli.output import dump_json, say, table
 from m26.errors import ShapeError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +93,8 @@ async def replay(
             "no page could be read; each is in the quarantine", hint="`m26 rejects ls` says why."
         )
     problems = [problem for result in results for problem in result.problems]
-    sys.stderr.writelines(f"m26: not read: {problem}\n" for problem in problems)
+    for problem in problems:
+        say(f"m26: not read: {problem}\n", stderr=True)
     return ShapeError.exit_code if problems else 0
 
 

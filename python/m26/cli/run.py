@@ -60,6 +60,7 @@ async def _run(
     loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
 ) -> int:
     from m26.app.run import running
+    from m26.app.watchdog import watched
     from m26.cli.figures import banner
     from m26.cli.live import LiveView, say
     from m26.cli.output import console
@@ -70,6 +71,7 @@ async def _run(
 
     descriptors.raise_limit()
     async with (
+        watched(loaded.settings.watchdog),
         _signals() as signalled,
         signalled.beginning(),
         running(loaded, account=account, end_on_stop=ends, tell=tell) as run,

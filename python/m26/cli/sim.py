@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from m26.cli.options import Options, check_platform, within
-from m26.cli.output import dump_json
+from m26.cli.output import dump_json, say
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def sim(  # noqa: PLR0913 - each is an option of the command
             printed: SimulatorView = {"url": url, "folder": str(plan.folder)}
             dump_json(printed)
         else:
-            print(f"simulator at {url}, its world in {plan.folder}", flush=True)  # noqa: T201
+            say(f"simulator at {url}, its world in {plan.folder}\n")
 
     return run(plan, ready)
 

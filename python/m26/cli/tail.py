@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
 from cyclopts import Parameter
 
 from m26.cli.options import Options, within
-from m26.cli.output import console, text
+from m26.cli.output import console, dump_document, text
 from m26.models import EventView
 
 if TYPE_CHECKING:
@@ -58,8 +57,7 @@ async def tail(
             if left != 0:
                 async for _, data in events:
                     if options.json:
-                        sys.stdout.write(data + "\n")
-                        sys.stdout.flush()
+                        dump_document(data)
                     else:
                         event: EventView = orjson.loads(data)
                         _show(event, await names.of(event))

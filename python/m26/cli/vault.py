@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from m26.cli.credentials import opened
 from m26.cli.options import Options
-from m26.cli.output import confirm, console, dump_json
+from m26.cli.output import confirm, console, dump_json, say
 from m26.errors import AuthError, ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def rekey(*, print_key: Annotated[bool, _FLAG] = False, options: Options = Optio
     if print_key:
         fresh = new_key()
         shown: NewKeyView = {"new_key": fresh}
-        dump_json(shown) if options.json else sys.stdout.write(f"{fresh}\n")
+        dump_json(shown) if options.json else say(f"{fresh}\n")
         return
     _, vault, _ = opened(options)
     if not vault.accounts():

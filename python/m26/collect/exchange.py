@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,8 @@ class Exchange:
     reaction: Reaction
     telemetry: Telemetry
     clock: Clock = field(default_factory=Clock)
+    hosts: Collection[str] = ()
+    """The profile's."""
     _wrong: str = field(default="", init=False)
     """Whose clock was found to be wrong, and how, as it was told."""
 
@@ -107,7 +109,8 @@ class Exchange:
                 peek = await run_sync(_native.peek, reply.body)
                 page = self._page(wire, reply, query, sweep)
                 page = await self.receive(page, Told.by(peek, reply.date))
-                verdict = classify(reply.head._replace(served_at=page.served_at), peek)
+                head = reply.head._replace(served_at=page.served_at)
+                verdict = classify(head, peek, hosts=self.hosts)
                 self._observe(reply, page, peek.response_time)
                 await self.session.judged(verdict)
                 if verdict.action is Action.OK:

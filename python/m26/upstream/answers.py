@@ -27,6 +27,8 @@ _MARKUP_BYTES = 4_096
 """In which an XML error says what it is: a search in all of a large reply could take minutes."""
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 """How a boolean may be spelled, as JSON or as text."""
+_WORDS = 1_000
+"""Characters of an error's name or words that are read, as in the Rust core."""
 _XML_CODE = re.compile(r"<errorcode>\s*(\d{1,10})\s*</errorcode>", re.IGNORECASE)
 _XML_TEXT = re.compile(r"<errormessage>(.*?)</errormessage>", re.IGNORECASE | re.DOTALL)
 
@@ -72,7 +74,7 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
     document = as_object(reply.body)
     if isinstance(document.get("error"), str):
         said = ", ".join(
-            text for key in ("error", "error_description") if (text := _text(document.get(key)))
+            text for key in ("error", "error_description") if (text := _words(document.get(key)))
         )
         if document["error"] == "invalid_grant":
             return verdict("login_again", said)
@@ -118,15 +120,15 @@ def facts(body: bytes) -> Facts:
         more = error.get("errortdf") or error.get("errordf")
         return Facts(
             kind="error",
-            error_name=_text(error.get("errorname")),
+            error_name=_words(error.get("errorname")),
             error_code=whole(error.get("errorcode")),
-            error_text=_text(more.get("errorString")) if isinstance(more, dict) else None,
+            error_text=_words(more.get("errorString")) if isinstance(more, dict) else None,
         )
     return Facts(
         kind="json",
         error_code=whole(document.get("code")),
-        error_text=_text(document.get("reason")) or _text(document.get("message")),
-        success=_FLAGS.get(str(document.get("success")).strip().lower()),
+        error_text=_words(document.get("reason")) or _words(document.get("message")),
+        success=_flag(document.get("success")),
     )
 
 
@@ -175,6 +177,16 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return None if any("\ud800" <= character <= "\udfff" for character in value) else value
+
+
+def _words(value: object) -> str | None:
+    """What a person is shown, or a few words are looked for in: its beginning is enough."""
+    return _text(value[:_WORDS]) if isinstance(value, str) else None
+
+
+def _flag(value: object) -> bool | None:
+    """A boolean, also where it came as a number or as text."""
+    return _FLAGS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
 
 
 def _number(value: object) -> float | None:

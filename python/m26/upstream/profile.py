@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 from m26.errors import ConfigError
 from m26.redaction import register_secret
 from m26.tomlfile import parse_toml, read_toml
 
 _OVERLAY = "profile.toml"
+_DIGITS = 9
+"""Of the largest number of a position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +198,12 @@ class Profile:
         """``X-BLAZE-ID`` of every gateway request for one platform."""
         return self.wal.blaze_id.format(year=self.year, platform=platform)
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Whom it asks."""
+        urls = self.oauth.base_url, self.wal.base_url
+        return frozenset(host for url in urls if (host := urlsplit(url).hostname))
+
 
 def _read(name_or_path: str) -> dict[str, Any]:
     if name_or_path.endswith(".toml"):
@@ -232,7 +241,10 @@ def _tuple(value: object) -> object:
 
 
 def _numbered(table: Mapping[str, Any]) -> dict[object, Any]:
-    return {int(k) if k.isascii() and k[:9].isdigit() else k: v for k, v in table.items()}
+    def number(key: str) -> object:
+        return int(key) if key.isascii() and key.isdigit() and len(key) <= _DIGITS else key
+
+    return {number(key): value for key, value in table.items()}
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from m26.errors import TransportError
 from m26.upstream.rules import OK, RULES, verdict
@@ -127,14 +128,26 @@ class Peek(Protocol):
 
 
 def classify(
-    head: Head, peek: Peek, *, call: Literal["command", "login", "token"] = "command"
+    head: Head,
+    peek: Peek,
+    *,
+    call: Literal["command", "login", "token"] = "command",
+    hosts: Collection[str] = (),
 ) -> Verdict:
     """Judge one reply by the failure table. Pure: what came before is `Escalation`'s business.
 
     The body decides before the status does, and names decide before numbers: the upstream wraps
     errors in HTTP 200, and its numbers were derived, not seen.
+
+    Args:
+        head: what HTTP says of it.
+        peek: what its body says.
+        call: what it answers.
+        hosts: the profile's; of a captcha's address no other is shown.
     """
     judged = _judge(head, peek, call)
+    if judged.reason == "captcha":  # nothing else of it: whoever wrote it wants to be followed
+        judged = verdict("captcha", _host(peek.captcha_url, hosts))
     if peek.kind == "xml" and judged.reason not in _PLAIN:
         return replace(judged, quarantine=True)  # XML was not asked for: worth a look
     return judged
@@ -142,7 +155,7 @@ def classify(
 
 def _judge(head: Head, peek: Peek, call: str) -> Verdict:
     if peek.captcha is not None or head.status in _CAPTCHA:
-        return verdict("captcha", peek.captcha_url or peek.captcha)
+        return RULES["captcha"]
     if head.status == _TOO_MANY:  # no body can soften it
         return _rate_limited(head, peek)
     name = (peek.error_name or "").strip().upper() or _BLAZE_NUMBER.get(peek.error_code or 0, "")
@@ -155,6 +168,16 @@ def _judge(head: Head, peek: Peek, call: str) -> Verdict:
     status = _effective_status(head, peek)
     judge = _BY_STATUS.get(status) or (_by_kind if status == _OK else _unexpected)
     return judge(head, peek)
+
+
+def _host(url: str | None, hosts: Collection[str]) -> str | None:
+    """Scheme and host of an address that is one of ours, and nothing of any other."""
+    try:
+        parts = urlsplit(url or "")
+        host = parts.hostname
+    except ValueError:
+        return None
+    return f"https://{host}" if parts.scheme == "https" and host in hosts else None
 
 
 def classify_transport(error: TransportError) -> Verdict:

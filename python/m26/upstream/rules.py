@@ -12,7 +12,7 @@ _TRANSIENT = (1.0, 2.0, 4.0, 8.0)
 _LOGIN = (4.0, 8.0, 12.0, 16.0)
 _MAINTENANCE = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 _MINUTE, _HOUR, _DAY = 60.0, 3_600.0, 86_400.0
-_DETAIL_LENGTH = 200
+_READ, _DETAIL_LENGTH = 1_000, 200
 _UPSTREAM, _AUTH, _CONFIG, _STORAGE, _SHAPE = 5, 4, 3, 6, 7
 
 _WAIT = "Nothing to do: m26 tries again by itself."
@@ -243,6 +243,6 @@ def verdict(reason: str, detail: str | None = None, **changes: object) -> Verdic
     """The rule of `reason`, with what the upstream said appended to its message."""
     rule = RULES[reason]
     if detail:
-        shown = " ".join(redact(detail).split())[:_DETAIL_LENGTH]
+        shown = " ".join(redact(detail[:_READ]).split())[:_DETAIL_LENGTH]
         changes["message"] = f"{rule.message}: {shown}"
     return replace(rule, **changes) if changes else rule  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 //! - `normalizer`: pages in, batches out; `buffer`: the memory that a batch hands to Python.
 //! - `states`: committed states, what a batch changes of them, and outcomes of stored ones.
 //! - `peek`: the facts of one reply; `clock`: when it was made.
+//! - `watchdog`: ends the process when Python's loop stands still; it alone has a thread.
 //!
 //! Invariant: bytes and integers cross in, buffers and plain tuples cross out; each entry point
 //! releases the GIL in one visible place; nothing here decides anything.
@@ -16,6 +17,7 @@ mod clock;
 mod normalizer;
 mod peek;
 mod states;
+mod watchdog;
 
 /// Bulk normalization of auction-house replies.
 #[pymodule]
@@ -30,6 +32,8 @@ mod _native {
     use super::peek::{Peek, peek};
     #[pymodule_export]
     use super::states::{Delta, States, outcome_of};
+    #[pymodule_export]
+    use super::watchdog::Watchdog;
 
     #[pymodule_export]
     const MAX_PAGE_BYTES: usize = crate::reply::envelope::MAX_PAGE_BYTES;

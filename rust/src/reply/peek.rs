@@ -11,6 +11,9 @@ use crate::json::skip::skip_structure;
 use crate::reply::envelope::{Envelope, MAX_PAGE_BYTES, walk};
 use crate::reply::form::{Form, form};
 
+/// Characters of an error's name or words that are read.
+const MAX_WORDS: usize = 1_000;
+
 /// What a reply is and what it says about itself.
 #[derive(Clone, Debug, Default)]
 pub struct Peek {
@@ -69,6 +72,14 @@ fn read(body: &[u8], start: usize, control_bytes: &mut bool) -> Result<Peek, Fau
     });
     *control_bytes |= matches!(envelope, Err(fault) if fault.reason == Reason::ControlByte);
     peek.envelope = envelope?;
+    for words in [
+        &mut peek.envelope.error_name,
+        &mut peek.envelope.error_text,
+        &mut peek.envelope.captcha,
+        &mut peek.envelope.captcha_url,
+    ] {
+        cut(words.as_mut());
+    }
     ids.sort_unstable();
     let bytes: Vec<u8> = ids.iter().flat_map(|id: &i64| id.to_be_bytes()).collect();
     peek.ids_digest = xxh3_64(&bytes).cast_signed();
@@ -80,6 +91,15 @@ fn read(body: &[u8], start: usize, control_bytes: &mut bool) -> Result<Peek, Fau
         "json"
     };
     Ok(peek)
+}
+
+/// Of words that a person is shown, or a few are looked for in, the first are enough.
+fn cut(words: Option<&mut String>) {
+    if let Some(words) = words
+        && let Some((end, _)) = words.char_indices().nth(MAX_WORDS)
+    {
+        words.truncate(end);
+    }
 }
 
 /// (auctionId, postingTime) of the item at `cursor`.
