@@ -150,7 +150,8 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
             [program, server.dsn, *arguments], stdin=None, stdout=None, stderr=None, env=of_shell()
         ) as shell,
     ):
-        return await shell.wait()
+        code = await shell.wait()
+        return 0 if code == -signal.SIGPIPE else code  # its reader has read enough
 
 
 async def _start(settings: Settings, as_json: bool) -> None:
