@@ -14,7 +14,7 @@ PYTHON_FUZZ := classify har mitm record redact rows toml
 RUST_FUZZ := cards members normalize parse peek sanitize scan warm
 RUST_SOURCES := $(shell find rust/src -name '*.rs')
 
-.PHONY: help setup run test test-rust test-python test-quick lint format bench bench-smoke soak fuzz miri asan instructions docs image lock clean
+.PHONY: help setup run test test-rust test-python test-quick lint format bench bench-smoke soak fuzz miri asan instructions docs image lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -105,7 +105,7 @@ image: ## build the container image (needs a Docker engine)
 	docker build --tag m26:latest .
 
 lock: setup ## resolve dependencies anew into requirements/ and Cargo.lock
-	$(BIN)/pip install --quiet uv
+	$(BIN)/python -m pip install --quiet uv
 	for part in "runtime" "dev --extra dev --extra bench"; do \
 	  set -- $$part; name=$$1; shift; \
 	  $(BIN)/uv pip compile pyproject.toml "$$@" --universal --generate-hashes --upgrade --quiet \
@@ -114,22 +114,29 @@ lock: setup ## resolve dependencies anew into requirements/ and Cargo.lock
 	done
 	cargo update
 
+wheel: setup ## build a wheel into dist/, for machines without a Rust toolchain
+	rm -f dist/m26-*.whl
+	$(BIN)/maturin build --release --locked --out dist
+
 clean: ## remove what was built
-	rm -rf $(VENV) target python/m26/*.so
+	rm -rf $(VENV) target dist python/m26/*.so
 
 # The tools that a bare machine must have, and how to get them.
 $(VENV)/.tools:
-	@command -v $(PYTHON) >/dev/null || { \
+	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo "$(PYTHON) is missing. Install Python 3.11 or newer (Debian: apt install python3 python3-venv)," >&2; \
 	  echo "or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$$($(PYTHON) --version) is too old. m26 needs Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$$("$(PYTHON)" --version) is too old. m26 needs Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; \
 	  exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "$(PYTHON) has no venv module (Debian: apt install python3-venv)" >&2; exit 1; }
 	@command -v cargo >/dev/null || { \
 	  echo "cargo is missing. Install Rust 1.90 or newer with rustup (https://rustup.rs), then run this again." >&2; \
 	  exit 1; }
+	@[[ ! $$PWD =~ " " || ! $$PWD =~ [\"\$$\`\\] ]] || { \
+	  echo "this folder's name has a space and one of \" \$$ \` \\ in it, with which pip's scripts do not start:" \
+	    "rename it, then run this again" >&2; exit 1; }
 	@mkdir -p $(VENV) && touch $@
 
 # What fuzzers, Miri and sanitizers need beside that.
@@ -141,12 +148,12 @@ $(VENV)/.nightly: $(VENV)/.tools
 	@touch $@
 
 $(VENV)/.installed: requirements/dev.txt | $(VENV)/.tools
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.installed Cargo.toml Cargo.lock rust/Cargo.toml pyproject.toml $(RUST_SOURCES)
 	@echo "building the Rust extension (log: $(VENV)/build.log)"
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked \
+	@VIRTUAL_ENV="$$PWD/$(VENV)" $(BIN)/maturin develop --release --locked \
 	  >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log >&2; exit 1; }
 	@touch $@

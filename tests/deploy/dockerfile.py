@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,41 +56,57 @@ def sources(instructions: list[Instruction]) -> list[str]:
     return [word.rstrip("/") for copy in copies for word in copy.words[:-1]]
 
 
+@contextmanager
+def building() -> Iterator[dict[str, str]]:
+    """Environment of a build whose like is quick the next time; one such build at a time.
+
+    pip may use its cache and cargo the repository's ``target``; nothing is optimised, since nobody
+    measures what was built.
+    """
+    target = ROOT / "target" / "image"
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # both copy what they built out of there
+        yield {
+            **os.environ,
+            "CARGO_TARGET_DIR": str(target),
+            "CARGO_PROFILE_RELEASE_LTO": "off",
+            "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_COMPILE": "1",
+        }
+
+
 def carry_out(instructions: list[Instruction], folder: Path) -> Path:
     """Run the COPY and RUN steps of a stage below `folder`; the folder that stands for ``/``.
 
-    Paths of the image are moved below it; pip may use its cache and cargo the repository's
-    ``target``, so that a second run is quick; nothing is optimised, since nobody measures what was
-    installed. Nothing else is changed.
+    Paths of the image are moved below it. Nothing else is changed.
     """
     source = folder / "src"
     source.mkdir()
-    environment = {
-        **os.environ,
-        "CARGO_TARGET_DIR": str(ROOT / "target" / "image"),
-        "CARGO_PROFILE_RELEASE_LTO": "off",
-        "CARGO_PROFILE_RELEASE_OPT_LEVEL": "0",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_NO_COMPILE": "1",
-    }
-    for step in instructions:
-        if step.name == "COPY" and not step.text.startswith("--from"):
-            for word in sources([step]):
-                _copy(ROOT / word, source / word)
-        elif step.name == "RUN":
-            command = step.text.replace("--no-cache-dir", "").replace("python3 ", f"{_python()} ")
-            command = re.sub(r"(?<![\w/])/(opt|src)\b", rf"{folder}/\1", command)
-            (folder / "opt").mkdir(exist_ok=True)
-            done = subprocess.run(
-                ["bash", "-e", "-o", "pipefail", "-c", command],
-                cwd=source,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    with building() as environment:
+        for step in instructions:
+            if step.name == "COPY" and not step.text.startswith("--from"):
+                for word in sources([step]):
+                    _copy(ROOT / word, source / word)
+            elif step.name == "RUN":
+                _run(step, folder, environment)
     return folder
+
+
+def _run(step: Instruction, folder: Path, environment: dict[str, str]) -> None:
+    command = step.text.replace("--no-cache-dir", "").replace("python3 ", f"{_python()} ")
+    command = re.sub(r"(?<![\w/])/(opt|src)\b", rf"{folder}/\1", command)
+    (folder / "opt").mkdir(exist_ok=True)
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", command],
+        cwd=folder / "src",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def _python() -> str:

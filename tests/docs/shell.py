@@ -1,49 +1,59 @@
-"""Code blocks of one page, run one after the other as a reader would: real shells, one home."""
+"""Code blocks of one page, run one after the other as a reader would, in one bare terminal."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
+import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.docs.pages import Block
 from tests.support import ports
 
-_BIN = Path(sys.executable).parent
 _EXAMPLE_PORT = "8126"
 _BEHIND = re.compile(r"--for \d+s(?=.*&$)", re.MULTILINE)
 """A run that other commands of its block ask; on a busy machine they may take longer than it."""
 _PATIENCE = 180
+_SYSTEM = "/usr/local/bin:/usr/bin:/bin"
+_HOME = ".local/share/m26"
+"""Where the pages say that the home is."""
 
 
 @dataclass(slots=True)
 class Reader:
-    """Someone who reads a page from top to bottom and types what it says.
+    """Someone who reads a page from top to bottom and types what it says into one terminal.
+
+    The terminal knows no setting of m26, nor anything else of ours; what a block exports is there
+    for the next one. It begins in what stands for the checkout: with `.venv`, as `make setup`
+    leaves it. Both checkout and user have names with a space and a letter outside ASCII.
 
     Args:
-        folder: working folder; the home is in it.
+        folder: the machine; checkout and user's folder are in it.
     """
 
     folder: Path
     output: str = ""
     """What the last shell block printed, on both streams."""
     stdout: str = ""
+    environment: dict[str, str] = field(init=False)
+    checkout: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.checkout = self.folder / "my söurce" / "m26"
+        user = self.folder / "a réader"
+        for each in (self.checkout, user):
+            each.mkdir(parents=True, exist_ok=True)
+        (self.checkout / ".venv").symlink_to(sys.prefix)
+        self.environment = {"HOME": str(user), "PATH": _SYSTEM, "TERM": "dumb"}
 
     @property
-    def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("M26_")}
-        return {
-            **kept,
-            "PATH": f"{_BIN}{os.pathsep}{kept['PATH']}",
-            "M26_HOME": str(self.folder / "home"),
-            "M26_WEB__PORT": "0",
-            "TERM": "dumb",
-        }
+    def home(self) -> Path:
+        """Where m26 keeps everything unless it is told otherwise."""
+        return Path(self.environment["HOME"]) / _HOME
 
     def follow(self, block: Block) -> None:
         """Carry out one block, or hold what it shows against what was printed last."""
@@ -60,38 +70,45 @@ class Reader:
                 return
 
     def _shell(self, block: Block) -> None:
-        with (
-            ports.reserved() as port,  # a page names one port; a test takes a free one
-            (self.folder / "stdout").open("w+") as out,
-            (self.folder / "stderr").open("w+") as err,
-        ):
-            script = _waiting(block.text.replace(_EXAMPLE_PORT, str(port)))
+        if "m26 run" in block.text or "m26 doctor" in block.text:  # both try the port
+            self._leave_the_default_port_to_others()
+        with ports.reserved() as port:  # a page names one port; a test takes a free one
+            self._type(block, _waiting(block.text.replace(_EXAMPLE_PORT, str(port))))
+
+    def _python(self, block: Block) -> None:
+        self._type(block, f"python - <<'END'\n{block.text}END\n")
+
+    def _type(self, block: Block, script: str) -> None:
+        """Run a script in the terminal."""
+        after = self.folder / "environment"
+        # The reader's terminal has a job already, which is none of the page's.
+        script = f"sleep {_PATIENCE} & own=$!\n{script}\nkill $own"
+        told = f"env --null > {shlex.quote(str(after))}"
+        out, err = self.folder / "stdout", self.folder / "stderr"
+        with out.open("w") as stdout, err.open("w") as stderr:
             # Files, not pipes: what a block leaves in the background must not hold us up.
             done = subprocess.run(
-                ["bash", "-eu", "-o", "pipefail", "-c", script],
-                cwd=self.folder,
+                ["bash", "-eu", "-o", "pipefail", "-c", f"{script}\n{told}"],
+                cwd=self.checkout,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
+                stdout=stdout,
+                stderr=stderr,
                 timeout=_PATIENCE,
                 check=False,
             )
-            out.seek(0)
-            err.seek(0)
-            self.stdout = out.read()
-            self.output = self.stdout + err.read()
+        self.stdout = out.read_text()
+        self.output = self.stdout + err.read_text()
         assert done.returncode == 0, f"{block} ends with {done.returncode}:\n{self.output}"
+        pairs = after.read_text().rstrip("\0").split("\0")
+        self.environment = dict(pair.split("=", 1) for pair in pairs)
 
-    def _python(self, block: Block) -> None:
-        before, home = Path.cwd(), self.environment["M26_HOME"]
-        os.chdir(self.folder)
-        os.environ["M26_HOME"] = home
-        try:
-            exec(compile(block.text, str(block), "exec"), {"__name__": "__example__"})
-        finally:
-            os.chdir(before)
-            del os.environ["M26_HOME"]
+    def _leave_the_default_port_to_others(self) -> None:
+        """As someone whose port 8026 is taken does, before the first run."""
+        settings = self.home / "config.toml"
+        if not settings.exists():
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            settings.write_text("[web]\nport = 0\n")
 
     def _shown_text(self, block: Block) -> None:
         """Each line of the sample opens with a word that was really printed."""

@@ -95,6 +95,19 @@ def test_psql_does_not_hear_of_the_servers_of_the_users_shell(
     assert (done.returncode, done.stdout, done.stderr) == (0, '"$user", public\n0\n', "")
 
 
+@pytest.mark.parametrize("line", ["db status", "embedded psql -c 'TABLE pg_class'"])
+def test_a_reader_that_goes_away_ends_what_asks_the_servers_with_0(home: Path, line: str) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'{{ "$0" -m m26 {line}; echo $? >&2; }} | :', sys.executable],
+        env={**os.environ, "M26_HOME": str(home), "M26_LOG__LEVEL": "error"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr == "0\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("command", ["tail", "embedded psql"])
 def test_a_command_that_a_signal_ends_stops_the_servers_that_it_started(

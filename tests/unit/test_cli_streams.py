@@ -49,6 +49,14 @@ def test_a_stream_that_takes_nothing_changes_neither_the_code_nor_what_else_is_s
     assert b"unexpected" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "line", ["m26 --help", "m26 run --help", "m26 doctor", "m26 config show", "m26 embedded stop"]
+)
+def test_a_reader_that_goes_away_ends_a_command_with_0(tmp_path: Path, line: str) -> None:
+    done = in_shell(f"{{ {line}; echo $? >&2; }} | :", tmp_path)
+    assert done.stderr.decode().strip() == "0"
+
+
 def test_a_file_does_not_take_the_place_of_a_stream_that_is_closed(tmp_path: Path) -> None:
     code = "import os; from m26.cli import streams; streams.prepare(); print(os.pipe()[0], file=f)"
     out = tmp_path / "out"

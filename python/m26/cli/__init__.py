@@ -121,7 +121,7 @@ def run_command(arguments: list[str]) -> int:
             _show_docstring(app, arguments)
         result: Any = app(arguments, exit_on_error=False, print_error=False)
         streams.finish()
-    except (Exception, BaseExceptionGroup, KeyboardInterrupt) as error:  # noqa: BLE001 - all are told
+    except (Exception, BaseExceptionGroup, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - all are told
         return _failed(first_cause(error), arguments)
     return result if isinstance(result, int) else 0
 
@@ -131,8 +131,10 @@ def _failed(error: BaseException, arguments: list[str]) -> int:
     match error:
         case KeyboardInterrupt():
             return signals.code()
-        case BrokenPipeError():
+        case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # rich's word for it
             return 0  # its reader has read enough: `m26 tail | head`
+        case SystemExit():
+            raise error
         case CycloptsError():
             told: M26Error = UsageError(str(error), hint=_usage_hint(arguments))
         case M26Error():

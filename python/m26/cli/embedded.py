@@ -160,7 +160,8 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
         _ctrl_c_left_to_psql(),
         await children.shell([str(program), server.dsn, *arguments]) as shell,
     ):
-        return await shell.wait()
+        code = await shell.wait()
+        return 0 if code == -signal.SIGPIPE else code  # its reader has read enough
 
 
 async def _start(settings: Settings, options: Options) -> None:
