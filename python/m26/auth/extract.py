@@ -26,7 +26,7 @@ from m26.upstream.answers import (
 )
 from m26.upstream.commands import LOGIN_PATH, PROCESS_PATH, TOKEN_PATH
 from m26.upstream.replies import Reply
-from m26.upstream.secret import Secret
+from m26.upstream.secret import KEY_LENGTH, Secret
 
 _PRODUCT = re.compile(r"[a-z]+-\d{4}-([a-z0-9]+)")
 _LONE_TOKEN_LIFE = 3_600.0
@@ -202,7 +202,7 @@ def _part(flow: Flow) -> _Part | None:
 def _token(flow: Flow) -> _Part:
     at, answer = flow.ended_at / 1e6, read_tokens(_reply(flow))
     client_id, client_secret, sent = (
-        Secret(flow.form[name]) if flow.form.get(name) else None
+        Secret.read(flow.form.get(name))
         for name in ("client_id", "client_secret", "refresh_token")
     )
     tokens = None
@@ -228,25 +228,24 @@ def _login(flow: Flow) -> _Part:
     platform = _platform(flow.blaze_id, str(asked.get("productName", "")))
     if not isinstance(answer, LoginAnswer):
         return _Part(at=at, platform=platform, gap=_lacks("session", flow))
-    access = asked.get("accessToken")
     return _Part(
         at=at,
         platform=platform,
-        access=Secret(access) if isinstance(access, str) and access else None,
+        access=Secret.read(asked.get("accessToken")),
         session=answer.session_key,
         blaze_id=answer.blaze_id,
     )
 
 
 def _process(flow: Flow, path: str) -> _Part:
-    at, key = flow.ended_at / 1e6, unquote(path.split(PROCESS_PATH, 1)[1])
+    at, key = flow.ended_at / 1e6, path.split(PROCESS_PATH, 1)[1]
     info = as_object(str(as_object(flow.request).get("requestInfo", "")).encode("utf-8", "replace"))
     auth = info.get("messageAuthData")
     auth = auth if isinstance(auth, dict) else {}
     texts = auth.get("authCode"), auth.get("authData"), info.get("deviceId")
+    code, data, device_id = map(Secret.read, texts)
     kind, bundle = whole(auth.get("authType")), None
-    if kind is not None and all(isinstance(text, str) and text for text in texts):
-        code, data, device_id = (Secret(str(text)) for text in texts)
+    if kind is not None and code and data and device_id:
         bundle = Bundle(
             auth_code=code,
             auth_data=data,
@@ -258,7 +257,7 @@ def _process(flow: Flow, path: str) -> _Part:
     return _Part(
         at=at,
         platform=_platform(flow.blaze_id),
-        session=Secret(key) if key else None,
+        session=Secret.read(unquote(key), most=KEY_LENGTH),
         bundle=bundle,
         gap="" if bundle else "it holds no signature (messageAuthData)",
     )

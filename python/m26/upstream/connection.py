@@ -48,6 +48,9 @@ class Connection(httpx.AsyncBaseTransport):
         try:
             wire.send(request, content)
             head = await wire.head()
+        except h11.LocalProtocolError as error:
+            wire.close()
+            raise httpx.LocalProtocolError(type(error).__name__) from error
         except BaseException:
             wire.close()
             raise
