@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
+
 from m26.app import simulator
 from m26.auth.intake import import_capture
+from m26.auth.origins import SHIPPED, above, admit, asked, of_platform
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.config import Settings
 from m26.errors import AuthError, ConfigError
 from m26.models import Account
+from m26.upstream.origin import host
 from m26.upstream.profile import BudgetLimits, Profile
 
 SIMULATED = "sim"
 """Name of the simulator's profile, its platform and its account."""
-_DEFAULT = "madden26"
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,21 @@ class Assignment:
     oauth_url: str | None
     base_url: str | None
     is_simulator: bool = False
+
+    @property
+    def hosts(self) -> list[str]:
+        """Whom it asks, the token service first."""
+        return _hosts(self.profile, self.oauth_url, self.base_url)
+
+
+def hosts(profile: Profile, settings: Settings) -> list[str]:
+    """Whom a profile's requests go to under the operator's settings, the token service first."""
+    return _hosts(profile, settings.upstream.oauth_url, settings.upstream.base_url)
+
+
+def _hosts(profile: Profile, oauth_url: str | None, base_url: str | None) -> list[str]:
+    urls = oauth_url or profile.oauth.base_url, base_url or profile.wal.base_url
+    return list(dict.fromkeys(map(host, urls)))
 
 
 def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
@@ -51,7 +71,7 @@ def profile_name(settings: Settings, vault: Vault) -> str:
     if settings.profile is not None:
         return settings.profile
     if any(name != SIMULATED for name in vault.accounts()):
-        return _DEFAULT
+        return SHIPPED
     given = settings.postgres.dsn is not None or settings.redis.url is not None
     if given and not vault.accounts():
         raise AuthError(
@@ -69,12 +89,12 @@ def load_profile(name: str, home: Path) -> Profile:
 
 def chosen_profile(settings: Settings) -> Profile:
     """The profile of real accounts, with the operator's overlay."""
-    return load_profile(settings.profile or _DEFAULT, settings.home)
+    return load_profile(settings.profile or SHIPPED, settings.home)
 
 
 @asynccontextmanager
 async def assignment(
-    settings: Settings, vault: Vault, *, only: str | None = None
+    settings: Settings, vault: Vault, *, only: str | None = None, allow: Collection[str] = ()
 ) -> AsyncIterator[Assignment]:
     """Settle profile and accounts; run the simulator if that is what they come to.
 
@@ -82,20 +102,33 @@ async def assignment(
         settings: of this process.
         vault: of its home.
         only: collect for this account alone.
+        allow: hosts that may have the accounts' credentials, by the operator's word.
 
     Raises:
         AuthError: there is no account, or not the one asked for.
-        ConfigError: the account's platform is not one of the profile's.
+        ConfigError: the account's platform is not one of the profile's; or its credentials are for
+            other servers than would be asked.
     """
     name = profile_name(settings, vault)
     profile = load_profile(name, settings.home)
     oauth_url, base_url = settings.upstream.oauth_url, settings.upstream.base_url
     simulated = profile.name == SIMULATED and base_url is None
     if not simulated:
-        yield Assignment(profile, _accounts(settings, vault, profile, only), oauth_url, base_url)
+        accounts, to = _accounts(settings, vault, profile, only), asked(profile, settings.upstream)
+        for account in accounts:
+            admit(vault, account.name, to, allow=allow)
+        for sentence in above(profile, to):
+            _log.warning("profile.limits", reason=sentence)
+        yield Assignment(profile, accounts, oauth_url, base_url)
         return
     async with simulator.running(settings.home) as running:
-        import_capture(vault, running.capture, account=SIMULATED, platform=SIMULATED)
+        import_capture(
+            vault,
+            running.capture,
+            account=SIMULATED,
+            platform=SIMULATED,
+            origins=[of_platform(SIMULATED)],
+        )
         account = Account(SIMULATED, SIMULATED)
         yield Assignment(profile, (account,), running.url, running.url, is_simulator=True)
 

@@ -67,6 +67,7 @@ def _setup(settings: Settings, assigned: Assignment, used: Servers, version: str
     return Setup(
         simulator=assigned.is_simulator,
         profile=assigned.profile.name,
+        upstream=assigned.hosts,
         home=settings.home,
         database={**used.postgres.shown, "version": version},
         redis=used.redis.shown,

@@ -15,6 +15,7 @@ from m26.app.accounts import SIMULATED, chosen_profile, load_profile
 from m26.app.outgoing import budget_of, gateway, written_down
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, redeem
+from m26.auth.origins import admit
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
 from m26.auth.vault import Vault
 from m26.clock import Clock, iso
@@ -54,9 +55,19 @@ class Desk:
 
     account: str
     client: GatewayClient
+    vault: Vault
     budget: Budget
     halt: Halt
     clock: Clock
+
+    async def spend(self, call: str) -> None:
+        """Wait for a slot of the budget.
+
+        Raises:
+            ConfigError: the account's credentials are for other servers than it would go to.
+        """
+        await run_sync(admit, self.vault, self.account, self.client.origins)
+        await self.budget.spend(call)
 
     async def failed(self, error: M26Error) -> None:
         """What a failure means for all: its pause into the book, its STOP into ``stop.json``.
@@ -92,7 +103,13 @@ def profile_of(platform: str | None, chosen: Profile) -> Profile:
 
 @asynccontextmanager
 async def asking(
-    settings: Settings, *, account: str, platform: str, profile: Profile, clock: Clock
+    settings: Settings,
+    vault: Vault,
+    *,
+    account: str,
+    platform: str,
+    profile: Profile,
+    clock: Clock,
 ) -> AsyncIterator[Desk]:
     """A connection of an account, with its budget and what holds it back."""
     budget = _budget(account, profile, settings, clock)
@@ -102,7 +119,9 @@ async def asking(
     )
     async with outgoing as client, written_down(budget, account=account):
         halt = Halt(settings.home, Status(clock=clock.time), ends=True, clock=clock.time)
-        yield Desk(account=account, client=client, budget=budget, halt=halt, clock=clock)
+        yield Desk(
+            account=account, client=client, vault=vault, budget=budget, halt=halt, clock=clock
+        )
 
 
 def check_room(settings: Settings, login: Login, clock: Clock) -> None:
@@ -123,7 +142,12 @@ async def log_in(
     """Trade the code of a login for tokens that are in the vault; errors as in `auth.login`."""
     profile = profile_of(login.platform, chosen_profile(settings))
     async with asking(
-        settings, account=login.account, platform=login.platform, profile=profile, clock=clock
+        settings,
+        vault,
+        account=login.account,
+        platform=login.platform,
+        profile=profile,
+        clock=clock,
     ) as desk:
         try:
             return await redeem(
@@ -208,6 +232,7 @@ async def _rebuild(
     profile = profile_of(platform, chosen)
     async with asking(
         settings,
+        vault,
         account=account,
         platform=platform or profile.platforms[0],
         profile=profile,
@@ -221,7 +246,7 @@ async def _rebuild(
             vault=vault,
             profile=profile,
             client=desk.client,
-            spend=desk.halt.guarded(account, desk.budget.spend),
+            spend=desk.halt.guarded(account, desk.spend),
             clock=clock.time,
             renew=renew,
             stopped=stopped,

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import orjson
 
+from m26.upstream.origin import Origins
 from m26.upstream.secret import KEY_LENGTH, Secret
 
 REFRESH_LIFE = 10 * 86_400.0
@@ -77,7 +78,9 @@ class Tokens:
     def from_json(cls, data: dict[str, Any]) -> Self | None:
         """The pair that `dump` wrote; None where its access token could not be sent."""
         access = Secret.read(data["access"])
-        return access and cls(
+        if access is None:
+            return None
+        return cls(
             access=access,
             refresh=Secret.read(data["refresh"]),
             expires_at=data["expires_at"],
@@ -103,7 +106,9 @@ class Ticket:
     def from_json(cls, data: dict[str, Any]) -> Self | None:
         """The ticket that `dump` wrote; None where its key could not be sent."""
         key = Secret.read(data["session_key"], most=KEY_LENGTH)
-        return key and cls(
+        if key is None:
+            return None
+        return cls(
             session_key=key,
             blaze_id=data["blaze_id"],
             obtained_at=data["obtained_at"],
@@ -166,6 +171,10 @@ class Credentials:
     """Everything the vault holds of one account."""
 
     platform: str
+    origins: Origins | None = None
+    """The two servers that they were made for; None where they were kept before it was."""
+    allowed: tuple[str, ...] = ()
+    """Other origins that may have them, by the operator's word."""
     client_id: Secret | None = None
     client_secret: Secret | None = None
     device_id: Secret | None = None
@@ -209,6 +218,8 @@ class Credentials:
             "ticket": Ticket.from_json(data["ticket"]) if data["ticket"] else None,
             "bundles": tuple(bundle for bundle in bundles if bundle is not None),
             "uses": _uses(data),
+            "origins": Origins(**data["origins"]) if data.get("origins") else None,
+            "allowed": tuple(data.get("allowed", ())),
             "retired_bundles": tuple(data.get("retired_bundles", ())),
             "imported_pairs": tuple(data.get("imported_pairs", ())),
         }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
 from m26.auth.extract import Found, read_credentials
+from m26.auth.origins import bound, not_for
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
+from m26.upstream.origin import LOOPBACK, Origins
 from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret
 from m26.upstream.signing import can_sign
@@ -73,6 +75,7 @@ def import_capture(
     platform: str | None = None,
     platforms: Collection[str] = (),
     profile: Profile | None = None,
+    origins: Sequence[Origins] = (),
     now: float | None = None,
 ) -> Imported:
     """Take the credentials of a capture over into the vault.
@@ -85,16 +88,18 @@ def import_capture(
             where it shows none. Default: the account's.
         platforms: those of the profile; another one is refused. Empty: any.
         profile: what it knows is not missing. Without it nothing is said of signing constants.
+        origins: whose requests count, as in `read_credentials`; first of all those that are asked.
         now: Unix seconds, in place of the clock.
 
     Raises:
+        ConfigError: the account's credentials are for other servers than the capture's.
         AuthError: the capture holds neither a token nor a signature; the message says why.
         UsageError: no capture, its platform is unknown, or it is another one than asked for or
             than the account's.
     """
     at = time.time() if now is None else now
     preferred = vault.read(account).platform if account in vault.accounts() else None
-    found = read_credentials(path, platform=platform, preferred=preferred)
+    found = read_credentials(path, origins=origins, platform=platform, preferred=preferred)
     if found.is_empty:
         why = (*found.problems, *found.gaps)[:_MOST_REASONS]
         raise AuthError(
@@ -108,6 +113,7 @@ def import_capture(
             hint="Correct --platform, or choose the capture's profile by M26_PROFILE.",
         )
     facts: list[Fact] = []
+    whose = _whose(found, origins)
 
     def lay_over(credentials: Credentials | None) -> Credentials:
         base = credentials or Credentials(platform=_platform(found))
@@ -117,8 +123,11 @@ def import_capture(
                 f"{found.platform}",
                 hint="Give each platform its own account: --account NAME",
             )
+        mixed = credentials is not None and bound(base) != whose
+        if mixed and (origins or base.origins is not None):
+            raise not_for(account, bound(base), whose)
         facts[:] = _facts(base, found, now=at)
-        return _laid_over(base, found, now=at)
+        return replace(_laid_over(base, found, now=at), origins=whose)
 
     credentials = vault.update(account, lay_over)
     missing = tuple(_missing(credentials, profile, now=at))
@@ -129,6 +138,15 @@ def _platform(found: Found) -> str:
     if found.platform is None:
         raise UsageError("the capture does not tell its platform", hint="Add --platform ps5")
     return found.platform
+
+
+def _whose(found: Found, origins: Sequence[Origins]) -> Origins:
+    """Whom a capture's credentials are for; a server that it does not show is told by the other."""
+    oauth, gateway = found.origins
+    for each in (*origins, Origins(oauth=LOOPBACK, gateway=LOOPBACK)):
+        if oauth in ("", each.oauth) and gateway in ("", each.gateway):
+            return each
+    return Origins(oauth=oauth or gateway, gateway=gateway or oauth)
 
 
 def _laid_over(base: Credentials, found: Found, *, now: float) -> Credentials:

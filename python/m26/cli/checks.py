@@ -164,6 +164,26 @@ def vault(loaded: Loaded) -> Check:
     return Check("vault", "ok", "no account; `m26 run` uses the simulator")
 
 
+def upstream(loaded: Loaded) -> Check:
+    """Whom requests would go to, whether the accounts' credentials are for them, and the pace."""
+    from m26.app.accounts import SIMULATED, hosts, load_profile, profile_name
+    from m26.auth.origins import above, asked, check
+    from m26.auth.vault import Vault
+
+    settings = loaded.settings
+    vault = Vault.open(settings.home, settings.vault)
+    profile = load_profile(profile_name(settings, vault), settings.home)
+    if profile.name == SIMULATED and settings.upstream.base_url is None:
+        return Check("upstream", "ok", "the built-in simulator")
+    to, found = asked(profile, settings.upstream), ", ".join(hosts(profile, settings))
+    for account in vault.accounts():
+        if account != SIMULATED or profile.name == SIMULATED:
+            check(vault, account, to)  # raises what a run would end with
+    if told := above(profile, to):
+        return Check("upstream", "warn", f"{found}; {'; '.join(told)}", "Set M26_BUDGET__PER_DAY")
+    return Check("upstream", "ok", found)
+
+
 def port(loaded: Loaded) -> Check:
     """The HTTP endpoints' address."""
     from m26.web.guard import check_binding
@@ -225,6 +245,7 @@ CHECKS: dict[str, Callable[[Loaded], Check]] = {
     "collector": other_copy,
     "stop": stopped,
     "vault": vault,
+    "upstream": upstream,
     "port": port,
     "PostgreSQL": postgres,
     "Redis": redis,

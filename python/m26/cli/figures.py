@@ -19,6 +19,7 @@ def setup(now: StatusView) -> Rows:
     return [
         ("source", source),
         ("profile", now["profile"]),
+        ("upstream", ", ".join(now["upstream"])),
         ("PostgreSQL", _server(now["database"])),
         ("Redis", _server(now["redis"])),
         ("files", now["home"]),

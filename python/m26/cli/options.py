@@ -11,6 +11,9 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from m26.config import Loaded
 
+AllowHost = Annotated[list[str] | None, Parameter(name="--allow-host", negative="")]
+"""Of what sends credentials: servers that may have them by the operator's word."""
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)

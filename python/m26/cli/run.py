@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ import anyio
 from cyclopts import Parameter
 
 from m26 import signals
-from m26.cli.options import Options
+from m26.cli.options import AllowHost, Options
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ async def run(
     account: str | None = None,
     dry_run: Annotated[bool, _FLAG] = False,
     exit_on_stop: Annotated[bool, _FLAG] = False,
+    allow_host: AllowHost = None,
     options: Options = Options(),
 ) -> int:
     """Poll the auction house, store every event once, publish it, show what happens.
@@ -42,6 +43,7 @@ async def run(
         account: collect for this account of the vault alone.
         dry_run: say what would be done; send nothing, write nothing.
         exit_on_stop: end with an error code at a STOP, in place of waiting for `m26 resume`.
+        allow_host: a server that may have credentials though they are for others; it is remembered.
         options: options of every command.
     """
     seconds = None if for_ is None else _seconds(for_)
@@ -49,14 +51,23 @@ async def run(
     if dry_run:
         from m26.cli.dry_run import show_plan
 
-        show_plan(loaded, account=account, as_json=options.json)
+        show_plan(loaded, account=account, allow=allow_host or (), as_json=options.json)
         return 0
     ends = exit_on_stop or seconds is not None
-    return await _run(loaded, seconds, account=account, ends=ends, as_json=options.json)
+    allow = allow_host or ()
+    return await _run(
+        loaded, seconds, account=account, allow=allow, ends=ends, as_json=options.json
+    )
 
 
 async def _run(
-    loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
+    loaded: Loaded,
+    seconds: float | None,
+    *,
+    account: str | None,
+    allow: Collection[str],
+    ends: bool,
+    as_json: bool,
 ) -> int:
     from m26.app.run import running
     from m26.cli.live import LiveView
@@ -64,7 +75,7 @@ async def _run(
     code = 0
     async with (
         _signals() as signalled,
-        running(loaded, account=account, end_on_stop=ends) as run,
+        running(loaded, account=account, allow=allow, end_on_stop=ends) as run,
         LiveView(run.snapshot, as_json=as_json),
     ):
         with anyio.move_on_after(seconds):

@@ -37,6 +37,7 @@ class Setup:
 
     simulator: bool
     profile: str
+    upstream: list[str]
     home: Path
     database: ServerView
     redis: ServerView
@@ -98,6 +99,7 @@ class Observer:
             home=str(setup.home),
             simulator=setup.simulator,
             profile=setup.profile,
+            upstream=setup.upstream,
             accounts=self._accounts(),
             requests=requests,
             budget=_whole(metrics.by_label("m26_budget_remaining", "window")),

@@ -82,6 +82,7 @@ class StatusView(TypedDict):
     home: str
     simulator: bool
     profile: str
+    upstream: Annotated[list[str], "Whom it asks: the host of the token service, the gateway's."]
     accounts: list[AccountView]
     requests: Annotated[dict[str, int], "By outcome."]
     budget: Annotated[dict[str, int], "Requests left before a limit, of all accounts the least."]

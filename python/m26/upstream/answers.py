@@ -81,19 +81,25 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
             return verdict("login_again", said)
         if reply.status not in _SERVER_ERRORS:
             return verdict("client_rejected", said)
-    given = [_text(document.get(f"{kind}_token")) for kind in ("access", "refresh")]
-    access, refresh = map(Secret.read, given)
-    if reply.status == _OK and given[0]:
-        if access is None or (given[1] and refresh is None):  # half a pair would spend the old one
-            return verdict("token_unavailable", _UNSENDABLE)
-        life = _number(document.get("expires_in")) or _ACCESS_LIFE
-        return TokenAnswer(access, refresh, min(life, _LONGEST_LIFE))
+    if reply.status == _OK and (pair := _pair(document)):
+        return pair
     judged = classify(reply.head, facts(reply.body), call="token")
     if judged.action is Action.NEW_TOKEN:  # a 401 here means the client, not a token
         return verdict("client_rejected", f"HTTP {reply.status}")
     if judged.reason in ("unknown_shape", "soft_ban", "empty_reply", "malformed", "maintenance"):
         return verdict("token_unavailable", f"HTTP {reply.status}")
     return replace(judged, quarantine=False)
+
+
+def _pair(document: dict[str, Any]) -> TokenAnswer | Verdict | None:
+    given = [_text(document.get(f"{kind}_token")) for kind in ("access", "refresh")]
+    if given[0] is None:
+        return None
+    access, refresh = map(Secret.read, given)
+    if access is None or (given[1] and refresh is None):  # half a pair would cost the old one
+        return verdict("token_unavailable", _UNSENDABLE)
+    life = _number(document.get("expires_in")) or _ACCESS_LIFE
+    return TokenAnswer(access, refresh, min(life, _LONGEST_LIFE))
 
 
 def read_login(reply: Reply) -> LoginAnswer | Verdict:

@@ -20,8 +20,8 @@ from m26.clock import Clock
 from m26.servertime import ServerTime
 from m26.upstream import commands
 from m26.upstream.connection import Connection
-from m26.upstream.origin import checked
-from m26.upstream.profile import Command, Profile
+from m26.upstream.origin import Origins, checked
+from m26.upstream.profile import Command, Profile, Wal
 from m26.upstream.replies import Reply
 from m26.upstream.secret import Secret
 from m26.upstream.signing import MessageAuth
@@ -77,9 +77,11 @@ class GatewayClient:
         """By which requests are stamped."""
         wal = checked(base_url or profile.wal.base_url)
         oauth = checked(oauth_url or profile.oauth.base_url)
+        self.origins = Origins.of(oauth, wal)
+        """Whom it asks."""
         self._wal = _http(
             wal,
-            transport or Connection(tls_context(legacy=profile.wal.legacy_tls)),
+            transport or _gateway_connection(profile.wal),
             cookies=profile.wal.cookies,
         )
         self._oauth = _http(
@@ -225,6 +227,11 @@ def tls_context(*, legacy: bool) -> ssl.SSLContext:
     if legacy:
         context.options |= _LEGACY_SERVER_CONNECT
     return context
+
+
+def _gateway_connection(wal: Wal) -> Connection:
+    legacy = tls_context(legacy=True) if wal.legacy_tls else None
+    return Connection(tls_context(legacy=False), legacy=legacy)
 
 
 def _http(
