@@ -40,7 +40,8 @@ class Addon:
     def __init__(self, folder: Path) -> None:
         (self.capture,) = loaded().addons
         self.options: dict[str, Any] = {}
-        master = SimpleNamespace(options=SimpleNamespace(m26_folder=str(folder)))
+        options = SimpleNamespace(m26_folder=str(folder), m26_legacy="")
+        master = SimpleNamespace(options=options)
         self.capture.load(SimpleNamespace(add_option=self.add_option, master=master))
 
     def add_option(self, *, name: str, typespec: type, default: str, **_: str) -> None:
@@ -73,7 +74,16 @@ def message(text: str | None, **members: Any) -> SimpleNamespace:
 
 def flow(path: str, sent: str, answered: str | None, *, method: str = "POST") -> SimpleNamespace:
     headers = {"x-blaze-id": "madden-2026-ps5", "cookie": "CANARY-COOKIE", "host": "CANARY-HOST"}
-    request = message(sent, method=method, path=path, headers=headers, timestamp_start=BEGAN)
+    host = "token.invalid" if "connect" in path else "gateway.invalid:8443"
+    request = message(
+        sent,
+        method=method,
+        scheme="https",
+        host_header=host,
+        path=path,
+        headers=headers,
+        timestamp_start=BEGAN,
+    )
     response = message(answered, status_code=200, timestamp_end=BEGAN + 0.5)
     return SimpleNamespace(request=request, response=response)
 
@@ -107,6 +117,7 @@ def test_what_it_writes_is_what_an_import_reads_and_no_more(tmp_path: Path, star
     (path,) = (tmp_path / "captures").iterdir()
     found = read_credentials(path)
     assert (found.requests, found.platform, found.problems) == (4, "ps5", ())
+    assert found.origins == ("https://token.invalid", "https://gateway.invalid:8443")
     assert found.client_secret is not None
     assert found.client_secret.reveal() == "CANARY+S"
     assert found.tokens is not None

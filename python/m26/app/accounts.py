@@ -11,7 +11,7 @@ import structlog
 
 from m26.app import simulator
 from m26.auth.intake import import_capture
-from m26.auth.origins import SHIPPED, above, admit, asked, of_platform
+from m26.auth.origins import SHIPPED, above, admit, asked, check, of_platform
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.config import Settings
@@ -42,14 +42,46 @@ class Assignment:
         return _hosts(self.profile, self.oauth_url, self.base_url)
 
 
+def _hosts(profile: Profile, oauth_url: str | None, base_url: str | None) -> list[str]:
+    urls = oauth_url or profile.oauth.base_url, base_url or profile.wal.base_url
+    return list(dict.fromkeys(map(host, urls)))
+
+
 def hosts(profile: Profile, settings: Settings) -> list[str]:
     """Whom a profile's requests go to under the operator's settings, the token service first."""
     return _hosts(profile, settings.upstream.oauth_url, settings.upstream.base_url)
 
 
-def _hosts(profile: Profile, oauth_url: str | None, base_url: str | None) -> list[str]:
-    urls = oauth_url or profile.oauth.base_url, base_url or profile.wal.base_url
-    return list(dict.fromkeys(map(host, urls)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """Whom a run would ask, before it does."""
+
+    profile: Profile
+    hosts: list[str]
+    refused: list[ConfigError]
+    """Why accounts would not be used: their credentials are for others."""
+    limits: list[str]
+    """Which limits are above the shipped profile's."""
+
+
+def outlook(
+    settings: Settings, vault: Vault, *, only: str | None = None, allow: Collection[str] = ()
+) -> Outlook:
+    """What a run would ask whom. Errors as in `profile_name` and `Profile.load`."""
+    profile = load_profile(profile_name(settings, vault), settings.home)
+    if profile.name == SIMULATED and settings.upstream.base_url is None:
+        simulator = ["the built-in simulator"]
+        return Outlook(profile=profile, hosts=simulator, refused=[], limits=[])
+    to, refused = asked(profile, settings.upstream), []
+    for account in vault.accounts():
+        if only == account or (only is None and account != SIMULATED):
+            try:
+                check(vault, account, to, allow=allow)
+            except ConfigError as error:
+                refused.append(error)
+    return Outlook(
+        profile=profile, hosts=hosts(profile, settings), refused=refused, limits=above(profile, to)
+    )
 
 
 def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
@@ -92,9 +124,22 @@ def chosen_profile(settings: Settings) -> Profile:
     return load_profile(settings.profile or SHIPPED, settings.home)
 
 
+def admit_hosts(settings: Settings, allow: Collection[str], *, only: str | None = None) -> None:
+    """Keep the operator's word that the accounts of a run may send their credentials to some hosts.
+
+    Raises:
+        AuthError, ConfigError: as `assignment`.
+        UsageError: a run would send nothing to one of them.
+    """
+    vault = Vault.open(settings.home, settings.vault)
+    profile = load_profile(profile_name(settings, vault), settings.home)
+    for account in _accounts(settings, vault, profile, only):
+        admit(vault, account.name, asked(profile, settings.upstream), allow=allow)
+
+
 @asynccontextmanager
 async def assignment(
-    settings: Settings, vault: Vault, *, only: str | None = None, allow: Collection[str] = ()
+    settings: Settings, vault: Vault, *, only: str | None = None
 ) -> AsyncIterator[Assignment]:
     """Settle profile and accounts; run the simulator if that is what they come to.
 
@@ -102,7 +147,6 @@ async def assignment(
         settings: of this process.
         vault: of its home.
         only: collect for this account alone.
-        allow: hosts that may have the accounts' credentials, by the operator's word.
 
     Raises:
         AuthError: there is no account, or not the one asked for.
@@ -116,7 +160,7 @@ async def assignment(
     if not simulated:
         accounts, to = _accounts(settings, vault, profile, only), asked(profile, settings.upstream)
         for account in accounts:
-            admit(vault, account.name, to, allow=allow)
+            admit(vault, account.name, to)
         for sentence in above(profile, to):
             _log.warning("profile.limits", reason=sentence)
         yield Assignment(profile, accounts, oauth_url, base_url)

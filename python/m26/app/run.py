@@ -5,7 +5,7 @@ auth ─▶ collect ─Page─▶ journal ─▶ normalize ─Batch─▶ store 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -54,7 +54,6 @@ async def running(
     loaded: Loaded,
     *,
     account: str | None = None,
-    allow: Collection[str] = (),
     end_on_stop: bool = False,
     clock: Clock | None = None,
 ) -> AsyncIterator[Run]:
@@ -63,7 +62,6 @@ async def running(
     Args:
         loaded: settings.
         account: collect for this one alone.
-        allow: hosts that may have the credentials, by the operator's word; it is remembered.
         end_on_stop: a STOP raises in place of waiting for `m26 resume`.
         clock: of everything that asks, in place of the machine's.
 
@@ -80,7 +78,7 @@ async def running(
         enter = stack.enter_async_context
         stack.enter_context(HomeLock.acquire(settings.home))
         vault = Vault.open(settings.home, settings.vault)
-        assigned = await enter(assignment(settings, vault, only=account, allow=allow))
+        assigned = await enter(assignment(settings, vault, only=account))
         used = await enter(servers.both(settings, telemetry.status))
         name = session_name(settings.home, [each.name for each in assigned.accounts])
         patience = servers.Patience()

@@ -103,13 +103,7 @@ def profile_of(platform: str | None, chosen: Profile) -> Profile:
 
 @asynccontextmanager
 async def asking(
-    settings: Settings,
-    vault: Vault,
-    *,
-    account: str,
-    platform: str,
-    profile: Profile,
-    clock: Clock,
+    settings: Settings, *, account: str, platform: str, profile: Profile, clock: Clock
 ) -> AsyncIterator[Desk]:
     """A connection of an account, with its budget and what holds it back."""
     budget = _budget(account, profile, settings, clock)
@@ -119,6 +113,7 @@ async def asking(
     )
     async with outgoing as client, written_down(budget, account=account):
         halt = Halt(settings.home, Status(clock=clock.time), ends=True, clock=clock.time)
+        vault = Vault.open(settings.home, settings.vault)
         yield Desk(
             account=account, client=client, vault=vault, budget=budget, halt=halt, clock=clock
         )
@@ -142,12 +137,7 @@ async def log_in(
     """Trade the code of a login for tokens that are in the vault; errors as in `auth.login`."""
     profile = profile_of(login.platform, chosen_profile(settings))
     async with asking(
-        settings,
-        vault,
-        account=login.account,
-        platform=login.platform,
-        profile=profile,
-        clock=clock,
+        settings, account=login.account, platform=login.platform, profile=profile, clock=clock
     ) as desk:
         try:
             return await redeem(
@@ -232,7 +222,6 @@ async def _rebuild(
     profile = profile_of(platform, chosen)
     async with asking(
         settings,
-        vault,
         account=account,
         platform=platform or profile.platforms[0],
         profile=profile,

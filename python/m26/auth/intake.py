@@ -113,7 +113,6 @@ def import_capture(
             hint="Correct --platform, or choose the capture's profile by M26_PROFILE.",
         )
     facts: list[Fact] = []
-    whose = _whose(found, origins)
 
     def lay_over(credentials: Credentials | None) -> Credentials:
         base = credentials or Credentials(platform=_platform(found))
@@ -123,9 +122,9 @@ def import_capture(
                 f"{found.platform}",
                 hint="Give each platform its own account: --account NAME",
             )
-        mixed = credentials is not None and bound(base) != whose
-        if mixed and (origins or base.origins is not None):
-            raise not_for(account, bound(base), whose)
+        whose = _whose(found, origins, credentials)
+        if whose is None:
+            raise not_for(account, bound(base), filter(None, found.origins))
         facts[:] = _facts(base, found, now=at)
         return replace(_laid_over(base, found, now=at), origins=whose)
 
@@ -140,13 +139,23 @@ def _platform(found: Found) -> str:
     return found.platform
 
 
-def _whose(found: Found, origins: Sequence[Origins]) -> Origins:
-    """Whom a capture's credentials are for; a server that it does not show is told by the other."""
+def _whose(found: Found, origins: Sequence[Origins], base: Credentials | None) -> Origins | None:
+    """Whom an account is for that gets a capture's credentials; None where they do not mix.
+
+    A server that the capture does not show is told by the other one.
+    """
+    allowed = base.allowed if base else ()
+
+    def fits(whose: Origins) -> bool:
+        pairs = zip(found.origins, (whose.oauth, whose.gateway), strict=True)
+        return all(seen in ("", own, *allowed) for seen, own in pairs)
+
+    if base is not None and (origins or base.origins):
+        return bound(base) if fits(bound(base)) else None
+    this_machine = Origins(oauth=LOOPBACK, gateway=LOOPBACK)
     oauth, gateway = found.origins
-    for each in (*origins, Origins(oauth=LOOPBACK, gateway=LOOPBACK)):
-        if oauth in ("", each.oauth) and gateway in ("", each.gateway):
-            return each
-    return Origins(oauth=oauth or gateway, gateway=gateway or oauth)
+    shown = Origins(oauth=oauth or gateway, gateway=gateway or oauth)
+    return next(filter(fits, (*origins, this_machine)), shown)
 
 
 def _laid_over(base: Credentials, found: Found, *, now: float) -> Credentials:

@@ -42,10 +42,10 @@ class Login:
 
     account: str
     platform: str
-    origins: Origins
-    """The servers that the tokens of a new account are for."""
     client_id: Secret
     client_secret: Secret
+    origins: Origins | None = None
+    """The servers that the tokens of a new account are for."""
 
 
 def prepare(

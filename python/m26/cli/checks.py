@@ -166,21 +166,19 @@ def vault(loaded: Loaded) -> Check:
 
 def upstream(loaded: Loaded) -> Check:
     """Whom requests would go to, whether the accounts' credentials are for them, and the pace."""
-    from m26.app.accounts import SIMULATED, hosts, load_profile, profile_name
-    from m26.auth.origins import above, asked, check
+    from m26.app.accounts import outlook
     from m26.auth.vault import Vault
 
-    settings = loaded.settings
-    vault = Vault.open(settings.home, settings.vault)
-    profile = load_profile(profile_name(settings, vault), settings.home)
-    if profile.name == SIMULATED and settings.upstream.base_url is None:
-        return Check("upstream", "ok", "the built-in simulator")
-    to, found = asked(profile, settings.upstream), ", ".join(hosts(profile, settings))
-    for account in vault.accounts():
-        if account != SIMULATED or profile.name == SIMULATED:
-            check(vault, account, to)  # raises what a run would end with
-    if told := above(profile, to):
-        return Check("upstream", "warn", f"{found}; {'; '.join(told)}", "Set M26_BUDGET__PER_DAY")
+    opened = Vault.open(loaded.settings.home, loaded.settings.vault)
+    if not opened.accounts() and loaded.settings.profile is None:
+        return Check("upstream", "ok", "nobody: there is no account")
+    ahead = outlook(loaded.settings, opened)
+    found = ", ".join(ahead.hosts)
+    for error in ahead.refused:
+        return Check("upstream", "fail", f"{found}: {error.message}", error.hint)
+    if ahead.limits:
+        fix = "Set M26_BUDGET__PER_DAY, __PER_MINUTE and __BURST"
+        return Check("upstream", "warn", f"{found}; {'; '.join(ahead.limits)}", fix)
     return Check("upstream", "ok", found)
 
 

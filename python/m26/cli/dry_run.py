@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING
 from m26.cli.output import dump_json, print_rows, text
 
 if TYPE_CHECKING:
-    from m26.auth.vault import Vault
     from m26.cli.documents import PlanView
     from m26.config import Loaded
-    from m26.upstream.origin import Origins
 
 
 def show_plan(
     loaded: Loaded, *, account: str | None, allow: Collection[str], as_json: bool
 ) -> None:
     """Print profile, accounts, pace, query and servers. Opens no socket and writes nothing."""
-    from m26.app.accounts import SIMULATED, hosts, load_profile, profile_name
-    from m26.auth.origins import above, asked
+    from m26.app.accounts import outlook
     from m26.auth.vault import Vault
     from m26.collect.sweep import SEARCH
     from m26.home.stops import read_stops
@@ -29,19 +26,15 @@ def show_plan(
     vault = Vault.open(settings.home, settings.vault)
     if account is not None:
         vault.read(account)  # is there one?
-    profile = load_profile(profile_name(settings, vault), settings.home)
-    is_simulator = profile.name == SIMULATED and settings.upstream.base_url is None
-    names = [account] if account else list(vault.accounts())
-    to = asked(profile, settings.upstream)
-    used = [] if is_simulator else [n for n in names if n == account or n != SIMULATED]
-    kept = [_refusal(vault, name, to, allow) for name in used]
+    ahead = outlook(settings, vault, only=account, allow=allow)
+    profile = ahead.profile
     given = settings.budget
     per_day = given.per_day or profile.budget.per_day
     plan: PlanView = {
         "profile": profile.name,
-        "upstream": ["the built-in simulator"] if is_simulator else hosts(profile, settings),
-        "warnings": [*filter(None, kept), *above(profile, to)],
-        "accounts": names or ["the simulator's"],
+        "upstream": ahead.hosts,
+        "warnings": [*(f"{each.message}. {each.hint}" for each in ahead.refused), *ahead.limits],
+        "accounts": [account] if account else list(vault.accounts()) or ["the simulator's"],
         "query": SEARCH,
         "paging": f"{profile.paging.mode}, {profile.paging.count} a page",
         "requests_per_day": per_day,
@@ -66,15 +59,3 @@ def show_plan(
             for key, value in plan.items()
         ]
     )
-
-
-def _refusal(vault: Vault, account: str, to: Origins, allow: Collection[str]) -> str:
-    """Why an account would not be used; empty where it would."""
-    from m26.auth.origins import check
-    from m26.errors import ConfigError
-
-    try:
-        check(vault, account, to, allow=allow)
-    except ConfigError as error:
-        return f"{error.message}. {error.hint}"
-    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,21 +53,16 @@ async def run(
 
         show_plan(loaded, account=account, allow=allow_host or (), as_json=options.json)
         return 0
+    if allow_host:
+        from m26.app.accounts import admit_hosts
+
+        admit_hosts(loaded.settings, allow_host, only=account)
     ends = exit_on_stop or seconds is not None
-    allow = allow_host or ()
-    return await _run(
-        loaded, seconds, account=account, allow=allow, ends=ends, as_json=options.json
-    )
+    return await _run(loaded, seconds, account=account, ends=ends, as_json=options.json)
 
 
 async def _run(
-    loaded: Loaded,
-    seconds: float | None,
-    *,
-    account: str | None,
-    allow: Collection[str],
-    ends: bool,
-    as_json: bool,
+    loaded: Loaded, seconds: float | None, *, account: str | None, ends: bool, as_json: bool
 ) -> int:
     from m26.app.run import running
     from m26.cli.live import LiveView
@@ -75,7 +70,7 @@ async def _run(
     code = 0
     async with (
         _signals() as signalled,
-        running(loaded, account=account, allow=allow, end_on_stop=ends) as run,
+        running(loaded, account=account, end_on_stop=ends) as run,
         LiveView(run.snapshot, as_json=as_json),
     ):
         with anyio.move_on_after(seconds):
