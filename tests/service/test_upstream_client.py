@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import h11
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -278,3 +279,18 @@ async def test_a_log_line_of_a_call_tells_no_secret() -> None:
     assert [line["call"] for line in lines] == ["Mobile_SearchAuctions"]
     assert "CANARY" not in str(lines)
     assert "127.0.0.1" not in str(lines)
+
+
+async def test_a_header_that_http_forbids_is_a_verdict_and_nothing_leaves() -> None:
+    evil = replace(SIM, wal=replace(SIM.wal, user_agent="X\r\nY: 1"))
+    outcome = ""
+    async with serving(answering(b"{}")) as server, client(server.url, profile=evil) as gateway:
+        for call in (search(gateway), gateway.token({"a": "b"})):
+            try:
+                await call
+            except BrokenTransferError as error:
+                outcome = error.reason
+            except h11.LocalProtocolError:
+                outcome = "the end"
+            assert outcome == "unsendable"
+        assert server.heads == []

@@ -108,6 +108,7 @@ def refused(credentials: Credentials, to: Origins) -> list[str]:
 
 def not_for(account: str, own: Origins, others: Iterable[str]) -> ConfigError:
     """What is said where credentials would go to servers that they are not for."""
+    others = [*others]
     words = " ".join(f"--allow-host {each.removeprefix('https://')}" for each in others)
     return ConfigError(
         f"the credentials of account {account!r} are for {own}, "

@@ -73,6 +73,7 @@ def _url(url: str) -> httpx.URL | None:
     """An address without what it asks for; None where it is none."""
     try:
         parts = httpx.URL(re.split(r"(?<![:/])[/?#]", url, maxsplit=1)[0])
+        parts.host  # noqa: B018 - decodes it, or cannot
     except (httpx.InvalidURL, ValueError):  # of a name that is none
         return None
     return parts if parts.port is None or 0 < parts.port <= _LAST_PORT else None
