@@ -16,7 +16,6 @@ from tests.support.bareserver import SIM, answering, client, search, self_signed
 from m26.errors import ConfigError
 from m26.upstream.client import GatewayClient, tls_context
 from m26.upstream.connection import Connection
-from m26.upstream.profile import Profile
 from m26.upstream.replies import classify_transport
 from m26.upstream.verdicts import Action, BrokenTransferError
 
@@ -160,12 +159,22 @@ def connection(folder: Path, *, legacy: bool = True) -> Connection:
     return Connection(trusting(folder), legacy=old if legacy else None)
 
 
-async def test_the_shipped_profile_begins_strictly() -> None:
-    profile = Profile.load("madden26")
-    async with GatewayClient(profile=profile, platform="ps5") as gateway:
-        made = gateway._wal._transport
-        assert isinstance(made, Connection)
-        assert not made._tls.options & 0x4
+async def test_a_profile_that_allows_legacy_tls_begins_strictly(tmp_path: Path) -> None:
+    structlog.reset_defaults()
+    profile = replace(SIM, wal=replace(SIM.wal, legacy_tls=True))
+    async with (
+        serving(answering(b"{}"), self_signed(tmp_path)) as server,
+        old_fashioned(server.url, refusals=1) as peer,
+        client(peer.url, profile=profile, deadline=2) as gateway,
+    ):
+        with capture_logs() as lines, pytest.raises(BrokenTransferError) as caught:
+            await search(gateway)
+    told = [line["event"] for line in lines]
+    assert (caught.value.reason, peer.handshakes, told) == (
+        "certificate",  # the second handshake is verified like any other
+        2,
+        ["gateway.legacy_tls"],
+    )
 
 
 @pytest.mark.parametrize("legacy", [True, False])
