@@ -237,6 +237,24 @@ async def test_cookies_are_sent_back_to_the_host_whose_profile_says_so(section: 
     assert cookies_back(server) == ["", "", *((sent, "") if section == "wal" else ("", sent))]
 
 
+async def test_cookies_are_few_short_and_of_plain_text() -> None:
+    number = 0
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        nonlocal number
+        lines = [f"Set-Cookie: c{number + n}={'x' * 9}; Path=/" for n in range(40)]
+        number += 40
+        long = f"Set-Cookie: long={'x' * 60_000}; Path=/"
+        await answering(b"{}", *lines, long, "Set-Cookie: odd=caf\u00e9; Path=/")(writer)
+
+    profile = replace(SIM, wal=replace(SIM.wal, cookies=True))
+    async with serving(behave) as server, client(server.url, profile=profile) as gateway:
+        for _ in range(4):
+            await search(gateway)
+    assert [sent.count("=") for sent in cookies_back(server)] == [0, 40, 50, 50]
+    assert len(server.heads[-1]) < 4_096
+
+
 async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

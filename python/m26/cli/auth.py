@@ -93,7 +93,8 @@ def status(
 
     Example: ``m26 auth status --json``
 
-    With ``--json``: a list of {"account", "platform", "credentials", "bundles", "forecast"}.
+    With ``--json``: a list of {"account", "platform", "origins", "credentials", "bundles",
+    "forecast"}.
 
     Args:
         bundles: list each captured bundle, however many there are.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
 
@@ -31,6 +31,7 @@ from m26.upstream.verdicts import BrokenTransferError
 DEADLINE: Final = 20.0
 """Seconds from connecting to the last byte; a drip cannot stretch it."""
 
+_LONGEST_COOKIE, _MOST_COOKIES = 4 * 1024, 50
 _LEGACY_SERVER_CONNECT = getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # named since Python 3.12
 
 _log = structlog.get_logger(__name__)
@@ -216,6 +217,16 @@ class GatewayClient:
         return reply
 
 
+class _Cookies(CookieJar):
+    """What a server asks us to send back, within the limits of RFC 6265, section 6.1."""
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        fits = Secret.read(f"{cookie.name}={cookie.value}", most=_LONGEST_COOKIE) is not None
+        known = {each.name for each in self}
+        if fits and (cookie.name in known or len(known) < _MOST_COOKIES):
+            super().set_cookie(cookie)
+
+
 @cache
 def tls_context(*, legacy: bool) -> ssl.SSLContext:
     """Verifies certificates, always; `legacy` admits servers without secure renegotiation.
@@ -240,7 +251,7 @@ def _http(
     return httpx.AsyncClient(
         base_url=base_url,
         transport=transport,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=None if cookies else ())),
+        cookies=_Cookies(DefaultCookiePolicy(allowed_domains=None if cookies else ())),
         timeout=None,  # noqa: S113 - `_send` holds one deadline over the whole exchange
         follow_redirects=False,
         trust_env=False,
