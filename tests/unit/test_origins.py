@@ -80,7 +80,7 @@ def test_a_capture_of_other_servers_does_not_mix_into_an_account(tmp_path: Path)
     vault = stored(tmp_path, replace(credentials(platform="ps5"), origins=OWN))
     before = vault.read("main")
     path = capture(tmp_path / "x.har", token_entry(host="127.0.0.1"))
-    with pytest.raises(ConfigError, match="not for loopback"):
+    with pytest.raises(UsageError, match="the capture is of loopback"):
         import_capture(vault, path, profile=REAL, origins=known(REAL, Upstream()))
     assert vault.read("main") == before
 

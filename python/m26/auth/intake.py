@@ -9,10 +9,10 @@ from pathlib import Path
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
 from m26.auth.extract import Found, read_credentials
-from m26.auth.origins import bound, not_for
+from m26.auth.origins import bound, of_capture
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
-from m26.upstream.origin import LOOPBACK, Origins
+from m26.upstream.origin import Origins
 from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret
 from m26.upstream.signing import can_sign
@@ -92,10 +92,9 @@ def import_capture(
         now: Unix seconds, in place of the clock.
 
     Raises:
-        ConfigError: the account's credentials are for other servers than the capture's.
         AuthError: the capture holds neither a token nor a signature; the message says why.
         UsageError: no capture, its platform is unknown, or it is another one than asked for or
-            than the account's.
+            than the account's; or it is of other servers than the account's.
     """
     at = time.time() if now is None else now
     preferred = vault.read(account).platform if account in vault.accounts() else None
@@ -122,9 +121,13 @@ def import_capture(
                 f"{found.platform}",
                 hint="Give each platform its own account: --account NAME",
             )
-        whose = _whose(found, origins, credentials)
+        whose = of_capture(found.origins, origins, credentials)
         if whose is None:
-            raise not_for(account, bound(base), filter(None, found.origins))
+            shown = " and ".join(dict.fromkeys(filter(None, found.origins)))
+            raise UsageError(
+                f"account {account!r} is for {bound(base)}, the capture is of {shown}",
+                hint="Give the accounts of other servers names of their own: --account NAME",
+            )
         facts[:] = _facts(base, found, now=at)
         return replace(_laid_over(base, found, now=at), origins=whose)
 
@@ -137,25 +140,6 @@ def _platform(found: Found) -> str:
     if found.platform is None:
         raise UsageError("the capture does not tell its platform", hint="Add --platform ps5")
     return found.platform
-
-
-def _whose(found: Found, origins: Sequence[Origins], base: Credentials | None) -> Origins | None:
-    """Whom an account is for that gets a capture's credentials; None where they do not mix.
-
-    A server that the capture does not show is told by the other one.
-    """
-    allowed = base.allowed if base else ()
-
-    def fits(whose: Origins) -> bool:
-        pairs = zip(found.origins, (whose.oauth, whose.gateway), strict=True)
-        return all(seen in ("", own, *allowed) for seen, own in pairs)
-
-    if base is not None and (origins or base.origins):
-        return bound(base) if fits(bound(base)) else None
-    this_machine = Origins(oauth=LOOPBACK, gateway=LOOPBACK)
-    oauth, gateway = found.origins
-    shown = Origins(oauth=oauth or gateway, gateway=gateway or oauth)
-    return next(filter(fits, (*origins, this_machine)), shown)
 
 
 def _laid_over(base: Credentials, found: Found, *, now: float) -> Credentials:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -44,6 +44,31 @@ def of_platform(platform: str) -> Origins:
     if platform == _SIMULATED:
         return Origins(oauth=LOOPBACK, gateway=LOOPBACK)
     return asked(Profile.load(SHIPPED), config.Upstream())
+
+
+def of_capture(
+    shown: tuple[str, str], known: Sequence[Origins], base: Credentials | None
+) -> Origins | None:
+    """Whom an account is for that gets a capture's credentials; None where they do not mix.
+
+    Args:
+        shown: the capture's token service and gateway; empty where it shows no such call: then the
+            other one tells.
+        known: servers that captures may be of.
+        base: what the account has; None for a new one.
+    """
+    allowed = base.allowed if base else ()
+
+    def fits(whose: Origins) -> bool:
+        pairs = zip(shown, (whose.oauth, whose.gateway), strict=True)
+        return all(seen in ("", own, *allowed) for seen, own in pairs)
+
+    if base is not None and (known or base.origins):
+        return bound(base) if fits(bound(base)) else None
+    this_machine = Origins(oauth=LOOPBACK, gateway=LOOPBACK)
+    oauth, gateway = shown
+    as_shown = Origins(oauth=oauth or gateway, gateway=gateway or oauth)
+    return next(filter(fits, (*known, this_machine)), as_shown)
 
 
 def admit(vault: Vault, account: str, to: Origins, *, allow: Collection[str] = ()) -> None:
@@ -113,8 +138,8 @@ def not_for(account: str, own: Origins, others: Iterable[str]) -> ConfigError:
     return ConfigError(
         f"the credentials of account {account!r} are for {own}, "
         f"not for {' and '.join(others)}: nothing was sent",
-        hint="Check M26_PROFILE and M26_UPSTREAM__*. If those servers may have your tokens, say so "
-        f"once, it is remembered: {words}",
+        hint="Check M26_PROFILE and M26_UPSTREAM__*. If those servers may have your tokens, add to "
+        f"the command, once for all: {words}",
     )
 
 

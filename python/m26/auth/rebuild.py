@@ -133,7 +133,7 @@ async def import_all(
         )
         try:
             imported = await to_thread.run_sync(take)
-        except (UsageError, AuthError, ConfigError) as error:
+        except (UsageError, AuthError) as error:
             state = "empty" if isinstance(error, AuthError) else "unreadable"
             _log.warning("rebuild.capture_not_imported", file=file.name, reason=error.message)
             done.append(Import(file=file.name, state=state, problem=error.message))
