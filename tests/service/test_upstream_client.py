@@ -245,7 +245,7 @@ async def test_cookies_are_few_short_and_of_plain_text() -> None:
         lines = [f"Set-Cookie: c{number + n}={'x' * 9}; Path=/" for n in range(40)]
         number += 40
         long = f"Set-Cookie: long={'x' * 60_000}; Path=/"
-        await answering(b"{}", *lines, long, "Set-Cookie: odd=caf\u00e9; Path=/")(writer)
+        await answering(b"{}", *lines, long, "Set-Cookie: odd=na\u00efve; Path=/")(writer)
 
     profile = replace(SIM, wal=replace(SIM.wal, cookies=True))
     async with serving(behave) as server, client(server.url, profile=profile) as gateway:

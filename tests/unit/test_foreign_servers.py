@@ -128,7 +128,7 @@ def test_a_limit_that_is_none_is_refused(tmp_path: Path, line: str) -> None:
         ('"madden-{year}-{platform}"', '"{year:999999}"'),
         ('"madden-{year}-{platform}"', '"{year.__class__}"'),
         ('"MADDEN-MCA"', '"X\\r\\nY: 1"'),
-        ('user_agent = "Dalvik', 'user_agent = "caf\u00e9'),
+        ('user_agent = "Dalvik', 'user_agent = "na\u00efve'),
         ("id = 9153", "id = -1"),
         ('mode = "url"', 'mode = "both"'),
         ("count = 100", "count = 1000000"),

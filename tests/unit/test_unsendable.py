@@ -157,7 +157,7 @@ async def test_a_run_goes_on_whose_vault_holds_such_a_key(tmp_path: Path, value:
 
 async def test_a_request_that_cannot_be_built_is_a_verdict(tmp_path: Path) -> None:
     sim = Profile.load("sim")
-    at = desk(tmp_path, profile=replace(sim, wal=replace(sim.wal, user_agent="caf\u00e9")))
+    at = desk(tmp_path, profile=replace(sim, wal=replace(sim.wal, user_agent="na\u00efve")))
     outcome: Verdict | str
     try:
         await at.session.request("search", PAYLOAD)
