@@ -219,6 +219,32 @@ def test_a_full_disk_leaves_a_file_whose_whole_entries_are_read(
     assert (found.requests, len(found.bundles), found.problems) == (2, 1, ())
 
 
+@pytest.mark.parametrize("name", ["gateway.invalid", "other.invalid", ""])
+def test_old_renegotiation_is_allowed_to_one_host_whose_certificate_is_checked(name: str) -> None:
+    allowed: list[int] = []
+    context = SimpleNamespace(set_options=allowed.append)
+
+    class TlsConfig:
+        """mitmproxy's, which makes a connection of a context that it keeps."""
+
+        def tls_start_server(self, tls: SimpleNamespace) -> None:
+            tls.ssl_conn = SimpleNamespace(get_context=lambda: context)
+
+    options = SimpleNamespace(m26_folder="", m26_legacy="gateway.invalid")
+    master = SimpleNamespace(options=options, addons={"tlsconfig": TlsConfig()})
+    (capture,) = loaded().addons
+    capture.load(SimpleNamespace(add_option=lambda **_: None, master=master))
+    client = SimpleNamespace(sni=name or None)
+    tls = SimpleNamespace(
+        conn=SimpleNamespace(address=("192.0.2.1", 443), sni=None),
+        context=SimpleNamespace(client=client),
+        ssl_conn=None,
+    )
+    capture.tls_start_server(tls)
+    assert allowed == ([0x4] if name == "gateway.invalid" else [])
+    assert tls.ssl_conn is None, "mitmproxy makes it, as of any other host"
+
+
 def test_it_imports_the_standard_library_alone() -> None:
     tree = ast.parse(ADDON.read_text("utf-8"))
     names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
