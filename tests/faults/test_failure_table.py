@@ -26,6 +26,7 @@ _ELSEWHERE = {
     "ok",
     "unreachable",
     "certificate",
+    "unsendable",
     "refresh_lost",
     "no_credentials",
     "no_client",

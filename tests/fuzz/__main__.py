@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import sys
 from pathlib import Path
 
+import structlog
 from tests.fuzz.run import fuzz
 from tests.fuzz.targets import TARGETS
 
@@ -19,6 +21,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="of all that is drawn by lot")
     parser.add_argument("--input", type=Path, help="run this one input alone")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if given.input is not None:
         if given.target is None:
             parser.error("--input needs its target")

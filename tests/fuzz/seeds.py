@@ -120,12 +120,25 @@ def records() -> list[bytes]:
 
 def tomls() -> list[bytes]:
     """Profiles: the simulator's, and parts of it in other forms."""
-    whole = (files("m26") / "profiles" / "sim.toml").read_bytes()
+    whole, real = (
+        (files("m26") / "profiles" / f"{n}.toml").read_bytes() for n in ("sim", "madden26")
+    )
     return [
         whole,
+        real,
         b"wal.legacy_tls = true\n[card]\npositions = { 1 = 'QB' }\n",
         b"a = [[1], {b=2}]",
     ]
+
+
+def answers() -> list[bytes]:
+    """Token and login answers: whole ones, both in one, at their limits, and refusals."""
+    key, most = {"sessionKey": "k" * 4_096, "blazeId": 7}, "t" * 16_384
+    both = TOKENS | LOGIN
+    documents = [TOKENS, LOGIN, both, {"access_token": "CANARY-A", "refresh_token": most}]
+    documents += [{"userLoginInfo": key}, {"error": "invalid_grant"}, _blaze("ERR_SYSTEM", "")]
+    documents += [TOKENS | {"expires_in": text} for text in ("3600", 0, -1, 1e300, None)]
+    return [*map(orjson.dumps, documents), b"", b"<html>", b"[]"]
 
 
 def flows() -> list[bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import zstandard
-from tests.fuzz import redacted, rows, seeds
+from tests.fuzz import outgoing, redacted, rows, seeds
 from tests.fuzz.mutate import Change, in_tree
 from tests.fuzz.reader import (
     DATA,
@@ -29,11 +29,10 @@ from m26.auth.intake import read_credentials
 from m26.captures.flow import MAX_FLOW_BYTES
 from m26.captures.har import is_har
 from m26.captures.mitm import is_flow_file
-from m26.errors import ConfigError, ShapeError, UsageError
+from m26.errors import ShapeError, UsageError
 from m26.journal.segment import Entry, load
 from m26.offline import read_captures
 from m26.upstream.answers import LoginAnswer, TokenAnswer, read_login, read_tokens
-from m26.upstream.profile import Profile
 from m26.upstream.replies import Action, Reply, classify
 from m26.upstream.rules import RULES
 
@@ -120,7 +119,7 @@ def _capture(data: bytes) -> object:
     """Both faces of a capture: they refuse in words of their own, and never quote it."""
     said: list[str] = []
     found, pages = None, 0
-    with tempfile.NamedTemporaryFile(dir=_memory()) as file:
+    with tempfile.NamedTemporaryFile(dir=outgoing.memory()) as file:
         file.write(data)
         file.flush()
         path = Path(file.name)
@@ -147,10 +146,6 @@ def _capture(data: bytes) -> object:
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
-def _memory() -> str | None:
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
 def _counted(data: bytes, requests: int) -> None:
     """A document that Python reads has as many entries for us as for Python."""
     try:
@@ -175,7 +170,7 @@ def _flows(data: bytes) -> object:
 def _record(data: bytes) -> object:
     """A record of the journal with any header: whole with fields of their types, or told."""
     payload = zstandard.compress(len(data).to_bytes(4, "little") + data + b"body")
-    with tempfile.TemporaryFile(dir=_memory()) as file:
+    with tempfile.TemporaryFile(dir=outgoing.memory()) as file:
         file.write(payload)
         file.flush()
         entry = Entry(0, 0, len(payload), crc32(payload))
@@ -189,26 +184,13 @@ def _record(data: bytes) -> object:
     return len(record.page.query).bit_length(), record.page.status.bit_length()
 
 
-def _toml(data: bytes) -> object:
-    """A profile of any bytes: one that can be used, or an error for people."""
-    with tempfile.NamedTemporaryFile(dir=_memory(), suffix=".toml") as file:
-        file.write(data)
-        file.flush()
-        try:
-            profile = Profile.load(file.name)
-        except ConfigError as error:
-            said = error.message.replace(file.name, "")
-            return " ".join(said.translate(_NO_DIGITS).split()[:6])
-    assert profile.product_name(profile.platforms[0])
-    return len(profile.commands), profile.year.bit_length()
-
-
 TARGETS = {
+    "answers": Target(outgoing.answer, seeds.answers),
     "classify": Target(_classify, lambda: [b"\0\0\0" + body for body in seeds.replies()]),
     "har": Target(_capture, seeds.hars),
     "mitm": Target(_flows, seeds.flows),
     "record": Target(_record, seeds.records),
-    "toml": Target(_toml, seeds.tomls),
+    "toml": Target(outgoing.profile, seeds.tomls),
     "redact": Target(redacted.run, redacted.seeds, redacted.changed),
     "rows": Target(rows.run, seeds.pages, rows.changed),
 }

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import h11
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -236,6 +237,24 @@ async def test_cookies_are_sent_back_to_the_host_whose_profile_says_so(section: 
     assert cookies_back(server) == ["", "", *((sent, "") if section == "wal" else ("", sent))]
 
 
+async def test_cookies_are_few_short_and_of_plain_text() -> None:
+    number = 0
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        nonlocal number
+        lines = [f"Set-Cookie: c{number + n}={'x' * 9}; Path=/" for n in range(40)]
+        number += 40
+        long = f"Set-Cookie: long={'x' * 60_000}; Path=/"
+        await answering(b"{}", *lines, long, "Set-Cookie: odd=na\u00efve; Path=/")(writer)
+
+    profile = replace(SIM, wal=replace(SIM.wal, cookies=True))
+    async with serving(behave) as server, client(server.url, profile=profile) as gateway:
+        for _ in range(4):
+            await search(gateway)
+    assert [sent.count("=") for sent in cookies_back(server)] == [0, 40, 50, 50]
+    assert len(server.heads[-1]) < 4_096
+
+
 async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -278,3 +297,18 @@ async def test_a_log_line_of_a_call_tells_no_secret() -> None:
     assert [line["call"] for line in lines] == ["Mobile_SearchAuctions"]
     assert "CANARY" not in str(lines)
     assert "127.0.0.1" not in str(lines)
+
+
+async def test_a_header_that_http_forbids_is_a_verdict_and_nothing_leaves() -> None:
+    evil = replace(SIM, wal=replace(SIM.wal, user_agent="X\r\nY: 1"))
+    outcome = ""
+    async with serving(answering(b"{}")) as server, client(server.url, profile=evil) as gateway:
+        for call in (search(gateway), gateway.token({"a": "b"})):
+            try:
+                await call
+            except BrokenTransferError as error:
+                outcome = error.reason
+            except h11.LocalProtocolError:
+                outcome = "the end"
+            assert outcome == "unsendable"
+        assert server.heads == []

@@ -55,6 +55,12 @@ REFUSAL = (
 PATH = "/wal/mca/Process/CANARY%2Bsession%2Fkey?offset=100&count=99"
 
 
+def server(path: str) -> str:
+    """The shipped profile's server for a path; no test asks it anything."""
+    is_token = path.startswith("/connect")
+    return "accounts.ea.com" if is_token else "wal2.tools.gos.bio-iad.ea.com"
+
+
 def request(command: str = COMMAND) -> bytes:
     info = {
         "commandName": command,
@@ -74,7 +80,7 @@ def har_entry(
         "time": 250.125,
         "request": {
             "method": "POST",
-            "url": f"https://gateway.example{path}",
+            "url": f"https://{server(path)}{path}",
             "headers": [
                 {"name": "x-blaze-id", "value": "madden-2026-xbsx"},
                 {"name": "Cookie", "value": "CANARY-COOKIE"},
@@ -115,6 +121,9 @@ def flow(
             "type": "http",
             "request": {
                 "method": b"POST",
+                "scheme": b"https",
+                "host": server(path),
+                "port": 443,
                 "path": path.encode(),
                 "headers": [
                     [b"X-BLAZE-ID", b"madden-2026-pc"],
@@ -171,7 +180,7 @@ def entry(
     *,
     second: int = 0,
     mime: str = "application/json",
-    host: str = "capture.invalid",
+    host: str | None = None,
     headers: list[dict[str, str]] | None = None,
 ) -> dict[str, Any]:
     """An exchange of HAR at a second after `BEGAN`, a quarter of one long."""
@@ -181,7 +190,7 @@ def entry(
         "time": 250,
         "request": {
             "method": "POST",
-            "url": f"https://{host}{path}",
+            "url": f"https://{host or server(path)}{path}",
             "headers": headers or [],
             "postData": {
                 "mimeType": mime,

@@ -33,6 +33,7 @@ class Watched:
             simulator=simulator,
             profile="sim" if simulator else "madden26",
             home=folder,
+            upstream=["127.0.0.1:8126"] if simulator else ["token.invalid", "gateway.invalid"],
             database=ServerView(embedded=simulator, where=f"{folder}/postgres/run", version="18.6"),
             redis=ServerView(embedded=True, where=f"{folder}/valkey/run", version="9.1"),
             versions=versions(),

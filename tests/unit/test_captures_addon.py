@@ -40,7 +40,8 @@ class Addon:
     def __init__(self, folder: Path) -> None:
         (self.capture,) = loaded().addons
         self.options: dict[str, Any] = {}
-        master = SimpleNamespace(options=SimpleNamespace(m26_folder=str(folder)))
+        options = SimpleNamespace(m26_folder=str(folder), m26_legacy="")
+        master = SimpleNamespace(options=options)
         self.capture.load(SimpleNamespace(add_option=self.add_option, master=master))
 
     def add_option(self, *, name: str, typespec: type, default: str, **_: str) -> None:
@@ -73,7 +74,16 @@ def message(text: str | None, **members: Any) -> SimpleNamespace:
 
 def flow(path: str, sent: str, answered: str | None, *, method: str = "POST") -> SimpleNamespace:
     headers = {"x-blaze-id": "madden-2026-ps5", "cookie": "CANARY-COOKIE", "host": "CANARY-HOST"}
-    request = message(sent, method=method, path=path, headers=headers, timestamp_start=BEGAN)
+    host = "token.invalid" if "connect" in path else "gateway.invalid:8443"
+    request = message(
+        sent,
+        method=method,
+        scheme="https",
+        host_header=host,
+        path=path,
+        headers=headers,
+        timestamp_start=BEGAN,
+    )
     response = message(answered, status_code=200, timestamp_end=BEGAN + 0.5)
     return SimpleNamespace(request=request, response=response)
 
@@ -107,6 +117,7 @@ def test_what_it_writes_is_what_an_import_reads_and_no_more(tmp_path: Path, star
     (path,) = (tmp_path / "captures").iterdir()
     found = read_credentials(path)
     assert (found.requests, found.platform, found.problems) == (4, "ps5", ())
+    assert found.origins == ("https://token.invalid", "https://gateway.invalid:8443")
     assert found.client_secret is not None
     assert found.client_secret.reveal() == "CANARY+S"
     assert found.tokens is not None
@@ -206,6 +217,32 @@ def test_a_full_disk_leaves_a_file_whose_whole_entries_are_read(
     addon.see(process_flow())
     found = read_credentials(path)
     assert (found.requests, len(found.bundles), found.problems) == (2, 1, ())
+
+
+@pytest.mark.parametrize("name", ["gateway.invalid", "other.invalid", ""])
+def test_old_renegotiation_is_allowed_to_one_host_whose_certificate_is_checked(name: str) -> None:
+    allowed: list[int] = []
+    context = SimpleNamespace(set_options=allowed.append)
+
+    class TlsConfig:
+        """mitmproxy's, which makes a connection of a context that it keeps."""
+
+        def tls_start_server(self, tls: SimpleNamespace) -> None:
+            tls.ssl_conn = SimpleNamespace(get_context=lambda: context)
+
+    options = SimpleNamespace(m26_folder="", m26_legacy="gateway.invalid")
+    master = SimpleNamespace(options=options, addons={"tlsconfig": TlsConfig()})
+    (capture,) = loaded().addons
+    capture.load(SimpleNamespace(add_option=lambda **_: None, master=master))
+    client = SimpleNamespace(sni=name or None)
+    tls = SimpleNamespace(
+        conn=SimpleNamespace(address=("192.0.2.1", 443), sni=None),
+        context=SimpleNamespace(client=client),
+        ssl_conn=None,
+    )
+    capture.tls_start_server(tls)
+    assert allowed == ([0x4] if name == "gateway.invalid" else [])
+    assert tls.ssl_conn is None, "mitmproxy makes it, as of any other host"
 
 
 def test_it_imports_the_standard_library_alone() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -186,9 +187,17 @@ def test_a_key_in_the_environment_is_changed_by_its_owner(
 def test_the_addon_is_there_and_its_use_is_told(m26: Command, home: Path) -> None:
     told = m26("auth", "addon", "--json").json
     assert Path(told["path"]).is_file()
-    command = f"uvx mitmproxy -s {told['path']} --set m26_folder={home}/captures"
-    assert told["command"] == rf"{command} --set ssl_insecure=true --allow-hosts 'ea\.com'"
     assert told["command"] in m26("auth", "addon").out
+    words = shlex.split(told["command"])
+    assert re.fullmatch(r"mitmproxy@[0-9.]+", words[1]), "what is run is pinned"
+    assert words[2:6] == ["-s", told["path"], "--set", f"m26_folder={home}/captures"]
+    assert "m26_legacy=wal2.tools.gos.bio-iad.ea.com" in words
+    assert not any("insecure" in word for word in words), "certificates are checked"
+    hosts = words[words.index("--allow-hosts") + 1]
+    for host in ("accounts.ea.com:443", "wal2.tools.gos.bio-iad.ea.com:443"):
+        assert re.search(hosts, host)
+    for host in ("ikea.com:443", "accounts.ea.com:443.invalid", "xaccounts.ea.com:443"):
+        assert not re.search(hosts, host)
 
 
 def test_a_rebuild_says_what_it_did_and_what_is_left(

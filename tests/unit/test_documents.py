@@ -164,12 +164,16 @@ def test_every_member_of_an_account_s_health_is_shown(capsys: pytest.CaptureFixt
         commands={"c": Use(accepted=1, refused=1, reason="r")},
     )  # fmt: skip
     ends = Forecast(seconds_left=9.0, text="t", advice="a")
-    health = Health(account="a", platform="p", credentials=[line], bundles=[bundled], forecast=ends)
+    health = Health(
+        account="a", platform="p", origins=["o"], credentials=[line], bundles=[bundled],
+        forecast=ends,
+    )  # fmt: skip
 
     def said(**changes: Any) -> str:
         show(replace(health, **changes))
         return capsys.readouterr().out
 
+    assert said(origins=["o", "X"]) != said()
     others = {"failed_at": iso(1e9), "commands": {"other": Use()}}
     for name, part in (("credentials", line), ("bundles", bundled), ("forecast", ends)):
         for member in fields(part):

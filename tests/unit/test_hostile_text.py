@@ -123,7 +123,7 @@ def test_json_of_any_text_is_exact(value: object, capsys: pytest.CaptureFixture[
     output.dump_json({"a": value, "b": "gr\u00fcn\n\t"})
     printed = capsys.readouterr().out
     assert printed.rstrip("\n").isprintable()
-    assert json.loads(printed) == {"a": value, "b": "gr\u00fcn\n\t"}
+    assert json.loads(printed) == {"schema_version": 1, "a": value, "b": "gr\u00fcn\n\t"}
 
 
 def test_a_console_shows_the_escapes_of_a_text_and_keeps_its_lines(

@@ -20,7 +20,15 @@ from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret
 
 pytestmark = pytest.mark.anyio
-SIM = Profile.load("sim")
+REAL = Profile.load("madden26")
+_SIM = Profile.load("sim")
+SIM = replace(
+    _SIM,
+    platforms=("sim", "ps5"),
+    oauth=replace(_SIM.oauth, base_url=REAL.oauth.base_url),
+    wal=replace(_SIM.wal, base_url=REAL.wal.base_url),
+)
+"""Of the servers that captures are of; nobody asks them."""
 DAY = 86_400.0
 OLD = tokens(1, at=NOW - 2 * DAY)
 
@@ -44,7 +52,7 @@ async def rebuilt(
             "main",
             files,
             vault=vault,
-            profile=replace(SIM, platforms=("sim", "ps5")),
+            profile=SIM,
             client=client,
             spend=spend,
             clock=lambda: now,

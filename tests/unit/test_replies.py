@@ -324,7 +324,7 @@ def test_no_setting_switches_a_rule_off() -> None:
     for key in config.every_key():
         assert not any(word in key for word in words), key
     options = inspect.signature(run).parameters
-    assert set(options) == {"for_", "account", "dry_run", "exit_on_stop", "options"}
+    assert set(options) == {"for_", "account", "dry_run", "exit_on_stop", "allow_host", "options"}
 
 
 def test_the_wrong_game_is_named() -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
+
 from m26.app import simulator
 from m26.auth.intake import import_capture
+from m26.auth.origins import SHIPPED, above, admit, asked, check, of_platform
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.config import Settings
 from m26.errors import AuthError, ConfigError
 from m26.models import Account
+from m26.upstream.origin import host
 from m26.upstream.profile import BudgetLimits, Profile
 
 SIMULATED = "sim"
 """Name of the simulator's profile, its platform and its account."""
-_DEFAULT = "madden26"
+_BUILT_IN = "the built-in simulator"
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,54 @@ class Assignment:
     oauth_url: str | None
     base_url: str | None
     is_simulator: bool = False
+
+    @property
+    def hosts(self) -> list[str]:
+        """Whom it asks, the token service first."""
+        if self.is_simulator:
+            return [_BUILT_IN]
+        return _hosts(self.profile, self.oauth_url, self.base_url)
+
+
+def _hosts(profile: Profile, oauth_url: str | None, base_url: str | None) -> list[str]:
+    urls = oauth_url or profile.oauth.base_url, base_url or profile.wal.base_url
+    return list(dict.fromkeys(map(host, urls)))
+
+
+def hosts(profile: Profile, settings: Settings) -> list[str]:
+    """Whom a profile's requests go to under the operator's settings, the token service first."""
+    return _hosts(profile, settings.upstream.oauth_url, settings.upstream.base_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """Whom a run would ask, before it does."""
+
+    profile: Profile
+    hosts: list[str]
+    refused: list[ConfigError]
+    """Why accounts would not be used: their credentials are for others."""
+    limits: list[str]
+    """Which limits are above the shipped profile's."""
+
+
+def outlook(
+    settings: Settings, vault: Vault, *, only: str | None = None, allow: Collection[str] = ()
+) -> Outlook:
+    """What a run would ask whom. Errors as in `profile_name` and `Profile.load`."""
+    profile = load_profile(profile_name(settings, vault), settings.home)
+    if profile.name == SIMULATED and settings.upstream.base_url is None:
+        return Outlook(profile=profile, hosts=[_BUILT_IN], refused=[], limits=[])
+    to, refused = asked(profile, settings.upstream), []
+    for account in vault.accounts():
+        if only == account or (only is None and account != SIMULATED):
+            try:
+                check(vault, account, to, allow=allow)
+            except ConfigError as error:
+                refused.append(error)
+    return Outlook(
+        profile=profile, hosts=hosts(profile, settings), refused=refused, limits=above(profile, to)
+    )
 
 
 def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
@@ -51,7 +105,7 @@ def profile_name(settings: Settings, vault: Vault) -> str:
     if settings.profile is not None:
         return settings.profile
     if any(name != SIMULATED for name in vault.accounts()):
-        return _DEFAULT
+        return SHIPPED
     given = settings.postgres.dsn is not None or settings.redis.url is not None
     if given and not vault.accounts():
         raise AuthError(
@@ -69,7 +123,20 @@ def load_profile(name: str, home: Path) -> Profile:
 
 def chosen_profile(settings: Settings) -> Profile:
     """The profile of real accounts, with the operator's overlay."""
-    return load_profile(settings.profile or _DEFAULT, settings.home)
+    return load_profile(settings.profile or SHIPPED, settings.home)
+
+
+def admit_hosts(settings: Settings, allow: Collection[str], *, only: str | None = None) -> None:
+    """Keep the operator's word that the accounts of a run may send their credentials to some hosts.
+
+    Raises:
+        AuthError, ConfigError: as `assignment`.
+        UsageError: a run would send nothing to one of them.
+    """
+    vault = Vault.open(settings.home, settings.vault)
+    profile = load_profile(profile_name(settings, vault), settings.home)
+    for account in _accounts(settings, vault, profile, only):
+        admit(vault, account.name, asked(profile, settings.upstream), allow=allow)
 
 
 def assignment(settings: Settings, vault: Vault, *, only: str | None = None) -> Assignment:
@@ -100,6 +167,21 @@ def assignment(settings: Settings, vault: Vault, *, only: str | None = None) -> 
     return Assignment(profile, (account,), None, None, is_simulator=True)
 
 
+def admit_all(assigned: Assignment, settings: Settings, vault: Vault) -> None:
+    """Let the credentials of a run's accounts go to its servers, if they are for them.
+
+    Raises:
+        ConfigError: they are for others.
+    """
+    if assigned.is_simulator:
+        return
+    to = asked(assigned.profile, settings.upstream)
+    for account in assigned.accounts:
+        admit(vault, account.name, to)
+    for sentence in above(assigned.profile, to):
+        _log.warning("profile.limits", reason=sentence)
+
+
 @asynccontextmanager
 async def upstream(
     assigned: Assignment, settings: Settings, vault: Vault
@@ -113,7 +195,13 @@ async def upstream(
         yield assigned
         return
     async with simulator.running(settings.home) as running:
-        import_capture(vault, running.capture, account=SIMULATED, platform=SIMULATED)
+        import_capture(
+            vault,
+            running.capture,
+            account=SIMULATED,
+            platform=SIMULATED,
+            origins=[of_platform(SIMULATED)],
+        )
         yield replace(assigned, oauth_url=running.url, base_url=running.url)
 
 

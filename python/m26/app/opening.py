@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from m26.app import servers
-from m26.app.accounts import Assignment, assignment
+from m26.app.accounts import Assignment, admit_all, assignment
 from m26.auth.vault import Vault
 from m26.config import Settings
 from m26.embedded import postgres
@@ -49,7 +49,8 @@ async def opening(settings: Settings, *, account: str | None) -> AsyncIterator[O
     Raises:
         HomeLockedError: another process collects for this home.
         StorageError: the home cannot be written.
-        ConfigError: the address cannot be listened on, or an account is of another profile.
+        ConfigError: the address cannot be listened on, or an account is of another profile
+            or for other servers.
         AuthError: there is no account, or not the one asked for.
     """
     web = settings.web
@@ -59,12 +60,14 @@ async def opening(settings: Settings, *, account: str | None) -> AsyncIterator[O
         async with listening(web.host, web.port) as listener:
             vault = Vault.open(settings.home, settings.vault)
             assigned = assignment(settings, vault, only=account)
+            admit_all(assigned, settings, vault)
             used = servers.addresses(settings)
             setup = SetupView(
                 url=url_of(listener),
                 home=str(settings.home),
                 simulator=assigned.is_simulator,
                 profile=assigned.profile.name,
+                upstream=assigned.hosts,
                 database=used.postgres.shown,
                 redis=used.redis.shown,
                 versions=versions(),

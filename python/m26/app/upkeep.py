@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from m26.app.accounts import SIMULATED, chosen_profile, load_profile
 from m26.app.outgoing import budget_of, gateway, written_down
 from m26.auth.credentials import Credentials
 from m26.auth.login import Login, redeem
+from m26.auth.origins import admit
 from m26.auth.rebuild import Rebuilt, captures_of, rebuild
 from m26.auth.vault import Vault
 from m26.clock import Clock, iso
@@ -54,9 +55,22 @@ class Desk:
 
     account: str
     client: GatewayClient
+    vault: Vault
+    allow: Collection[str]
+    """Hosts that may have its credentials, by the operator's word."""
     budget: Budget
     halt: Halt
     clock: Clock
+
+    async def spend(self, call: str) -> None:
+        """Wait for a slot of the budget.
+
+        Raises:
+            ConfigError: the account's credentials are for other servers than it would go to.
+        """
+        to = partial(admit, self.vault, self.account, self.client.origins, allow=self.allow)
+        await run_sync(to)
+        await self.budget.spend(call)
 
     async def failed(self, error: M26Error) -> None:
         """What a failure means for all: its pause into the book, its STOP into ``stop.json``.
@@ -92,7 +106,13 @@ def profile_of(platform: str | None, chosen: Profile) -> Profile:
 
 @asynccontextmanager
 async def asking(
-    settings: Settings, *, account: str, platform: str, profile: Profile, clock: Clock
+    settings: Settings,
+    *,
+    account: str,
+    platform: str,
+    profile: Profile,
+    allow: Collection[str] = (),
+    clock: Clock,
 ) -> AsyncIterator[Desk]:
     """A connection of an account, with its budget and what holds it back."""
     budget = _budget(account, profile, settings, clock)
@@ -102,7 +122,16 @@ async def asking(
     )
     async with outgoing as client, written_down(budget, account=account):
         halt = Halt(settings.home, Status(clock=clock.time), ends=True, clock=clock.time)
-        yield Desk(account=account, client=client, budget=budget, halt=halt, clock=clock)
+        vault = Vault.open(settings.home, settings.vault)
+        yield Desk(
+            account=account,
+            client=client,
+            vault=vault,
+            allow=allow,
+            budget=budget,
+            halt=halt,
+            clock=clock,
+        )
 
 
 def check_room(settings: Settings, login: Login, clock: Clock) -> None:
@@ -147,6 +176,7 @@ async def rebuild_home(
     captures: Path | None = None,
     only: str | None = None,
     renew: bool | None = None,
+    allow: Collection[str] = (),
     clock: Clock | None = None,
 ) -> Upkeep:
     """Rebuild the credentials of every account, one account after the other.
@@ -159,11 +189,13 @@ async def rebuild_home(
         captures: folder to import; None: the home's, which is made when it is not there.
         only: this account alone.
         renew: whether tokens are renewed; None: when they are older than a day.
+        allow: hosts that may have credentials, by the operator's word; it is remembered.
         clock: in place of the machine's.
 
     Raises:
         UsageError: there is no such folder.
         AuthError: there is no account, or not the one asked for.
+        ConfigError: tokens would be sent to servers that they are not for.
         StorageError: the vault or a budget could not be written.
     """
     clock = clock or Clock()
@@ -188,7 +220,9 @@ async def rebuild_home(
                 hint="Put a capture there, or run: m26 auth import FILE",
             )
         done = [
-            await _rebuild(name, files, settings, vault, chosen, renew=renew, clock=clock)
+            await _rebuild(
+                name, files, settings, vault, chosen, renew=renew, allow=allow, clock=clock
+            )
             for name, files in found.items()
         ]
     return Upkeep(accounts=tuple(done), problems=problems)
@@ -202,6 +236,7 @@ async def _rebuild(
     chosen: Profile,
     *,
     renew: bool | None,
+    allow: Collection[str],
     clock: Clock,
 ) -> Rebuilt:
     platform = vault.read(account).platform if account in vault.accounts() else None
@@ -211,6 +246,7 @@ async def _rebuild(
         account=account,
         platform=platform or profile.platforms[0],
         profile=profile,
+        allow=allow,
         clock=clock,
     ) as desk:
         stops = [stop for stop in read_stops(settings.home) if stop.holds_for(account)]
@@ -221,7 +257,7 @@ async def _rebuild(
             vault=vault,
             profile=profile,
             client=desk.client,
-            spend=desk.halt.guarded(account, desk.budget.spend),
+            spend=desk.halt.guarded(account, desk.spend),
             clock=clock.time,
             renew=renew,
             stopped=stopped,

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import orjson
 
-from m26.upstream.secret import Secret
+from m26.upstream.origin import Origins
+from m26.upstream.secret import KEY_LENGTH, Secret
 
 REFRESH_LIFE = 10 * 86_400.0
 """Seconds after which an unused refresh token is reported dead by public clients."""
@@ -74,11 +75,14 @@ class Tokens:
     obtained_at: float
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The pair that `Credentials.to_json` wrote."""
+    def from_json(cls, data: dict[str, Any]) -> Self | None:
+        """The pair that `dump` wrote; None where its access token could not be sent."""
+        access = Secret.read(data["access"])
+        if access is None:
+            return None
         return cls(
-            access=Secret(data["access"]),
-            refresh=_secret(data["refresh"]),
+            access=access,
+            refresh=Secret.read(data["refresh"]),
             expires_at=data["expires_at"],
             obtained_at=data["obtained_at"],
         )
@@ -99,10 +103,13 @@ class Ticket:
         return self.session_key.id
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The ticket that `Credentials.to_json` or the cache wrote."""
+    def from_json(cls, data: dict[str, Any]) -> Self | None:
+        """The ticket that `dump` wrote; None where its key could not be sent."""
+        key = Secret.read(data["session_key"], most=KEY_LENGTH)
+        if key is None:
+            return None
         return cls(
-            session_key=Secret(data["session_key"]),
+            session_key=key,
             blaze_id=data["blaze_id"],
             obtained_at=data["obtained_at"],
         )
@@ -151,9 +158,11 @@ class Bundle:
         return not self.is_dead and self.retry_at <= now and same_persona
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The bundle that `Credentials.to_json` wrote."""
-        secrets = {k: Secret(data[k]) for k in ("auth_code", "auth_data", "device_id")}
+    def from_json(cls, data: dict[str, Any]) -> Self | None:
+        """The bundle that `dump` wrote; None where a part of it could not be sent."""
+        secrets = {k: Secret.read(data[k]) for k in ("auth_code", "auth_data", "device_id")}
+        if None in secrets.values():
+            return None
         return cls(**{**data, **secrets, "uses": _uses(data)})
 
 
@@ -162,6 +171,10 @@ class Credentials:
     """Everything the vault holds of one account."""
 
     platform: str
+    origins: Origins | None = None
+    """The two servers that they were made for; None where they were kept before it was."""
+    allowed: tuple[str, ...] = ()
+    """Other origins that may have them, by the operator's word."""
     client_id: Secret | None = None
     client_secret: Secret | None = None
     device_id: Secret | None = None
@@ -197,13 +210,16 @@ class Credentials:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The credentials that `to_json` wrote."""
-        secrets = {k: _secret(data[k]) for k in ("client_id", "client_secret", "device_id")}
+        """The credentials that `dump` wrote, but for what could not be sent."""
+        secrets = {k: Secret.read(data[k]) for k in ("client_id", "client_secret", "device_id")}
+        bundles = map(Bundle.from_json, data["bundles"])
         parts = {
             "tokens": Tokens.from_json(data["tokens"]) if data["tokens"] else None,
             "ticket": Ticket.from_json(data["ticket"]) if data["ticket"] else None,
-            "bundles": tuple(Bundle.from_json(bundle) for bundle in data["bundles"]),
+            "bundles": tuple(bundle for bundle in bundles if bundle is not None),
             "uses": _uses(data),
+            "origins": Origins(**data["origins"]) if data.get("origins") else None,
+            "allowed": tuple(data.get("allowed", ())),
             "retired_bundles": tuple(data.get("retired_bundles", ())),
             "imported_pairs": tuple(data.get("imported_pairs", ())),
         }
@@ -264,7 +280,3 @@ def _reveal(value: object) -> str:
 
 def _uses(data: dict[str, Any]) -> dict[str, Use]:
     return {name: Use(**use) for name, use in data.get("uses", {}).items()}
-
-
-def _secret(text: str | None) -> Secret | None:
-    return Secret(text) if text else None

@@ -1,34 +1,23 @@
 """A capture of the operator's own app in, the credentials in it out.
 
-Requests are recognised by path and body, never by host; nothing else of a capture is kept.
+Requests are recognised by host, path and body; nothing else of a capture is kept.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
-from urllib.parse import unquote
 
 from m26.auth.credentials import Bundle, Ticket, Tokens
+from m26.auth.shown import GATEWAY, KINDS, TOKENS, Part, part_of
 from m26.captures.flow import Flow
 from m26.captures.kinds import flows_in
 from m26.errors import ShapeError, UsageError
-from m26.upstream.answers import (
-    LoginAnswer,
-    TokenAnswer,
-    as_object,
-    read_login,
-    read_tokens,
-    whole,
-)
-from m26.upstream.commands import LOGIN_PATH, PROCESS_PATH, TOKEN_PATH
-from m26.upstream.replies import Reply
+from m26.upstream.origin import LOOPBACK, Origins, host
 from m26.upstream.secret import Secret
 
-_PRODUCT = re.compile(r"[a-z]+-\d{4}-([a-z0-9]+)")
 _LONE_TOKEN_LIFE = 3_600.0
 """Seconds assumed of an access token whose reply the capture does not show."""
 _MOST_PROBLEMS = 20
@@ -47,6 +36,8 @@ class Found:
     tokens: Tokens | None = None
     ticket: Ticket | None = None
     bundles: tuple[Bundle, ...] = ()
+    origins: tuple[str, str] = ("", "")
+    """Whom it is all for: the token service and the gateway; empty where it shows no such call."""
     problems: tuple[str, ...] = ()
     """What of the capture could not be read, in sentences free of secrets; the first 20."""
     gaps: tuple[str, ...] = ()
@@ -58,32 +49,19 @@ class Found:
         return not (self.tokens or self.bundles)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """What one flow shows; all that is kept of it."""
-
-    at: float
-    platform: str | None = None
-    client_id: Secret | None = None
-    client_secret: Secret | None = None
-    tokens: Tokens | None = None
-    access: Secret | None = None
-    """The access token that a login went with."""
-    session: Secret | None = None
-    """Key of the session that a login opened, or that a request went with."""
-    blaze_id: int | None = None
-    bundle: Bundle | None = None
-    gap: str = ""
-    """What it should show and does not, and why."""
-
-
 def read_credentials(
-    path: Path, *, platform: str | None = None, preferred: str | None = None
+    path: Path,
+    *,
+    origins: Collection[Origins] = (),
+    platform: str | None = None,
+    preferred: str | None = None,
 ) -> Found:
     """Read the credentials in a HAR or mitmproxy flow file; of several the newest, of bundles all.
 
     Args:
         path: the capture, also packed (gzip, zstd); of one that is cut off, what is whole.
+        origins: whose requests count; those of this machine do in any case. Empty: of any one
+            token service and any one gateway.
         platform: only what belongs to it counts.
         preferred: takes its place where the capture shows this platform among several.
 
@@ -102,7 +80,10 @@ def read_credentials(
     try:
         for flow in flows_in(path, problem):
             requests += 1
-            if part := _part(flow):
+            if part := part_of(flow):
+                if stranger := _stranger(part, flow, origins):
+                    problem(f"{path}: {flow.place}: {stranger}")
+                    continue
                 parts.append(part)
                 for flaw in _flaws(flow, part):
                     problem(f"{path}: {flaw}")
@@ -110,12 +91,39 @@ def read_credentials(
                     gaps.append(f"{flow.place}: {part.gap}")
     except ShapeError as error:
         raise UsageError(error.message, hint=error.hint) from None
+    parts = _of_one_server(parts, path, problem)
     chosen, parts = _of_one_account(parts, path, platform=platform, preferred=preferred)
-    found = replace(_together(parts), requests=requests, platform=chosen, gaps=tuple(gaps))
-    return replace(found, problems=tuple(problems))
+    shown = {part.kind: part.origin for part in parts}
+    return replace(
+        _together(parts),
+        requests=requests,
+        platform=chosen,
+        origins=(shown.get(TOKENS, ""), shown.get(GATEWAY, "")),
+        gaps=tuple(gaps),
+        problems=tuple(problems),
+    )
 
 
-def _flaws(flow: Flow, part: _Part) -> Iterator[str]:
+def _stranger(part: Part, flow: Flow, origins: Collection[Origins]) -> str:
+    """Why a request is none of ours, for all its path says; empty for one that is."""
+    ours = {each.oauth if part.kind == TOKENS else each.gateway for each in origins}
+    if not ours or part.origin in (*ours, LOOPBACK):
+        return ""
+    asked = host(flow.url) or "a server that is not told"
+    return f"this is to {asked}, not to the profile's {part.kind}: not taken"
+
+
+def _of_one_server(parts: list[Part], path: Path, problem: Callable[[str], None]) -> list[Part]:
+    """What is left without a kind of call that several servers were asked."""
+    for kind in KINDS:
+        if len(seen := sorted({part.origin for part in parts if part.kind == kind})) > 1:
+            shown = " and ".join(each or "one that is not told" for each in seen)
+            problem(f"{path}: it shows more than one {kind}, {shown}: nothing of them was taken")
+            parts = [part for part in parts if part.kind != kind]
+    return parts
+
+
+def _flaws(flow: Flow, part: Part) -> Iterator[str]:
     """What could not be read of a flow of ours; what answers a Process request is not needed."""
     if flow.request_flaw:
         yield flow.request_flaw
@@ -124,8 +132,8 @@ def _flaws(flow: Flow, part: _Part) -> Iterator[str]:
 
 
 def _of_one_account(
-    parts: Collection[_Part], path: Path, *, platform: str | None, preferred: str | None
-) -> tuple[str | None, list[_Part]]:
+    parts: Collection[Part], path: Path, *, platform: str | None, preferred: str | None
+) -> tuple[str | None, list[Part]]:
     """The platform that is taken of a capture, and what belongs to it."""
     known: dict[Secret | None, str] = {
         part.session: part.platform for part in parts if part.session and part.platform
@@ -161,7 +169,7 @@ def _of_one_account(
     ]
 
 
-def _together(parts: Collection[_Part]) -> Found:
+def _together(parts: Collection[Part]) -> Found:
     """What flows come to, taken in the order of their times."""
     found, bundles = Found(), {}
     personas = {part.session: part.blaze_id for part in parts if part.blaze_id is not None}
@@ -185,101 +193,3 @@ def _together(parts: Collection[_Part]) -> Found:
             ticket=ticket,
         )
     return replace(found, bundles=tuple(bundles.values()))
-
-
-def _part(flow: Flow) -> _Part | None:
-    """What a flow shows; None when it is not one of ours."""
-    path = re.split("[?#]", flow.url, maxsplit=1)[0]
-    if flow.method != "POST":
-        return None
-    if path.endswith(TOKEN_PATH):
-        return _token(flow)
-    if path.endswith(LOGIN_PATH):
-        return _login(flow)
-    return _process(flow, path) if PROCESS_PATH in path else None
-
-
-def _token(flow: Flow) -> _Part:
-    at, answer = flow.ended_at / 1e6, read_tokens(_reply(flow))
-    client_id, client_secret, sent = (
-        Secret(flow.form[name]) if flow.form.get(name) else None
-        for name in ("client_id", "client_secret", "refresh_token")
-    )
-    tokens = None
-    if isinstance(answer, TokenAnswer):  # without a refresh token it still works for hours
-        tokens = Tokens(
-            access=answer.access_token,
-            refresh=answer.refresh_token or sent,
-            expires_at=at + answer.expires_in,
-            obtained_at=at,
-        )
-    return _Part(
-        at=at,
-        client_id=client_id,
-        client_secret=client_secret,
-        tokens=tokens,
-        gap="" if tokens else _lacks("access token", flow),
-    )
-
-
-def _login(flow: Flow) -> _Part:
-    at, answer = flow.ended_at / 1e6, read_login(_reply(flow))
-    asked = as_object(flow.request)
-    platform = _platform(flow.blaze_id, str(asked.get("productName", "")))
-    if not isinstance(answer, LoginAnswer):
-        return _Part(at=at, platform=platform, gap=_lacks("session", flow))
-    access = asked.get("accessToken")
-    return _Part(
-        at=at,
-        platform=platform,
-        access=Secret(access) if isinstance(access, str) and access else None,
-        session=answer.session_key,
-        blaze_id=answer.blaze_id,
-    )
-
-
-def _process(flow: Flow, path: str) -> _Part:
-    at, key = flow.ended_at / 1e6, unquote(path.split(PROCESS_PATH, 1)[1])
-    info = as_object(str(as_object(flow.request).get("requestInfo", "")).encode("utf-8", "replace"))
-    auth = info.get("messageAuthData")
-    auth = auth if isinstance(auth, dict) else {}
-    texts = auth.get("authCode"), auth.get("authData"), info.get("deviceId")
-    kind, bundle = whole(auth.get("authType")), None
-    if kind is not None and all(isinstance(text, str) and text for text in texts):
-        code, data, device_id = (Secret(str(text)) for text in texts)
-        bundle = Bundle(
-            auth_code=code,
-            auth_data=data,
-            auth_type=kind,
-            device_id=device_id,
-            blaze_id=None,
-            captured_at=at,
-        )
-    return _Part(
-        at=at,
-        platform=_platform(flow.blaze_id),
-        session=Secret(key) if key else None,
-        bundle=bundle,
-        gap="" if bundle else "it holds no signature (messageAuthData)",
-    )
-
-
-def _lacks(what: str, flow: Flow) -> str:
-    """What a reply should bring; that there is none is told elsewhere."""
-    return "" if flow.response is None else f"its answer holds no {what} (HTTP {flow.status})"
-
-
-def _platform(*names: str) -> str | None:
-    """The platform that the first Blaze id or product name of the known form tells."""
-    matches = (_PRODUCT.match(name.lower()) for name in names)
-    return next((match[1] for match in matches if match), None)
-
-
-def _reply(flow: Flow) -> Reply:
-    return Reply(
-        status=flow.status,
-        content_type=flow.content_type,
-        body=(flow.response or b"").decode("utf-8", "replace").encode(),  # JSON is UTF-8
-        fetched_at=flow.ended_at,
-        seconds=0.0,
-    )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
 from m26.auth.extract import Found, read_credentials
+from m26.auth.origins import bound, of_capture
 from m26.auth.vault import Vault
 from m26.errors import AuthError, UsageError
+from m26.upstream.origin import Origins
 from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret
 from m26.upstream.signing import can_sign
@@ -73,6 +75,7 @@ def import_capture(
     platform: str | None = None,
     platforms: Collection[str] = (),
     profile: Profile | None = None,
+    origins: Sequence[Origins] = (),
     now: float | None = None,
 ) -> Imported:
     """Take the credentials of a capture over into the vault.
@@ -85,16 +88,17 @@ def import_capture(
             where it shows none. Default: the account's.
         platforms: those of the profile; another one is refused. Empty: any.
         profile: what it knows is not missing. Without it nothing is said of signing constants.
+        origins: whose requests count, as in `read_credentials`; first of all those that are asked.
         now: Unix seconds, in place of the clock.
 
     Raises:
         AuthError: the capture holds neither a token nor a signature; the message says why.
         UsageError: no capture, its platform is unknown, or it is another one than asked for or
-            than the account's.
+            than the account's; or it is of other servers than the account's.
     """
     at = time.time() if now is None else now
     preferred = vault.read(account).platform if account in vault.accounts() else None
-    found = read_credentials(path, platform=platform, preferred=preferred)
+    found = read_credentials(path, origins=origins, platform=platform, preferred=preferred)
     if found.is_empty:
         why = (*found.problems, *found.gaps)[:_MOST_REASONS]
         raise AuthError(
@@ -117,8 +121,15 @@ def import_capture(
                 f"{found.platform}",
                 hint="Give each platform its own account: --account NAME",
             )
+        whose = of_capture(found.origins, origins, credentials)
+        if whose is None:
+            shown = " and ".join(dict.fromkeys(filter(None, found.origins)))
+            raise UsageError(
+                f"account {account!r} is for {bound(base)}, the capture is of {shown}",
+                hint="Give the accounts of other servers names of their own: --account NAME",
+            )
         facts[:] = _facts(base, found, now=at)
-        return _laid_over(base, found, now=at)
+        return replace(_laid_over(base, found, now=at), origins=whose)
 
     credentials = vault.update(account, lay_over)
     missing = tuple(_missing(credentials, profile, now=at))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,12 +14,15 @@ import structlog
 from anyio import to_thread
 
 from m26.auth.credentials import Credentials, Tokens
+from m26.auth.origins import admit, admit_new, asked, refused
 from m26.auth.vault import Vault, check_name
+from m26.config import Upstream
 from m26.errors import AuthError, TransportError, UsageError
 from m26.redaction import redact
 from m26.upstream.answers import TokenAnswer, read_tokens
 from m26.upstream.client import GatewayClient
 from m26.upstream.commands import authorize_url, code_form
+from m26.upstream.origin import Origins
 from m26.upstream.profile import Profile
 from m26.upstream.rules import verdict
 from m26.upstream.secret import Secret
@@ -41,21 +44,34 @@ class Login:
     platform: str
     client_id: Secret
     client_secret: Secret
+    origins: Origins | None = None
+    """The servers that the tokens of a new account are for."""
 
 
-def prepare(vault: Vault, *, account: str, platform: str | None, profile: Profile) -> Login:
+def prepare(
+    vault: Vault,
+    *,
+    account: str,
+    platform: str | None,
+    profile: Profile,
+    to: Origins | None = None,
+    allow: Collection[str] = (),
+) -> Login:
     """Find out for whom the login is, before anything is asked.
 
     The client id and secret are the account's own, else the profile's, else those of another
-    account of this profile: they belong to the app, not to a person.
+    account of this profile and these servers: they belong to the app, not to a person.
 
     Args:
         vault: accounts so far.
         account: the one that logs in; a new name adds one.
         platform: of a new account.
         profile: of the upstream.
+        to: whom the login goes to; None: the profile's servers.
+        allow: hosts that may have credentials, by the operator's word.
 
     Raises:
+        ConfigError: the login would go to servers that it is not for.
         UsageError: the platform is missing, unknown, or another one than the account's.
         RefusedError: client id and secret are not known (exit code 3).
     """
@@ -75,6 +91,11 @@ def prepare(vault: Vault, *, account: str, platform: str | None, profile: Profil
             f"profile {profile.name!r} has no platform {platform!r}",
             hint=f"Its platforms: {', '.join(profile.platforms)}. Another profile: M26_PROFILE.",
         )
+    to = to or asked(profile, Upstream())
+    if credentials is not None:
+        admit(vault, account, to, allow=allow)
+    else:
+        admit_new(account, platform, to, allow=allow)
     own, oauth = credentials or Credentials(platform=platform), profile.oauth
     pairs: list[tuple[Secret | None, Secret | None]] = [
         (
@@ -85,13 +106,14 @@ def prepare(vault: Vault, *, account: str, platform: str | None, profile: Profil
     pairs += [
         (other.client_id, other.client_secret)
         for other in others.values()
-        if other.platform in profile.platforms
+        if other.platform in profile.platforms and not refused(other, to)
     ]
     for client_id, client_secret in pairs:
         if client_id and client_secret:
             return Login(
                 account=account,
                 platform=platform,
+                origins=to,
                 client_id=client_id,
                 client_secret=client_secret,
             )
@@ -222,7 +244,7 @@ async def redeem(
 
 
 def _laid_over(credentials: Credentials | None, login: Login, tokens: Tokens) -> Credentials:
-    base = credentials or Credentials(platform=login.platform)
+    base = credentials or Credentials(platform=login.platform, origins=login.origins)
     if base.platform != login.platform:
         raise _other_platform(login.account, base, login.platform)
     return replace(

@@ -12,11 +12,14 @@ from anyio import to_thread
 
 from m26.auth.credentials import Credentials
 from m26.auth.intake import import_capture
+from m26.auth.origins import asked
 from m26.auth.report import Forecast, bundle_state, forecast
 from m26.auth.tokens import refresh
 from m26.auth.vault import Vault, check_name
+from m26.config import Upstream
 from m26.errors import AuthError, ConfigError, M26Error, TransportError, UsageError
 from m26.upstream.client import GatewayClient
+from m26.upstream.origin import Origins
 from m26.upstream.profile import Profile
 from m26.upstream.verdicts import RefusedError, UnavailableError
 
@@ -113,13 +116,25 @@ def _is_capture(path: Path) -> bool:
 
 
 async def import_all(
-    account: str, files: Iterable[Path], *, vault: Vault, profile: Profile, now: float
+    account: str,
+    files: Iterable[Path],
+    *,
+    vault: Vault,
+    profile: Profile,
+    origins: Sequence[Origins],
+    now: float,
 ) -> tuple[Import, ...]:
     """Import captures one after the other; one that cannot be read does not stop the others."""
     done = []
     for file in files:
         take = partial(
-            import_capture, vault, file, account=account, platforms=profile.platforms, now=now
+            import_capture,
+            vault,
+            file,
+            account=account,
+            platforms=profile.platforms,
+            origins=origins,
+            now=now,
         )
         try:
             imported = await to_thread.run_sync(take)
@@ -167,7 +182,10 @@ async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how i
         StorageError: the vault could not be written; it is as it was after the last step.
     """
     before = vault.read(account) if account in vault.accounts() else None
-    captures = await import_all(account, files, vault=vault, profile=profile, now=clock())
+    origins = (client.origins, asked(profile, Upstream()))
+    captures = await import_all(
+        account, files, vault=vault, profile=profile, origins=origins, now=clock()
+    )
     if account not in vault.accounts():
         return Rebuilt(account=account, platform=None, captures=captures)
     imported = await to_thread.run_sync(vault.read, account)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from m26.auth.credentials import REFRESH_LIFE, Bundle, Credentials, Use
+from m26.auth.origins import bound
 from m26.clock import iso
 from m26.models import Time
 from m26.upstream.profile import Profile
@@ -71,6 +72,8 @@ class Health:
 
     account: str
     platform: str
+    origins: list[str]
+    """Servers that they may be sent to: the two they were made for, and others by a word."""
     credentials: list[Line]
     bundles: list[BundleLine]
     forecast: Forecast
@@ -81,6 +84,7 @@ def health(account: str, credentials: Credentials, profile: Profile, *, now: flo
     return Health(
         account=account,
         platform=credentials.platform,
+        origins=list(dict.fromkeys((*bound(credentials), *credentials.allowed))),
         credentials=lines(credentials, profile, now=now),
         bundles=bundle_lines(credentials, now=now),
         forecast=forecast(credentials, profile, now=now),

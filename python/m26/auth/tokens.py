@@ -23,7 +23,7 @@ from m26.upstream.rules import verdict
 from m26.upstream.secret import Secret
 from m26.upstream.verdicts import Action, RefusedError, UnavailableError, Verdict
 
-_NEVER_SENT = ("unreachable", "certificate")
+_NEVER_SENT = ("unreachable", "certificate", "unsendable")
 _FINAL = "login_again"
 """The token itself is refused; other refusals end with a corrected profile and `m26 resume`."""
 _PROBE = 3_600.0

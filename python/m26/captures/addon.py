@@ -1,11 +1,13 @@
 """A mitmproxy addon: the app's flows in, what `m26 auth import` needs of them out, as a HAR.
 
-It runs in mitmproxy's own Python (mitmproxy 10 and newer) and so imports nothing of m26:
+It runs in mitmproxy's own Python (mitmproxy 10 and newer) and so imports nothing of m26. `m26 auth
+addon` prints the whole command:
 
-    uvx mitmproxy -s addon.py --set m26_folder=FOLDER
+    uvx mitmproxy@VERSION -s addon.py --set m26_folder=FOLDER --set m26_legacy=GATEWAY
 
-Only what is named here is written: tokens, client, session, signature and platform. No cookie, no
-host, no name, no auction. The file is whole after each flow, and only its owner may read it.
+Only what is named here is written: tokens, client, session, signature, platform, and the host that
+each was sent to. No cookie, no name, no auction. The file is whole after each flow, and only its
+owner may read it.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from urllib.parse import parse_qsl, urlencode
 
 Loader: TypeAlias = Any  # mitmproxy's own
 HTTPFlow: TypeAlias = Any
+TlsData: TypeAlias = Any
 _TOKEN, _LOGIN, _PROCESS = "/connect/token", "/wal/authentication/login", "/wal/mca/Process/"
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _HEAD = b'{"log":{"version":"1.2","creator":{"name":"m26 addon","version":"1"},"entries":['
 _TAIL = b"]}}"
+_LEGACY_SERVER_CONNECT = 0x4  # OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT
 _log = logging.getLogger("m26")
 
 
@@ -31,7 +35,7 @@ class Capture:
     """The addon: one file a run, made when there is something to write."""
 
     def __init__(self) -> None:
-        self._options: Any = None
+        self._master: Any = None
         self._file: io.FileIO | None = None
         self._end = 0  # where the next entry goes
 
@@ -43,7 +47,26 @@ class Capture:
             default="captures",
             help="Folder for the captures that `m26 auth import` reads; made if it is not there.",
         )
-        self._options = loader.master.options
+        loader.add_option(
+            name="m26_legacy",
+            typespec=str,
+            default="",
+            help="Host that may renegotiate TLS in the old way. Its certificate is checked.",
+        )
+        self._master = loader.master
+
+    def tls_start_server(self, tls: TlsData) -> None:
+        """Allow old renegotiation to the one host that needs it.
+
+        mitmproxy would do so by ``ssl_insecure`` alone, which checks no certificate of any host. It
+        makes a connection of a context that it keeps: the second one is made by our options.
+        """
+        names = tls.conn.address[0], tls.conn.sni, tls.context.client.sni
+        if self._master.options.m26_legacy not in names:
+            return
+        self._master.addons.get("tlsconfig").tls_start_server(tls)
+        tls.ssl_conn.get_context().set_options(_LEGACY_SERVER_CONNECT)
+        tls.ssl_conn = None
 
     def response(self, flow: HTTPFlow) -> None:
         """Write a flow down if it is one that m26 needs."""
@@ -78,7 +101,7 @@ class Capture:
         self._end += len(text)
 
     def _create(self) -> io.FileIO:
-        folder = os.path.expanduser(self._options.m26_folder)  # noqa: PTH111
+        folder = os.path.expanduser(self._master.options.m26_folder)  # noqa: PTH111
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
         name = time.strftime(f"m26-%Y%m%d-%H%M%S-{os.getpid()}.har", time.gmtime())
         path = os.path.join(folder, name)  # noqa: PTH118
@@ -112,13 +135,25 @@ def _entry(
     began = flow.request.timestamp_start
     ended = flow.response.timestamp_end or began
     second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(began))
+    url = f"{_server(flow)}{path}"
     blaze_id = {"name": "x-blaze-id", "value": flow.request.headers.get("x-blaze-id", "")}
     return {
         "startedDateTime": f"{second}.{int(began % 1 * 1e6):06d}Z",
         "time": round((ended - began) * 1000, 3),
-        "request": {"method": "POST", "url": path, "headers": [blaze_id], "postData": request},
+        "request": {
+            "method": "POST",
+            "url": url,
+            "headers": [blaze_id],
+            "postData": request,
+        },
         "response": {"status": flow.response.status_code, "content": _body(reply) if reply else {}},
     }
+
+
+def _server(flow: HTTPFlow) -> str:
+    """Scheme and host, by the name that was asked for: the address may be a number."""
+    asked = flow.request
+    return f"{asked.scheme}://{asked.host_header or f'{asked.host}:{asked.port}'}"
 
 
 def _body(document: dict[str, Any]) -> dict[str, str]:

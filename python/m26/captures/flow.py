@@ -22,7 +22,7 @@ class Flow:
     method: str
     """In capitals."""
     url: str
-    """Still percent-encoded; the path alone where the capture keeps no more."""
+    """Still percent-encoded; the path alone where the capture does not tell the host."""
     blaze_id: str
     """The X-BLAZE-ID header: names the platform."""
     request: bytes

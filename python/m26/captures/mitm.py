@@ -103,7 +103,7 @@ def _flow(stored: dict[str, Any], number: int) -> Flow:
     return Flow(
         place=place,
         method=_bytes(request, "method").decode("latin-1").upper(),
-        url=_bytes(request, "path").decode("latin-1"),
+        url=_server(request, asked) + _bytes(request, "path").decode("latin-1"),
         blaze_id=asked.get("x-blaze-id", ""),
         request=sent or b"",
         form=form_fields(asked.get("content-type", ""), sent or b""),
@@ -114,6 +114,19 @@ def _flow(stored: dict[str, Any], number: int) -> Flow:
         flaw=f"{place} {flaw}" if flaw else "",
         request_flaw=f"{place}: its request {request_flaw}" if request_flaw else "",
     )
+
+
+def _server(request: dict[str, Any], headers: dict[str, str]) -> str:
+    """Scheme and host, by the name that was asked for; the address may be a number."""
+    named = headers.get("host") or _bytes(request, "authority").decode("latin-1")
+    host = request.get("host")
+    if not named and isinstance(host, str | bytes):
+        name = host if isinstance(host, str) else host.decode("latin-1")
+        named = f"[{name}]" if ":" in name else name
+        port = request.get("port")
+        named += f":{port}" if isinstance(port, int) else ""
+    scheme = _bytes(request, "scheme").decode("latin-1")
+    return f"{scheme}://{named}" if scheme and named else ""
 
 
 def _body(message: dict[str, Any], headers: dict[str, str]) -> tuple[bytes | None, str]:

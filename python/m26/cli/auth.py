@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from shlex import quote
+from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
         ImportView,
     )
 
-_GATEWAY_ALONE = r"--set ssl_insecure=true --allow-hosts 'ea\.com'"
-"""The gateway needs old TLS renegotiation, which mitmproxy allows only without verification."""
+_MITMPROXY = "mitmproxy@11.0.2"
+"""The version that the addon was tried with: what comes from a registry unpinned is anybody's."""
 
 
 def import_(
@@ -52,6 +53,7 @@ def import_(
     """
     from m26.app.upkeep import profile_of
     from m26.auth.intake import import_capture
+    from m26.auth.origins import known
     from m26.auth.rebuild import captures_in
     from m26.errors import UsageError
 
@@ -70,6 +72,7 @@ def import_(
             platform=wanted,
             platforms=profile.platforms,
             profile=profile,
+            origins=known(profile, settings.upstream),
         )
         for file in files
     ]
@@ -99,7 +102,8 @@ def status(
 
     Example: ``m26 auth status --json``
 
-    With ``--json``: a list of {"account", "platform", "credentials", "bundles", "forecast"}.
+    With ``--json``: a list of {"account", "platform", "origins", "credentials", "bundles",
+    "forecast"}.
 
     Args:
         bundles: list each captured bundle, however many there are.
@@ -130,12 +134,19 @@ def addon(*, options: Options = Options()) -> None:
     """
     from importlib.resources import files
 
+    from m26.app.accounts import chosen_profile, hosts
     from m26.app.upkeep import CAPTURES
 
-    folder = options.load().settings.home / CAPTURES
+    settings = options.load().settings
+    profile, folder = chosen_profile(settings), settings.home / CAPTURES
     path = files("m26") / "captures" / "addon.py"
-    script, setting = quote(str(path)), quote(f"m26_folder={folder}")
-    command = f"uvx mitmproxy -s {script} --set {setting} {_GATEWAY_ALONE}"
+    named = hosts(profile, settings)
+    words = ["uvx", _MITMPROXY, "-s", str(path), "--set", f"m26_folder={folder}"]
+    if profile.wal.legacy_tls:
+        words += ["--set", f"m26_legacy={named[-1]}"]
+    whole = [re.escape(name if ":" in name else f"{name}:443") for name in named]
+    words += ["--allow-hosts", f"^({'|'.join(whole)})$"]
+    command = join(words)
     if options.json:
         printed: AddonView = {"path": str(path), "folder": str(folder), "command": command}
         dump_json(printed)

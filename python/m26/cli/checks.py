@@ -165,6 +165,24 @@ def vault(loaded: Loaded) -> Check:
     return Check("vault", "ok", "no account; `m26 run` uses the simulator")
 
 
+def upstream(loaded: Loaded) -> Check:
+    """Whom requests would go to, whether the accounts' credentials are for them, and the pace."""
+    from m26.app.accounts import outlook
+    from m26.auth.vault import Vault
+
+    opened = Vault.open(loaded.settings.home, loaded.settings.vault)
+    if not opened.accounts() and loaded.settings.profile is None:
+        return Check("upstream", "ok", "nobody: there is no account")
+    ahead = outlook(loaded.settings, opened)
+    found = ", ".join(ahead.hosts)
+    for error in ahead.refused:
+        return Check("upstream", "fail", f"{found}: {error.message}", error.hint)
+    if ahead.limits:
+        fix = "Set M26_BUDGET__PER_DAY, __PER_MINUTE and __BURST"
+        return Check("upstream", "warn", f"{found}; {'; '.join(ahead.limits)}", fix)
+    return Check("upstream", "ok", found)
+
+
 def port(loaded: Loaded) -> Check:
     """The HTTP endpoints' address."""
     from m26.web.guard import check_binding, unbound
@@ -226,6 +244,7 @@ CHECKS: dict[str, Callable[[Loaded], Check]] = {
     "collector": other_copy,
     "stop": stopped,
     "vault": vault,
+    "upstream": upstream,
     "port": port,
     "PostgreSQL": postgres,
     "Redis": redis,

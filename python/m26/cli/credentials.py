@@ -60,6 +60,7 @@ def show(account: Health, *, bundles: bool = False) -> None:
     ]
     columns = ("credential", "state", "age", "left", "used", "last failure", "")
     table(f"{account.account} ({account.platform})", columns, rows)
+    console().print(f"For {' and '.join(account.origins)} alone.\n", markup=False, soft_wrap=True)
     listed = account.bundles
     if listed and (bundles or len(listed) <= _FEW):
         table("", _BUNDLE_COLUMNS, [_bundle(line) for line in listed])

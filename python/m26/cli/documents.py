@@ -62,6 +62,8 @@ class PlanView(TypedDict):
     """``m26 run --dry-run``."""
 
     profile: str
+    upstream: list[str]
+    warnings: list[str]
     accounts: list[str]
     query: str
     paging: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from m26.cli.output import dump_json, print_rows, text
@@ -11,9 +12,11 @@ if TYPE_CHECKING:
     from m26.config import Loaded
 
 
-def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
+def show_plan(
+    loaded: Loaded, *, account: str | None, allow: Collection[str], as_json: bool
+) -> None:
     """Print profile, accounts, pace, query and servers. Opens no socket and writes nothing."""
-    from m26.app.accounts import assignment, budget_limits
+    from m26.app.accounts import assignment, budget_limits, outlook
     from m26.auth.vault import Vault
     from m26.collect.sweep import SEARCH
     from m26.home.stops import read_stops
@@ -22,11 +25,14 @@ def show_plan(loaded: Loaded, *, account: str | None, as_json: bool) -> None:
     settings = loaded.settings
     vault = Vault.open(settings.home, settings.vault)
     assigned = assignment(settings, vault, only=account)
+    ahead = outlook(settings, vault, only=account, allow=allow)
     profile = assigned.profile
     budget = budget_limits(profile, settings)
     names = [each.name for each in assigned.accounts]
     plan: PlanView = {
         "profile": profile.name,
+        "upstream": ahead.hosts,
+        "warnings": [*(f"{each.message}. {each.hint}" for each in ahead.refused), *ahead.limits],
         "accounts": ["the simulator's"] if assigned.is_simulator else names,
         "query": SEARCH,
         "paging": f"{profile.paging.mode}, {profile.paging.count} a page",

@@ -20,6 +20,7 @@ def setup(used: SetupView, accounts: Iterable[Account]) -> Rows:
     return [
         ("source", source),
         ("profile", used["profile"]),
+        ("upstream", ", ".join(used["upstream"])),
         ("PostgreSQL", _server(used["database"])),
         ("Redis", _server(used["redis"])),
         ("files", used["home"]),

@@ -10,7 +10,7 @@ import anyio
 from cyclopts import Parameter
 
 from m26.cli.credentials import health, opened, say_stopped, show, stopped
-from m26.cli.options import Options
+from m26.cli.options import AllowHost, Options
 from m26.cli.output import dump_json, say
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def login(
     account: str = "main",
     platform: str | None = None,
     redirect: str | None = None,
+    allow_host: AllowHost = None,
     print_url: Annotated[bool, Parameter(negative="")] = False,
     options: Options = Options(),
 ) -> None:
@@ -49,18 +50,27 @@ def login(
         platform: ps5, xbsx, pc, ps4 or xone, of a new account (M26_PLATFORM).
         redirect: the address it ended at, or the code alone; without it they are read from
             standard input.
+        allow_host: a server that may have credentials though they are for others; it is remembered.
         print_url: only print the address to open.
         options: options of every command.
     """
     from m26.app.upkeep import check_room, log_in, profile_of
     from m26.auth.login import address, prepare, read_redirect
+    from m26.auth.origins import asked
     from m26.clock import Clock
 
     settings, vault, chosen = opened(options)
     known = vault.read(account).platform if account in vault.accounts() else None
     wanted = platform or (None if known else settings.platform)
     profile = profile_of(known or wanted, chosen)
-    who = prepare(vault, account=account, platform=wanted, profile=profile)
+    who = prepare(
+        vault,
+        account=account,
+        platform=wanted,
+        profile=profile,
+        to=asked(profile, settings.upstream),
+        allow=allow_host or (),
+    )
     check_room(settings, who, Clock())
     if redirect is None:
         base_url = settings.upstream.oauth_url or profile.oauth.base_url

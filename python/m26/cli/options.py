@@ -35,6 +35,10 @@ def check_platform(platform: str | None, profile: Profile) -> None:
         raise UsageError(f"unknown platform {platform!r}", hint=f"Known: {', '.join(known)}.")
 
 
+AllowHost = Annotated[list[str] | None, Parameter(name="--allow-host", negative="")]
+"""Of what sends credentials: servers that may have them by the operator's word."""
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:

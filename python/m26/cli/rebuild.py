@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from m26.cli.credentials import say_forecast, say_stopped, stopped
-from m26.cli.options import Options
+from m26.cli.options import AllowHost, Options
 from m26.cli.output import dump_json, say, table
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def rebuild(
     captures: Path | None = None,
     account: str | None = None,
     renew: bool | None = None,
+    allow_host: AllowHost = None,
     options: Options = Options(),
 ) -> int:
     """Import new captures, drop bundles that are over, renew tokens; safe beside `m26 run`.
@@ -41,6 +42,7 @@ def rebuild(
         captures: folder to import, in place of the home's.
         account: this account alone.
         renew: renew tokens now, or not at all; default: when they are older than a day.
+        allow_host: a server that may have credentials though they are for others; it is remembered.
         options: options of every command.
     """
     from m26.app.upkeep import rebuild_home
@@ -48,8 +50,11 @@ def rebuild(
 
     settings = options.load().settings
     vault = Vault.open(settings.home, settings.vault)
+    allow = allow_host or ()
     done = anyio.run(
-        lambda: rebuild_home(settings, vault, captures=captures, only=account, renew=renew)
+        lambda: rebuild_home(
+            settings, vault, captures=captures, only=account, renew=renew, allow=allow
+        )
     )
     stop = stopped(settings.home)
     if options.json:

@@ -12,7 +12,7 @@ import anyio
 from cyclopts import Parameter
 
 from m26 import descriptors, signals
-from m26.cli.options import Options
+from m26.cli.options import AllowHost, Options
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ async def run(
     account: str | None = None,
     dry_run: Annotated[bool, _FLAG] = False,
     exit_on_stop: Annotated[bool, _FLAG] = False,
+    allow_host: AllowHost = None,
     options: Options = Options(),
 ) -> int:
     """Poll the auction house, store every event once, publish it, show what happens.
@@ -43,6 +44,7 @@ async def run(
         account: collect for this account of the vault alone.
         dry_run: say what would be done; send nothing, write nothing.
         exit_on_stop: end with an error code at a STOP, in place of waiting for `m26 resume`.
+        allow_host: a server that may have credentials though they are for others; it is remembered.
         options: options of every command.
     """
     seconds = None if for_ is None else _seconds(for_)
@@ -50,8 +52,12 @@ async def run(
     if dry_run:
         from m26.cli.dry_run import show_plan
 
-        show_plan(loaded, account=account, as_json=options.json)
+        show_plan(loaded, account=account, allow=allow_host or (), as_json=options.json)
         return 0
+    if allow_host:
+        from m26.app.accounts import admit_hosts
+
+        admit_hosts(loaded.settings, allow_host, only=account)
     ends = exit_on_stop or seconds is not None
     return await _run(loaded, seconds, account=account, ends=ends, as_json=options.json)
 

@@ -116,7 +116,7 @@ def _issue_code(backend: Backend, value: object) -> dict[str, str]:
 
 
 def _capture(backend: Backend, value: object) -> dict[str, Any]:
-    return {"capture": orjson.loads(har(backend, _account(backend, value), "http://sim.invalid"))}
+    return {"capture": orjson.loads(har(backend, _account(backend, value), "http://127.0.0.1"))}
 
 
 _STEPS: Mapping[str, _Step] = {

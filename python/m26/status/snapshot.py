@@ -89,6 +89,7 @@ class Observer:
             home=setup["home"],
             simulator=setup["simulator"],
             profile=setup["profile"],
+            upstream=setup["upstream"],
             accounts=self._accounts(),
             requests=requests,
             budget=_whole(metrics.by_label("m26_budget_remaining", "window")),

@@ -74,6 +74,7 @@ class SetupView(TypedDict):
     home: str
     simulator: bool
     profile: str
+    upstream: list[str]
     database: ServerView
     redis: ServerView
     versions: dict[str, str]
@@ -94,6 +95,7 @@ class StatusView(TypedDict):
     home: str
     simulator: bool
     profile: str
+    upstream: Annotated[list[str], "Whom it asks: the host of the token service, the gateway's."]
     accounts: list[AccountView]
     requests: Annotated[dict[str, int], "By outcome."]
     budget: Annotated[dict[str, int], "Requests left before a limit, of all accounts the least."]

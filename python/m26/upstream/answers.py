@@ -12,11 +12,14 @@ import orjson
 
 from m26.upstream.replies import Reply, classify
 from m26.upstream.rules import verdict
-from m26.upstream.secret import Secret
+from m26.upstream.secret import KEY_LENGTH, Secret
 from m26.upstream.verdicts import Action, Verdict
 
 _ACCESS_LIFE = 14_400.0
 """Seconds an access token lives when the answer does not say."""
+_LONGEST_LIFE = 30 * 86_400.0
+"""Seconds an access token is believed to live, whatever the answer says."""
+_UNSENDABLE = "what it gave cannot be sent: it is too long, or no printable ASCII"
 _OK, _SERVER_ERRORS = 200, range(500, 600)
 _BOM = b"\xef\xbb\xbf"
 _NO_CONTROLS = bytes(max(byte, 0x20) for byte in range(256))
@@ -80,10 +83,8 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
             return verdict("login_again", said)
         if reply.status not in _SERVER_ERRORS:
             return verdict("client_rejected", said)
-    access, refresh = (_text(document.get(f"{kind}_token")) for kind in ("access", "refresh"))
-    if reply.status == _OK and access:
-        life = _number(document.get("expires_in")) or _ACCESS_LIFE
-        return TokenAnswer(Secret(access), Secret(refresh) if refresh else None, life)
+    if reply.status == _OK and (pair := _pair(document)):
+        return pair
     judged = classify(reply.head, facts(reply.body), call="token")
     if judged.action is Action.NEW_TOKEN:  # a 401 here means the client, not a token
         return verdict("client_rejected", f"HTTP {reply.status}")
@@ -92,13 +93,26 @@ def read_tokens(reply: Reply) -> TokenAnswer | Verdict:
     return replace(judged, quarantine=False)
 
 
+def _pair(document: dict[str, Any]) -> TokenAnswer | Verdict | None:
+    given = [_text(document.get(f"{kind}_token")) for kind in ("access", "refresh")]
+    if given[0] is None:
+        return None
+    access, refresh = map(Secret.read, given)
+    if access is None or (given[1] and refresh is None):  # half a pair would cost the old one
+        return verdict("token_unavailable", _UNSENDABLE)
+    life = _number(document.get("expires_in")) or _ACCESS_LIFE
+    return TokenAnswer(access, refresh, min(life, _LONGEST_LIFE))
+
+
 def read_login(reply: Reply) -> LoginAnswer | Verdict:
     """The session of a login reply, or why there is none."""
     info = as_object(reply.body).get("userLoginInfo")
     if reply.status == _OK and isinstance(info, dict):
         key = _text(info.get("sessionKey"))
+        if session := Secret.read(key, most=KEY_LENGTH):
+            return LoginAnswer(session, whole(info.get("blazeId")))
         if key:
-            return LoginAnswer(Secret(key), whole(info.get("blazeId")))
+            return verdict("login_unreadable", _UNSENDABLE)
     judged = classify(reply.head, facts(reply.body), call="login")
     if judged.reason in ("unknown_shape", "not_success"):
         return verdict("login_unreadable")

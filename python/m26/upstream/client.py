@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -18,20 +17,21 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26.clock import Clock
-from m26.errors import ConfigError
 from m26.servertime import ServerTime
 from m26.upstream import commands
 from m26.upstream.connection import Connection
-from m26.upstream.profile import Command, Profile
+from m26.upstream.origin import Origins, checked
+from m26.upstream.profile import Command, Profile, Wal
 from m26.upstream.replies import Reply
 from m26.upstream.secret import Secret
 from m26.upstream.signing import MessageAuth
-from m26.upstream.transfer import broken, http_date, read_body, retry_after
+from m26.upstream.transfer import broken, http_date, read_body, retry_after, unsendable
 from m26.upstream.verdicts import BrokenTransferError
 
 DEADLINE: Final = 20.0
 """Seconds from connecting to the last byte; a drip cannot stretch it."""
 
+_LONGEST_COOKIE, _MOST_COOKIES = 4 * 1024, 50
 _LEGACY_SERVER_CONNECT = getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)  # named since Python 3.12
 
 _log = structlog.get_logger(__name__)
@@ -76,11 +76,13 @@ class GatewayClient:
         self._one_at_a_time = anyio.Lock()
         self.server = server or ServerTime(Clock(time=clock))
         """By which requests are stamped."""
-        wal = _checked(base_url or profile.wal.base_url)
-        oauth = _checked(oauth_url or profile.oauth.base_url)
+        wal = checked(base_url or profile.wal.base_url)
+        oauth = checked(oauth_url or profile.oauth.base_url)
+        self.origins = Origins.of(oauth, wal)
+        """Whom it asks."""
         self._wal = _http(
             wal,
-            transport or Connection(tls_context(legacy=profile.wal.legacy_tls)),
+            transport or _gateway_connection(profile.wal),
             cookies=profile.wal.cookies,
         )
         self._oauth = _http(
@@ -108,12 +110,13 @@ class GatewayClient:
         Raises:
             TransportError: no whole reply came.
         """
-        request = self._oauth.build_request(
-            "POST",
-            commands.TOKEN_PATH,
-            data=dict(form),
-            headers={"Accept": "application/json", **self._always()},
-        )
+        with _building("token"):
+            request = self._oauth.build_request(
+                "POST",
+                commands.TOKEN_PATH,
+                data=dict(form),
+                headers={"Accept": "application/json", **self._always()},
+            )
         return await self._send(self._oauth, request, "token")
 
     async def login(self, access_token: Secret) -> Reply:
@@ -122,7 +125,8 @@ class GatewayClient:
         Raises:
             TransportError: no whole reply came.
         """
-        body = commands.login_body(self._profile, self._platform, access_token)
+        with _building("login"):
+            body = commands.login_body(self._profile, self._platform, access_token)
         reply = await self._gateway(commands.LOGIN_PATH, body, "login")
         # In a thread: it waits for an append that is under way.
         await run_sync(self.server.heard, reply.date, reply.fetched_at)
@@ -153,18 +157,20 @@ class GatewayClient:
         Raises:
             TransportError: no whole reply came.
         """
-        body = commands.process_body(
-            command, payload, signature=signature, device_id=device_id, server_time=server_time
-        )
-        path = commands.process_path(session_key)
+        with _building(command.name):
+            body = commands.process_body(
+                command, payload, signature=signature, device_id=device_id, server_time=server_time
+            )
+            path = commands.process_path(session_key)
         return await self._gateway(path, body, command.name, params=params)
 
     async def _gateway(
         self, path: str, body: bytes, call: str, *, params: Mapping[str, str] | None = None
     ) -> Reply:
-        headers = commands.gateway_headers(self._profile, self._platform) | self._always()
-        url = self._wal.base_url.copy_with(raw_path=_raw_path(self._wal.base_url, path, params))
-        request = self._wal.build_request("POST", url, content=body, headers=headers)
+        with _building(call):
+            headers = commands.gateway_headers(self._profile, self._platform) | self._always()
+            url = self._wal.base_url.copy_with(raw_path=_raw_path(self._wal.base_url, path, params))
+            request = self._wal.build_request("POST", url, content=body, headers=headers)
         return await self._send(self._wal, request, call)
 
     def _always(self) -> dict[str, str]:
@@ -211,6 +217,16 @@ class GatewayClient:
         return reply
 
 
+class _Cookies(CookieJar):
+    """What a server asks us to send back, within the limits of RFC 6265, section 6.1."""
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        fits = Secret.read(f"{cookie.name}={cookie.value}", most=_LONGEST_COOKIE) is not None
+        known = {each.name for each in self}
+        if fits and (cookie.name in known or len(known) < _MOST_COOKIES):
+            super().set_cookie(cookie)
+
+
 @cache
 def tls_context(*, legacy: bool) -> ssl.SSLContext:
     """Verifies certificates, always; `legacy` admits servers without secure renegotiation.
@@ -224,40 +240,34 @@ def tls_context(*, legacy: bool) -> ssl.SSLContext:
     return context
 
 
+def _gateway_connection(wal: Wal) -> Connection:
+    legacy = tls_context(legacy=True) if wal.legacy_tls else None
+    return Connection(tls_context(legacy=False), legacy=legacy)
+
+
 def _http(
     base_url: str, transport: httpx.AsyncBaseTransport, *, cookies: bool
 ) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=base_url,
         transport=transport,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=None if cookies else ())),
+        cookies=_Cookies(DefaultCookiePolicy(allowed_domains=None if cookies else ())),
         timeout=None,  # noqa: S113 - `_send` holds one deadline over the whole exchange
         follow_redirects=False,
         trust_env=False,
     )
 
 
+@contextmanager
+def _building(call: str) -> Iterator[None]:
+    """What cannot be built is a failed call, never the end: it comes of what others gave us."""
+    try:
+        yield
+    except (httpx.InvalidURL, TypeError, ValueError) as error:  # its text may hold the URL
+        raise unsendable(error, call) from None
+
+
 def _raw_path(base: httpx.URL, path: str, params: Mapping[str, str] | None) -> bytes:
     """The path as it is: httpx would decode and encode the session key in its own way."""
     query = f"?{httpx.QueryParams(dict(params))}" if params else ""
     return base.raw_path.rstrip(b"/") + path.encode("ascii") + query.encode("ascii")
-
-
-def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
-        return url
-    raise ConfigError(
-        f"upstream URL {parts.scheme}://{parts.hostname or ''} is not allowed: "
-        "secrets would travel in the clear",
-        hint="Use https://; plain http:// goes to loopback addresses only.",
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -17,6 +17,8 @@ _MAX_HEAD: Final = 100 * 2**10
 """Bytes that may come before a head ends."""
 _STAGGER = 0.25
 """Seconds before the next address of a name is tried beside the first (RFC 8305)."""
+_NO_RENEGOTIATION = "UNSAFE_LEGACY_RENEGOTIATION_DISABLED"
+"""How OpenSSL calls its refusal of a server that lacks RFC 5746."""
 _PORTS = {"https": 443, "http": 80}
 
 _log = structlog.get_logger(__name__)
@@ -30,10 +32,15 @@ class Connection(httpx.AsyncBaseTransport):
 
     Args:
         tls: what an https origin has to prove.
+        legacy: the same of one without secure renegotiation. It is used when OpenSSL refused that
+            for the lack of it, and never again once the origin was seen to have it.
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, *, legacy: ssl.SSLContext | None = None) -> None:
         self._tls = tls
+        self._legacy = legacy
+        self._told = False
+        """That legacy TLS is in use."""
         self._wire: _Wire | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -48,6 +55,9 @@ class Connection(httpx.AsyncBaseTransport):
         try:
             wire.send(request, content)
             head = await wire.head()
+        except h11.LocalProtocolError as error:
+            wire.close()
+            raise httpx.LocalProtocolError(type(error).__name__) from error
         except BaseException:
             wire.close()
             raise
@@ -67,18 +77,33 @@ class Connection(httpx.AsyncBaseTransport):
             if self._wire.is_fit:
                 return self._wire
             self._wire.close()
-        secure = url.scheme == "https"
+        if url.scheme != "https":
+            return await _connect(url, None)
         try:
-            _, wire = await asyncio.get_running_loop().create_connection(
-                _Wire,
-                url.raw_host.decode("ascii"),
-                url.port or _PORTS[url.scheme],
-                ssl=self._tls if secure else None,
-                happy_eyeballs_delay=_STAGGER,
-            )
-        except (OSError, UnicodeError) as error:  # of TLS, too; or the name can be none
-            raise httpx.ConnectError(type(error).__name__) from error
+            wire = await _connect(url, self._tls)
+        except httpx.ConnectError as error:
+            if self._legacy is None or getattr(error.__cause__, "reason", "") != _NO_RENEGOTIATION:
+                raise
+            if not self._told:
+                _log.warning("gateway.legacy_tls", host=url.host, reason=_NO_RENEGOTIATION)
+            self._told = True
+            return await _connect(url, self._legacy)
+        self._legacy = None
         return wire
+
+
+async def _connect(url: httpx.URL, tls: ssl.SSLContext | None) -> _Wire:
+    try:
+        _, wire = await asyncio.get_running_loop().create_connection(
+            _Wire,
+            url.raw_host.decode("ascii"),
+            url.port or _PORTS[url.scheme],
+            ssl=tls,
+            happy_eyeballs_delay=_STAGGER,
+        )
+    except (OSError, UnicodeError) as error:  # of TLS, too; or the name can be none
+        raise httpx.ConnectError(type(error).__name__) from error
+    return wire
 
 
 class _Wire(asyncio.Protocol, httpx.AsyncByteStream):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self, get_args, get_type_hints
+from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from m26.errors import ConfigError
 from m26.redaction import register_secret
 from m26.tomlfile import parse_toml, read_toml
+from m26.upstream.secret import LENGTH
 
 _OVERLAY = "profile.toml"
-_DIGITS = 9
-"""Of the largest number of a position."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Wal:
 class Command:
     """One Blaze command of the ``mut`` component."""
 
-    id: int
+    id: Annotated[int, range(1, 2**31)]
     name: str
 
 
@@ -66,24 +66,24 @@ class Signing:
     static_data: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     code_secret: str = field(default="", repr=False)
-    auth_type: int = 17039361
+    auth_type: Annotated[int, range(2**32)] = 17039361
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paging:
     """How a search is continued: not at all, by URL parameters, or in the payload."""
 
-    mode: str = "none"
-    count: int = 100
+    mode: Annotated[str, ("none", "url", "payload")] = "none"
+    count: Annotated[int, range(1, 1_001)] = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetLimits:
     """Gateway requests of one account, logins and retries included."""
 
-    per_day: int
-    per_minute: int
-    burst: int
+    per_day: Annotated[int, range(1, 1_000_001)]
+    per_minute: Annotated[int, range(1, 10_001)]
+    burst: Annotated[int, range(1, 1_001)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ class Profile:
     """One upstream: a game year's endpoints, ids, constants and limits."""
 
     name: str
-    year: int
+    year: Annotated[int, range(2000, 2100)]
     platforms: tuple[str, ...]
     oauth: OAuth
     wal: Wal
@@ -171,14 +171,12 @@ class Profile:
 
     def _check_names(self, where: str) -> None:
         """Names of products are made of year and platform, and of nothing else."""
-        try:
-            for platform in self.platforms:
-                self.product_name(platform), self.blaze_id(platform)
-        except (AttributeError, LookupError, TypeError, ValueError):
-            raise ConfigError(
-                f"{where}: [wal] product_name or blaze_id is no pattern",
-                hint="Use {year} and {platform}, and no other braces.",
-            ) from None
+        for name in (self.wal.product_name, self.wal.blaze_id):
+            if set("{}") & set(name.replace("{year}", "").replace("{platform}", "")):
+                raise ConfigError(
+                    f"{where}: [wal] product_name or blaze_id is no pattern",
+                    hint="Use {year} and {platform}, and no other braces.",
+                )
         if not self.platforms:
             raise ConfigError(f"{where}: platforms is empty", hint="See docs/PROTOCOL.md.")
 
@@ -241,10 +239,7 @@ def _tuple(value: object) -> object:
 
 
 def _numbered(table: Mapping[str, Any]) -> dict[object, Any]:
-    def number(key: str) -> object:
-        return int(key) if key.isascii() and key.isdigit() and len(key) <= _DIGITS else key
-
-    return {number(key): value for key, value in table.items()}
+    return {int(k) if re.fullmatch("[0-9]{1,9}", k) else k: v for k, v in table.items()}
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -271,15 +266,33 @@ def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:  # no
 
 
 def _typed(kind: type[Any], values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The values, if each is of its field's type."""
-    hints = get_type_hints(kind)
+    """The values, if each is of its field's type and among what that may be."""
+    hints = get_type_hints(kind, include_extras=True)
     for name, value in values.items():
-        if not _is_of(value, hints[name]):
-            wanted, found = getattr(hints[name], "__name__", "table"), type(value).__name__
-            raise ConfigError(
-                f"{where}: {name} is of type {found}, not {wanted}", hint="See docs/PROTOCOL.md."
-            )
+        hint, among = hints[name], None
+        if get_origin(hint) is Annotated:
+            hint, among = get_args(hint)
+        if not _is_of(value, hint):
+            wanted, found = getattr(hint, "__name__", "table"), type(value).__name__
+            why = f"is of type {found}, not {wanted}"
+        elif among is not None and value not in among:
+            why = f"is {value!r}, not {_one_of(among)}"
+        elif isinstance(value, str) and (len(value) > LENGTH or not _is_printable(value)):
+            why = "is too long, or no printable ASCII: it becomes part of requests"
+        else:
+            continue
+        raise ConfigError(f"{where}: {name} {why}", hint="See docs/PROTOCOL.md.")
     return values
+
+
+def _one_of(among: range | tuple[str, ...]) -> str:
+    if isinstance(among, range):
+        return f"{among[0]:,} to {among[-1]:,}"
+    return " or ".join(map(repr, among))
+
+
+def _is_printable(text: str) -> bool:
+    return text.isascii() and (text.isprintable() or not text)
 
 
 def _is_of(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type, or what stands for one

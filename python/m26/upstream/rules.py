@@ -63,6 +63,14 @@ _ALL = (
         "the gateway's certificate is not valid: someone may be intercepting",
         f"Check the network, proxies and the clock; m26 never goes on unverified. {_RESUME}",
     ),
+    _pause(
+        "unsendable",
+        "a request cannot be built",
+        _MINUTE,
+        advice="Check headers and addresses of the profile; a new login brings new credentials.",
+        longer=(300, 1_800),
+        exit_code=_CONFIG,
+    ),
     # the edge and the gateway
     _pause(
         "edge_blocked",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import NoReturn
+from typing import Final, NoReturn, Self
 
 from m26.redaction import register_secret
 
+KEY_LENGTH: Final = 4 * 1024
+"""Characters of a session key at the most: it becomes part of an address."""
+LENGTH: Final = 16 * 1024
+"""Characters of a token and of everything else at the most."""
 _ID_LENGTH = 10
 
 
@@ -19,6 +23,17 @@ class Secret:
     def __init__(self, text: str) -> None:
         self._text = text
         register_secret(text, rotates=True)
+
+    @classmethod
+    def read(cls, value: object, *, most: int = LENGTH) -> Self | None:
+        """What somebody else gave, if it can be sent again; None where it cannot, or is none.
+
+        That is 1 to `most` characters of printable ASCII: anything else could break the address,
+        header or body that it becomes part of, and there is no token that needs it.
+        """
+        if not isinstance(value, str) or not 0 < len(value) <= most:
+            return None
+        return cls(value) if value.isascii() and value.isprintable() else None
 
     def reveal(self) -> str:
         """The text itself, for the wire or the vault."""

@@ -86,10 +86,19 @@ def broken(error: httpx.HTTPError, call: str) -> BrokenTransferError:
                 f"{call}: certificate not valid: {cause.verify_message}", reason="certificate"
             )
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx.LocalProtocolError):
+        return unsendable(error, call)
     if isinstance(error, httpx.ConnectError):
         return BrokenTransferError(f"{call}: no connection", reason="unreachable")
     return BrokenTransferError(
         f"{call}: the transfer broke off ({type(error).__name__})", reason="cut"
+    )
+
+
+def unsendable(error: Exception, call: str) -> BrokenTransferError:
+    """What is said of a request that could not be built; nothing of it has left."""
+    return BrokenTransferError(
+        f"{call}: no request can be made of that ({type(error).__name__})", reason="unsendable"
     )
 
 

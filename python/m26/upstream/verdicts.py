@@ -157,7 +157,7 @@ class BrokenTransferError(TransportError):
     Args:
         message: what happened, free of URL and session key.
         reason: code of the failure table: ``unreachable``, ``cut``, ``too_slow``, ``too_large``,
-            ``certificate`` or ``encoding``.
+            ``certificate``, ``encoding`` or ``unsendable``.
         part: the bytes that came, where they are worth keeping.
     """
 
