@@ -21,6 +21,7 @@ from m26.cli.output import size
 from m26.errors import ConfigError
 from m26.home.runfile import read_run
 from m26.home.stops import read_stops
+from m26.protection import Protection, protection
 
 if TYPE_CHECKING:
     from m26.config import Loaded
@@ -30,6 +31,14 @@ _SPARE = 2**30
 _LEAST = 256 * 2**20
 _PATIENCE = 3.0
 _PRIVATE = ("vault*", "profile.toml", "config.toml", "journal", "stop.json", "run.json")
+_WAYS: dict[Protection, str] = {
+    "local": "on this machine",
+    "verify-full": "encrypted (TLS), its certificate and name are checked",
+    "verify-ca": "encrypted (TLS), its certificate is checked, its name is not",
+    "require": "encrypted (TLS), to whoever answers: its certificate is not checked",
+    "prefer": "encrypted (TLS) only if whoever answers wants it",
+    "disable": "not encrypted: password and data can be read on the way",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +249,13 @@ def _reached(name: str, variable: str, url: str) -> Check:
         except OSError as error:
             found = f"nothing answers at {where}: {error.strerror or error}"
             return Check(name, "fail", found, f"Start that server, or correct {variable}")
-    return Check(name, "ok", f"given, listens at {where}")
+    way = protection(url)
+    found = f"given, listens at {where}; {_WAYS[way]}"
+    if way in {"local", "verify-full"}:
+        return Check(name, "ok", found)
+    scheme = "rediss://" if url.startswith("redis") else "sslmode=verify-full"
+    fix = f"Write {scheme} into {variable}, unless nobody else is on the way to it"
+    return Check(name, "warn", found, fix)
 
 
 def _address(variable: str, url: str) -> tuple[str, socket.AddressFamily, Any]:
