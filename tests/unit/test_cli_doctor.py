@@ -81,11 +81,19 @@ def test_the_port_of_the_running_m26_is_not_taken(
     assert "runs: pid" in lines["collector"]["found"]
 
 
-def test_an_open_address_without_a_token(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("token", ["", "CANARY-0123456789ab"])
+def test_an_open_address_without_a_token_that_nobody_guesses(
+    doctor: Any, m26: Command, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
     monkeypatch.setenv("M26_WEB__HOST", "0.0.0.0")
+    monkeypatch.setenv("M26_WEB__TOKEN", token)
     lines = doctor()
     assert failing(lines) == ["port"]
     assert "M26_WEB__TOKEN" in lines["port"]["fix"]
+    assert "openssl rand -hex 24" in lines["port"]["fix"]
+    run = m26("run", "--for", "1s")
+    assert run.code == 3
+    assert "CANARY" not in run.err
 
 
 @pytest.mark.parametrize(
