@@ -13,9 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.support.bareserver import self_signed
 
+from m26 import redisclient
 from m26.app.servers import Patience, store
-from m26.config import Postgres
+from m26.config import Postgres, Redis
 from m26.errors import OutageError, StorageError
+from m26.publish.client import OUTAGES
 from m26.store.connection import connect
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +35,7 @@ class Rogue:
     """Listens as a PostgreSQL, says `replies` one after the other, and keeps what it is sent."""
 
     def __init__(self, *replies: bytes) -> None:
-        self.replies, self.heard, self.port = replies, b"", 0
+        self.replies, self.first, self.heard, self.port = replies, b"", b"", 0
         self.talks: set[asyncio.Task[None]] = set()
 
     def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,6 +47,7 @@ class Rogue:
             if first == SSL_REQUEST:
                 writer.write(b"N")
                 first = await reader.read(4096)
+            self.first += first
             for reply in self.replies if first else ():
                 writer.write(reply)
                 await writer.drain()
@@ -141,6 +144,21 @@ async def test_a_certificate_that_nobody_trusts_gets_no_password(tmp_path: Path)
         assert b"CANARY" not in rogue.heard
         assert not isinstance(error, OutageError)
         assert "sslrootcert=" in error.hint
+
+
+@pytest.mark.parametrize(("asked", "is_sent"), [("", False), ("?ssl_cert_reqs=none", True)])
+async def test_a_redis_elsewhere_gets_its_password_once_it_is_known(
+    tmp_path: Path, asked: str, *, is_sent: bool
+) -> None:
+    async with listening(b"-ERR no\r\n", tls=self_signed(tmp_path)) as rogue:
+        url = f"rediss://:CANARY@{ELSEWHERE}:{rogue.port}{asked}"
+        given = Redis.model_validate({"url": url}).url
+        assert given is not None
+        async with redisclient.connect(given.get_secret_value()) as client:
+            with pytest.raises(OUTAGES) as caught:
+                await client.ping()
+    assert (b"CANARY" in rogue.first) == is_sent
+    assert "CANARY" not in str(caught.value)
 
 
 async def test_a_database_without_tls_elsewhere_is_used_as_any_other(database: str) -> None:
