@@ -1,10 +1,12 @@
 """Addresses of servers: as consoles print them in, as our clients understand them out.
 
-What is said about an address never holds its password, nor what may be a part of one.
+Another machine means verified TLS, unless the address itself says otherwise. What is said about an
+address never holds its password, nor what may be a part of one.
 """
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
+
+from m26.protection import are_local, has_own_authority, system_certificates
 
 _MAX_PORT = 65535
 _UNESCAPED = (
@@ -29,13 +33,8 @@ _FILES = (
     "ssl_certfile",
     "ssl_keyfile",
 )
-_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
-    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
-    "/etc/ssl/ca-bundle.pem",  # SUSE
-)
-"""Where systems keep the authorities they trust, which the driver wants as one file."""
 _YES = ("true", "1", "yes", "on", "require")
+_NO = ("false", "0", "no", "off", "disable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +101,14 @@ def postgres_address(given: SecretStr) -> SecretStr:
     """
     text = given.get_secret_value().strip()
     address = _parse(_from_pairs(text) if re.match(r"\w+\s*=", text) else text, _POSTGRES)
+    _add_surroundings(address)
     query = address.query
     if query.get("sslrootcert") == "system":  # as libpq has it: the host's name is checked, too
-        query |= {"sslmode": "verify-full", "sslrootcert": _system_certificates()}
+        query |= {"sslmode": "verify-full", "sslrootcert": system_certificates()}
+    if not are_local(address.hosts or query.get("host", "")):
+        query.setdefault("sslmode", "verify-full")
+        if query["sslmode"] == "verify-full" and not has_own_authority(query):
+            query["sslrootcert"] = system_certificates()
     _check_files(query)
     database = query.pop("dbname", "") or query.pop("database", "")
     if address.path in {"", "/"} and database:
@@ -125,7 +129,8 @@ def redis_address(given: SecretStr) -> SecretStr:
     """
     address = _parse(given.get_secret_value().strip(), _REDIS)
     query, scheme = address.query, address.scheme
-    if query.pop("sslmode", "") and scheme == "redis":
+    tls = query.pop("sslmode", "")
+    if tls == "require" and scheme == "redis":
         scheme = address.scheme = "rediss"
     if "ssl_cert_reqs" in query:
         wanted = query["ssl_cert_reqs"] = query["ssl_cert_reqs"].lower().removeprefix("cert_")
@@ -136,6 +141,11 @@ def redis_address(given: SecretStr) -> SecretStr:
             raise ValueError(f"its parameter {name} is for TLS: begin it with rediss://")
     if scheme != "unix" and not re.fullmatch(r"(?:/\d*)?/?", address.path):
         raise ValueError("behind its host there may be a number, that of the database, and no more")
+    if scheme == "redis" and not (tls or are_local(address.hosts)):
+        raise ValueError(
+            "without TLS anybody on the way to another machine reads its password and all data: "
+            "begin it with rediss://, or add tls=off to its parameters where that way is your own"
+        )
     _check_files(query)
     return _checked(address)
 
@@ -145,6 +155,33 @@ def first_host(url: str) -> tuple[str, int | None]:
     match = _HOST.match(urlsplit(url).netloc.rpartition("@")[2].split(",")[0])
     assert match is not None, "settings are checked"
     return unquote(match[1].strip("[]")), int(match[2]) if match[2] else None
+
+
+def _add_surroundings(address: _Address) -> None:
+    """What the driver would take from its environment and the operator's file of services.
+
+    So that it is known here who is connected to, and who is believed.
+    """
+    query = address.query
+    name = query.pop("service", "") or os.environ.get("PGSERVICE", "")
+    if name:
+        file = Path(os.environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
+        services = configparser.ConfigParser(interpolation=None)
+        try:
+            services.read(file)
+            found = dict(services[name])
+        except (configparser.Error, KeyError):
+            raise ValueError(f"its service is not in {file}") from None
+        user, password = found.pop("user", ""), found.pop("password", "")
+        address.user = address.user or quote(user, safe="")
+        address.password = address.password or quote(password, safe="")
+        for key in _POSTGRES.known.split():
+            if key in found and not (address.hosts and key in {"host", "port"}):
+                query.setdefault(key, found[key])
+    if not address.hosts and os.environ.get("PGHOST"):
+        query.setdefault("host", os.environ["PGHOST"])
+    if os.environ.get("PGSSLROOTCERT"):
+        query.setdefault("sslrootcert", os.environ["PGSSLROOTCERT"])
 
 
 def _from_pairs(text: str) -> str:
@@ -184,8 +221,8 @@ def _ask(address: _Address, text: str, client: _Client, *, is_cut: bool) -> None
     for pair in filter(None, text.split("&")):
         name, equals, value = (unquote(part) for part in pair.partition("="))
         if name in {"ssl", "tls"}:  # of clients in JavaScript and Java
-            if value.lower() in _YES:
-                query.setdefault("sslmode", "require")
+            if value.lower() in {*_YES, *_NO}:
+                query.setdefault("sslmode", "require" if value.lower() in _YES else "disable")
         elif name in known and value:
             query[name] = value
         elif name not in {*known, *left_out}:
@@ -219,12 +256,3 @@ def _check_files(query: dict[str, str]) -> None:
     for name in _FILES:
         if name in query and not (Path(query[name]).is_file() and os.access(query[name], os.R_OK)):
             raise ValueError(f"the file of its parameter {name} cannot be read: {query[name]}")
-
-
-def _system_certificates() -> str:
-    import ssl
-
-    for file in (ssl.get_default_verify_paths().cafile, *_BUNDLES):
-        if file is not None and os.access(file, os.R_OK):
-            return file
-    raise ValueError("no file of this system's certificates was found: name one in sslrootcert")

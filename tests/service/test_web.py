@@ -19,7 +19,7 @@ from m26.web.guard import allowed_hosts, check_binding
 from m26.web.problem import ProblemView
 
 pytestmark = pytest.mark.anyio
-TOKEN = "CANARY-web-token-æ"
+TOKEN = "CANARY-web-token-of-æ"
 
 
 class Site:
@@ -196,4 +196,15 @@ async def test_another_address_needs_a_token(host: str) -> None:
     with pytest.raises(ConfigError, match="M26_WEB__HOST") as caught:
         check_binding(Web(host=host))
     assert "M26_WEB__TOKEN" in caught.value.hint
+    check_binding(Web(host=host, token=SecretStr(TOKEN)))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "m26.example"])
+@pytest.mark.parametrize("token", ["a", "CANARY-0123456789ab"])
+async def test_others_can_not_reach_it_with_a_short_token(host: str, token: str) -> None:
+    with pytest.raises(ConfigError, match=f"its token has {len(token)} characters") as caught:
+        check_binding(Web(host=host, token=SecretStr(token)))
+    assert "openssl rand -hex 24" in caught.value.hint
+    assert "CANARY" not in f"{caught.value}{caught.value.hint}"
+    check_binding(Web(host="127.0.0.1", token=SecretStr(token)))
     check_binding(Web(host=host, token=SecretStr(TOKEN)))

@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from tests.support import ports
+from tests.support.observing import Watched
 
 from m26.errors import ConfigError
+from m26.web.app import create_app
 from m26.web.server import listening, serve, url_of
 
 pytestmark = pytest.mark.anyio
@@ -138,3 +140,21 @@ async def test_it_says_nothing_of_itself_and_trusts_no_forwarded_header() -> Non
         answer = await client.get(url, headers={"x-forwarded-for": "203.0.113.9"})
         assert "server" not in answer.headers
         assert answer.text == "127.0.0.1"
+
+
+async def test_over_real_sockets_guesses_wait_and_the_right_token_does_not() -> None:
+    right, wrong = ({"authorization": f"Bearer CANARY-{word}"} for word in ("token", "guess"))
+    watched = Watched()
+    app = create_app(
+        metrics=watched.metrics,
+        snapshot=watched.observer.snapshot,
+        ready=list,
+        token="CANARY-token",
+    )
+    async with serving(app) as url, httpx.AsyncClient() as client:
+        for _ in range(10):
+            assert (await client.get(url, headers=wrong)).status_code == 401
+        with anyio.move_on_after(0.2) as patience:
+            await client.get(url, headers=wrong)
+        assert patience.cancelled_caught, "the eleventh guess is answered at once"
+        assert (await client.get(url, headers=right)).status_code == 200

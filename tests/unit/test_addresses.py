@@ -18,36 +18,47 @@ from m26.errors import ConfigError, OutageError, StorageError
 
 SYSTEM = __file__
 """In place of the file of the system's certificates."""
+VERIFIED = f"sslmode=verify-full&sslrootcert={SYSTEM}"
 POSTGRES = [
     # Neon, Supabase, Heroku, Render, DigitalOcean
     ("postgresql://u:CANARY@x.neon.tech/d?sslmode=require&channel_binding=require",
      "postgresql://u:CANARY@x.neon.tech/d?sslmode=require"),
     ("postgres://postgres.ref:CANARY@x.supabase.com:6543/postgres?pgbouncer=true&connection_limit=1",
-     "postgres://postgres.ref:CANARY@x.supabase.com:6543/postgres"),
+     f"postgres://postgres.ref:CANARY@x.supabase.com:6543/postgres?{VERIFIED}"),
     ("postgres://u:CANARY@ec2.example:5432/d?ssl=true", "postgres://u:CANARY@ec2.example:5432/d?sslmode=require"),
     ("postgresql://u:CANARY@h:25060/defaultdb?sslmode=require&connect_timeout=10&keepalives=1&keepalives_idle=30",
      "postgresql://u:CANARY@h:25060/defaultdb?sslmode=require"),
     ("postgresql://u:CANARY@h/d?gssencmode=disable&sslcompression=0&application_name=a&target_session_attrs=any",
-     "postgresql://u:CANARY@h/d?target_session_attrs=any"),
+     f"postgresql://u:CANARY@h/d?target_session_attrs=any&{VERIFIED}"),
     # CockroachDB, Azure, Google
     ("postgresql://u:CANARY@h:26257/d?sslmode=verify-full&sslrootcert=system&options=--cluster%3Dx-1",
      f"postgresql://u:CANARY@h:26257/d?sslmode=verify-full&sslrootcert={SYSTEM}&options=--cluster%3Dx-1"),
-    ("postgres://u@server:CANARY@server.azure.example/d", "postgres://u%40server:CANARY@server.azure.example/d"),
+    ("postgres://u@server:CANARY@server.azure.example/d", f"postgres://u%40server:CANARY@server.azure.example/d?{VERIFIED}"),
     ("postgresql://u:CANARY@/d?host=/cloudsql/project:region:place", "postgresql://u:CANARY@/d?host=/cloudsql/project:region:place"),
     # a password that nobody escaped, or in another place
-    ("postgres://u:CAN#A@R:Y@h/d", "postgres://u:CAN%23A%40R%3AY@h/d"),
-    ("postgres://u:[CANARY]@h/d\n", "postgres://u:%5BCANARY%5D@h/d"),
-    ("postgres://h/d?user=u@x&password=CAN+ARY", "postgres://u%40x:CAN%2BARY@h/d"),
+    ("postgres://u:CAN#A@R:Y@h/d", f"postgres://u:CAN%23A%40R%3AY@h/d?{VERIFIED}"),
+    ("postgres://u:[CANARY]@h/d\n", f"postgres://u:%5BCANARY%5D@h/d?{VERIFIED}"),
+    ("postgres://h/d?user=u@x&password=CAN+ARY", f"postgres://u%40x:CAN%2BARY@h/d?{VERIFIED}"),
     # libpq's other form
     ("host=h port=5433 dbname=d user=u password='CAN \\'@/ARY' sslmode=require connect_timeout=9",
      "postgresql://u:CAN%20%27%40%2FARY@h:5433/d?sslmode=require"),
+    # another machine is verified unless the address says otherwise; this one is as before
+    ("postgres://u:CANARY@h/d?sslmode=prefer", "postgres://u:CANARY@h/d?sslmode=prefer"),
+    ("postgres://u:CANARY@h/d?ssl=false", "postgres://u:CANARY@h/d?sslmode=disable"),
+    (f"postgres://u:CANARY@h/d?sslrootcert={SYSTEM}", f"postgres://u:CANARY@h/d?sslrootcert={SYSTEM}&sslmode=verify-full"),
+    ("postgres://u:CANARY@h/d?sslmode=verify-full", f"postgres://u:CANARY@h/d?{VERIFIED}"),
+    ("postgres://u:CANARY@localhost,h/d", f"postgres://u:CANARY@localhost,h/d?{VERIFIED}"),
+    ("postgres:///d?host=localhost,h&password=CANARY", f"postgres://:CANARY@/d?host=localhost,h&{VERIFIED}"),
+    ("postgres://u:CANARY@127.0.0.1.example/d", f"postgres://u:CANARY@127.0.0.1.example/d?{VERIFIED}"),
+    ("postgres://u:CANARY@127.8.9.1,localhost,[::1]:5433/d", "postgres://u:CANARY@127.8.9.1,localhost,[::1]:5433/d"),
+    ("postgres://u:CANARY@%2Frun%2Fpostgresql/d", "postgres://u:CANARY@%2Frun%2Fpostgresql/d"),
     ("host=/run/postgresql dbname = m26", "postgresql:///m26?host=/run/postgresql"),
     ("host=::1 dbname=d", "postgresql://[::1]/d"),
 ]  # fmt: skip
 REDIS = [
     ("rediss://default:CAN@ARY@x.upstash.io:6379", "rediss://default:CAN%40ARY@x.upstash.io:6379"),
-    ("redis://default:CAN#ARY@h:6379/0", "redis://default:CAN%23ARY@h:6379/0"),
-    ("redis://:CANARY@h:6379?family=0&socket_timeout=300", "redis://:CANARY@h:6379"),
+    ("redis://default:CAN#ARY@h:6379/0?tls=off", "redis://default:CAN%23ARY@h:6379/0"),
+    ("redis://:CANARY@localhost:6379?family=0&socket_timeout=300", "redis://:CANARY@localhost:6379"),
     ("redis://:CANARY@h:6379?decode_responses=no&tls=true", "rediss://:CANARY@h:6379"),
     ("rediss://:CANARY@h?ssl_cert_reqs=CERT_NONE", "rediss://:CANARY@h?ssl_cert_reqs=none"),
     ("unix:///run/redis@main.sock?db=1&password=CANARY", "unix://:CANARY@/run/redis@main.sock?db=1"),
@@ -73,6 +84,32 @@ def test_a_url_of_redis_as_a_console_prints_it_is_taken(
 @pytest.fixture(autouse=True)
 def certificates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", SYSTEM)
+    monkeypatch.setenv("HOME", "/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "taken"),
+    [
+        ("PGHOST", "db.example", f"postgresql://db.example/d?{VERIFIED}"),
+        ("PGHOST", "/run/postgresql", "postgresql:///d?host=/run/postgresql"),
+        ("PGSSLMODE", "disable", "postgresql:///d"),
+        ("PGSERVICE", "far", f"postgresql://u:CANARY@db.example:5433/d?{VERIFIED}"),
+        ("PGSERVICE", "near", "postgresql:///d?host=/run/postgresql"),
+        ("PGSERVICE", "open", "postgresql://db.example/d?sslmode=prefer"),
+    ],
+)
+def test_a_host_of_the_surroundings_is_another_machine_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, taken: str
+) -> None:
+    file = tmp_path / "services"
+    file.write_text(
+        "[far]\nhost=db.example\nport=5433\nuser=u\npassword=CANARY\ndbname=other\n"
+        "[near]\nhost=/run/postgresql\n[open]\nhost=db.example\nsslmode=prefer\n"
+    )
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("M26_POSTGRES__DSN", "postgresql:///d")
+    assert tried("postgres") == taken
 
 
 def tried(what: str) -> str:
@@ -111,6 +148,9 @@ def tried(what: str) -> str:
         ("M26_REDIS__URL", "redis://default:p@CANARY/..@host", "percent-encoded"),
         ("M26_REDIS__URL", "redis://default:CAN/ARY@host:6379", "/ as %2F"),
         ("M26_REDIS__URL", "redis://:CANARY@h?foo=1", "parameter foo"),
+        ("M26_REDIS__URL", "redis://:CANARY@h:6379", "rediss://, or add tls=off"),
+        ("M26_REDIS__URL", "redis://127.1:6379/0", "rediss://, or add tls=off"),
+        ("M26_POSTGRES__DSN", "postgresql:///d?service=CANARY", "service is not in"),
         ("M26_REDIS__URL", "redis://:CANARY@h/main", "number, that of the database"),
         ("M26_REDIS__URL", "redis://:CANARY@h?ssl_cert_reqs=none", "rediss://"),
         ("M26_REDIS__URL", "rediss://:CANARY@h?ssl_cert_reqs=never", "none, optional or required"),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from tests.support import ports
 
+from m26.cli import server_checks
+from m26.config import load
 from m26.home.lock import HomeLock
 from m26.home.runfile import announced
 from m26.home.stops import Stop, write_stop
@@ -89,11 +91,53 @@ def test_the_port_of_the_running_m26_is_not_taken(
     assert "runs: pid" in lines["collector"]["found"]
 
 
-def test_an_open_address_without_a_token(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("token", ["", "CANARY-0123456789ab"])
+def test_an_open_address_without_a_token_that_nobody_guesses(
+    doctor: Any, m26: Command, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
     monkeypatch.setenv("M26_WEB__HOST", "0.0.0.0")
+    monkeypatch.setenv("M26_WEB__TOKEN", token)
     lines = doctor()
     assert failing(lines) == ["port"]
     assert "M26_WEB__TOKEN" in lines["port"]["fix"]
+    assert "openssl rand -hex 24" in lines["port"]["fix"]
+    run = m26("run", "--for", "1s")
+    assert run.code == 3
+    assert "CANARY" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "result", "told"),
+    [
+        ("M26_POSTGRES__DSN", "postgresql://u@{}/d", "ok", "certificate and name are checked"),
+        ("M26_POSTGRES__DSN", "postgresql://u@{}/d?sslmode=verify-ca", "warn", "its name is not"),
+        ("M26_POSTGRES__DSN", "postgresql://u@{}/d?sslmode=require", "warn", "to whoever answers"),
+        ("M26_POSTGRES__DSN", "postgresql://u@{}/d?sslmode=prefer", "warn", "only if"),
+        ("M26_POSTGRES__DSN", "postgresql://u@{}/d?sslmode=disable", "warn", "not encrypted"),
+        ("M26_REDIS__URL", "rediss://{}", "ok", "certificate and name are checked"),
+        ("M26_REDIS__URL", "rediss://{}?ssl_check_hostname=no", "warn", "its name is not"),
+        ("M26_REDIS__URL", "rediss://{}?ssl_cert_reqs=none", "warn", "to whoever answers"),
+        ("M26_REDIS__URL", "redis://{}?tls=off", "warn", "not encrypted"),
+    ],
+)
+def test_it_is_said_what_is_encrypted_on_the_way_to_another_machine(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    address: str,
+    result: str,
+    told: str,
+) -> None:
+    monkeypatch.setenv("HOME", str(home))  # no authority of the operator's own
+    check = server_checks.redis if "REDIS" in variable else server_checks.postgres
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv(variable, address.format(f"0.0.0.0:{port}"))
+        found = check(load())
+        assert (found.result, bool(found.fix)) == (result, result == "warn")
+        assert told in found.found
+        monkeypatch.setenv(variable, address.format(f"127.0.0.1:{port}").partition("?")[0])
+        assert check(load()).found.endswith("; on this machine")
 
 
 def test_a_lock_that_another_copy_holds(doctor: Any, home: Path) -> None:

@@ -166,11 +166,11 @@ def test_sizes_take_units(monkeypatch: pytest.MonkeyPatch, text: str, count: int
     ("name", "url"),
     [
         ("M26_POSTGRES__DSN", "postgresql://u:CANARY@db.example:5432/m26?sslmode=require"),
-        ("M26_POSTGRES__DSN", "postgres://h1:5432,h2:5433/m26"),
+        ("M26_POSTGRES__DSN", "postgres://h1:5432,h2:5433/m26?sslmode=prefer"),
         ("M26_POSTGRES__DSN", "postgresql:///m26?host=/run/postgresql"),
         ("M26_POSTGRES__DSN", "postgresql://[::1]:5432/m26"),
         ("M26_POSTGRES__DSN", "postgresql://u@%2Frun%2Fpg/m26"),
-        ("M26_REDIS__URL", "redis://:CANARY@h:6379/0"),
+        ("M26_REDIS__URL", "redis://:CANARY@localhost:6379/0"),
         ("M26_REDIS__URL", "rediss://h"),
         ("M26_REDIS__URL", "unix:///run/valkey.sock?db=1"),
     ],

@@ -41,7 +41,7 @@ def test_a_foreign_profile_is_named_and_told_before_a_run(
     checks = {line["name"]: line for line in m26("doctor", "--json").json["checks"]}
     assert checks["upstream"]["result"] == "fail"
     assert "--allow-host evil.invalid" in checks["upstream"]["fix"]
-    (shown,) = m26("auth", "status", "--json").json
+    (shown,) = m26("auth", "status", "--json").json["items"]
     assert shown["origins"] == ["https://accounts.ea.com", f"https://{GATEWAY}"]
     assert "https://accounts.ea.com" in m26("auth", "status").out
     assert foreign.exists()

@@ -29,6 +29,7 @@ def test_every_metric_of_the_contract_has_its_name_and_type() -> None:
         **CONTRACT,
         "m26_late_total": "counter",
         "m26_stream_rebuilds_total": "counter",
+        "m26_web_refused_total": "counter",
     }
 
 

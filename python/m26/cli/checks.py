@@ -11,15 +11,14 @@ import socket
 import stat
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Literal, TypedDict
+from urllib.parse import urlsplit
 
 from m26.cli.output import size
-from m26.errors import ConfigError, remedy
+from m26.errors import remedy
 from m26.home.runfile import read_run
 from m26.home.stops import read_stops
 
@@ -213,78 +212,6 @@ def clock(_: Loaded) -> Check:
     if time.time() < installed - 86_400:
         return Check("clock", "fail", f"{now} is before m26 was installed", "timedatectl set-ntp 1")
     return Check("clock", "ok", now)
-
-
-def postgres(loaded: Loaded) -> Check:
-    """The given PostgreSQL answers, or the embedded one can be started."""
-    settings = loaded.settings
-    if settings.postgres.dsn is None:
-        from m26.embedded.binaries import postgres_folder
-
-        return Check("PostgreSQL", "ok", f"embedded, from {postgres_folder(settings.pg_bin)}")
-    return _reached("PostgreSQL", "M26_POSTGRES__DSN", settings.postgres.dsn.get_secret_value())
-
-
-def redis(loaded: Loaded) -> Check:
-    """The given Redis answers, or the embedded Valkey can be started."""
-    if loaded.settings.redis.url is None:
-        from m26.embedded.binaries import valkey_server
-
-        return Check("Redis", "ok", f"embedded, from {valkey_server()}")
-    return _reached("Redis", "M26_REDIS__URL", loaded.settings.redis.url.get_secret_value())
-
-
-CHECKS: dict[str, Callable[[Loaded], Check]] = {
-    "python": python,
-    "packages": packages,
-    "native module": native,
-    "clock": clock,
-    "disk": disk,
-    "home": home,
-    "collector": other_copy,
-    "stop": stopped,
-    "vault": vault,
-    "upstream": upstream,
-    "port": port,
-    "PostgreSQL": postgres,
-    "Redis": redis,
-}
-
-
-def _reached(name: str, variable: str, url: str) -> Check:
-    """Whether anything listens at `url`; who and what it is, the schema check finds out."""
-    where, family, address = _address(variable, url)
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_PATIENCE)
-        try:
-            probe.connect(address)
-        except OSError as error:
-            found = f"nothing answers at {where}: {error.strerror or error}"
-            return Check(name, "fail", found, f"Start that server, or correct {variable}")
-    return Check(name, "ok", f"given, listens at {where}")
-
-
-def _address(variable: str, url: str) -> tuple[str, socket.AddressFamily, Any]:
-    from m26.addresses import first_host
-
-    parts, (name, given) = urlsplit(url), first_host(url)
-    default = 5432 if parts.scheme.startswith("postgres") else 6379
-    query = parse_qs(parts.query)
-    host = query.get("host", [name or "localhost"])[0].split(",")[0]
-    number = int(query.get("port", [str(given or default)])[0].split(",")[0])
-    if parts.scheme == "unix":
-        return parts.path, socket.AF_UNIX, parts.path
-    if host.startswith("/"):
-        path = f"{host}/.s.PGSQL.{number}"
-        return path, socket.AF_UNIX, path
-    where = f"{host} port {number}"
-    try:
-        found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise ConfigError(
-            f"the host of {where} is not known: {error.strerror}", hint=f"Correct {variable}"
-        ) from None
-    return where, found[0], found[4]
 
 
 def _existing(path: Path) -> Path:

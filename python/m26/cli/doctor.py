@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from m26.cli import checks
+from m26.cli import checks, server_checks
 from m26.cli.checks import Check, DoctorView
 from m26.cli.database_checks import database
 from m26.cli.options import Options
@@ -15,6 +16,21 @@ from m26.redaction import redact
 if TYPE_CHECKING:
     from m26.config import Loaded
 
+_CHECKS: dict[str, Callable[[Loaded], Check]] = {
+    "python": checks.python,
+    "packages": checks.packages,
+    "native module": checks.native,
+    "clock": checks.clock,
+    "disk": checks.disk,
+    "home": checks.home,
+    "collector": checks.other_copy,
+    "stop": checks.stopped,
+    "vault": checks.vault,
+    "upstream": checks.upstream,
+    "port": checks.port,
+    "PostgreSQL": server_checks.postgres,
+    "Redis": server_checks.redis,
+}
 _COLOR = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -46,7 +62,7 @@ async def doctor(*, options: Options = Options()) -> int:
 async def examine(loaded: Loaded) -> list[Check]:
     """Every check, in order; one that raises fails and the next ones go on."""
     found = []
-    for name, check in checks.CHECKS.items():
+    for name, check in _CHECKS.items():
         try:
             found.append(check(loaded))
         except (M26Error, OSError, ValueError) as error:

@@ -72,7 +72,8 @@ def ask(run: Runner, loaded: Loaded) -> tuple[StatusView | None, str]:
         with opener.open(request, timeout=_PATIENCE) as answer:
             document: Any = orjson.loads(answer.read())
     except urllib.error.HTTPError as error:
-        why = "set M26_WEB__TOKEN as it is set there" if error.code == 401 else "see its log"  # noqa: PLR2004 - HTTP's number
+        refused = error.code in {401, 429}
+        why = "set M26_WEB__TOKEN as it is set there" if refused else "see its log"
         return None, f"m26 (pid {run.pid}) answers with HTTP {error.code}; {why}"
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)

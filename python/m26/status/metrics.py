@@ -82,6 +82,9 @@ class Metrics:
         self.rejects = Counter("m26_rejects_total", "Quarantined items.", ["reason"], registry=r)
         self.drift = Counter("m26_drift_total", "Surprises in the upstream's shape.", registry=r)
         self.clock_skew = Gauge("m26_clock_skew_seconds", "Server clock minus ours.", registry=r)
+        self.web_refused = Counter(
+            "m26_web_refused_total", "HTTP requests without the right token.", registry=r
+        )
         ProcessCollector(registry=r)  # memory, open files and CPU, under their usual names
         begin(self.auctions, ("new", "changed", "unchanged", "rejected"))
         begin(self.events, ("listed", "bid", "changed", "closed"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,8 @@ import anyio
 import asyncpg
 
 from m26.errors import ConfigError
+from m26.protection import Protection, protection
+from m26.store import cleartext
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolConnectionProxy
@@ -71,7 +73,30 @@ def is_misfit(error: Exception) -> bool:
     """Whether the server can never be connected to by this DSN, however long it is waited for."""
     if isinstance(error, ssl.SSLError):
         return not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)  # it went away
-    return any(text in str(error) for text in _NEVER)
+    return isinstance(error, cleartext.CleartextError) or any(t in str(error) for t in _NEVER)
+
+
+def advice(error: Exception) -> str:
+    """What to do about a server that cannot be connected to."""
+    if isinstance(error, cleartext.CleartextError):
+        return (
+            "Write sslmode=verify-full into M26_POSTGRES__DSN, or let that server ask for "
+            "scram-sha-256."
+        )
+    if "rejected SSL upgrade" in str(error):
+        return (
+            "That server speaks no TLS: switch it on there, or write sslmode=disable into "
+            "M26_POSTGRES__DSN where nobody else is on the way to it."
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            "Name the authority of its certificate in M26_POSTGRES__DSN, sslrootcert=/…/ca.pem. "
+            "sslmode=require encrypts, to whoever answers."
+        )
+    return (
+        "Check that the server runs and that M26_POSTGRES__DSN is right; "
+        "unset it to use the embedded server."
+    )
 
 
 def is_busy(error: Exception) -> bool:
@@ -142,7 +167,9 @@ async def connect(
             statement_cache_size=100 if statement_cache else 0,
             max_inactive_connection_lifetime=60,
             reset=_nothing_to_reset,
-            connect=partial(_session, _wishes(name or session_name(Path("-")), limit)),
+            connect=partial(
+                _session, _wishes(name or session_name(Path("-")), limit), protection(dsn)
+            ),
         )
         return await pool
     except (ValueError, asyncpg.ClientConfigurationError) as error:
@@ -173,15 +200,19 @@ def _wishes(name: str, limit: float) -> list[Mapping[str, str]]:
 
 async def _session(
     wishes: list[Mapping[str, str]],
+    way: Protection,
     *args: Any,  # noqa: ANN401 - the pool's own, for `asyncpg.connect`
     **options: Any,  # noqa: ANN401
 ) -> asyncpg.Connection[Any]:
     """Connect with as many of the wishes as the server, or the pooler before it, grants."""
     made: asyncpg.Connection[Any]
     refused: Exception | None = None
+    connect: Callable[..., Awaitable[asyncpg.Connection[Any]]] = asyncpg.connect
+    if way in {"prefer", "disable"}:
+        connect = partial(cleartext.connect, try_tls=way == "prefer")
     for settings in tuple(wishes):
         try:
-            made = await asyncpg.connect(*args, server_settings=dict(settings), **options)
+            made = await connect(*args, server_settings=dict(settings), **options)
         except _REFUSALS as error:
             refused = error
         except KeyError as error:  # before Python 3.13: of a DSN without a user, who has no name

@@ -242,8 +242,7 @@ async def connect(
         kind = OutageError if may_pass else StorageError
         raise kind(
             f"cannot connect to PostgreSQL: {connections.plain(error)}",
-            hint="Check that the server runs and that M26_POSTGRES__DSN is right; "
-            "unset it to use the embedded server.",
+            hint=connections.advice(error),
         ) from error
     return Store(pool, connect)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 import httpx
 
 from m26.errors import ConfigError
+from m26.protection import is_loopback
 
 LOOPBACK: Final = "loopback"
 """Origin of whatever listens on this machine: the simulator has another port each time."""
@@ -58,7 +58,7 @@ def origin(url: str) -> str:
     parts = _url(url)
     if parts is None or not parts.host or parts.scheme not in ("http", "https"):
         return ""
-    if _is_loopback(parts.host):
+    if is_loopback(parts.host):
         return LOOPBACK
     return f"https://{parts.netloc.decode('ascii')}" if parts.scheme == "https" else ""
 
@@ -77,10 +77,3 @@ def _url(url: str) -> httpx.URL | None:
     except (httpx.InvalidURL, ValueError):  # of a name that is none
         return None
     return parts if parts.port is None or 0 < parts.port <= _LAST_PORT else None
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from m26.errors import ConfigError
 from m26.redaction import register_secret
 from m26.tomlfile import parse_toml, read_toml
-from m26.upstream.secret import LENGTH
+from m26.upstream.fields import as_tuple, build, merge, table, typed
 
 _OVERLAY = "profile.toml"
 
@@ -129,41 +129,41 @@ class Profile:
                     f"{overlay} can be read by other users and may hold secrets",
                     hint=f"Run: chmod 600 {overlay}",
                 )
-            document = _merge(document, _of_operator(overlay))
+            document = merge(document, _of_operator(overlay))
         return cls._from(document, name_or_path)
 
     @classmethod
     def _from(cls, document: dict[str, Any], where: str) -> Self:
         def section(kind: type[Any], name: str) -> Any:  # noqa: ANN401 - one of the classes above
-            return _build(kind, _table(document, name, where), f"{where}: [{name}]")
+            return build(kind, table(document, name, where), f"{where}: [{name}]")
 
         missing = next((k for k in ("name", "year", "platforms") if document.get(k) is None), None)
         if missing is not None:
             raise ConfigError(f"{where}: {missing} is missing", hint="See docs/PROTOCOL.md.")
-        card = dict(_table(document, "card", where))
-        card["per_copy"] = _tuple(card.get("per_copy", []))
-        card["positions"] = _numbered(_table(card, "positions", f"{where}: [card]"))
-        commands = _table(document, "commands", where)
+        card = dict(table(document, "card", where))
+        card["per_copy"] = as_tuple(card.get("per_copy", []))
+        card["positions"] = _numbered(table(card, "positions", f"{where}: [card]"))
+        commands = table(document, "commands", where)
         profile = cls(
-            **_typed(
+            **typed(
                 cls,
                 {
                     "name": document["name"],
                     "year": document["year"],
-                    "platforms": _tuple(document["platforms"]),
+                    "platforms": as_tuple(document["platforms"]),
                 },
                 where,
             ),
             oauth=section(OAuth, "oauth"),
             wal=section(Wal, "wal"),
             commands={
-                k: _build(Command, _table(commands, k, where), f"{where}: [commands] {k}")
+                k: build(Command, table(commands, k, where), f"{where}: [commands] {k}")
                 for k in commands
             },
             signing=section(Signing, "signing"),
             paging=section(Paging, "paging"),
             budget=section(BudgetLimits, "budget"),
-            card=_build(CardRules, card, f"{where}: [card]"),
+            card=build(CardRules, card, f"{where}: [card]"),
         )
         profile._check_names(where)
         profile._mask()
@@ -227,80 +227,5 @@ def _of_operator(path: Path) -> dict[str, Any]:
     return read_toml(path)[0]
 
 
-def _table(document: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
-    found = document.get(name, {})
-    if not isinstance(found, dict):
-        raise ConfigError(f"{where}: {name} is no table", hint="See docs/PROTOCOL.md.")
-    return found
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _numbered(table: Mapping[str, Any]) -> dict[object, Any]:
     return {int(k) if re.fullmatch("[0-9]{1,9}", k) else k: v for k, v in table.items()}
-
-
-def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
-    return merged
-
-
-def _build(kind: type[Any], values: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401
-    known = {f.name for f in fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(
-            f"{where} has an unknown field {unknown[0]!r}",
-            hint=f"Known: {', '.join(sorted(known))}.",
-        )
-    try:
-        return kind(**_typed(kind, values, where))
-    except TypeError as error:
-        raise ConfigError(f"{where} is incomplete: {error}", hint="See docs/PROTOCOL.md.") from None
-
-
-def _typed(kind: type[Any], values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The values, if each is of its field's type and among what that may be."""
-    hints = get_type_hints(kind, include_extras=True)
-    for name, value in values.items():
-        hint, among = hints[name], None
-        if get_origin(hint) is Annotated:
-            hint, among = get_args(hint)
-        if not _is_of(value, hint):
-            wanted, found = getattr(hint, "__name__", "table"), type(value).__name__
-            why = f"is of type {found}, not {wanted}"
-        elif among is not None and value not in among:
-            why = f"is {value!r}, not {_one_of(among)}"
-        elif isinstance(value, str) and (len(value) > LENGTH or not _is_printable(value)):
-            why = "is too long, or no printable ASCII: it becomes part of requests"
-        else:
-            continue
-        raise ConfigError(f"{where}: {name} {why}", hint="See docs/PROTOCOL.md.")
-    return values
-
-
-def _one_of(among: range | tuple[str, ...]) -> str:
-    if isinstance(among, range):
-        return f"{among[0]:,} to {among[-1]:,}"
-    return " or ".join(map(repr, among))
-
-
-def _is_printable(text: str) -> bool:
-    return text.isascii() and (text.isprintable() or not text)
-
-
-def _is_of(value: object, hint: Any) -> bool:  # noqa: ANN401 - a type, or what stands for one
-    inner = get_args(hint)
-    if isinstance(value, tuple):
-        return bool(inner) and all(_is_of(item, inner[0]) for item in value)
-    if isinstance(value, dict):
-        return len(inner) == 2 and all(  # noqa: PLR2004 - of keys and of values
-            _is_of(key, inner[0]) and _is_of(item, inner[1]) for key, item in value.items()
-        )
-    return type(value) is hint

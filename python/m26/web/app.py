@@ -16,6 +16,7 @@ from m26.status.views import StatusView
 from m26.web.guard import Guard
 from m26.web.openapi import document
 from m26.web.problem import HANDLERS, problem
+from m26.web.refusals import Refusals
 
 _INDEX = """\
 m26: a record of the Madden Ultimate Team auction house
@@ -35,6 +36,7 @@ def create_app(
     ready: Callable[[], list[str]],
     token: str | None = None,
     hosts: frozenset[str] | None = None,
+    refusals: Refusals | None = None,
 ) -> Starlette:
     """The endpoints of one process.
 
@@ -44,7 +46,10 @@ def create_app(
         ready: reasons why data is not fresh; empty when it is.
         token: bearer token asked for everywhere but on ``/healthz``; None asks for none.
         hosts: names accepted in the ``Host`` header (see `guard.allowed_hosts`); None accepts all.
+        refusals: what follows from requests without the token; by default they are counted in
+            `metrics`, and delayed once there are many.
     """
+    refusals = refusals or Refusals(metrics.web_refused.inc)
 
     def index(_: Request) -> Response:
         return PlainTextResponse(_INDEX)
@@ -77,7 +82,7 @@ def create_app(
     }
     return Starlette(
         routes=[Route(path, _on_loop(endpoint)) for path, endpoint in endpoints.items()],
-        middleware=[Middleware(Guard, token=token, hosts=hosts)],
+        middleware=[Middleware(Guard, token=token, hosts=hosts, refusals=refusals)],
         exception_handlers=HANDLERS,
     )
 

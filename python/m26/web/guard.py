@@ -7,28 +7,36 @@ import hmac
 import ipaddress
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from m26.config import Web
 from m26.errors import ConfigError
+from m26.protection import is_loopback
 from m26.web.problem import HEADERS, problem
+from m26.web.refusals import Refusals
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _OPEN = "/healthz"
 """Answered without a token: it says one word, and orchestrators ask it."""
 
+_SHORTEST = 20
+"""Characters of a token that other machines may try."""
+
 
 def check_binding(web: Web) -> None:
-    """Refuse to serve other machines without a token.
+    """Refuse to serve other machines without a token that nobody guesses.
 
     Raises:
-        ConfigError: `web.host` is not a loopback address and there is no token.
+        ConfigError: `web.host` is not a loopback address, and there is no token or a short one.
     """
-    if not _is_loopback(web.host) and web.token is None:
+    length = len(web.token.get_secret_value()) if web.token else 0
+    if not is_loopback(web.host) and length < _SHORTEST:
+        lack = f"its token has {length} characters" if length else "there is no token"
         raise ConfigError(
-            f"M26_WEB__HOST is {web.host or 'empty'}, which other machines can reach, "
-            "and there is no token",
-            hint="Set M26_WEB__TOKEN to a long random text, or M26_WEB__HOST to 127.0.0.1.",
+            f"M26_WEB__HOST is {web.host or 'empty'}, which other machines can reach, and {lack}",
+            hint=f"Set M26_WEB__TOKEN to {_SHORTEST} random characters or more, as "
+            "`openssl rand -hex 24` prints them, or M26_WEB__HOST to 127.0.0.1.",
         )
 
 
@@ -60,8 +68,15 @@ def allowed_hosts(web: Web) -> frozenset[str] | None:
 class Guard:
     """ASGI middleware: checks each HTTP request, and puts the security headers on each answer."""
 
-    def __init__(self, app: ASGIApp, *, token: str | None, hosts: frozenset[str] | None) -> None:
-        self._app, self._hosts = app, hosts
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        token: str | None,
+        hosts: frozenset[str] | None,
+        refusals: Refusals,
+    ) -> None:
+        self._app, self._hosts, self._refusals = app, hosts, refusals
         self._token = None if token is None else f"bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,11 +92,7 @@ class Guard:
             await refusal(scope, receive, send)
             return
         if scope["path"] != _OPEN and not self._knows(headers.get("authorization", "")):
-            refusal = problem(
-                401,
-                "Send the header `Authorization: Bearer …` with the value of M26_WEB__TOKEN.",
-                headers={"www-authenticate": 'Bearer realm="m26"'},
-            )
+            refusal = await self._refusal(scope)
             await refusal(scope, receive, send)
             return
 
@@ -94,19 +105,26 @@ class Guard:
 
         await self._app(scope, receive, send_with_headers)
 
+    async def _refusal(self, scope: Scope) -> Response:
+        client = scope.get("client")
+        if await self._refusals.refuse(client[0] if client else ""):
+            return problem(
+                401,
+                "Send the header `Authorization: Bearer …` with the value of M26_WEB__TOKEN.",
+                headers={"www-authenticate": 'Bearer realm="m26"'},
+            )
+        return problem(
+            429,
+            "Too many requests have the wrong token; the right one is answered at once.",
+            headers={"retry-after": "1", "connection": "close"},
+        )
+
     def _knows(self, authorization: str) -> bool:
         if self._token is None:
             return True
         scheme, _, value = authorization.partition(" ")
         given = f"{scheme.lower()} {value.strip()}".encode("latin-1")  # the bytes as sent
         return hmac.compare_digest(given, self._token)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _name(host: str) -> str:
