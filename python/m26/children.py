@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -73,16 +74,19 @@ async def complete(
     command: Sequence[str], *, folder: Path, statement: bytes, user: UserArguments
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end in `folder`, with `statement` as its input."""
-    return await anyio.run_process(
-        command,
-        input=statement,
-        check=False,
-        env=_SERVER,
-        cwd=folder,
-        start_new_session=True,
-        umask=_UMASK,
-        **user,
-    )
+    with tempfile.TemporaryFile() as given:  # not a pipe: the program may end without reading it
+        given.write(statement)
+        given.seek(0)
+        return await anyio.run_process(
+            command,
+            stdin=given,
+            check=False,
+            env=_SERVER,
+            cwd=folder,
+            start_new_session=True,
+            umask=_UMASK,
+            **user,
+        )
 
 
 def serve(

@@ -105,32 +105,38 @@ def dsn(*, options: Options = Options()) -> None:
 
 
 def psql(
-    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], options: Options = Options()
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    admin: Annotated[bool, Parameter(negative=())] = False,
+    options: Options = Options(),
 ) -> int:
-    """Open psql on the embedded database; a server started only for it is stopped after it.
+    """Open psql on the embedded database, to read; a server started only for it is stopped after.
 
     Example: ``m26 embedded psql -c "SELECT count(*) FROM m26.auction"``
 
     Args:
         arguments: passed on to psql.
+        admin: as the superuser, who can change and delete everything.
         options: options of every command.
     """
     import anyio
 
+    from m26.embedded.roles import ADMIN, READER
+
     # No log line between the answers of a shell.
     settings = options.load({} if options.debug else {"log.level": "warning"}).settings
     signal.signal(signal.SIGINT, _left_to_psql)
-    return anyio.run(_psql, settings.home, settings.pg_bin, arguments)
+    return anyio.run(_psql, settings.home, settings.pg_bin, ADMIN if admin else READER, arguments)
 
 
 def _left_to_psql(_number: int, _frame: object) -> None:
     """Ctrl-C in a shell cancels its query; a handler, unlike SIG_IGN, is not inherited."""
 
 
-async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> int:
+async def _psql(home: Path, pg_bin: Path | None, role: str, arguments: tuple[str, ...]) -> int:
     from m26 import children
     from m26.embedded import postgres
     from m26.embedded.binaries import postgres_folder
+    from m26.embedded.roles import OWNER
 
     beside = postgres_folder(pg_bin) / "psql"
     program = beside if beside.is_file() else children.look_up("psql")
@@ -142,7 +148,9 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
     async with (
         signals.interrupting(signal.SIGTERM, signal.SIGHUP),
         postgres.running(home, pg_bin=pg_bin) as server,
-        await children.shell([str(program), server.dsn, *arguments]) as shell,
+        await children.shell(
+            [str(program), server.dsn_of(OWNER, role=role), *arguments]
+        ) as shell,
     ):
         return await shell.wait()
 
