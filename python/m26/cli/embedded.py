@@ -148,9 +148,7 @@ async def _psql(home: Path, pg_bin: Path | None, role: str, arguments: tuple[str
     async with (
         signals.interrupting(signal.SIGTERM, signal.SIGHUP),
         postgres.running(home, pg_bin=pg_bin) as server,
-        await children.shell(
-            [str(program), server.dsn_of(OWNER, role=role), *arguments]
-        ) as shell,
+        await children.shell([str(program), server.dsn_of(OWNER, role=role), *arguments]) as shell,
     ):
         return await shell.wait()
 

@@ -56,7 +56,9 @@ def take_back(folder: Path) -> None:
     try:
         os.fchown(descriptor, 0, -1)
         os.fchmod(descriptor, 0o710)  # a server that runs still passes through, as its group
-        for name in os.listdir(descriptor):
+        with os.scandir(descriptor) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
             _take_back(name, descriptor)
     finally:
         os.close(descriptor)

@@ -172,7 +172,7 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
 async def _arrange(data: Path, binaries: Path, user: User) -> None:
     """Give data that an older m26 made, or that was put here by hand, the roles of today."""
     note = data.with_name(_ROLES)
-    if note.exists() and note.read_text() == str(data.stat().st_ino):
+    if note.exists() and note.read_text() == _identity(data):
         return
     single = [*user.prefix, str(binaries / "postgres"), *_SINGLE, "-D", str(data)]
     # Every table is locked in the one transaction.
@@ -182,7 +182,11 @@ async def _arrange(data: Path, binaries: Path, user: User) -> None:
 
 
 def _note_roles(data: Path) -> None:
-    write_private(data.with_name(_ROLES), str(data.stat().st_ino).encode())
+    write_private(data.with_name(_ROLES), _identity(data).encode())
+
+
+def _identity(data: Path) -> str:
+    return str(data.stat().st_ino)
 
 
 async def _run(

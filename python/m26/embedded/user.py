@@ -99,8 +99,8 @@ def _refuse_planted(data: Path) -> None:
     if data.is_symlink() and data.lstat().st_uid != os.geteuid():
         raise StorageError(
             f"{data} is a link that user {data.lstat().st_uid} can turn",
-            hint=f"If it is yours and leads to {os.readlink(data)}, make it anew as root "
-            f"(`ln -sfn`); if not, remove it.",
+            hint=f"If it is yours and leads to {data.readlink()}, make it anew as root "
+            "(`ln -sfn`); if not, remove it.",
         )
 
 
