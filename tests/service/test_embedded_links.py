@@ -22,7 +22,7 @@ from m26.embedded.folders import private_folder
 from m26.embedded.user import user_of
 from m26.errors import ConfigError, StorageError
 from m26.home.files import open_private, replace_private
-from m26.home.lock import HomeLock
+from m26.home.lock import HomeLock, Lock
 from m26.safefile import read_limited
 
 pytestmark = [
@@ -132,6 +132,10 @@ async def test_only_data_and_socket_are_the_servers_and_an_old_home_is_taken_bac
         assert facts == ((0, "0o710") if name == "postgres" else expected), name
     assert not any(path.is_symlink() for path in folder.iterdir())
 
+    (folder / "data").rename(home / "another disk")
+    (folder / "data").symlink_to(home / "another disk")  # made by root, it is followed
+    assert await ask(home, "SELECT one FROM kept") == 1
+
 
 async def test_a_big_log_is_not_copied_through_a_link(home: Path, target: Path) -> None:
     folder = home / "postgres"
@@ -197,6 +201,13 @@ def test_a_home_behind_a_link_that_others_can_turn_is_refused(home: Path) -> Non
     os.chown(link, NOBODY.pw_uid, -1, follow_symlinks=False)
     with pytest.raises(ConfigError, match="belongs to another user"):
         load({"home": link})
+
+
+def test_what_is_no_lock_has_no_holder(tmp_path: Path) -> None:
+    """In a folder that was not taken back yet, anything may be there."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    assert [Lock(tmp_path / name).holder() for name in ("pipe", "link")] == [None, None]
 
 
 def test_a_pid_file_is_read_neither_through_a_link_nor_from_a_pipe(tmp_path: Path) -> None:

@@ -123,7 +123,8 @@ def server(
         user.give(place)
         if not data.exists():
             await _make(data, binaries, user)
-        user.give(data)
+        if not data.is_symlink():  # else it is root's link: what it leads to was prepared by root
+            user.give(data)
         _clear(data, place)
         await _arrange(data, binaries, user)
         command = [*user.prefix, str(binaries / "postgres"), "-D", str(data), "-k", str(place)]

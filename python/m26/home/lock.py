@@ -93,7 +93,7 @@ class Lock:
 
         Nothing is written, so that it can be asked in a home that is read-only.
         """
-        if self.held or not self.path.exists():
+        if self.held or self.path.is_symlink() or not self.path.is_file():
             return None
         fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
