@@ -31,7 +31,7 @@ _ROLES = "roles"
 _PORT = 5432  # only part of the socket's name: there is no TCP
 _ANSWER_SECONDS = 5.0
 _WIRING = {"listen_addresses": "", "unix_socket_permissions": "0700", "port": str(_PORT)}
-_QUIET = ("-c", "log_min_error_statement=panic", "-c", "log_error_verbosity=terse")
+_QUIET = ("-c", "log_min_error_statement=panic")
 _SINGLE = ("--single", "-c", "exit_on_error=on", *_QUIET)
 _CONFIG = """
 # m26: a small server for one writer. Change what you like; m26 itself sets only where it listens.
