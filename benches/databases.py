@@ -9,6 +9,7 @@ import asyncpg
 from benches.stores import COLUMNS
 
 from m26.embedded.postgres import Postgres
+from m26.embedded.roles import ADMIN, OWNER
 
 _DIGEST = "count(*), sum(hashtextextended(ROW({})::text, 0)::numeric)"
 _STATE = ", ".join(name for name in COLUMNS[2:] if name != "observed_at")
@@ -23,8 +24,8 @@ FROM m26.stream_head AS s, m26.ingest_cursor AS c GROUP BY s.seq"""
 
 async def set_fsync(server: Postgres, value: str) -> None:
     """Whether the server waits for its disk: ``off`` while databases are made or dropped alone."""
-    await execute(server.dsn, f"ALTER SYSTEM SET fsync = {value}")
-    await execute(server.dsn, "SELECT pg_reload_conf()")
+    await execute(_admin(server), f"ALTER SYSTEM SET fsync = {value}")
+    await execute(_admin(server), "SELECT pg_reload_conf()")
     with anyio.fail_after(10):
         while (await row(server.dsn, "SHOW fsync"))[0] != value:
             await anyio.sleep(0.01)
@@ -32,14 +33,18 @@ async def set_fsync(server: Postgres, value: str) -> None:
 
 async def create(server: Postgres, name: str, *, template: str = "template1") -> str:
     """Make a database; its DSN."""
-    statement = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"
-    await execute(server.dsn, statement)
+    statement = f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE {template} STRATEGY file_copy"
+    await execute(_admin(server), statement)
     return server.dsn_of(name)
 
 
 async def drop(server: Postgres, name: str) -> None:
     """Drop a database, whoever is connected."""
-    await execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute(_admin(server), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _admin(server: Postgres) -> str:
+    return server.dsn_of(OWNER, role=ADMIN)
 
 
 async def execute(dsn: str, statement: str, *arguments: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -39,6 +40,15 @@ def test_hadolint_finds_nothing() -> None:
         [program, ROOT / "Dockerfile"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_every_image_is_named_by_its_digest() -> None:
+    """A tag can be moved to other bytes, a digest cannot: a wrong one fails the build."""
+    stages = {i.words[-1] for i in INSTRUCTIONS if i.name == "FROM" and "AS" in i.words}
+    images = {i.words[0] for i in INSTRUCTIONS if i.name == "FROM"} - stages
+    images |= set(re.findall(r"^ +image: (\S+)", (ROOT / "compose.yaml").read_text(), re.MULTILINE))
+    pinned = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
+    assert [image for image in sorted(images) if not pinned.fullmatch(image)] == ["m26:latest"]
 
 
 def test_the_image_runs_as_an_unprivileged_user_with_its_home_in_the_volume() -> None:

@@ -16,7 +16,6 @@ import pytest
 from tests.support.servers import until
 
 from m26.embedded import binaries, postgres, supervise
-from m26.embedded.folders import private_folder
 from m26.errors import ConfigError, StorageError
 
 pytestmark = pytest.mark.anyio
@@ -187,8 +186,7 @@ async def test_damaged_data_is_a_storage_error_with_the_last_words(home: Path) -
     with pytest.raises(StorageError, match="did not start") as raised:
         async with postgres.running(home):
             pass
-    assert "9" in raised.value.hint
-    assert "server.log" in raised.value.hint
+    assert "version 9" in str(raised.value)
 
 
 async def test_a_wrong_folder_of_binaries_is_a_config_error_even_beside_a_running_server(
@@ -221,29 +219,3 @@ def test_an_ordinary_user_runs_it_without_a_namespace(home: Path) -> None:
         owner.send_signal(signal.SIGINT)
     assert owner.returncode != 0
     assert pid_of(home) is None
-
-
-@pytest.fixture
-def open_place() -> Iterator[Path]:
-    """A folder that every user can enter, with binaries in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        place.chmod(0o755)
-        (place / "home").mkdir(mode=0o755)
-        package = binaries.postgres_folder().parents[1]
-        for part in (package, package.with_name(f"{package.name}.libs")):
-            shutil.copytree(part, place / part.name)
-        (place / "bin").symlink_to(place / package.name / "pginstall" / "bin")
-        yield place
-
-
-async def test_root_without_namespaces_drops_to_an_unprivileged_user(open_place: Path) -> None:
-    pg_bin = (open_place / "bin").readlink()
-    for _ in range(2):
-        kept = postgres.server(open_place / "home", pg_bin=pg_bin, namespace=())
-        server = postgres.Postgres(private_folder(kept.folder))
-        async with supervise.supervised(kept):
-            assert kept.process() is not None
-            assert kept.data.stat().st_uid != 0
-            assert await fetch(server.dsn, "SELECT 1") == 1
-        assert kept.process() is None

@@ -254,6 +254,15 @@ def test_the_ledger_has_each_request_and_each_row_as_it_was_served(
         assert row.state.current_bid == auction["currentBid"]
 
 
+@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example:80", "", "a@evil"])
+def test_a_foreign_page_that_a_name_leads_here_switches_nothing(sim: Simulator, name: str) -> None:
+    switch = {"headers": {"host": name}, "json": {"linger": 1}}
+    assert httpx.post(f"{sim.url}/sim/control", **switch).status_code == 403
+    assert httpx.get(f"{sim.url}/sim/stats", headers={"host": name}).status_code == 403
+    for ours in ("localhost:1", "[::1]:1", "127.0.0.1"):
+        assert httpx.get(f"{sim.url}/sim/stats", headers={"host": ours}).status_code == 200
+
+
 def test_control_wants_json_and_known_members_and_changes_nothing_otherwise(
     sim: Simulator,
 ) -> None:

@@ -14,6 +14,7 @@ import redis
 from anyio.from_thread import BlockingPortal
 
 from m26.embedded import postgres, valkey
+from m26.embedded.roles import ADMIN, OWNER
 
 _numbers = count(1)
 
@@ -34,30 +35,35 @@ def valkey_server(portal: BlockingPortal, home: Path) -> Iterator[valkey.Valkey]
         yield running
 
 
+def admin(server: postgres.Postgres) -> str:
+    """DSN of the superuser: what tests do with m26's own is done without rights it lacks."""
+    return server.dsn_of(OWNER, role=ADMIN)
+
+
 @contextmanager
 def fresh_database(
     portal: BlockingPortal, server: postgres.Postgres, *, template: str = "template1"
 ) -> Iterator[str]:
     """DSN of a new database, empty or like `template`, dropped with whoever is still connected."""
     name = f"test_{next(_numbers)}"
-    portal.call(_execute, server.dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
+    portal.call(_execute, admin(server), f"CREATE DATABASE {name} OWNER m26 TEMPLATE {template}")
     try:
         yield server.dsn_of(name)
     finally:
-        portal.call(_execute, server.dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        portal.call(_execute, admin(server), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def keep_copy(portal: BlockingPortal, server: postgres.Postgres, name: str) -> None:
     """Keep a database as it is now, for `restore`. Who is connected to it is no longer."""
     others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-    portal.call(_execute, server.dsn, others)
-    portal.call(_execute, server.dsn, f"CREATE DATABASE {name}_kept TEMPLATE {name}")
+    portal.call(_execute, admin(server), others)
+    portal.call(_execute, admin(server), f"CREATE DATABASE {name}_kept OWNER m26 TEMPLATE {name}")
 
 
 def restore(portal: BlockingPortal, server: postgres.Postgres, name: str) -> None:
     """Put the copy that was kept in a database's place."""
-    portal.call(_execute, server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
-    portal.call(_execute, server.dsn, f"ALTER DATABASE {name}_kept RENAME TO {name}")
+    portal.call(_execute, admin(server), f"DROP DATABASE {name} WITH (FORCE)")
+    portal.call(_execute, admin(server), f"ALTER DATABASE {name}_kept RENAME TO {name}")
 
 
 def flush(server: valkey.Valkey) -> None:

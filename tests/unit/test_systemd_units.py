@@ -43,6 +43,19 @@ def test_a_service_starts_a_command_that_there_is_with_settings_that_there_are(u
     assert credential.split(":")[0] == config.CREDENTIAL
 
 
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
+def test_a_service_is_let_do_little_more_than_it_does(unit: Path) -> None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd looks at it: apt-get install systemd")
+    command = [program, "security", "--offline=true", "--no-pager", "--threshold=30", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"exposure level for \S+: (\S+)", done.stdout)
+    assert found is not None, done.stderr
+    assert float(found[1]) <= 3, done.stdout
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_has_nothing_to_say_against_a_unit(unit: Path, tmp_path: Path) -> None:
     program = shutil.which("systemd-analyze")

@@ -115,21 +115,26 @@ def dsn(*, options: Options = Options()) -> None:
 
 
 def psql(
-    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)], options: Options = Options()
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    admin: Annotated[bool, Parameter(negative=())] = False,
+    options: Options = Options(),
 ) -> int:
-    """Open psql on the embedded database; a server started only for it is stopped after it.
+    """Open psql on the embedded database, to read; a server started only for it is stopped after.
 
     Example: ``m26 embedded psql -c "SELECT count(*) FROM m26.auction"``
 
     Args:
         arguments: passed on to psql.
+        admin: as the superuser, who can change and delete everything.
         options: options of every command.
     """
     import anyio
 
+    from m26.embedded.roles import ADMIN, READER
+
     # No log line between the answers of a shell.
     settings = options.load({} if options.debug else {"log.level": "warning"}).settings
-    return anyio.run(_psql, settings.home, settings.pg_bin, arguments)
+    return anyio.run(_psql, settings.home, settings.pg_bin, ADMIN if admin else READER, arguments)
 
 
 @asynccontextmanager
@@ -142,10 +147,11 @@ async def _ctrl_c_left_to_psql() -> AsyncIterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> int:
+async def _psql(home: Path, pg_bin: Path | None, role: str, arguments: tuple[str, ...]) -> int:
     from m26 import children
     from m26.embedded import postgres
     from m26.embedded.binaries import postgres_folder
+    from m26.embedded.roles import OWNER
 
     beside = postgres_folder(pg_bin) / "psql"
     program = beside if beside.is_file() else children.look_up("psql")
@@ -158,7 +164,7 @@ async def _psql(home: Path, pg_bin: Path | None, arguments: tuple[str, ...]) -> 
         signals.interrupting(signal.SIGTERM, signal.SIGHUP),
         postgres.running(home, pg_bin=pg_bin) as server,
         _ctrl_c_left_to_psql(),
-        await children.shell([str(program), server.dsn, *arguments]) as shell,
+        await children.shell([str(program), server.dsn_of(OWNER, role=role), *arguments]) as shell,
     ):
         code = await shell.wait()
         return 0 if code == -signal.SIGPIPE else code  # its reader has read enough

@@ -15,22 +15,26 @@ from urllib.parse import quote
 import anyio
 
 from m26.children import complete
-from m26.embedded import supervise
+from m26.embedded import roles, supervise
 from m26.embedded.binaries import postgres_folder
 from m26.embedded.folders import private_folder, socket_folder
 from m26.embedded.process import POLL_SECONDS, program_of
+from m26.embedded.roles import ADMIN, OWNER
 from m26.embedded.user import NAMESPACE, User, user_of
 from m26.embedded.words import advice, cause
 from m26.errors import StorageError
+from m26.home.files import write_private
+from m26.safefile import read_limited
 
-NAME = "m26"
-"""Of the database and of its only role."""
-_CREATE = f"CREATE DATABASE {NAME}\n".encode()
 _FOLDER = "postgres"
+_ROLES = "roles"
+"""Note of the data whose roles were arranged: a copy, or what was put in its place, is not it."""
 _PORT = 5432  # only part of the socket's name: there is no TCP
 _ANSWER_SECONDS = 5.0
 _UNMAKE_SECONDS = 2.0
 _WIRING = {"listen_addresses": "", "unix_socket_permissions": "0700", "port": str(_PORT)}
+_QUIET = ("-c", "log_min_error_statement=panic")
+_SINGLE = ("--single", "-c", "exit_on_error=on", *_QUIET)
 _CONFIG = """
 # m26: a small server for one writer. Change what you like; m26 itself sets only where it listens.
 shared_buffers = 64MB
@@ -54,13 +58,13 @@ class Postgres:
 
     @property
     def dsn(self) -> str:
-        """DSN of the database ``m26``."""
-        return self.dsn_of(NAME)
+        """DSN of the database ``m26``, as the role that owns it."""
+        return self.dsn_of(OWNER)
 
-    def dsn_of(self, database: str) -> str:
-        """DSN of another database of this server."""
+    def dsn_of(self, database: str, *, role: str = OWNER) -> str:
+        """DSN of any database of this server, as one of its `roles`."""
         host = quote(str(self.socket_folder), safe="/")
-        return f"postgresql:///{quote(database)}?host={host}&port={_PORT}&user={NAME}"
+        return f"postgresql:///{quote(database)}?host={host}&port={_PORT}&user={role}"
 
 
 @asynccontextmanager
@@ -117,10 +121,14 @@ def server(
         binaries = postgres_folder(pg_bin)
         place = socket_folder(folder)
         user = user_of(folder, binaries / "postgres", namespace=namespace)
-        user.give(folder, place)
+        user.admit(folder)
+        user.give(place)
         if not data.exists():
             await _make_whole(data, binaries, user)
+        if not data.is_symlink():  # else it is root's link: what it leads to was prepared by root
+            user.give(data)
         _clear(data, place)
+        await _arrange(data, binaries, user)
         command = [*user.prefix, str(binaries / "postgres"), "-D", str(data), "-k", str(place)]
         for name, value in {**_WIRING, **(settings or {})}.items():
             command += ["-c", f"{name}={value}"]
@@ -163,17 +171,20 @@ async def _make(data: Path, binaries: Path, user: User) -> None:
         shutil.rmtree(left, ignore_errors=True)
     # A name of our own: the initdb of a killed command may be writing for a moment yet.
     new = data.with_name(f"data.new.{os.getpid()}")
+    new.mkdir(mode=0o700)
+    user.give(new)
     initdb = [*user.prefix, str(binaries / "initdb"), "-D", str(new)]
-    initdb_options = ["--username", NAME, "--auth=trust", "--encoding=UTF8", "--no-locale"]
+    initdb_options = ["--username", ADMIN, "--auth=trust", "--encoding=UTF8", "--no-locale"]
     # Synced once at the end: the folder counts only from the rename on.
     await _run([*initdb, *initdb_options, "--no-sync", "--no-instructions"], user, data.parent)
-    with (new / "postgresql.conf").open("a") as config:
-        config.write(_CONFIG)
-    single = [*user.prefix, str(binaries / "postgres"), "--single", "-D", str(new)]
-    options = ["-c", "fsync=off", "-c", "exit_on_error=on", "postgres"]
-    await _run([*single, *options], user, data.parent, statement=_CREATE)
+    # Written by the user whose file it is: wherever it leads, nobody writes there with our rights.
+    append = [*user.prefix, "sh", "-c", 'cat >> "$1"', "sh", str(new / "postgresql.conf")]
+    await _run(append, user, data.parent, statement=_CONFIG)
+    single = [*user.prefix, str(binaries / "postgres"), *_SINGLE, "-c", "fsync=off", "-D", str(new)]
+    await _run([*single, "postgres"], user, data.parent, statement=roles.first())
     await _run([*initdb, "--sync-only"], user, data.parent)
     new.rename(data)
+    _note_roles(data)
     parent = os.open(data.parent, os.O_DIRECTORY)
     try:
         os.fsync(parent)
@@ -190,12 +201,39 @@ async def _unmake(data: Path) -> None:
             await anyio.sleep(POLL_SECONDS)
 
 
-async def _run(command: Sequence[str], user: User, folder: Path, *, statement: bytes = b"") -> None:
-    done = await complete(command, folder=folder, statement=statement, user=user.popen)
+async def _arrange(data: Path, binaries: Path, user: User) -> None:
+    """Give data that an older m26 made, or that was put here by hand, the roles of today."""
+    note = data.with_name(_ROLES)
+    if note.exists() and note.read_text() == _identity(data):
+        return
+    single = [*user.prefix, str(binaries / "postgres"), *_SINGLE, "-D", str(data)]
+    # Every table is locked in the one transaction.
+    command = [*single, "-c", "max_locks_per_transaction=2000", OWNER]
+    await _run(command, user, data.parent, statement=roles.arranged(), what="did not start")
+    _note_roles(data)
+
+
+def _note_roles(data: Path) -> None:
+    write_private(data.with_name(_ROLES), _identity(data).encode())
+
+
+def _identity(data: Path) -> str:
+    return str(data.stat().st_ino)
+
+
+async def _run(
+    command: Sequence[str],
+    user: User,
+    folder: Path,
+    *,
+    statement: str = "",
+    what: str = "could not be made",
+) -> None:
+    done = await complete(command, folder=folder, statement=statement.encode(), user=user.popen)
     if done.returncode != 0:
         why = cause(done.stderr.decode(errors="replace")) or f"exit code {done.returncode}"
         raise StorageError(
-            f"a new database could not be made: {why}",
+            f"the embedded database {what}: {why}",
             hint=advice(why, folder, as_root=bool(user.prefix)),
         )
 
@@ -207,10 +245,13 @@ def _clear(data: Path, place: Path) -> None:
     after a restart of a container) or a zombie that is never reaped (a container without an init).
     The caller knows that nothing of m26 uses the data.
     """
-    pid_file = data / "postmaster.pid"
-    first = pid_file.read_text().partition("\n")[0] if pid_file.exists() else ""
+    pid_file, socket = data / "postmaster.pid", _socket(place)
+    try:
+        first = read_limited(pid_file, 20, links=False).partition(b"\n")[0]
+    except OSError:  # there is none, or the server's user put something else there
+        first = b""
     if not first.isdigit() or program_of(int(first)) != "postgres":
-        for path in (pid_file, _socket(place), Path(f"{_socket(place)}.lock")):
+        for path in (pid_file, socket, socket.with_name(f"{socket.name}.lock")):
             path.unlink(missing_ok=True)
 
 
@@ -220,7 +261,7 @@ def _socket(place: Path) -> Path:
 
 async def _answers(socket: Path) -> bool:
     """Whether a session may begin: the server's first word to a startup message is "R"."""
-    body = struct.pack("!i", 3 << 16) + f"user\0{NAME}\0database\0{NAME}\0\0".encode()
+    body = struct.pack("!i", 3 << 16) + f"user\0{OWNER}\0database\0{OWNER}\0\0".encode()
     try:
         with anyio.fail_after(_ANSWER_SECONDS):
             async with await anyio.connect_unix(socket) as stream:

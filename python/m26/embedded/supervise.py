@@ -23,6 +23,7 @@ import anyio
 import structlog
 
 from m26.children import UserArguments, serve
+from m26.embedded.folders import take_back
 from m26.embedded.process import POLL_SECONDS, Process, find
 from m26.embedded.words import cause, failure, since
 from m26.errors import M26Error, StorageError, remedy
@@ -128,6 +129,7 @@ async def stop_leftover(server: Server) -> int | None:
     process = server.process()
     if process is None:
         return None
+    take_back(server.folder)
     if not lock.take():
         raise StorageError(
             f"{server.name} (pid {process.pid}) belongs to the running m26 of pid {lock.holder()}",
@@ -282,8 +284,12 @@ class _Keeper:
         """Keep the log's last part and the one before; the server appends, so it need not know."""
         log = self._server.log
         if log.exists() and log.stat().st_size > _LOG_BYTES:
-            with suppress(OSError):  # on a full disk the space matters more than old words
-                shutil.copyfile(log, log.with_suffix(".log.1"))
+            with (
+                suppress(OSError),  # on a full disk the space matters more than old words
+                log.open("rb") as words,
+                open_private(log.with_suffix(".log.1"), "wb") as before,
+            ):
+                shutil.copyfileobj(words, before)
             os.truncate(log, 0)
 
     def _failed(self, what: str, why: str = "", words: str = "") -> StorageError:

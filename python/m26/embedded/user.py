@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from m26.children import UserArguments, ask
 from m26.errors import StorageError
+from m26.safefile import our_folder
 
 NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 _UNPRIVILEGED = ("postgres", "nobody")
@@ -33,13 +35,37 @@ class User:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def give(self, *folders: Path) -> None:
-        """Hand over folders that m26 made, and all in them, to this user when it is not ours."""
+    def admit(self, folder: Path) -> None:
+        """Let this user, when it is not ours, pass through a folder that stays ours."""
         if self.gid is None:
             return
-        for folder in folders:
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, self.uid, self.gid, follow_symlinks=False)
+        with our_folder(folder) as descriptor:
+            os.fchown(descriptor, -1, self.gid)
+            os.fchmod(descriptor, 0o710)
+
+    def give(self, folder: Path) -> None:
+        """Hand a folder of ours, and all in it, over to this user when it is not ours.
+
+        What this user has had already is not gone through: it may be full of links.
+
+        Raises:
+            OSError: it is a link, or a third user's.
+        """
+        if self.gid is None:
+            return
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            owner = os.fstat(descriptor).st_uid
+            if owner == self.uid:
+                return
+            if owner != os.geteuid():
+                raise PermissionError(errno.EPERM, f"it belongs to user {owner}", str(folder))
+            for _, folders, files, inside in os.fwalk(".", topdown=False, dir_fd=descriptor):
+                for name in (*folders, *files):
+                    os.chown(name, self.uid, self.gid, dir_fd=inside, follow_symlinks=False)
+            os.fchown(descriptor, self.uid, self.gid)  # last: until then nobody else gets in
+        finally:
+            os.close(descriptor)
 
 
 def user_of(folder: Path, program: Path, *, namespace: Sequence[str] = NAMESPACE) -> User:
@@ -61,10 +87,21 @@ def user_of(folder: Path, program: Path, *, namespace: Sequence[str] = NAMESPACE
                 hint="Run m26 as the user that made it, or choose another M26_HOME.",
             )
         return User(uid=me)
+    _refuse_planted(data)
     trial = [*namespace, str(program), "--version"]
     if owner in {None, 0} and namespace and ask(trial) is not None:
         return User(prefix=tuple(namespace), uid=0)
     return _unprivileged(folder, program, owner)
+
+
+def _refuse_planted(data: Path) -> None:
+    """A link that another user made would choose what root hands over, and whom root becomes."""
+    if data.is_symlink() and data.lstat().st_uid != os.geteuid():
+        raise StorageError(
+            f"{data} is a link that user {data.lstat().st_uid} can turn",
+            hint=f"If it is yours and leads to {data.readlink()}, make it anew as root "
+            "(`ln -sfn`); if not, remove it.",
+        )
 
 
 def _unprivileged(folder: Path, program: Path, owner: int | None) -> User:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,7 +12,7 @@ import orjson
 
 from m26.descriptors import refusal
 from m26.errors import StorageError, remedy
-from m26.safefile import read_limited
+from m26.safefile import open_ours, our_folder, read_limited
 
 _OTHERS = 0o077
 _OTHERS_OF_CREDENTIAL = 0o027
@@ -73,11 +74,11 @@ def open_private(path: Path, mode: str) -> IO[Any]:
     """Open a file to write to; if it is made, for its owner alone under any umask.
 
     Raises:
-        OSError: it cannot be opened, or it is a symbolic link.
+        OSError: it cannot be opened, it is a symbolic link, or others can put files beside it.
     """
 
     def private(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW, _MODE)
+        return open_ours(Path(name), flags, _MODE)
 
     return open(path, mode, opener=private)
 
@@ -91,25 +92,23 @@ def replace_private(path: Path, data: bytes) -> None:
     Raises:
         OSError: it could not be written; the old file is untouched.
     """
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
+    temporary = f".{path.name}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    # Opened first: where no descriptor is free for it, nothing has changed.
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        descriptor = os.open(temporary, flags, _MODE)
+    with our_folder(path.parent) as folder:  # first: if no descriptor is free, nothing has changed
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+        descriptor = os.open(temporary, flags, _MODE, dir_fd=folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(descriptor)
-            temporary.replace(path)
+            os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder)
             raise
         os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -12,15 +12,18 @@ from types import TracebackType
 from typing import Self
 
 from m26.errors import HomeLockedError, StorageError, remedy
+from m26.safefile import open_ours, read_limited
+
+_PID_BYTES = 20
 
 
 def open_lock(path: Path) -> int:
     """Descriptor of a lock file, which is made when it is not there.
 
     Raises:
-        OSError: it cannot be opened, or it is a symbolic link.
+        OSError: it cannot be opened, it is a symbolic link, or others can put files beside it.
     """
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return open_ours(path, os.O_RDWR | os.O_CREAT)
 
 
 def take(descriptor: int, *, wait: bool = False) -> bool:
@@ -90,11 +93,11 @@ class Lock:
 
         Nothing is written, so that it can be asked in a home that is read-only.
         """
-        if self.held or not self.path.exists():
+        if self.held or self.path.is_symlink() or not self.path.is_file():
             return None
         fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            pid = os.pread(fd, 20, 0).strip()
+            pid = os.pread(fd, _PID_BYTES, 0).strip()
             return None if take(fd) else int(pid) if pid.isdigit() else 0
         finally:
             os.close(fd)
@@ -119,7 +122,8 @@ class HomeLock:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             if lock.take():
                 return cls(lock)
-            holder = lock.path.read_text("ascii", "replace").strip() or "unknown"
+            pid = read_limited(lock.path, _PID_BYTES, links=False).strip()
+            holder = pid.decode("ascii", "replace") if pid.isdigit() else "unknown"
         except OSError as error:
             raise StorageError(
                 f"cannot use the home {home}: {error.strerror}",

@@ -17,7 +17,7 @@ class Files:
 
     def open(self, path: Path, flags: int) -> int:
         """A file descriptor; new files are readable by their owner alone."""
-        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
     def write(self, fd: int, data: memoryview, offset: int) -> int:
         """Write at `offset`; how many bytes were taken, which may be fewer than given."""

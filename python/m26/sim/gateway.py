@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
+from urllib.parse import urlsplit
 
 import orjson
 from starlette.applications import Starlette
@@ -25,6 +26,8 @@ from m26.sim.replies import RefusedError, Reply
 _MAX_BODY = 1 << 20
 _PROCESS = "/wal/mca/Process/"
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+"""What an operator's request calls this machine; a foreign page's calls it by the page's host."""
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 _Call = Callable[[bytes, Known, Rule | None], Reply]
@@ -156,9 +159,10 @@ async def _read(request: Request) -> bytes:
 def _operator(request: Request, call: Callable[[], object]) -> Response:
     """An answer for whoever runs the simulator, on this machine only."""
     host = request.client.host if request.client is not None else ""
+    named = urlsplit(f"//{request.headers.get('host', '')}").hostname
     status = 403
-    document: object = {"error": "only from this machine"}
-    if host in _LOOPBACK:
+    document: object = {"error": "only from this machine, asked as 127.0.0.1 or localhost"}
+    if host in _LOOPBACK and named in _NAMES:
         try:
             status, document = 200, call()
         except ValueError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
@@ -20,6 +19,8 @@ import orjson
 
 from m26 import descriptors
 from m26.errors import ConfigError, HomeLockedError
+from m26.home.files import replace_private
+from m26.home.lock import open_lock, take
 from m26.httpserver import Bounds, Config, Server
 from m26.sim import capture, constants
 from m26.sim.accounts import Accounts, Lifetimes
@@ -89,13 +90,13 @@ def run(plan: Plan, ready: Callable[[str], None]) -> int:
                 name = "capture.har" if account.name == first else f"capture-{account.name}.har"
                 captures[name] = capture.har(backend, account, url)
         for name, data in captures.items():
-            _write(folder / name, data)
+            replace_private(folder / name, data)
         note = folder / "sim.json"
 
         def listening() -> None:
             started = datetime.now(UTC).isoformat(timespec="seconds")
             about = {"pid": os.getpid(), "url": url, "started_at": started}
-            _write(note, orjson.dumps(about))
+            replace_private(note, orjson.dumps(about))
             ready(url)
 
         try:
@@ -186,21 +187,24 @@ async def _serve(
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as file:
+    try:
+        descriptor = open_lock(folder / "lock")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot use the folder {folder}: {error.strerror}", hint="Name another --folder."
+        ) from None
+    try:
         patience = time.monotonic() + _LOCK_PATIENCE
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > patience:
-                    raise HomeLockedError(
-                        f"another simulator holds {folder}",
-                        hint="Stop it, or name another --folder.",
-                    ) from None
-                time.sleep(0.05)
-            else:
-                yield
-                return
+        while not take(descriptor):
+            if time.monotonic() > patience:
+                raise HomeLockedError(
+                    f"another simulator holds {folder}",
+                    hint="Stop it, or name another --folder.",
+                )
+            time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -217,14 +221,3 @@ def _listening(port: int) -> Iterator[socket.socket]:
             ) from None
         sock.listen(128)
         yield sock
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Put a file in place at once, readable by us alone."""
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)
