@@ -14,6 +14,8 @@ import pytest
 from tests.support import product
 from tests.support.product import Home
 
+from m26.embedded.folders import socket_folder
+
 _SIGTERM_CAUGHT = 1 << (signal.SIGTERM - 1)
 
 
@@ -64,10 +66,14 @@ def test_a_port_that_cannot_be_had_is_told_before_anything_starts(home: Home, ho
     address = host if host == "::1" else "127.0.0.1"
     with socket.create_server((address, 0), family=family) as listener:
         port = listener.getsockname()[1]
-        home.settings |= {"web.host": host, "web.port": port, "web.token": "CANARY-token"}
+        home.settings |= {
+            "web.host": host,
+            "web.port": port,
+            "web.token": "CANARY-token-of-the-beginning",
+        }
         done = home.m26("run", code=3)
     assert f"cannot serve HTTP on {host} port {port}" in done.stderr
-    assert "M26_WEB__PORT" in done.stderr
+    assert "M26_WEB__" in done.stderr
     assert done.stdout == ""
     assert {path.name for path in home.path.iterdir()} <= {"lock"}
 
@@ -91,8 +97,8 @@ def test_what_will_be_used_is_told_before_anything_of_it_starts(home: Home) -> N
         told = run.out.read_text()
         for fact in (
             "the built-in simulator",
-            f"embedded, {home.path}/postgres/run",
-            f"embedded, {home.path}/valkey/run/valkey.sock",
+            f"embedded, {socket_folder(home.path / 'postgres')}",
+            f"embedded, {socket_folder(home.path / 'valkey')}/valkey.sock",
             "http://127.0.0.1:",
             "/api/v1/status",
         ):

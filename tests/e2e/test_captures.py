@@ -161,7 +161,9 @@ def test_a_folder_is_replayed_file_by_file(stored_at: Home, capture: Path, tmp_p
     for name in ("a.json", "b.json", ".hidden"):
         (folder / name).write_bytes(capture.read_bytes() + b"\n" * (name == "b.json"))
     done = stored_at.m26("replay", str(folder), str(capture), "--platform", "ps5", "--json")
-    told = [(each["file"], each["new"], each["already"]) for each in orjson.loads(done.stdout)]
+    told = [
+        (each["file"], each["new"], each["already"]) for each in orjson.loads(done.stdout)["items"]
+    ]
     assert told == [("a.json", 1, 0), ("b.json", 0, 0), (capture.name, 0, 1)]
     (tmp_path / "empty").mkdir()
     assert "no captures" in stored_at.m26("replay", str(tmp_path / "empty"), code=7).stderr

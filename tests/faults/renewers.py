@@ -42,12 +42,14 @@ class Death:
     """Kills this process at one point of one renewal; knows the points by system calls."""
 
     def __init__(self, home: Path, point: str, renewal: int) -> None:
-        self._temporary, self._home = str(home / ".vault.bin.new"), str(home)
+        self._temporary = ".vault.bin.new"
         self._point, self._left = point, renewal
         self._answered = self._in_place = False
 
     def begin(self) -> None:
-        """A renewal begins."""
+        """A renewal begins: the one before it is whole."""
+        if self._answered and self._in_place:
+            self._at(POINTS[5])
         self._left -= 1
         self._answered = self._in_place = False
 
@@ -61,11 +63,8 @@ class Death:
         if event == "os.rename" and str(arguments[0]) == self._temporary:
             self._at(POINTS[4] if self._answered else POINTS[0])
             self._in_place = True
-        elif event == "open" and self._answered:
-            if str(arguments[0]) == self._temporary:
-                self._at(POINTS[3])
-            elif str(arguments[0]) == self._home and self._in_place:  # to fsync the folder
-                self._at(POINTS[5])
+        elif event == "open" and self._answered and str(arguments[0]) == self._temporary:
+            self._at(POINTS[3])
 
     def sending(self) -> None:
         """The request is about to leave."""

@@ -35,7 +35,8 @@ async def rebuild(loaded: Loaded, clock: Clock) -> None:
     settings = loaded.settings
     vault = Vault.open(settings.home, settings.vault)
     done = await upkeep.rebuild_home(settings, vault, renew=True, clock=clock)
-    dump_json([{"account": each.account, "tokens": each.tokens} for each in done.accounts])
+    items = [{"account": each.account, "tokens": each.tokens} for each in done.accounts]
+    dump_json({"items": items})
 
 
 if __name__ == "__main__":

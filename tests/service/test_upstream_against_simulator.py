@@ -257,7 +257,7 @@ def test_the_commands_show_what_was_found_and_never_its_value(
     assert "renews itself while m26 runs" in text
     assert run_command(["auth", "status", *home, "--json"]) == 0
     out = capfdbinary.readouterr().out
-    (document,) = json.loads(out)
+    (document,) = json.loads(out)["items"]
     assert (document["account"], document["platform"]) == ("main", "sim")
     states = {line["what"]: line["state"] for line in document["credentials"]}
     assert set(states.values()) == {"ok"}
@@ -277,7 +277,7 @@ def test_the_commands_say_what_is_wrong(
     assert run_command(["auth", "import", *home]) == 2
     capture = str(sim.folder / "capture.har")
     assert run_command(["auth", "import", capture, "--platform", "nes", *home]) == 2
-    assert b"is of platform sim, not nes" in capfdbinary.readouterr().err
+    assert b"unknown platform 'nes'" in capfdbinary.readouterr().err
     empty = tmp_path / "empty.har"
     empty.write_bytes(b'{"log":{"entries":[]}}')
     assert run_command(["auth", "import", str(empty), "--json", *home]) == 4

@@ -52,7 +52,6 @@ def test_a_dry_run_ends_as_a_run_would(
         ("normalize page.json -o rows.csv --format odd", "ndjson"),
         ("auth import start.har --platform ps7", "xbsx"),
         ("auth login --platform ps7", "xbsx"),
-        ("sim --account main:ps7 --clock none", "xbsx"),
         ("rejects ls --reason odd", "number_range"),
         ("rejects retry --reason odd", "number_range"),
         ("rejects drop --reason odd --yes", "number_range"),
