@@ -88,9 +88,9 @@ def wheels(lock: str, look_up: Callable[[str], Metadata] = metadata) -> Outcome:
 
 def licences(about: Metadata) -> Iterator[str]:
     """Every licence that a wheel names: those of an alternative all count."""
-    field = about.get("License-Expression") or about.get("License") or ""
-    if about.get("License-Expression") or re.fullmatch(r"[\w.+-]+", field):
-        yield from set(re.findall(r"[\w.+-]+", field)) - {"AND", "OR"}
+    named = about.get("License-Expression") or about.get("License") or ""
+    if about.get("License-Expression") or re.fullmatch(r"[\w.+-]+", named):
+        yield from set(re.findall(r"[\w.+-]+", named)) - {"AND", "OR"}
     else:
         for classifier in about.get_all("Classifier") or ():
             if classifier.startswith("License :: "):
