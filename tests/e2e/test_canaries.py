@@ -50,9 +50,9 @@ def _postgres_with_a_password(portal: BlockingPortal, folder: Path) -> Iterator[
     """DSN of a PostgreSQL that asks for one, with it."""
     password = _PASSWORDS["PostgreSQL"]
     with servers.postgres_server(portal, folder) as server:
-        portal.call(_execute, server.dsn, f"ALTER ROLE {postgres.NAME} PASSWORD '{password}'")
+        portal.call(_execute, server.dsn, f"ALTER ROLE m26 PASSWORD '{password}'")
         access = folder / "postgres" / "data" / "pg_hba.conf"
-        access.write_text(f"local all {postgres.NAME} scram-sha-256\n{access.read_text()}")
+        access.write_text(f"local all m26 scram-sha-256\n{access.read_text()}")
         process = postgres.server(folder).process()
         assert process is not None
         os.kill(process.pid, signal.SIGHUP)
@@ -187,7 +187,9 @@ def _set_by_the_operator(home: product.Home) -> list[str]:
 
 
 def _files(home: product.Home) -> Iterator[tuple[str, bytes]]:
-    printed = ((path.name, path.read_bytes()) for path in home.path.parent.glob("home.*"))
+    folder = home.path.parent
+    logs = chain(folder.glob("home.*"), folder.glob("servers/*/server.log"))
+    printed = ((path.name, path.read_bytes()) for path in logs)
     return chain(leaks.files(home.path, but=["profile.toml"]), printed)
 
 
