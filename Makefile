@@ -14,7 +14,7 @@ PYTHON_FUZZ := answers classify har mitm record redact rows toml
 RUST_FUZZ := cards members normalize parse peek sanitize scan warm
 RUST_SOURCES := $(shell find rust/src -name '*.rs')
 
-.PHONY: help setup run test test-rust test-python test-quick lint format bench bench-smoke soak fuzz miri asan instructions docs image lock wheel clean
+.PHONY: help setup run test test-rust test-python test-quick lint audit format bench bench-smoke soak fuzz miri asan instructions docs image lock wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,10 +48,18 @@ lint: setup ## every check that runs nothing
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/typos
 	$(BIN)/python -m tests.prose
+	$(BIN)/python -m tests.audit --offline
 	$(BIN)/zizmor --quiet --offline --pedantic --collect=all --strict-collection .github .pre-commit-config.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[0-9]*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+
+# What cannot be installed or reached is told, and is no finding.
+audit: setup ## licences, bans, sources and known flaws of what m26 is built of
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-deny@0.20.2 || true
+	@[ -x $(VENV)/audit/bin/pip-audit ] || { "$(PYTHON)" -m venv $(VENV)/audit && \
+	  $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; } || true
+	@$(BIN)/python -m tests.audit
 
 format: setup ## rewrite sources in the house style
 	$(BIN)/ruff check --fix

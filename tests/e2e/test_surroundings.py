@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.oracle import leaks, trial
 from tests.support import decoys, product
 from tests.support.product import Home, Run
 
@@ -22,6 +22,7 @@ from m26.embedded import postgres, valkey
 
 _SCRIPT = str(Path(sys.executable).with_name("m26"))
 _CORE_BYTES = 1 << 20
+_TOKEN, _PASSWORD = "CANARY-WEB-TOKEN-9b21f0c7d4", "CANARY-PGPASSWORD-51c0aa"
 _ENDLESS = "embedded start"
 _DRIVER = """
 import os, sys
@@ -100,7 +101,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """`m26 run`, the script, started where a stranger has left files, and at work or ended."""
     folder = tmp_path_factory.mktemp("surroundings")
     settings = {key.replace(".", "__"): value for key, value in product.LIVELY.items()}
-    with product.home(folder / "home", **settings) as home:
+    with product.home(folder / "home", web__token=_TOKEN, **settings) as home:
+        home.variables["PGPASSWORD"] = _PASSWORD
         planted = decoys.plant(folder / "strange")
         path = f":.:{os.environ['PATH']}"
         with (folder / "home.err").open("wb") as stderr:
@@ -207,17 +209,17 @@ def test_the_keys_of_connections_are_not_written_where_the_shell_says(
 
 
 def test_what_is_in_a_home_is_its_owners_alone_under_any_umask(shell: Shell) -> None:
-    found: dict[str, str] = {}
-    for path in (shell.home.path, *shell.home.path.rglob("*")):
-        try:
-            facts = path.lstat()
-        except FileNotFoundError:  # servers are at work there
-            continue
-        if facts.st_mode & 0o077 or facts.st_uid != os.geteuid():
-            found[str(path.relative_to(shell.home.path))] = stat.filemode(facts.st_mode)
-    assert found == {}
+    assert leaks.exposed(shell.home.path) == {}
     assert (shell.home.path / "sim" / "ledger.db").exists()
     assert (shell.home.path / "valkey" / "server.log").exists()
+
+
+def test_no_process_shows_a_secret_and_no_child_was_given_one(shell: Shell) -> None:
+    shell.run.grow()
+    seen = list(leaks.processes(shell.run.process.pid))
+    assert {int(place.split()[-1]) for place, _ in seen} > set(_servers(shell))
+    assert sum(b"m26\0sim" in data for _, data in seen) == 1
+    trial.require(leaks.judge_leaks([_TOKEN, _PASSWORD], seen))
 
 
 def _commands() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -58,6 +60,43 @@ def files(folder: Path, *, but: Iterable[str] = ()) -> Iterator[tuple[str, bytes
             if page := record.page:
                 yield f"journal record {record.pos}", repr(replace(page, body=b"")).encode()
                 yield f"journal body {record.pos}", page.body
+
+
+def exposed(folder: Path) -> dict[str, str]:
+    """What others than its owner, who is us, could use of a folder: path → mode."""
+    found: dict[str, str] = {}
+    for path in (folder, *folder.rglob("*")):
+        try:
+            facts = path.lstat()
+        except FileNotFoundError:  # servers are at work there
+            continue
+        if facts.st_mode & 0o077 or facts.st_uid != os.geteuid():
+            found[str(path.relative_to(folder))] = stat.filemode(facts.st_mode)
+    return found
+
+
+def processes(root: int) -> Iterator[tuple[str, bytes]]:
+    """What `ps` shows to everybody of a process and its descendants, and the latters' environment.
+
+    Args:
+        root: pid of a process; its own environment is what the operator gave to it.
+    """
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
+            continue
+        children.setdefault(parent, []).append(int(entry.parent.name))
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        for name in ("cmdline", "environ") if pid != root else ("cmdline",):
+            try:
+                yield f"{name} of {pid}", Path(f"/proc/{pid}/{name}").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        waiting += children.get(pid, [])
 
 
 async def dump(dsn: str) -> dict[str, bytes]:

@@ -29,7 +29,7 @@ def hold(ledger: Path, home: Home, *, since: int = 0) -> History:
     printed = home.path.parent.glob(f"{home.path.name}.*")
     places = chain(
         held.items(),
-        leaks.files(home.path, but=("sim",)),
+        leaks.files(home.path, but=("sim", "profile.toml")),  # the operator's own
         ((path.name, path.read_bytes()) for path in printed),
     )
     require(

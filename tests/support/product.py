@@ -114,9 +114,13 @@ class Run:
 
     def get(self, path: str) -> httpx.Response:
         """Ask one of its endpoints; when it is ending instead, fail with its last words."""
+        token = self.home.settings.get("web.token", "")
+        asking = {"authorization": f"Bearer {token}"} if token else {}
         try:
             # Plain HTTP, asked often: reading the certificates would be the slowest part.
-            return httpx.get(self.url + path, timeout=5, trust_env=False, verify=False)
+            return httpx.get(
+                self.url + path, headers=asking, timeout=5, trust_env=False, verify=False
+            )
         except (httpx.UnsupportedProtocol, httpx.NetworkError):
             code, log = self.process.wait(40), self.home.log.read_text()
             raise AssertionError(f"m26 ended with {code}: {log[-3000:]}") from None
