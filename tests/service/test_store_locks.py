@@ -64,6 +64,7 @@ async def test_who_holds_the_stream_head_is_told_and_not_that_postgres_is_away(
         async with other.transaction():
             await other.execute(HEAD)
             made.append(1)
+            await made.until(lambda: made.status.current.state is State.COLLECTING)
             await made.until(lambda: bool(made.status.current.reason))
             told = made.status.current
             pid = await other.fetchval("SELECT pg_backend_pid()")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.support.bareserver import self_signed
@@ -18,7 +19,8 @@ from m26.errors import ConfigError, OutageError, StorageError
 
 SYSTEM = __file__
 """In place of the file of the system's certificates."""
-VERIFIED = f"sslmode=verify-full&sslrootcert={SYSTEM}"
+ROOT = quote(SYSTEM)
+VERIFIED = f"sslmode=verify-full&sslrootcert={ROOT}"
 POSTGRES = [
     # Neon, Supabase, Heroku, Render, DigitalOcean
     ("postgresql://u:CANARY@x.neon.tech/d?sslmode=require&channel_binding=require",
@@ -32,7 +34,7 @@ POSTGRES = [
      f"postgresql://u:CANARY@h/d?target_session_attrs=any&{VERIFIED}"),
     # CockroachDB, Azure, Google
     ("postgresql://u:CANARY@h:26257/d?sslmode=verify-full&sslrootcert=system&options=--cluster%3Dx-1",
-     f"postgresql://u:CANARY@h:26257/d?sslmode=verify-full&sslrootcert={SYSTEM}&options=--cluster%3Dx-1"),
+     f"postgresql://u:CANARY@h:26257/d?sslmode=verify-full&sslrootcert={ROOT}&options=--cluster%3Dx-1"),
     ("postgres://u@server:CANARY@server.azure.example/d", f"postgres://u%40server:CANARY@server.azure.example/d?{VERIFIED}"),
     ("postgresql://u:CANARY@/d?host=/cloudsql/project:region:place", "postgresql://u:CANARY@/d?host=/cloudsql/project:region:place"),
     # a password that nobody escaped, or in another place
@@ -45,7 +47,7 @@ POSTGRES = [
     # another machine is verified unless the address says otherwise; this one is as before
     ("postgres://u:CANARY@h/d?sslmode=prefer", "postgres://u:CANARY@h/d?sslmode=prefer"),
     ("postgres://u:CANARY@h/d?ssl=false", "postgres://u:CANARY@h/d?sslmode=disable"),
-    (f"postgres://u:CANARY@h/d?sslrootcert={SYSTEM}", f"postgres://u:CANARY@h/d?sslrootcert={SYSTEM}&sslmode=verify-full"),
+    (f"postgres://u:CANARY@h/d?sslrootcert={ROOT}", f"postgres://u:CANARY@h/d?sslrootcert={ROOT}&sslmode=verify-full"),
     ("postgres://u:CANARY@h/d?sslmode=verify-full", f"postgres://u:CANARY@h/d?{VERIFIED}"),
     ("postgres://u:CANARY@localhost,h/d", f"postgres://u:CANARY@localhost,h/d?{VERIFIED}"),
     ("postgres:///d?host=localhost,h&password=CANARY", f"postgres://:CANARY@/d?host=localhost,h&{VERIFIED}"),

@@ -231,10 +231,12 @@ async def _run(
 ) -> None:
     done = await complete(command, folder=folder, statement=statement.encode(), user=user.popen)
     if done.returncode != 0:
-        why = cause(done.stderr.decode(errors="replace")) or f"exit code {done.returncode}"
+        words = done.stderr.decode(errors="replace")
+        why = cause(words) or f"exit code {done.returncode}"
+        more = [line for line in words.splitlines()[-3:] if why not in line]
+        hint = [advice(why, folder, as_root=bool(user.prefix)), *more]
         raise StorageError(
-            f"the embedded database {what}: {why}",
-            hint=advice(why, folder, as_root=bool(user.prefix)),
+            f"the embedded database {what}: {why}", hint="\n     ".join(filter(None, hint))
         )
 
 
