@@ -13,7 +13,8 @@ from tests.support.captures import BEGAN, capture, login_entry, process_entry, t
 from tests.support.gateway import NOW, Upstream, bundle, credentials, har, stored, ticket, tokens
 
 from m26.auth.credentials import Credentials
-from m26.auth.rebuild import Rebuilt, captures_of, rebuild, without
+from m26.auth.folder import captures_of
+from m26.auth.rebuild import Rebuilt, rebuild, without
 from m26.auth.vault import Vault
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile

@@ -83,10 +83,10 @@ def test_a_key_that_is_not_ours_to_replace_is_changed_in_one_step(tmp_path: Path
 
 def test_what_was_encrypted_with_the_old_key_is_nothing_to_us(tmp_path: Path) -> None:
     vault = stored(tmp_path, credentials())
-    ticket = vault.encrypt(b"CANARY")
+    ticket = vault.encrypt(b"CANARY", "ticket")
     list(vault.rekey())
-    assert vault.decrypt(ticket) is None
-    assert vault.decrypt(vault.encrypt(b"CANARY")) == b"CANARY"
+    assert vault.decrypt(ticket, "ticket") is None
+    assert vault.decrypt(vault.encrypt(b"CANARY", "ticket"), "ticket") == b"CANARY"
 
 
 def test_an_account_or_all_of_them_can_be_forgotten(tmp_path: Path) -> None:
@@ -260,14 +260,14 @@ def test_a_home_that_cannot_be_made_is_told() -> None:
     with pytest.raises(StorageError, match="cannot write"):
         vault.update("main", lambda _: credentials())
     with pytest.raises(StorageError, match="cannot write"):
-        vault.encrypt(b"x")
+        vault.encrypt(b"x", "ticket")
 
 
 def test_the_first_key_is_made_once_whoever_needs_it_first(tmp_path: Path) -> None:
     home = tmp_path / "home"
     one, two = Vault.open(home), Vault.open(home)
-    data = one.encrypt(b"CANARY")
-    assert two.decrypt(data) == b"CANARY"
+    data = one.encrypt(b"CANARY", "ticket")
+    assert two.decrypt(data, "ticket") == b"CANARY"
     two.update("main", lambda _: credentials())
     assert one.read("main") == credentials()
     assert len(keys(home)) == 1
