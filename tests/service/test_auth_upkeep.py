@@ -135,24 +135,27 @@ def test_a_weekly_rebuild_takes_new_captures_and_ends_when_nothing_is_left(
         folder.mkdir(mode=0o700)
         shutil.copy(sim.folder / "capture.har", folder / "week.har")
         (folder / "torn.har").write_bytes(b'{"log":')
-        (first,) = json.loads(own.m26("auth", "rebuild", "--json").stdout)["accounts"]
+        for file in folder.iterdir():
+            file.chmod(0o600)
+        (first,) = json.loads(own.m26("auth", "rebuild", "--keep", "--json").stdout)["accounts"]
         assert (first["account"], first["platform"], first["tokens"]) == ("main", "sim", "young")
         assert [c["state"] for c in first["captures"]] == ["unreadable", "imported"]
         assert first["bundles_added"] == 1
         (second,) = json.loads(own.m26("auth", "rebuild", "--json").stdout)["accounts"]
         assert (second["bundles_added"], second["changes"]) == (0, [])
+        assert [c["deleted"] for c in second["captures"]] == [False, True]
+        assert [file.name for file in folder.iterdir()] == ["torn.har"]
+        (folder / "torn.har").unlink()
         sim.control(kill_refresh_tokens=True)
         left = own.m26("auth", "rebuild", "--renew")  # an access token and a session still work
         assert "refused" in left.stdout
         assert "the refresh token is no longer accepted" in left.stderr
-        (folder / "week.har").unlink()
         Vault.open(own.path).change("main", expired)
         ended = own.m26("auth", "rebuild", code=4)
         assert "no way to log in" in ended.stdout
         assert tokens_asked(sim)[400] == 1, "a dead token is not used again"
         landed = browse(address(own))
         assert paste(own, landed).returncode == 0
-        (folder / "torn.har").unlink()
         own.m26("auth", "rebuild", "--renew")
 
 

@@ -224,6 +224,7 @@ async def test_next_year_s_profile_is_a_file(tmp_path: Path) -> None:
     text = har(entries).decode().replace("madden-2026", "madden-2027")
     (tmp_path / "captures" / "next").mkdir(parents=True, mode=0o700)
     (tmp_path / "captures" / "next" / "x.har").write_text(text)
+    (tmp_path / "captures" / "next" / "x.har").chmod(0o600)
     vault = Vault.open(tmp_path)
     done = await rebuild_home(
         settings(tmp_path, profile=str(tmp_path / "madden27.toml")),
