@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,10 +31,12 @@ class TicketCache:
     Args:
         url: ``redis://`` or ``unix://``.
         vault: encrypts and decrypts.
+        clock: Unix seconds.
     """
 
-    def __init__(self, url: str, *, vault: Vault) -> None:
+    def __init__(self, url: str, *, vault: Vault, clock: Callable[[], float] = time.time) -> None:
         self._vault = vault
+        self._clock = clock
         self._away = False
         self._redis = connect(url, timeout=_PATIENCE, as_text=False)
 
@@ -50,7 +53,7 @@ class TicketCache:
 
     async def put(self, account: str, credentials: Credentials, ticket: Ticket) -> None:
         """Store a ticket for other processes of the account."""
-        content = dump({"at": time.time(), "ticket": ticket})
+        content = dump({"at": self._clock(), "ticket": ticket})
         data = self._vault.encrypt(content, "ticket", *_whose(account, credentials))
         try:
             await self._redis.set(_key(account), data, ex=int(SESSION_LIFE))
@@ -72,7 +75,7 @@ class TicketCache:
         if plain is None:  # none, or of another account, or of another home's key: not ours
             return None
         content: dict[str, Any] = orjson.loads(plain)
-        is_old = time.time() - content["at"] > SESSION_LIFE
+        is_old = self._clock() - content["at"] > SESSION_LIFE
         return None if is_old else Ticket.from_json(content["ticket"])
 
     def _tell(self, error: Exception) -> None:

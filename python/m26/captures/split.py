@@ -23,8 +23,8 @@ _LEVELS = (
     (_LIST, re.compile(rb'(?:.*[^\\])?"entries"\s*:\s*', re.DOTALL)),
 )
 _LOG, _ENTRIES = 2, 3
-_MOST_BRACKETS = 500_000
-"""Objects and lists in an entry; a large page that was parsed already has a tenth."""
+_MOST_BRACKETS = 200_000
+"""Objects and lists in an entry: more than the largest page has that was parsed already."""
 _NAME = 64
 """Bytes before a bracket in which its name is looked for."""
 

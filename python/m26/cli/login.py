@@ -38,7 +38,7 @@ def login(
     *,
     account: str = "main",
     platform: str | None = None,
-    redirect: str | None = None,
+    redirect: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     allow_host: AllowHost = None,
     print_url: Annotated[bool, Parameter(negative="")] = False,
     options: Options = Options(),

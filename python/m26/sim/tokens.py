@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -31,8 +31,6 @@ class TokenService:
 
     constants: Constants
     accounts: Accounts
-    challenges: dict[str, str] = field(default_factory=dict)
-    """Codes that need a proof (RFC 7636), and what was shown of it; lost by a restart."""
 
     def whose(self, body: bytes) -> Account | None:
         """The account that a request's refresh token or code belongs to, good or not."""
@@ -64,7 +62,7 @@ class TokenService:
             _check_challenge(challenge or "", query.get("code_challenge_method", "plain"))
         back = {"code": self.accounts.issue("code", self.accounts.all[known.account])}
         if challenge is not None:
-            self.challenges[back["code"]] = challenge
+            self.accounts.challenges[back["code"]] = challenge
         if "state" in query:
             back["state"] = query["state"]
         headers = {"location": f"{own.redirect_uri}?{urlencode(back)}"}
@@ -99,7 +97,7 @@ class TokenService:
         return replies.json(document, headers={"cache-control": "no-store"})
 
     def _is_proved(self, given: str, form: Mapping[str, str]) -> bool:
-        proof, wanted = form.get("code_verifier"), self.challenges.get(given)
+        proof, wanted = form.get("code_verifier"), self.accounts.challenges.get(given)
         shown = urlsafe_b64encode(sha256((proof or "").encode()).digest()).rstrip(b"=").decode()
         return (shown if proof else None) == wanted
 
