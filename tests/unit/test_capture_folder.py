@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from m26.config import Upstream
 from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio
-Command = Callable[..., Any]
 REAL = Profile.load("madden26")
 START = (token_entry(), login_entry(), process_entry())
 
@@ -98,16 +96,3 @@ async def test_tokens_that_were_not_taken_are_not_deleted(tmp_path: Path) -> Non
     file = capture(tmp_path / "captures" / "week.har", *START)
     (done,) = await rebuilt(tmp_path, file)
     assert (done.deleted, file.exists()) == (False, True)
-
-
-def test_what_is_left_is_named(m26: Command, home: Path) -> None:
-    stored(home, credentials())
-    assert m26("auth", "status", "--json").json["captures"] == []
-    files = [capture(home / "captures" / name, *START) for name in ("b.flow", "two/a.har")]
-    (home / "captures" / "notes.txt").write_text("")
-    assert m26("auth", "status", "--json").json["captures"] == [str(file) for file in files]
-    told = m26("auth", "status").err
-    assert all(f"{file} holds a login in the clear" in told for file in files)
-    checks = {check["name"]: check for check in m26("doctor", "--json").json["checks"]}
-    assert checks["captures"]["result"] == "warn"
-    assert all(str(file) in checks["captures"]["found"] for file in files)
