@@ -16,6 +16,7 @@ from m26 import config
 from m26.errors import ConfigError
 from m26.home.files import UnsafeFileError, read_private, replace_private
 from m26.redaction import register_secret
+from m26.upstream.secret import Secret
 
 KEY_FILE: Final = "vault.key"
 _VARIABLE = "M26_VAULT__KEY"
@@ -35,7 +36,7 @@ class Keys:
         self._vault = vault
         self._given, self._file = settings.key, settings.key_file
         self._path = self._file or vault.with_name(KEY_FILE)
-        self._keys: list[str] | None = None
+        self._keys: list[Secret] | None = None
 
     @property
     def origin(self) -> str:
@@ -125,8 +126,8 @@ class Keys:
 
     def _kept(self, *, create: bool = False) -> list[str]:
         if self._keys is None:
-            self._keys = self.read(create=create)
-        return self._keys
+            self._keys = [Secret(key) for key in self.read(create=create)]
+        return [key.reveal() for key in self._keys]
 
 
 def new_key() -> str:
