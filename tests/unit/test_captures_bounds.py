@@ -104,6 +104,31 @@ def test_no_capture_takes_many_times_its_size(tmp_path: Path, kind: str) -> None
     assert (has_tokens, int(problems)) == ("True", int(is_told))
 
 
+_PAGES = """
+import sys
+from pathlib import Path
+import m26
+found = sum(1 for _ in m26.read_captures(sys.argv[1]))
+status = Path("/proc/self/status").read_text()
+print(found, status.split("VmHWM:")[1].split()[0])
+"""
+
+
+@pytest.mark.parametrize("kind", ["query", "request"])
+def test_no_page_takes_many_times_its_size(tmp_path: Path, kind: str) -> None:
+    path, made = tmp_path / "x.har", process_entry()
+    if kind == "query":
+        made["request"]["url"] += f"&{form(8 * MB)}"
+    else:
+        made["request"]["postData"]["text"] = nested(12 * MB)
+    path.write_bytes(har([made, process_entry()]))
+    command = [sys.executable, "-c", _PAGES, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found, peak = map(int, done.stdout.split())
+    assert found == 2
+    assert peak < MOST * 1024, f"{peak // 1024} MB"
+
+
 def read(tmp_path: Path, fields: str) -> Found:
     made = token_entry()
     made["request"]["postData"]["text"] = fields
