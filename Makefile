@@ -10,7 +10,7 @@ ARGS ?=
 PARALLEL ?= --numprocesses 4 --dist loadfile
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(PYTHON_FUZZ) $(RUST_FUZZ)
-PYTHON_FUZZ := answers classify har mitm record redact rows toml
+PYTHON_FUZZ := answers classify forms har mitm record redact rows toml
 RUST_FUZZ := cards members normalize parse peek sanitize scan warm
 RUST_SOURCES := $(shell find rust/src -name '*.rs')
 

@@ -85,7 +85,7 @@ class Month:
     async def capture(self) -> None:
         """The operator puts a new capture into the folder."""
         answer = await anyio.to_thread.run_sync(lambda: self.sim.control(capture="demo"))
-        folder = self.settings.home / upkeep.CAPTURES
+        folder = self.settings.home / "captures"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"{self.clock.time():.0f}.har"
         path.write_bytes(orjson.dumps(answer["capture"]))

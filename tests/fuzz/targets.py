@@ -11,7 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import zstandard
-from tests.fuzz import outgoing, redacted, rows, seeds
+from tests.fuzz import forms, outgoing, redacted, rows, seeds
 from tests.fuzz.mutate import Change, in_tree
 from tests.fuzz.reader import (
     DATA,
@@ -187,6 +187,7 @@ def _record(data: bytes) -> object:
 TARGETS = {
     "answers": Target(outgoing.answer, seeds.answers),
     "classify": Target(_classify, lambda: [b"\0\0\0" + body for body in seeds.replies()]),
+    "forms": Target(forms.run, forms.seeds, forms.changed),
     "har": Target(_capture, seeds.hars),
     "mitm": Target(_flows, seeds.flows),
     "record": Target(_record, seeds.records),

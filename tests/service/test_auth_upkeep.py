@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -127,6 +128,28 @@ def test_a_rebuild_beside_a_collector_renews_once_and_disturbs_nobody(
         assert set(tokens_asked(sim)) == {200}
 
 
+def test_where_the_flow_takes_it_a_code_is_of_no_use_without_its_proof(
+    tmp_path: Path, sim: Simulator
+) -> None:
+    text = (files("m26") / "profiles" / "sim.toml").read_text().replace('["sim"]', '["ps5"]')
+    profile = tmp_path / "made.toml"
+    profile.write_text(text.replace("[oauth]", "[oauth]\npkce = true"))
+    with home(tmp_path / "home", **settings(sim) | {"profile": str(profile)}) as own:
+        new = ("--account", "mine", "--platform", "ps5")
+        asked = address(own, *new)
+        assert parse_qs(urlsplit(asked).query)["code_challenge_method"] == ["S256"]
+        landed = browse(asked)
+        code = parse_qs(urlsplit(landed).query)["code"][0]
+        bare = paste(own, f"{code}\n", *new)
+        assert (bare.returncode, "a code alone is not enough" in bare.stderr) == (2, True)
+        profile.write_text(text)
+        stolen = paste(own, f"{code}\n", *new)
+        assert (stolen.returncode, "does not accept this code" in stolen.stderr) == (4, True)
+        profile.write_text(text.replace("[oauth]", "[oauth]\npkce = true"))
+        assert paste(own, f"{landed}\n", *new).returncode == 0
+        assert tokens_asked(sim) == Counter({400: 1, 200: 1})
+
+
 def test_a_weekly_rebuild_takes_new_captures_and_ends_when_nothing_is_left(
     tmp_path: Path, sim: Simulator
 ) -> None:
@@ -135,24 +158,27 @@ def test_a_weekly_rebuild_takes_new_captures_and_ends_when_nothing_is_left(
         folder.mkdir(mode=0o700)
         shutil.copy(sim.folder / "capture.har", folder / "week.har")
         (folder / "torn.har").write_bytes(b'{"log":')
-        (first,) = json.loads(own.m26("auth", "rebuild", "--json").stdout)["accounts"]
+        for file in folder.iterdir():
+            file.chmod(0o600)
+        (first,) = json.loads(own.m26("auth", "rebuild", "--keep", "--json").stdout)["accounts"]
         assert (first["account"], first["platform"], first["tokens"]) == ("main", "sim", "young")
         assert [c["state"] for c in first["captures"]] == ["unreadable", "imported"]
         assert first["bundles_added"] == 1
         (second,) = json.loads(own.m26("auth", "rebuild", "--json").stdout)["accounts"]
         assert (second["bundles_added"], second["changes"]) == (0, [])
+        assert [c["deleted"] for c in second["captures"]] == [False, True]
+        assert [file.name for file in folder.iterdir()] == ["torn.har"]
+        (folder / "torn.har").unlink()
         sim.control(kill_refresh_tokens=True)
         left = own.m26("auth", "rebuild", "--renew")  # an access token and a session still work
         assert "refused" in left.stdout
         assert "the refresh token is no longer accepted" in left.stderr
-        (folder / "week.har").unlink()
         Vault.open(own.path).change("main", expired)
         ended = own.m26("auth", "rebuild", code=4)
         assert "no way to log in" in ended.stdout
         assert tokens_asked(sim)[400] == 1, "a dead token is not used again"
         landed = browse(address(own))
         assert paste(own, landed).returncode == 0
-        (folder / "torn.har").unlink()
         own.m26("auth", "rebuild", "--renew")
 
 

@@ -149,6 +149,11 @@ def test_a_browser_comes_back_with_a_code_that_works_once(
         ({"redirect_uri": "http://evil.invalid/"}, "invalid_request"),
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"login_hint": "nobody"}, "access_denied"),
+        ({"state": ""}, "invalid_request"),
+        ({"state": "x" * 5_000}, "invalid_request"),
+        ({"code_challenge": "short", "code_challenge_method": "S256"}, "invalid_request"),
+        ({"code_challenge": "x" * 43}, "invalid_request"),
+        ({"code_challenge_method": "S256"}, "invalid_request"),
     ],
 )
 def test_a_browser_that_asks_wrongly_gets_an_error_and_no_code(

@@ -247,4 +247,5 @@ def capture(path: Path, *entries: dict[str, Any]) -> Path:
     """A capture at `path` that only its owner may read: of `entries`, or of two requests."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_bytes(har(entries or (process_entry(1), process_entry(2))))
+    path.chmod(0o600)
     return path

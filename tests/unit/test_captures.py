@@ -165,7 +165,7 @@ def test_a_flow_shows_nothing_of_what_it_carries() -> None:
     entry = har_entry(b"CANARY-REPLY")
     entry["request"]["postData"] = posted
     (found,) = read_har(io.BytesIO(har([entry])), "x", pytest.fail)
-    assert found.form == {"client_id": "CANARY-1", "number": "5"}
+    assert found.form() == {"client_id": "CANARY-1", "number": "5"}
     assert repr(found) == "Flow(POST, status=200)"
 
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import socket
 import time
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -88,6 +90,35 @@ def test_a_login_s_address_is_printed_with_what_to_do(
     assert "the login is not done" in lost.err
     assert "CANARY-CODE" not in lost.out + lost.err
     assert Vault.open(home).accounts() == ()
+
+
+def test_a_code_in_the_list_of_processes_is_warned_of_and_standard_input_takes_it(
+    m26: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M26_PROFILE", "sim")
+    monkeypatch.setenv("M26_UPSTREAM__OAUTH_URL", "http://127.0.0.1:1")
+    login = ("auth", "login", "--platform", "sim", "--redirect")
+    shown = m26(*login, "CANARY-CODE")
+    assert (shown.code, "in the list of processes" in shown.err) == (5, True)
+    monkeypatch.setattr("sys.stdin", io.StringIO("CANARY-CODE\n"))
+    hidden = m26(*login, "-")
+    assert (hidden.code, hidden.out, "list of processes" in hidden.err) == (5, "", False)
+
+
+def test_somebody_who_listens_where_the_code_would_go_is_told(
+    m26: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    made = home / "made.toml"
+    monkeypatch.setenv("M26_PROFILE", str(made))
+    text = (files("m26") / "profiles" / "sim.toml").read_text()
+    login = ("auth", "login", "--platform", "ps5")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        where = f"127.0.0.1:{server.getsockname()[1]}"
+        text = text.replace("127.0.0.1/", f"{where}/").replace('["sim"]', '["ps5"]')
+        made.write_text(text)
+        assert f"something listens at {where}" in m26(*login).err
+    assert "something listens" not in m26(*login).err
 
 
 def test_a_login_that_cannot_be_is_refused_before_anybody_logs_in(

@@ -43,7 +43,7 @@ def test_on_a_sound_home_nothing_fails(doctor: Any, m26: Command, home: Path) ->
     assert failing(lines) == []
     assert lines.keys() == {
         "config", "python", "packages", "native module", "clock", "disk", "home", "collector",
-        "stop", "vault", "upstream", "port", "PostgreSQL", "Redis", "schema",
+        "stop", "vault", "captures", "upstream", "port", "PostgreSQL", "Redis", "schema",
     }  # fmt: skip
     assert list(home.iterdir()) == [], "a doctor leaves nothing behind"
     text = m26("doctor")

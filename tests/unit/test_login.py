@@ -18,7 +18,8 @@ from tests.support.gateway import (
 )
 
 from m26.auth.credentials import Credentials, Use
-from m26.auth.login import Login, address, prepare, read_redirect, redeem
+from m26.auth.login import Grant, Login, prepare, redeem
+from m26.auth.redirect import address, read_redirect
 from m26.auth.vault import Vault
 from m26.errors import AuthError, M26Error, TransportError, UsageError
 from m26.upstream.client import GatewayClient
@@ -52,7 +53,7 @@ def landed(**said: str) -> str:
 
 
 def code_of(pasted: str, home: Path, *, who: Login = WHO, now: float = NOW) -> str:
-    return read_redirect(pasted, who, profile=SIM, vault=Vault.open(home), now=now).reveal()
+    return read_redirect(pasted, who, profile=SIM, vault=Vault.open(home), now=now).code.reveal()
 
 
 def test_the_address_asks_as_the_app_does(tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ async def log_in(
 
     async with GatewayClient(profile=SIM, platform="sim", transport=upstream.transport()) as client:
         held = await redeem(
-            Secret(CODE),
+            Grant(code=Secret(CODE)),
             WHO,
             profile=SIM,
             client=client,

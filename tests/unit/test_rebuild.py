@@ -13,7 +13,8 @@ from tests.support.captures import BEGAN, capture, login_entry, process_entry, t
 from tests.support.gateway import NOW, Upstream, bundle, credentials, har, stored, ticket, tokens
 
 from m26.auth.credentials import Credentials
-from m26.auth.rebuild import Rebuilt, captures_of, rebuild, without
+from m26.auth.folder import captures_of
+from m26.auth.rebuild import Rebuilt, rebuild, without
 from m26.auth.vault import Vault
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
@@ -68,7 +69,7 @@ async def test_new_captures_come_in_dead_bundles_go_out_old_tokens_are_renewed(
     file = capture(tmp_path / "week.har")
     dead, living = bundle(7, failures=9), bundle(8, failures=1)
     held = credentials(platform="ps5", tokens=OLD, bundles=(dead, living))
-    done, spent = await rebuilt(tmp_path, file, held=held)
+    done, spent = await rebuilt(tmp_path, file, held=held, now=BEGAN + 60)
     assert [(c.file, c.state, c.problem) for c in done.captures] == [("week.har", "imported", "")]
     assert (done.bundles_added, done.bundles_dropped, done.bundles_usable) == (2, 1, 3)
     assert (done.tokens, spent) == ("renewed", ["token"])
@@ -77,12 +78,12 @@ async def test_new_captures_come_in_dead_bundles_go_out_old_tokens_are_renewed(
     after = Vault.open(tmp_path).read("main")
     assert {b.id for b in after.bundles} == {bundle(n).id for n in (1, 2, 8)}
     assert after.retired_bundles == (dead.id,)
-    assert after.tokens == tokens(2)
+    assert after.tokens == tokens(2, at=BEGAN + 60)
 
 
 async def test_a_second_time_there_is_nothing_new(tmp_path: Path) -> None:
     file = capture(tmp_path / "week.har", token_entry(), login_entry(), process_entry(1))
-    first, _ = await rebuilt(tmp_path, file, now=BEGAN + 60)
+    first, _ = await rebuilt(tmp_path, file, now=BEGAN + 60, keep=True)
     assert first.changes == (
         "client id: new",
         "client secret: new",
@@ -105,10 +106,10 @@ async def test_bundles_older_than_bundles_live_are_dropped_and_stay_away(tmp_pat
         bundles=(bundle(1, captured_at=NOW - 9 * DAY), bundle(2)),
         bundle_life=8 * DAY,
     )
-    done, _ = await rebuilt(tmp_path, file, held=held)
+    done, _ = await rebuilt(tmp_path, file, held=held, keep=True)
     assert (done.bundles_added, done.bundles_dropped, done.bundles_usable) == (0, 1, 1)
     for _ in range(2):
-        done, _ = await rebuilt(tmp_path, file)
+        done, _ = await rebuilt(tmp_path, file, keep=True)
         assert (done.bundles_added, done.bundles_dropped) == (0, 0)
         assert [b.id for b in Vault.open(tmp_path).read("main").bundles] == [bundle(2).id]
 
@@ -135,8 +136,10 @@ async def test_a_capture_that_cannot_be_read_does_not_stop_the_others(tmp_path: 
     broken.write_bytes(b"{")
     empty = tmp_path / "b.har"
     empty.write_bytes(har([]))
-    good = capture(tmp_path / "c.har")
-    done, _ = await rebuilt(tmp_path, broken, empty, good, held=credentials(platform="ps5"))
+    good, held = capture(tmp_path / "c.har"), credentials(platform="ps5")
+    for file in (broken, empty):
+        file.chmod(0o600)
+    done, _ = await rebuilt(tmp_path, broken, empty, good, held=held, now=BEGAN + 60)
     assert [(c.file, c.state, bool(c.problem)) for c in done.captures] == [
         ("a.har", "unreadable", True),
         ("b.har", "empty", True),

@@ -158,6 +158,18 @@ async def test_a_ticket_that_another_process_got_is_taken_over(tmp_path: Path) -
     assert "login" not in at.spent
 
 
+async def test_after_a_clock_that_ran_ahead_a_ticket_of_another_process_is_taken_over(
+    tmp_path: Path,
+) -> None:
+    at = desk(tmp_path, credentials(ticket=ticket(1, at=NOW + 9e8)))
+    await at.session.request("search", PAYLOAD)
+    at.now[0] += 2
+    at.vault.change("main", lambda held: replace(held, ticket=ticket(9, at=NOW + 3)))
+    await at.session.renew_session(dead=at.session.ticket_id)
+    assert at.session.ticket_id == ticket(9).id
+    assert "login" not in at.spent
+
+
 async def test_a_dead_ticket_in_the_vault_is_not_taken_up_again(tmp_path: Path) -> None:
     at = desk(tmp_path)
     await at.session.request("search", PAYLOAD)

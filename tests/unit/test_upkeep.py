@@ -14,7 +14,8 @@ from tests.support.captures import BEGAN, capture, login_entry, process_entry, t
 from tests.support.gateway import NOW, credentials, har, stored, tokens
 
 from m26.app.upkeep import Upkeep, asking, log_in, rebuild_home
-from m26.auth.login import Login, address, prepare
+from m26.auth.login import Grant, Login, prepare
+from m26.auth.redirect import address
 from m26.auth.vault import Vault
 from m26.clock import Clock
 from m26.config import Settings, Upstream
@@ -169,7 +170,9 @@ async def test_a_pause_asked_of_an_upkeep_is_a_pause_for_all(tmp_path: Path, com
             )
             there = settings(tmp_path, upstream=Upstream(oauth_url=server.url))
             with pytest.raises(UpstreamError, match="too fast"):
-                await log_in(Secret("CANARY-CODE"), who, settings=there, vault=vault, clock=clock)
+                await log_in(
+                    Grant(code=Secret("CANARY-CODE")), who, settings=there, vault=vault, clock=clock
+                )
     entries = Book(tmp_path / "budget" / "main.json", clock=lambda: NOW).look()
     assert entries.pause is not None
     assert (entries.pause.reason, entries.pause.until) == ("rate_limited", NOW + 600)
@@ -221,6 +224,7 @@ async def test_next_year_s_profile_is_a_file(tmp_path: Path) -> None:
     text = har(entries).decode().replace("madden-2026", "madden-2027")
     (tmp_path / "captures" / "next").mkdir(parents=True, mode=0o700)
     (tmp_path / "captures" / "next" / "x.har").write_text(text)
+    (tmp_path / "captures" / "next" / "x.har").chmod(0o600)
     vault = Vault.open(tmp_path)
     done = await rebuild_home(
         settings(tmp_path, profile=str(tmp_path / "madden27.toml")),

@@ -215,10 +215,10 @@ def test_secrets_are_masked_in_logs_once_they_were_loaded(tmp_path: Path) -> Non
 
 def test_what_another_key_encrypted_is_nothing_to_us(tmp_path: Path) -> None:
     mine, other = (stored(tmp_path / name, credentials()) for name in ("a", "b"))
-    data = mine.encrypt(b"CANARY")
-    assert mine.decrypt(data) == b"CANARY"
-    assert other.decrypt(data) is None
-    assert mine.decrypt(b"damaged") is None
+    data = mine.encrypt(b"CANARY", "ticket")
+    assert mine.decrypt(data, "ticket") == b"CANARY"
+    assert other.decrypt(data, "ticket") is None
+    assert mine.decrypt(b"damaged", "ticket") is None
 
 
 @pytest.mark.anyio

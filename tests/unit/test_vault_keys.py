@@ -5,14 +5,16 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 from tests.support.gateway import credentials, stored
 
 from m26 import config
+from m26.auth.credentials import dump
 from m26.auth.vault import Vault
 from m26.errors import AuthError, ConfigError, StorageError
 
@@ -83,10 +85,10 @@ def test_a_key_that_is_not_ours_to_replace_is_changed_in_one_step(tmp_path: Path
 
 def test_what_was_encrypted_with_the_old_key_is_nothing_to_us(tmp_path: Path) -> None:
     vault = stored(tmp_path, credentials())
-    ticket = vault.encrypt(b"CANARY")
+    ticket = vault.encrypt(b"CANARY", "ticket")
     list(vault.rekey())
-    assert vault.decrypt(ticket) is None
-    assert vault.decrypt(vault.encrypt(b"CANARY")) == b"CANARY"
+    assert vault.decrypt(ticket, "ticket") is None
+    assert vault.decrypt(vault.encrypt(b"CANARY", "ticket"), "ticket") == b"CANARY"
 
 
 def test_an_account_or_all_of_them_can_be_forgotten(tmp_path: Path) -> None:
@@ -260,14 +262,38 @@ def test_a_home_that_cannot_be_made_is_told() -> None:
     with pytest.raises(StorageError, match="cannot write"):
         vault.update("main", lambda _: credentials())
     with pytest.raises(StorageError, match="cannot write"):
-        vault.encrypt(b"x")
+        vault.encrypt(b"x", "ticket")
 
 
 def test_the_first_key_is_made_once_whoever_needs_it_first(tmp_path: Path) -> None:
     home = tmp_path / "home"
     one, two = Vault.open(home), Vault.open(home)
-    data = one.encrypt(b"CANARY")
-    assert two.decrypt(data) == b"CANARY"
+    data = one.encrypt(b"CANARY", "ticket")
+    assert two.decrypt(data, "ticket") == b"CANARY"
     two.update("main", lambda _: credentials())
     assert one.read("main") == credentials()
     assert len(keys(home)) == 1
+
+
+def test_a_vault_of_before_opens_and_the_next_change_writes_it_anew(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    plain = Fernet(keys(tmp_path)[0])
+    before = plain.encrypt(dump({"version": 1, "accounts": {"main": credentials(platform="pc")}}))
+    (tmp_path / "vault.bin").write_bytes(before)
+    assert Vault.open(tmp_path).read("main") == credentials(platform="pc")
+    vault.change("main", lambda held: replace(held, next_request_id=7))
+    assert Vault.open(tmp_path).read("main") == credentials(platform="pc", next_request_id=7)
+    with pytest.raises(InvalidToken):
+        plain.decrypt((tmp_path / "vault.bin").read_bytes())
+
+
+def test_what_is_for_one_purpose_does_not_open_for_another(tmp_path: Path) -> None:
+    vault = stored(tmp_path, credentials())
+    state = vault.encrypt(b"CANARY", "login", "alice")
+    assert vault.decrypt(state, "login", "alice") == b"CANARY"
+    assert vault.decrypt(state, "ticket", "alice") is None
+    assert vault.decrypt(state, "login", "bob") is None
+    assert vault.decrypt(state, "login") is None
+    assert vault.decrypt((tmp_path / "vault.bin").read_bytes(), "ticket") is None
+    two = vault.encrypt(b"CANARY", "ticket", "a", "bc")
+    assert vault.decrypt(two, "ticket", "ab", "c") is None

@@ -14,9 +14,10 @@ from anyio.to_thread import run_sync
 from m26.app.accounts import SIMULATED, chosen_profile, load_profile
 from m26.app.outgoing import budget_of, gateway, written_down
 from m26.auth.credentials import Credentials
-from m26.auth.login import Login, redeem
+from m26.auth.folder import CAPTURES, captures_of
+from m26.auth.login import Grant, Login, redeem
 from m26.auth.origins import admit
-from m26.auth.rebuild import Rebuilt, captures_of, rebuild
+from m26.auth.rebuild import Rebuilt, rebuild
 from m26.auth.vault import Vault
 from m26.clock import Clock, iso
 from m26.config import Settings
@@ -29,11 +30,8 @@ from m26.status.conditions import Status
 from m26.upstream.client import GatewayClient
 from m26.upstream.profile import Profile
 from m26.upstream.replies import classify_transport
-from m26.upstream.secret import Secret
 from m26.upstream.verdicts import Action, RefusedError, UnavailableError
 
-CAPTURES = "captures"
-"""Folder of the home that a rebuild imports."""
 _PATIENCE = 900.0
 """Longest wait for one request that a person is asked to accept, seconds."""
 
@@ -147,7 +145,7 @@ def check_room(settings: Settings, login: Login, clock: Clock) -> None:
 
 
 async def log_in(
-    code: Secret, login: Login, *, settings: Settings, vault: Vault, clock: Clock
+    grant: Grant, login: Login, *, settings: Settings, vault: Vault, clock: Clock
 ) -> Credentials:
     """Trade the code of a login for tokens that are in the vault; errors as in `auth.login`."""
     profile = profile_of(login.platform, chosen_profile(settings))
@@ -156,7 +154,7 @@ async def log_in(
     ) as desk:
         try:
             return await redeem(
-                code,
+                grant,
                 login,
                 profile=profile,
                 client=desk.client,
@@ -177,6 +175,7 @@ async def rebuild_home(
     only: str | None = None,
     renew: bool | None = None,
     allow: Collection[str] = (),
+    keep: bool = False,
     clock: Clock | None = None,
 ) -> Upkeep:
     """Rebuild the credentials of every account, one account after the other.
@@ -190,6 +189,7 @@ async def rebuild_home(
         only: this account alone.
         renew: whether tokens are renewed; None: when they are older than a day.
         allow: hosts that may have credentials, by the operator's word; it is remembered.
+        keep: leave the captures that were taken over where they are.
         clock: in place of the machine's.
 
     Raises:
@@ -221,7 +221,7 @@ async def rebuild_home(
             )
         done = [
             await _rebuild(
-                name, files, settings, vault, chosen, renew=renew, allow=allow, clock=clock
+                name, files, settings, vault, renew=renew, allow=allow, keep=keep, clock=clock
             )
             for name, files in found.items()
         ]
@@ -233,14 +233,14 @@ async def _rebuild(
     files: tuple[Path, ...],
     settings: Settings,
     vault: Vault,
-    chosen: Profile,
     *,
     renew: bool | None,
     allow: Collection[str],
+    keep: bool,
     clock: Clock,
 ) -> Rebuilt:
     platform = vault.read(account).platform if account in vault.accounts() else None
-    profile = profile_of(platform, chosen)
+    profile = profile_of(platform, chosen_profile(settings))
     async with asking(
         settings,
         account=account,
@@ -261,6 +261,7 @@ async def _rebuild(
             clock=clock.time,
             renew=renew,
             stopped=stopped,
+            keep=keep,
             on_failure=desk.failed,
         )
 

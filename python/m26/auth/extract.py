@@ -36,6 +36,8 @@ class Found:
     tokens: Tokens | None = None
     ticket: Ticket | None = None
     bundles: tuple[Bundle, ...] = ()
+    is_whole: bool = True
+    """It shows nothing of another platform, which was not taken."""
     origins: tuple[str, str] = ("", "")
     """Whom it is all for: the token service and the gateway; empty where it shows no such call."""
     problems: tuple[str, ...] = ()
@@ -92,12 +94,13 @@ def read_credentials(
     except ShapeError as error:
         raise UsageError(error.message, hint=error.hint) from None
     parts = _of_one_server(parts, path, problem)
-    chosen, parts = _of_one_account(parts, path, platform=platform, preferred=preferred)
-    shown = {part.kind: part.origin for part in parts}
+    chosen, ours = _of_one_account(parts, path, platform=platform, preferred=preferred)
+    shown = {part.kind: part.origin for part in ours}
     return replace(
-        _together(parts),
+        _together(ours),
         requests=requests,
         platform=chosen,
+        is_whole=len(ours) == len(parts),
         origins=(shown.get(TOKENS, ""), shown.get(GATEWAY, "")),
         gaps=tuple(gaps),
         problems=tuple(problems),
@@ -127,6 +130,8 @@ def _flaws(flow: Flow, part: Part) -> Iterator[str]:
     """What could not be read of a flow of ours; what answers a Process request is not needed."""
     if flow.request_flaw:
         yield flow.request_flaw
+    if part.flaw:
+        yield f"{flow.place} {part.flaw}"
     if flow.response is None and part.session is None:
         yield flow.flaw
 

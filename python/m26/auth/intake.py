@@ -9,18 +9,21 @@ from pathlib import Path
 
 from m26.auth.credentials import Bundle, Credentials, Ticket, Tokens
 from m26.auth.extract import Found, read_credentials
+from m26.auth.missing import Missing, missing
 from m26.auth.origins import bound, of_capture
 from m26.auth.vault import Vault
+from m26.clock import iso
 from m26.errors import AuthError, UsageError
 from m26.upstream.origin import Origins
 from m26.upstream.profile import Profile
 from m26.upstream.secret import Secret
-from m26.upstream.signing import can_sign
 
 __all__ = ["Fact", "Found", "Imported", "Missing", "import_capture", "read_credentials"]
 
 _SESSION_WORTH_TRYING = 3_600.0
 """Seconds; an older captured session would only cost a request that is refused."""
+_SKEW = 60.0
+"""Seconds by which clocks of two machines may differ without a word."""
 _MOST_REASONS = 3
 """Why a capture was of no use is told by so many of its requests."""
 _MOST_REMEMBERED = 1_000
@@ -41,33 +44,30 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """Something the account lacks after the import, and what follows from it."""
-
-    what: str
-    means: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
     """What an import came to. No secret in it is shown by its repr."""
 
     account: str
     found: Found
+    """What the capture holds, nothing of it later than now."""
     facts: tuple[Fact, ...]
     missing: tuple[Missing, ...]
+    ahead: str = ""
+    """What is to be said of a capture that comes from later than now."""
+    is_taken: bool = False
+    """All that it holds was read, and its tokens are the account's, or were before a renewal."""
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What of the capture could not be read."""
-        return self.found.problems
+        """What of the capture could not be read, or was not believed."""
+        return (*filter(None, [self.ahead]), *self.found.problems)
 
     def bundles(self, state: str) -> int:
         """How many of the capture's bundles are ``new``, ``known`` or ``retired``."""
         return sum(fact.what == "bundle" and fact.state == state for fact in self.facts)
 
 
-def import_capture(
+def import_capture(  # noqa: PLR0913 - a vault, a file, and what is known of both beforehand
     vault: Vault,
     path: Path,
     *,
@@ -76,9 +76,13 @@ def import_capture(
     platforms: Collection[str] = (),
     profile: Profile | None = None,
     origins: Sequence[Origins] = (),
+    replaces: bool = False,
     now: float | None = None,
 ) -> Imported:
     """Take the credentials of a capture over into the vault.
+
+    Of tokens and sessions those that were obtained later stay. None is taken for later than now:
+    a capture of a wrong clock would go before all that come after it.
 
     Args:
         vault: where they go.
@@ -89,6 +93,7 @@ def import_capture(
         platforms: those of the profile; another one is refused. Empty: any.
         profile: what it knows is not missing. Without it nothing is said of signing constants.
         origins: whose requests count, as in `read_credentials`; first of all those that are asked.
+        replaces: the capture's tokens and session go before the vault's, whatever their times.
         now: Unix seconds, in place of the clock.
 
     Raises:
@@ -98,7 +103,8 @@ def import_capture(
     """
     at = time.time() if now is None else now
     preferred = vault.read(account).platform if account in vault.accounts() else None
-    found = read_credentials(path, origins=origins, platform=platform, preferred=preferred)
+    read = read_credentials(path, origins=origins, platform=platform, preferred=preferred)
+    found, ahead = _not_after(read, now=at)
     if found.is_empty:
         why = (*found.problems, *found.gaps)[:_MOST_REASONS]
         raise AuthError(
@@ -128,12 +134,44 @@ def import_capture(
                 f"account {account!r} is for {bound(base)}, the capture is of {shown}",
                 hint="Give the accounts of other servers names of their own: --account NAME",
             )
-        facts[:] = _facts(base, found, now=at)
-        return replace(_laid_over(base, found, now=at), origins=whose)
+        is_newer = (
+            _is_newer_pair(base, found.tokens, replaces=replaces, now=at),
+            _is_newer_session(base.ticket, found.ticket, replaces=replaces, now=at),
+        )
+        facts[:] = _facts(base, found, *is_newer)
+        return replace(_laid_over(base, found, *is_newer), origins=whose)
 
     credentials = vault.update(account, lay_over)
-    missing = tuple(_missing(credentials, profile, now=at))
-    return Imported(account=account, found=found, facts=tuple(facts), missing=missing)
+    pairs = (*credentials.imported_pairs, credentials.tokens and credentials.tokens.access.id)
+    return Imported(
+        account=account,
+        found=found,
+        facts=tuple(facts),
+        missing=tuple(missing(credentials, profile, now=at)),
+        ahead=f"{path}: {ahead}" if ahead else "",
+        is_taken=found.is_whole
+        and not found.problems
+        and (found.tokens is None or found.tokens.access.id in pairs),
+    )
+
+
+def _not_after(found: Found, *, now: float) -> tuple[Found, str]:
+    """What was found with times that can be, and what is to be said if they were others."""
+    tokens, ticket = found.tokens, found.ticket
+    times = [bundle.captured_at for bundle in found.bundles]
+    times += [each.obtained_at for each in (tokens, ticket) if each is not None]
+    latest = max(times, default=now)
+    if latest <= now:
+        return found, ""
+    if tokens is not None and tokens.obtained_at > now:
+        ends = now + tokens.expires_at - tokens.obtained_at
+        tokens = replace(tokens, obtained_at=now, expires_at=ends)
+    if ticket is not None:
+        ticket = replace(ticket, obtained_at=min(ticket.obtained_at, now))
+    bundles = tuple(replace(b, captured_at=min(b.captured_at, now)) for b in found.bundles)
+    possible = replace(found, tokens=tokens, ticket=ticket, bundles=bundles)
+    said = f"it is dated {iso(latest)}, which is later than now: taken as captured now"
+    return possible, said if latest > now + _SKEW else ""
 
 
 def _platform(found: Found) -> str:
@@ -142,7 +180,9 @@ def _platform(found: Found) -> str:
     return found.platform
 
 
-def _laid_over(base: Credentials, found: Found, *, now: float) -> Credentials:
+def _laid_over(
+    base: Credentials, found: Found, is_newer_pair: bool, is_newer_session: bool
+) -> Credentials:
     known = {bundle.id: bundle for bundle in base.bundles}
     fresh = {bundle.id: bundle for bundle in found.bundles if bundle.id not in base.retired_bundles}
     changed = replace(
@@ -152,7 +192,7 @@ def _laid_over(base: Credentials, found: Found, *, now: float) -> Credentials:
         device_id=found.device_id or base.device_id,
         bundles=_newest((fresh | known).values()),  # of one that was known the health is kept
     )
-    if _is_newer_pair(base, found.tokens):
+    if is_newer_pair:
         changed = replace(
             changed,
             tokens=found.tokens,
@@ -160,20 +200,23 @@ def _laid_over(base: Credentials, found: Found, *, now: float) -> Credentials:
             refreshes_unanswered=0,
             refresh_refused=None,
         )
-    if _is_newer_session(base.ticket, found.ticket, now=now):
+    if is_newer_session:
         changed = replace(changed, ticket=found.ticket)
     return changed
 
 
-def _is_newer_pair(base: Credentials, found: Tokens | None) -> bool:
+def _is_newer_pair(base: Credentials, found: Tokens | None, *, replaces: bool, now: float) -> bool:
     """Whether the capture's tokens go before the vault's, which m26 may have renewed since."""
     if found is None or base.tokens is None:
         return found is not None
     if found.access == base.tokens.access:
         return found.refresh is not None and found.refresh != base.tokens.refresh
+    if replaces:
+        return True
     if found.access.id in base.imported_pairs:
         return False  # times of two machines tell nothing here: it was replaced since
-    return found.obtained_at > base.tokens.obtained_at
+    # Where the vault's is later than now, a clock was wrong when it was written: it tells nothing.
+    return found.obtained_at > base.tokens.obtained_at or base.tokens.obtained_at > now + _SKEW
 
 
 def _newest(bundles: Collection[Bundle]) -> tuple[Bundle, ...]:
@@ -187,16 +230,26 @@ def _remembered(base: Credentials, found: Tokens | None) -> tuple[str, ...]:
     return tuple(taken)[-_MOST_REMEMBERED:]
 
 
-def _is_newer_session(base: Ticket | None, found: Ticket | None, *, now: float) -> bool:
-    if found is None or now - found.obtained_at > _SESSION_WORTH_TRYING:
+def _is_newer_session(
+    base: Ticket | None, found: Ticket | None, *, replaces: bool, now: float
+) -> bool:
+    if found is None or replaces:
+        return found is not None
+    if now - found.obtained_at > _SESSION_WORTH_TRYING:
         return False
-    return base is None or found.obtained_at > base.obtained_at
+    return (
+        base is None
+        or found.obtained_at > base.obtained_at
+        or base.obtained_at > now + _SKEW  # as of a pair
+    )
 
 
-def _facts(base: Credentials, found: Found, *, now: float) -> Iterator[Fact]:
+def _facts(
+    base: Credentials, found: Found, is_newer_pair: bool, is_newer_session: bool
+) -> Iterator[Fact]:
     """Every credential of the capture beside what the vault has."""
-    pair = "new" if _is_newer_pair(base, found.tokens) else "older"
-    session = "new" if _is_newer_session(base.ticket, found.ticket, now=now) else "older"
+    pair = "new" if is_newer_pair else "older"
+    session = "new" if is_newer_session else "older"
     states = {"access token": pair, "refresh token": pair, "session": session}
     before = _secrets(base)
     for what, secret in _secrets(found).items():
@@ -219,62 +272,3 @@ def _secrets(of: Credentials | Found) -> dict[str, Secret | None]:
         "refresh token": tokens.refresh if tokens else None,
         "session": ticket.session_key if ticket else None,
     }
-
-
-def _missing(credentials: Credentials, profile: Profile | None, *, now: float) -> Iterator[Missing]:
-    """What the account lacks, and what follows from it. Without a profile its part is left out."""
-    oauth = profile.oauth if profile else None
-    client = {
-        "client id": credentials.client_id or (oauth and oauth.client_id),
-        "client secret": credentials.client_secret or (oauth and oauth.client_secret),
-    }
-    lacking = " and ".join(what for what, value in client.items() if not value)
-    until = _until(credentials, now=now)
-    if credentials.tokens is None:
-        yield Missing(what="access and refresh token", means=until)
-    elif credentials.tokens.refresh is None:
-        yield Missing(what="refresh token", means=until)
-    elif credentials.refresh_dead is not None:
-        yield Missing(what="refresh token that is accepted", means=until)
-    elif lacking:
-        yield Missing(what=lacking, means=f"tokens cannot be renewed: {until}")
-    if credentials.ticket is None:
-        yield Missing(what="session", means="fine: one is opened when it is needed")
-    yield from _missing_signature(credentials, profile)
-
-
-def _missing_signature(credentials: Credentials, profile: Profile | None) -> Iterator[Missing]:
-    signs = profile is not None and can_sign(profile.signing)
-    device = credentials.device_id or (profile and profile.wal.device_id)
-    if signs and not device:
-        yield Missing(
-            what="device id",
-            means="requests cannot be signed with the profile's constants: "
-            "capture one auction search",
-        )
-    if signs and device:
-        return
-    count = sum(not bundle.is_dead for bundle in credentials.bundles)
-    if not count:
-        means = "no request can be signed: capture one auction search"
-        yield Missing(what="signed request", means=means)
-    if profile is not None and not signs and count:
-        these = f"the {count} captured signatures are" if count > 1 else "the captured signature is"
-        yield Missing(
-            what="signing constants",
-            means=f"{these} used for as long as the upstream accepts that",
-        )
-
-
-def _until(credentials: Credentials, *, now: float) -> str:
-    """How long an account works whose tokens are not renewed."""
-    left = credentials.seconds_left(now)
-    seconds = max(left["access_token"] or 0.0, left["session"] or 0.0)
-    if seconds:
-        return f"this works for {_span(seconds)}, then a new capture is needed"
-    return "this cannot log in: a new capture is needed, with its login"
-
-
-def _span(seconds: float) -> str:
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    return f"{hours} h {minutes} m" if hours else f"{minutes} m"

@@ -1,20 +1,27 @@
-"""The vault's key: settings and a file in, the cipher out; the file can be given a new key."""
+"""The vault's key: settings and a file in, a cipher for each purpose out; it can be replaced."""
 
 from __future__ import annotations
 
 import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+import orjson
 from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from m26 import config
 from m26.errors import ConfigError
 from m26.home.files import UnsafeFileError, read_private, replace_private
 from m26.redaction import register_secret
+from m26.upstream.secret import Secret
 
 KEY_FILE: Final = "vault.key"
 _VARIABLE = "M26_VAULT__KEY"
+Purpose = Literal["vault", "ticket", "login"]
+"""What is encrypted: the vault's file, a session that Redis keeps, the state of a login."""
 
 
 class Keys:
@@ -29,7 +36,7 @@ class Keys:
         self._vault = vault
         self._given, self._file = settings.key, settings.key_file
         self._path = self._file or vault.with_name(KEY_FILE)
-        self._cipher: MultiFernet | None = None
+        self._keys: list[Secret] | None = None
 
     @property
     def origin(self) -> str:
@@ -47,24 +54,31 @@ class Keys:
             return False
         return is_ours and os.access(self._path.parent, os.W_OK)
 
-    def cipher(self, *, create: bool = False) -> MultiFernet:
-        """Encrypts and decrypts; read once, then kept until `reread`.
+    def cipher(self, purpose: Purpose, *about: str, create: bool = False) -> MultiFernet:
+        """Encrypts and decrypts for one purpose; the keys are read once, then kept until `reread`.
+
+        Its keys are derived from ours (HKDF), so that what was encrypted for another purpose or
+        about something else does not open.
 
         Args:
+            purpose: what it is.
+            about: what else it belongs to, e.g. an account.
             create: make a key where there is none and nothing was encrypted yet. The caller
                 holds the vault's lock.
 
         Raises:
             ConfigError: the key is missing, malformed or readable by others.
         """
-        if self._cipher is None:
-            keys = self.read(create=create)
-            self._cipher = MultiFernet([Fernet(key) for key in keys])
-        return self._cipher
+        keys = self._kept(create=create)
+        return MultiFernet([Fernet(_derived(key, purpose, *about)) for key in keys])
+
+    def of_before(self) -> MultiFernet:
+        """Decrypts a vault of before keys were derived; errors as in `cipher`."""
+        return MultiFernet([Fernet(key) for key in self._kept()])
 
     def reread(self) -> None:
         """Forget what was read: another process may have changed the key."""
-        self._cipher = None
+        self._keys = None
 
     def read(self, *, create: bool = False) -> list[str]:
         """The keys themselves, newest first; arguments and errors as in `cipher`."""
@@ -110,10 +124,21 @@ class Keys:
         replace_private(self._path, ",".join(keys).encode())
         self.reread()
 
+    def _kept(self, *, create: bool = False) -> list[str]:
+        if self._keys is None:
+            self._keys = [Secret(key) for key in self.read(create=create)]
+        return [key.reveal() for key in self._keys]
+
 
 def new_key() -> str:
     """A key for the operator to put where m26 cannot."""
     return Fernet.generate_key().decode()
+
+
+def _derived(key: str, *info: str) -> bytes:
+    """A Fernet key by HKDF (RFC 5869), whose info is a list: no two lists are written alike."""
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=orjson.dumps(["m26", *info]))
+    return urlsafe_b64encode(hkdf.derive(urlsafe_b64decode(key)))
 
 
 def _is_credential(path: Path) -> bool:

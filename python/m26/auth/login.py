@@ -1,15 +1,13 @@
-"""The OAuth login: an address to open goes out, the pasted redirect comes in, tokens are kept."""
+"""The OAuth login: an account that may log in goes out, a code comes in, tokens are kept."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qs, urlsplit
+from typing import Final
 
 import anyio
-import orjson
 import structlog
 from anyio import to_thread
 
@@ -18,20 +16,16 @@ from m26.auth.origins import admit, admit_new, asked, refused
 from m26.auth.vault import Vault, check_name
 from m26.config import Upstream
 from m26.errors import AuthError, TransportError, UsageError
-from m26.redaction import redact
 from m26.upstream.answers import TokenAnswer, read_tokens
 from m26.upstream.client import GatewayClient
-from m26.upstream.commands import authorize_url, code_form
+from m26.upstream.commands import code_form
 from m26.upstream.origin import Origins
 from m26.upstream.profile import Profile
 from m26.upstream.rules import verdict
 from m26.upstream.secret import Secret
 from m26.upstream.verdicts import Action, RefusedError, UnavailableError, Verdict
 
-_STATE_LIFE = 3_600.0
-"""Seconds that a person may take to log in."""
-_CODE = re.compile(r"[\w.~+/=%-]{4,2048}")
-_AGAIN = "Run `m26 auth login` again: a code is good once and for some minutes."
+AGAIN: Final = "Run `m26 auth login` again: a code is good once and for some minutes."
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +40,15 @@ class Login:
     client_secret: Secret
     origins: Origins | None = None
     """The servers that the tokens of a new account are for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a login ends at."""
+
+    code: Secret
+    proof: Secret | None = None
+    """Shows that we are who asked for it (RFC 7636); None where the flow takes none."""
 
 
 def prepare(
@@ -120,67 +123,8 @@ def prepare(
     raise RefusedError(verdict("no_client"))
 
 
-def address(login: Login, *, profile: Profile, base_url: str, vault: Vault, now: float) -> str:
-    """The address to open in a browser; what it ends at goes to `read_redirect`."""
-    # Encrypted rather than remembered: whoever brings it back may be another process of this home.
-    state = vault.encrypt(orjson.dumps({"account": login.account, "at": now})).decode("ascii")
-    return authorize_url(profile, base_url=base_url, client_id=login.client_id, state=state)
-
-
-def read_redirect(
-    pasted: str, login: Login, *, profile: Profile, vault: Vault, now: float
-) -> Secret:
-    """The code of a pasted address, or of a code pasted by itself. No error shows either.
-
-    Args:
-        pasted: what the person brought back.
-        login: what `address` was made for.
-        profile: names the address to land on.
-        vault: made the state.
-        now: Unix seconds.
-
-    Raises:
-        UsageError: it is not the address that the login ends at, or of another login.
-        AuthError: the login was refused, and the address says so.
-    """
-    text = "".join(pasted.split())  # a terminal may have wrapped it
-    if not text:
-        raise UsageError("no address was given", hint=_where(profile))
-    if "://" not in text and "?" not in text and "=" not in text[:6]:
-        if not _CODE.fullmatch(text):
-            raise UsageError("this is neither an address nor a code", hint=_where(profile))
-        return Secret(text)
-    wanted = urlsplit(profile.oauth.redirect_uri)
-    if "://" not in text:  # some browsers do not show it
-        text = f"{wanted.scheme}://{text}" if "?" in text else f"{wanted.geturl()}?{text}"
-    try:
-        given = urlsplit(text)
-        landed = given.scheme, given.netloc.lower(), given.path.rstrip("/")
-    except ValueError:
-        raise UsageError("this is no address", hint=_where(profile)) from None
-    if landed != (wanted.scheme, wanted.netloc.lower(), wanted.path.rstrip("/")):
-        raise UsageError(
-            f"this is an address of {given.hostname or 'nowhere'}, not the one a login ends at",
-            hint=_where(profile),
-        )
-    said = {name: values[0] for name, values in parse_qs(given.query).items()}
-    code = Secret(said.get("code", ""))
-    if "error" in said:
-        detail = ": ".join(said[key] for key in ("error", "error_description") if key in said)
-        raise AuthError(f"the login was refused: {redact(detail[:1_000])[:200]}", hint=_AGAIN)
-    # A missing one is accepted, like a bare code: a person pasted it, not a foreign page.
-    if "state" in said and not _is_ours(said["state"], login, vault, now):
-        raise UsageError(
-            "this address belongs to another login: its state is not the one we gave",
-            hint=_AGAIN,
-        )
-    if not code:
-        raise UsageError("this address holds no code", hint=_where(profile))
-    return code
-
-
 async def redeem(
-    code: Secret,
+    grant: Grant,
     login: Login,
     *,
     profile: Profile,
@@ -196,7 +140,7 @@ async def redeem(
     only waits for its slot of the budget may take an hour, and a code lives for minutes.
 
     Args:
-        code: of the login.
+        grant: of the login.
         login: who logs in.
         profile: of the upstream.
         client: carries the call.
@@ -212,7 +156,11 @@ async def redeem(
         StorageError: the pair could not be saved, so the login is lost.
     """
     fields = code_form(
-        profile, client_id=login.client_id, client_secret=login.client_secret, code=code
+        profile,
+        client_id=login.client_id,
+        client_secret=login.client_secret,
+        code=grant.code,
+        proof=grant.proof,
     )
     await spend("token")
     async with contextlib.AsyncExitStack() as stack:
@@ -223,7 +171,7 @@ async def redeem(
                 answer = read_tokens(await client.token(fields))
             except TransportError as error:
                 raise TransportError(
-                    f"{error.message}; the login is not done", hint=_AGAIN
+                    f"{error.message}; the login is not done", hint=AGAIN
                 ) from None
             if not isinstance(answer, TokenAnswer):
                 raise _refusal(answer)
@@ -262,27 +210,13 @@ def _laid_over(credentials: Credentials | None, login: Login, tokens: Tokens) ->
 
 def _refusal(answer: Verdict) -> Exception:
     if answer.reason == "login_again":  # invalid_grant: here it is about the code
-        return AuthError("the token service does not accept this code", hint=_AGAIN)
+        return AuthError("the token service does not accept this code", hint=AGAIN)
     kind = RefusedError if answer.action is Action.STOP else UnavailableError
     return kind(answer)
-
-
-def _is_ours(state: str, login: Login, vault: Vault, now: float) -> bool:
-    plain = vault.decrypt(state.encode("utf-8", "replace"))
-    content = orjson.loads(plain) if plain else {}
-    young = abs(now - content.get("at", 0.0)) < _STATE_LIFE
-    return content.get("account") == login.account and young
 
 
 def _other_platform(account: str, credentials: Credentials, platform: str | None) -> UsageError:
     return UsageError(
         f"account {account!r} is of platform {credentials.platform}, not {platform}",
         hint="Give each platform its own account: --account NAME",
-    )
-
-
-def _where(profile: Profile) -> str:
-    return (
-        "Paste the whole address of the page you land on after the login; it begins with "
-        f"{profile.oauth.redirect_uri}"
     )

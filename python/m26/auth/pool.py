@@ -144,6 +144,8 @@ class Pool:
         """
         if not bundle.accepted_at or bundle.failures != 1:
             return
+        if bundle.accepted_at < bundle.captured_at:
+            return  # a clock was wrong when it was captured
         lower = bundle.accepted_at - bundle.captured_at
         upper = max(lower, bundle.used_at - bundle.captured_at)
         life = (lower + upper) / 2 if self._life is None else self._life

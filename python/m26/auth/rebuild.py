@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,19 +11,17 @@ import structlog
 from anyio import to_thread
 
 from m26.auth.credentials import Credentials
-from m26.auth.intake import import_capture
+from m26.auth.folder import Import, import_all
 from m26.auth.origins import asked
 from m26.auth.report import Forecast, bundle_state, forecast
 from m26.auth.tokens import refresh
-from m26.auth.vault import Vault, check_name
+from m26.auth.vault import Vault
 from m26.config import Upstream
-from m26.errors import AuthError, ConfigError, M26Error, TransportError, UsageError
+from m26.errors import M26Error, TransportError
 from m26.upstream.client import GatewayClient
-from m26.upstream.origin import Origins
 from m26.upstream.profile import Profile
 from m26.upstream.verdicts import RefusedError, UnavailableError
 
-SUFFIXES = frozenset((".har", ".mitm", ".flow", ".flows"))
 _MOST_RETIRED = 1_000
 _YOUNG = 86_400.0
 """Seconds: a pair younger than that was renewed by a running m26, or comes from a new login."""
@@ -33,16 +31,6 @@ _log = structlog.get_logger(__name__)
 
 async def _ignore(_failure: M26Error) -> None:
     """The default: a renewal that failed is only in the report."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
-    """One capture of the folder and what became of it."""
-
-    file: str
-    state: str
-    """``imported``, ``empty`` (a capture without credentials of this account) or ``unreadable``."""
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,90 +52,6 @@ class Rebuilt:
     forecast: Forecast | None = None
 
 
-def captures_in(path: Path) -> list[Path]:
-    """The file itself; of a folder those whose names say that they are captures, in order."""
-    return sorted(filter(_is_capture, path.iterdir())) if path.is_dir() else [path]
-
-
-def captures_of(
-    folder: Path, accounts: Sequence[str], *, only: str | None = None
-) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
-    """The captures of a folder by account, and what is wrong with the folder.
-
-    A subfolder holds those of the account it is named after. What lies at the top belongs to
-    ``main``, or to the only account.
-
-    Args:
-        folder: where captures are put.
-        accounts: those of the vault.
-        only: this account alone.
-    """
-    problems = []
-    top = "main" if "main" in accounts or not accounts else accounts[0]
-    found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            files = captures_in(path)
-            try:
-                check_name(path.name)
-            except (
-                ConfigError
-            ) as error:  # its name is no account's: the others are rebuilt all the same
-                if files:
-                    problems.append(f"a folder there is passed over: {error.message}")
-                continue
-            found.setdefault(path.name, []).extend(files)
-        elif _is_capture(path):
-            if "main" not in accounts and len(accounts) > 1:
-                problems.append(f"{path.name} lies at the top: of which account is it? Move it")
-            else:
-                found.setdefault(top, []).append(path)
-    if folder.stat().st_mode & 0o077:
-        problems.append(f"others can read this folder: chmod 700 {folder}")
-    names = dict.fromkeys((*accounts, *(name for name, files in found.items() if files)))
-    chosen = {name: tuple(found.get(name, ())) for name in names if only in (None, name)}
-    return chosen, tuple(problems)
-
-
-def _is_capture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-async def import_all(
-    account: str,
-    files: Iterable[Path],
-    *,
-    vault: Vault,
-    profile: Profile,
-    origins: Sequence[Origins],
-    now: float,
-) -> tuple[Import, ...]:
-    """Import captures one after the other; one that cannot be read does not stop the others."""
-    done = []
-    for file in files:
-        take = partial(
-            import_capture,
-            vault,
-            file,
-            account=account,
-            platforms=profile.platforms,
-            origins=origins,
-            now=now,
-        )
-        try:
-            imported = await to_thread.run_sync(take)
-        except (UsageError, AuthError) as error:
-            state = "empty" if isinstance(error, AuthError) else "unreadable"
-            _log.warning("rebuild.capture_not_imported", file=file.name, reason=error.message)
-            done.append(Import(file=file.name, state=state, problem=error.message))
-        else:
-            problem = "; ".join(imported.problems[:1])
-            done.append(Import(file=file.name, state="imported", problem=problem))
-    return tuple(done)
-
-
 async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how it is told
     account: str,
     files: Iterable[Path],
@@ -159,6 +63,7 @@ async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how i
     clock: Callable[[], float],
     renew: bool | None = None,
     stopped: str | None = None,
+    keep: bool = False,
     on_failure: Callable[[M26Error], Awaitable[None]] = _ignore,
 ) -> Rebuilt:
     """Import an account's captures, drop its dead bundles, renew its tokens.
@@ -176,6 +81,7 @@ async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how i
         clock: Unix seconds.
         renew: whether tokens are renewed; None: when they are older than a day.
         stopped: why nothing may be asked now, if that is so.
+        keep: leave the captures that were taken over where they are.
         on_failure: told why tokens could not be renewed, when that was tried.
 
     Raises:
@@ -184,7 +90,7 @@ async def rebuild(  # noqa: PLR0913 - a connection, what holds it back and how i
     before = vault.read(account) if account in vault.accounts() else None
     origins = (client.origins, asked(profile, Upstream()))
     captures = await import_all(
-        account, files, vault=vault, profile=profile, origins=origins, now=clock()
+        account, files, vault=vault, profile=profile, origins=origins, keep=keep, now=clock()
     )
     if account not in vault.accounts():
         return Rebuilt(account=account, platform=None, captures=captures)
@@ -268,7 +174,7 @@ async def _renewed(
     tokens = credentials.tokens
     if tokens is None or tokens.refresh is None:
         return "none", "there is no refresh token"
-    if renew is None and now - tokens.obtained_at < _YOUNG:
+    if renew is None and 0 <= now - tokens.obtained_at < _YOUNG:
         return "young", "renewed within the last day"
     if renew is False or stopped is not None:
         return "kept", stopped or "not asked to renew them"

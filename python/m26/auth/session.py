@@ -225,7 +225,7 @@ class Session:
         newer, ours = self._entry.credentials.ticket, self._ticket
         if ours is None or newer is None or newer.blaze_id is None or newer.id in self._dead:
             return
-        if newer.obtained_at > ours.obtained_at:
+        if newer.obtained_at > min(ours.obtained_at, self._clock()):
             self._retire()
             self._ticket = newer
             _log.info("auth.session_taken_over", account=self._entry.account, session=newer.id)
@@ -234,7 +234,9 @@ class Session:
         """Forget the ticket; an older one found anywhere later is dead too."""
         if self._ticket is not None:
             self._dead.append(self._ticket.id)
-            self._dead_before = max(self._dead_before, self._ticket.obtained_at)
+            # A clock that ran ahead must not make every later session an older one.
+            ended = min(self._ticket.obtained_at, self._clock())
+            self._dead_before = max(self._dead_before, ended)
             self._ticket = None
 
     async def _adopt(self) -> bool:

@@ -25,6 +25,10 @@ from m26.upstream.secret import KEY_LENGTH, Secret
 TOKENS: Final = "token service"
 GATEWAY: Final = "gateway"
 KINDS: Final = (TOKENS, GATEWAY)
+_LARGEST = 2**20
+"""Bytes of a body that shows a credential, at the most: parsed JSON takes a hundred times that."""
+_LONGEST = 64 * 1024
+"""Characters of an address of ours."""
 _PRODUCT = re.compile(r"[a-z]+-\d{4}-([a-z0-9]+)")
 
 
@@ -49,13 +53,15 @@ class Part:
     bundle: Bundle | None = None
     gap: str = ""
     """What it should show and does not, and why."""
+    flaw: str = ""
+    """What of it was not read, and why."""
 
 
 def part_of(flow: Flow) -> Part | None:
     """What a flow shows; None when it is not one of ours."""
-    path = re.split("[?#]", flow.url, maxsplit=1)[0]
-    if flow.method != "POST":
+    if flow.method != "POST" or len(flow.url) > _LONGEST:
         return None
+    path = re.split("[?#]", flow.url, maxsplit=1)[0]
     if path.endswith(TOKEN_PATH):
         return _token(flow)
     if path.endswith(LOGIN_PATH):
@@ -65,8 +71,13 @@ def part_of(flow: Flow) -> Part | None:
 
 def _token(flow: Flow) -> Part:
     at, answer = flow.ended_at / 1e6, read_tokens(_reply(flow))
+    form, flaw = dict[str, str](), _unread(flow.response)
+    try:
+        form = flow.form()
+    except ValueError as error:
+        flaw = str(error)
     client_id, client_secret, sent = (
-        Secret.read(flow.form.get(name)) for name in ("client_id", "client_secret", "refresh_token")
+        Secret.read(form.get(name)) for name in ("client_id", "client_secret", "refresh_token")
     )
     tokens = None
     if isinstance(answer, TokenAnswer):  # without a refresh token it still works for hours
@@ -84,16 +95,23 @@ def _token(flow: Flow) -> Part:
         client_secret=client_secret,
         tokens=tokens,
         gap="" if tokens else _lacks("access token", flow),
+        flaw=flaw,
     )
 
 
 def _login(flow: Flow) -> Part:
     at, answer = flow.ended_at / 1e6, read_login(_reply(flow))
-    asked = as_object(flow.request)
+    asked = as_object(_small(flow.request))
     platform = _platform(flow.blaze_id, str(asked.get("productName", "")))
     if not isinstance(answer, LoginAnswer):
-        gap = _lacks("session", flow)
-        return Part(at=at, kind=GATEWAY, origin=origin(flow.url), platform=platform, gap=gap)
+        return Part(
+            at=at,
+            kind=GATEWAY,
+            origin=origin(flow.url),
+            platform=platform,
+            gap=_lacks("session", flow),
+            flaw=_unread(flow.request, flow.response),
+        )
     return Part(
         at=at,
         kind=GATEWAY,
@@ -107,7 +125,8 @@ def _login(flow: Flow) -> Part:
 
 def _process(flow: Flow, path: str) -> Part:
     at, key = flow.ended_at / 1e6, path.split(PROCESS_PATH, 1)[1]
-    info = as_object(str(as_object(flow.request).get("requestInfo", "")).encode("utf-8", "replace"))
+    asked = as_object(_small(flow.request))
+    info = as_object(str(asked.get("requestInfo", "")).encode("utf-8", "replace"))
     auth = info.get("messageAuthData")
     auth = auth if isinstance(auth, dict) else {}
     texts = auth.get("authCode"), auth.get("authData"), info.get("deviceId")
@@ -130,6 +149,7 @@ def _process(flow: Flow, path: str) -> Part:
         session=Secret.read(unquote(key), most=KEY_LENGTH),
         bundle=bundle,
         gap="" if bundle else "it holds no signature (messageAuthData)",
+        flaw=_unread(flow.request),
     )
 
 
@@ -144,11 +164,22 @@ def _platform(*names: str) -> str | None:
     return next((match[1] for match in matches if match), None)
 
 
+def _unread(*bodies: bytes | None) -> str:
+    """What is to be said where one of them is longer than what shows credentials."""
+    if max(len(body or b"") for body in bodies) <= _LARGEST:
+        return ""
+    return f"has a body of more than {_LARGEST // 1024} KiB, which was not read"
+
+
+def _small(body: bytes) -> bytes:
+    return body if len(body) <= _LARGEST else b""
+
+
 def _reply(flow: Flow) -> Reply:
     return Reply(
         status=flow.status,
         content_type=flow.content_type,
-        body=(flow.response or b"").decode("utf-8", "replace").encode(),  # JSON is UTF-8
+        body=_small(flow.response or b"").decode("utf-8", "replace").encode(),  # JSON is UTF-8
         fetched_at=flow.ended_at,
         seconds=0.0,
     )

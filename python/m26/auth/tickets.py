@@ -45,7 +45,7 @@ async def keep(ticket: Ticket, *, entry: Entry, cache: TicketCache | None) -> No
     except UnavailableError as error:
         _log.warning("auth.session_unsaved", account=entry.account, error=error.message)
     if cache is not None:
-        await cache.put(entry.account, entry.credentials.platform, ticket)
+        await cache.put(entry.account, entry.credentials, ticket)
     _log.info("auth.session_opened", account=entry.account, session=ticket.id)
 
 
@@ -65,9 +65,7 @@ async def newest(
         UnavailableError: the vault cannot be used now.
     """
     credentials = (await entry.read()).ticket
-    shared = (
-        await cache.get(entry.account, entry.credentials.platform) if cache is not None else None
-    )
+    shared = await cache.get(entry.account, entry.credentials) if cache is not None else None
     tickets = [
         t for t in (credentials, shared) if t and t.obtained_at >= after and t.id not in dead
     ]

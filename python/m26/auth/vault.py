@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -15,7 +16,7 @@ from cryptography.fernet import InvalidToken
 
 from m26 import config
 from m26.auth.credentials import Credentials, dump
-from m26.auth.keys import Keys
+from m26.auth.keys import Keys, Purpose
 from m26.errors import AuthError, ConfigError, StorageError, remedy
 from m26.home.files import UnsafeFileError, read_private, replace_private
 from m26.home.lock import open_lock, take, turn
@@ -162,18 +163,24 @@ class Vault:
         async with self._turn(".rebuild.lock", on_wait):
             yield
 
-    def encrypt(self, data: bytes) -> bytes:
-        """Encrypt what another store keeps for us, or what comes back to us through others."""
+    def encrypt(self, data: bytes, purpose: Purpose, *about: str) -> bytes:
+        """Encrypt what another store keeps for us, or what comes back to us through others.
+
+        Args:
+            data: what nobody else may read.
+            purpose: what it is.
+            about: what else it belongs to, e.g. an account: it opens for the same alone.
+        """
         try:
-            return self.keys.cipher().encrypt(data)
+            return self.keys.cipher(purpose, *about).encrypt(data)
         except ConfigError:
             with self._writing():  # before the first account there is no key yet
-                return self.keys.cipher(create=True).encrypt(data)
+                return self.keys.cipher(purpose, *about, create=True).encrypt(data)
 
-    def decrypt(self, data: bytes) -> bytes | None:
-        """What `encrypt` encrypted; None when it was made with another key or is damaged."""
+    def decrypt(self, data: bytes, purpose: Purpose, *about: str) -> bytes | None:
+        """What `encrypt` encrypted for the same; None when it is of another key, or damaged."""
         try:
-            return self.keys.cipher().decrypt(data)
+            return self.keys.cipher(purpose, *about).decrypt(data)
         except InvalidToken:
             return None
 
@@ -213,7 +220,7 @@ class Vault:
 
     def _save(self, accounts: Mapping[str, Credentials]) -> None:
         document = dump({"version": _VERSION, "accounts": accounts})
-        replace_private(self._path, self.keys.cipher(create=True).encrypt(document))
+        replace_private(self._path, self.keys.cipher("vault", create=True).encrypt(document))
 
     def _load(self) -> dict[str, Credentials]:
         document = self._document()
@@ -247,7 +254,11 @@ class Vault:
                 f"chmod 600 {self._path}, or put a backup in its place. If it is lost: move it "
                 "away, then import your captures again.",
             ) from None
-        return self.decrypt(data)
+        document = self.decrypt(data, "vault")
+        if document is None:
+            with contextlib.suppress(InvalidToken):  # the next change writes it anew
+                document = self.keys.of_before().decrypt(data)
+        return document
 
 
 def _accounts(content: dict[str, Any]) -> dict[str, Credentials]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -11,6 +12,8 @@ from m26._native import MAX_PAGE_BYTES
 
 MAX_FLOW_BYTES: Final = MAX_PAGE_BYTES * 3 // 2
 """Longer ones are passed over, unread: room for the largest page in base64, or escaped."""
+_MOST_FORM = 64 * 1024
+_MOST_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +29,10 @@ class Flow:
     blaze_id: str
     """The X-BLAZE-ID header: names the platform."""
     request: bytes
-    form: dict[str, str]
-    """Fields of an HTML form, where the request is one."""
+    request_type: str
+    """Content type of the request."""
+    listed: Iterable[tuple[str, str]] = ()
+    """Fields of its form as some dialects list them, still encoded, and no body; read once."""
     status: int
     content_type: str
     """Of the reply."""
@@ -43,25 +48,32 @@ class Flow:
     def __repr__(self) -> str:
         return f"Flow({self.method}, status={self.status})"
 
+    def form(self) -> dict[str, str]:
+        """Fields of an HTML form, none of another request. The body goes before `listed`.
 
-def form_fields(
-    content_type: str, body: bytes, listed: Iterable[tuple[str, str]] = ()
-) -> dict[str, str]:
-    """Fields of an HTML form, none of another request.
+        Read only where they are asked for: as fields, a body takes fifty times its size.
 
-    Args:
-        content_type: of the request.
-        body: of the request; it goes before `listed`.
-        listed: names and values as some dialects list them, still encoded, and no body.
-    """
-    if "form-urlencoded" not in content_type.lower():
-        return {}
-    fields = {unquote(name): unquote(value) for name, value in listed}
-    fields |= parse_qsl(body.decode("utf-8", "replace"))
-    return {name: value for name, value in fields.items() if value}
+        Raises:
+            ValueError: more than 100 fields or 64 KiB; the text continues a sentence on the flow.
+        """
+        if "form-urlencoded" not in self.request_type.lower():
+            return {}
+        listed = [*islice(self.listed, _MOST_FIELDS + 1)]
+        size = len(self.request) + sum(len(name) + len(value) for name, value in listed)
+        if size > _MOST_FORM or len(listed) > _MOST_FIELDS:
+            raise ValueError("is a form of more than 100 fields or 64 KiB, and was not read")
+        fields = {unquote(name): unquote(value) for name, value in listed}
+        try:
+            fields |= parse_qsl(
+                self.request.decode("utf-8", "replace"), max_num_fields=_MOST_FIELDS
+            )
+        except ValueError:
+            raise ValueError("is a form of more than 100 fields, and was not read") from None
+        return {name: value for name, value in fields.items() if value}
 
 
 def too_long(name: str, kind: str, number: int) -> str:
     """What is told of a flow that is passed over."""
     limit = MAX_FLOW_BYTES // 1024**2
-    return f"{name}: {kind} {number} is longer than {limit} MiB and was passed over"
+    text = f"is longer than {limit} MiB, or has very many parts, and was passed over"
+    return f"{name}: {kind} {number} {text}"

@@ -14,7 +14,7 @@ from typing import Any, cast
 import orjson
 
 from m26.captures.content import decoded
-from m26.captures.flow import MAX_FLOW_BYTES, Flow, form_fields, too_long
+from m26.captures.flow import MAX_FLOW_BYTES, Flow, too_long
 from m26.captures.split import Source, Splitter
 from m26.errors import ShapeError
 
@@ -91,7 +91,8 @@ def _flow(entry: dict[str, Any], number: int) -> Flow:
         url=_text(request, "url"),
         blaze_id=_header(request, "x-blaze-id"),
         request=sent or b"",
-        form=form_fields(kind, sent or b"", _params(posted)),
+        request_type=kind,
+        listed=_params(posted),
         status=status if type(status) is int else 0,
         content_type=_text(content, "mimeType") or _header(response, "content-type"),
         response=body,

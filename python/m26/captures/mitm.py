@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from m26.captures.content import decoded
-from m26.captures.flow import Flow, form_fields, too_long
+from m26.captures.flow import Flow, too_long
 from m26.captures.split import Source
 from m26.captures.tnetstring import OPENING, Documents, Fault
 from m26.errors import ShapeError
@@ -106,7 +106,7 @@ def _flow(stored: dict[str, Any], number: int) -> Flow:
         url=_server(request, asked) + _bytes(request, "path").decode("latin-1"),
         blaze_id=asked.get("x-blaze-id", ""),
         request=sent or b"",
-        form=form_fields(asked.get("content-type", ""), sent or b""),
+        request_type=asked.get("content-type", ""),
         status=status if isinstance(status, int) else 0,
         content_type=answered.get("content-type", ""),
         response=body,

@@ -23,6 +23,8 @@ _LEVELS = (
     (_LIST, re.compile(rb'(?:.*[^\\])?"entries"\s*:\s*', re.DOTALL)),
 )
 _LOG, _ENTRIES = 2, 3
+_MOST_BRACKETS = 200_000
+"""Objects and lists in an entry: more than the largest page has that was parsed already."""
 _NAME = 64
 """Bytes before a bracket in which its name is looked for."""
 
@@ -46,6 +48,7 @@ class Splitter:
         self._level = 0  # of log.entries, as far as it is open
         self._depth = 0  # of all brackets that are open
         self._inside = False  # an entry
+        self._brackets = 0  # that were opened in it
         self._in_string = False
         self._escaped = False  # the next byte belongs to a backslash
         self._before = b""
@@ -61,14 +64,21 @@ class Splitter:
         return self._reached >= _ENTRIES
 
     def split(self, source: Source, *, limit: int) -> Iterator[bytes | bytearray | None]:
-        """The text of each entry that is an object; None in place of one longer than `limit`."""
+        """The text of each entry that is an object; None in place of one that is passed over.
+
+        That is one longer than `limit`, or whose parts would take many times its size in memory.
+        """
         entry: bytearray | None = None  # what earlier chunks brought of it; None: it is too long
         while not self.is_whole and (chunk := source.read(_CHUNK)):
             start = 0
             for edge in self._edges(chunk):
                 if self._inside:
                     start, entry = edge, bytearray()
-                elif entry is None or len(entry) + edge - start > limit:
+                elif (
+                    entry is None
+                    or len(entry) + edge - start > limit
+                    or self._brackets > _MOST_BRACKETS
+                ):
                     yield None
                 else:
                     entry += chunk[start:edge]
@@ -92,6 +102,7 @@ class Splitter:
                     if self._inside:
                         yield position - 1
                 self._depth += 1
+                self._brackets += 1
             else:
                 self._depth = max(0, self._depth - 1)
                 if self._inside and self._depth == _ENTRIES:
@@ -106,7 +117,7 @@ class Splitter:
     def _enter(self, kind: int, chunk: bytes, at: int) -> None:
         """Take note of a bracket that opens an entry, or leads to the entries."""
         if self._level == _ENTRIES:
-            self._inside = kind == _OBJECT
+            self._inside, self._brackets = kind == _OBJECT, 0
             return
         bracket, name = _LEVELS[self._level]
         before = (self._before + chunk[max(0, at - _NAME) : at])[-_NAME:]

@@ -23,6 +23,8 @@ _OVERLAP = 64
 _MOST_IN_VAIN = 2 * MAX_FLOW_BYTES
 """Bytes that are read as documents and are none, less those that are: a hostile file must not
 cost hours."""
+_MOST_VALUES = 100_000
+"""Values in a document: a byte of an empty one takes twenty of memory."""
 _LOOK = 1024
 """Bytes that a look at an opening or at a key counts as."""
 
@@ -100,7 +102,7 @@ class Documents:
         with memoryview(self._data) as view:
             data = bytes(view[start:end])
         try:
-            value = _value(data, 0, len(data) - 1)
+            value = _value(data, 0, len(data) - 1, iter(range(_MOST_VALUES)))
         except (ValueError, RecursionError):
             return Fault.DAMAGED
         self._in_vain = before
@@ -182,26 +184,32 @@ _SCALARS: dict[bytes, Callable[[bytes], object]] = {
 }
 
 
-def _value(data: bytes, start: int, end: int) -> object:
-    """The value whose payload is ``data[start:end]`` and whose type byte follows."""
+def _value(data: bytes, start: int, end: int, room: Iterator[int]) -> object:
+    """The value whose payload is ``data[start:end]`` and whose type byte follows.
+
+    Raises:
+        ValueError: it is none, or it takes more values than there is `room` for.
+    """
+    if next(room, None) is None:
+        raise ValueError("too many values")
     kind = data[end : end + 1]
     if kind == b"]":
-        return list(_items(data, start, end))
+        return list(_items(data, start, end, room))
     if kind == b"}":
-        items = _items(data, start, end)
+        items = _items(data, start, end, room)
         return {_key(key): value for key, value in zip(items, items, strict=True)}
     if kind not in _SCALARS:
         raise ValueError("unknown type")
     return _SCALARS[kind](data[start:end])
 
 
-def _items(data: bytes, start: int, end: int) -> Iterator[object]:
+def _items(data: bytes, start: int, end: int, room: Iterator[int]) -> Iterator[object]:
     while start < end:
         colon = data.index(b":", start, end)
         start, stop = colon + 1, colon + 1 + _length(data[start:colon])
         if stop >= end:
             raise ValueError("a value is longer than what holds it")
-        yield _value(data, start, stop)
+        yield _value(data, start, stop, room)
         start = stop + 1
 
 

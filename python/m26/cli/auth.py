@@ -33,6 +33,7 @@ def import_(
     *,
     account: str = "main",
     platform: str | None = None,
+    replace: Annotated[bool, Parameter(negative="")] = False,
     options: Options = Options(),
 ) -> None:
     """Read tokens, sessions and message-auth bundles from captures into the vault.
@@ -49,12 +50,14 @@ def import_(
             them, whose names end in .har, .mitm or .flow.
         account: the account they belong to; a new name adds one.
         platform: ps5, xbsx, pc, ps4 or xone; read from the capture when not given.
+        replace: take the tokens and the session of these captures also where those in the vault
+            are newer, or seem to be.
         options: options of every command.
     """
     from m26.app.upkeep import profile_of
+    from m26.auth.folder import captures_in
     from m26.auth.intake import import_capture
     from m26.auth.origins import known
-    from m26.auth.rebuild import captures_in
     from m26.errors import UsageError
 
     files = [file for given in captures for file in captures_in(given)]
@@ -73,6 +76,7 @@ def import_(
             platforms=profile.platforms,
             profile=profile,
             origins=known(profile, settings.upstream),
+            replaces=replace,
         )
         for file in files
     ]
@@ -102,17 +106,20 @@ def status(
 
     Example: ``m26 auth status --json``
 
-    With ``--json``: a list of {"account", "platform", "origins", "credentials", "bundles",
-    "forecast"}.
+    With ``--json``: {"items", "captures"}: of each account {"account", "platform", "origins",
+    "credentials", "bundles", "forecast"}, and captures that still hold a login in the clear.
 
     Args:
         bundles: list each captured bundle, however many there are.
         options: options of every command.
     """
-    _, vault, profile = opened(options)
+    from m26.auth.folder import leftovers
+
+    settings, vault, profile = opened(options)
     accounts = [health(name, vault.read(name), profile) for name in vault.accounts()]
+    left = [str(path) for path in leftovers(settings.home)]
     if options.json:
-        printed: AccountsView = {"items": accounts}
+        printed: AccountsView = {"items": accounts, "captures": left}
         dump_json(printed)
         return
     if not accounts:
@@ -120,6 +127,9 @@ def status(
         console().print(text, markup=False)
     for account in accounts:
         show(account, bundles=bundles)
+    for path in left:
+        text = f"{path} holds a login in the clear: m26 auth rebuild takes it over and deletes it"
+        say(f"warning: {text}\n", stderr=True)
 
 
 def addon(*, options: Options = Options()) -> None:
@@ -135,7 +145,7 @@ def addon(*, options: Options = Options()) -> None:
     from importlib.resources import files
 
     from m26.app.accounts import chosen_profile, hosts
-    from m26.app.upkeep import CAPTURES
+    from m26.auth.folder import CAPTURES
 
     settings = options.load().settings
     profile, folder = chosen_profile(settings), settings.home / CAPTURES

@@ -56,6 +56,8 @@ class AccountsView(TypedDict):
     """``m26 auth status``."""
 
     items: list[Health]
+    captures: list[str]
+    """Files of the home's folder that still hold a login in the clear."""
 
 
 class AddonView(TypedDict):

@@ -164,6 +164,17 @@ def vault(loaded: Loaded) -> Check:
     return Check("vault", "ok", "no account; `m26 run` uses the simulator")
 
 
+def captures(loaded: Loaded) -> Check:
+    """Whether captures still lie in the home: each holds a login in the clear."""
+    from m26.auth.folder import leftovers
+
+    left = ", ".join(map(str, leftovers(loaded.settings.home)))
+    if left:
+        found = f"these hold a login in the clear: {left}"
+        return Check("captures", "warn", found, "m26 auth rebuild (or delete them)")
+    return Check("captures", "ok", "none is left in the home")
+
+
 def upstream(loaded: Loaded) -> Check:
     """Whom requests would go to, whether the accounts' credentials are for them, and the pace."""
     from m26.app.accounts import outlook

@@ -26,6 +26,7 @@ _CHECKS: dict[str, Callable[[Loaded], Check]] = {
     "collector": checks.other_copy,
     "stop": checks.stopped,
     "vault": checks.vault,
+    "captures": checks.captures,
     "upstream": checks.upstream,
     "port": checks.port,
     "PostgreSQL": server_checks.postgres,

@@ -16,6 +16,7 @@ from m26.cli.output import dump_json, say
 if TYPE_CHECKING:
     from m26.cli.auth_documents import LoginView
     from m26.cli.documents import AddressView
+    from m26.upstream.profile import Profile
 
 _GUIDE = """\
 1. Open this address in a browser and log in:
@@ -26,11 +27,18 @@ _GUIDE = """\
 """
 
 
+_STDIN = "-"
+_SHOWN = (
+    "what --redirect says is in the list of processes, where everybody on this machine can read "
+    "it: give the address on standard input (--redirect -)"
+)
+
+
 def login(
     *,
     account: str = "main",
     platform: str | None = None,
-    redirect: str | None = None,
+    redirect: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     allow_host: AllowHost = None,
     print_url: Annotated[bool, Parameter(negative="")] = False,
     options: Options = Options(),
@@ -48,15 +56,16 @@ def login(
     Args:
         account: the account that logs in; a new name adds one.
         platform: ps5, xbsx, pc, ps4 or xone, of a new account (M26_PLATFORM).
-        redirect: the address it ended at, or the code alone; without it they are read from
-            standard input.
+        redirect: ``-``: the address that it ended at is on standard input already. Given here
+            itself, it can be read by everybody on this machine while the command runs.
         allow_host: a server that may have credentials though they are for others; it is remembered.
         print_url: only print the address to open.
         options: options of every command.
     """
     from m26.app.upkeep import check_room, log_in, profile_of
-    from m26.auth.login import address, prepare, read_redirect
+    from m26.auth.login import prepare
     from m26.auth.origins import asked
+    from m26.auth.redirect import address, read_redirect
     from m26.clock import Clock
 
     settings, vault, chosen = opened(options)
@@ -73,6 +82,7 @@ def login(
     )
     check_room(settings, who, Clock())
     if redirect is None:
+        _tell_of_listener(profile)
         base_url = settings.upstream.oauth_url or profile.oauth.base_url
         url = address(who, profile=profile, base_url=base_url, vault=vault, now=time.time())
         if options.json:
@@ -82,10 +92,13 @@ def login(
             say(f"{url}\n" if print_url else _GUIDE.format(address=url))
         if print_url:
             return
+    elif redirect != _STDIN:
+        say(f"warning: {_SHOWN}\n", stderr=True)
+    if redirect in (None, _STDIN):
         redirect = sys.stdin.readline()
-    code = read_redirect(redirect, who, profile=profile, vault=vault, now=time.time())
+    grant = read_redirect(redirect, who, profile=profile, vault=vault, now=time.time())
     credentials = anyio.run(
-        lambda: log_in(code, who, settings=settings, vault=vault, clock=Clock())
+        lambda: log_in(grant, who, settings=settings, vault=vault, clock=Clock())
     )
     shown, stop = health(account, credentials, chosen), stopped(settings.home)
     if options.json:
@@ -94,3 +107,11 @@ def login(
         return
     show(shown)
     say_stopped(stop)
+
+
+def _tell_of_listener(profile: Profile) -> None:
+    from m26.auth.redirect import listener
+
+    if (where := listener(profile)) is not None:
+        text = f"something listens at {where}, where the browser takes the code of your login: "
+        say(f"warning: {text}if that is not yours, end it before you log in\n", stderr=True)

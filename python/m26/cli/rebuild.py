@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
+from cyclopts import Parameter
 
 from m26.cli.credentials import say_forecast, say_stopped, stopped
 from m26.cli.options import AllowHost, Options
@@ -24,13 +25,15 @@ def rebuild(
     account: str | None = None,
     renew: bool | None = None,
     allow_host: AllowHost = None,
+    keep: Annotated[bool, Parameter(negative="")] = False,
     options: Options = Options(),
 ) -> int:
     """Import new captures, drop bundles that are over, renew tokens; safe beside `m26 run`.
 
     Captures (.har, .mitm, .flow) lie in the home's folder captures, those of account NAME in its
-    subfolder NAME. Exit code 4 when afterwards an account has no way to authenticate, 2 when not
-    one capture could be read.
+    subfolder NAME. One that is in the vault whole is deleted, for it holds a login in the clear;
+    one that others can read, or that is still being written, stays and is told. Exit code 4 when
+    afterwards an account has no way to authenticate, 2 when not one capture could be read.
 
     Example: ``m26 auth rebuild --no-renew``
 
@@ -43,6 +46,7 @@ def rebuild(
         account: this account alone.
         renew: renew tokens now, or not at all; default: when they are older than a day.
         allow_host: a server that may have credentials though they are for others; it is remembered.
+        keep: delete no capture.
         options: options of every command.
     """
     from m26.app.upkeep import rebuild_home
@@ -53,7 +57,7 @@ def rebuild(
     allow = allow_host or ()
     done = anyio.run(
         lambda: rebuild_home(
-            settings, vault, captures=captures, only=account, renew=renew, allow=allow
+            settings, vault, captures=captures, only=account, renew=renew, allow=allow, keep=keep
         )
     )
     stop = stopped(settings.home)

@@ -15,6 +15,9 @@ from m26.models import Page
 _PROCESS = re.compile(r"/wal/mca/Process/[^?#]*(?:\?([^#]*))?")
 _BLAZE_ID = re.compile(r"madden-\d+-([a-z0-9]+)")
 _PAGING = ("offset", "count")
+_LONGEST_QUERY = 64 * 1024
+_LARGEST_REQUEST = 2**20
+"""Bytes that are parsed, of what may take a hundred times that: requests have some 1 KiB."""
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
 
@@ -48,8 +51,10 @@ def _to_page(flow: Flow, body: bytes, *, paging: str) -> Page:
 
 def _asked(request: bytes, paging: str) -> tuple[str, str]:
     """Command name and payload, with the paging that some clients put into the URL."""
-    asked = dict(parse_qsl(paging))
+    asked = dict(parse_qsl(paging)) if len(paging) <= _LONGEST_QUERY else {}
     pages = {name: int(asked[name]) for name in _PAGING if _WHOLE.fullmatch(asked.get(name, ""))}
+    if len(request) > _LARGEST_REQUEST:
+        return "", "{}"
     try:
         info = orjson.loads(orjson.loads(request)["requestInfo"])
         payload = orjson.loads(info["requestPayload"])

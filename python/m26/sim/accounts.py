@@ -77,6 +77,8 @@ class Accounts:
     ) -> None:
         """Load what the ledger has; make those of `names` (name → platform) that are new."""
         self.life = life
+        self.challenges: dict[str, str] = {}
+        """Codes that need a proof (RFC 7636), and what was shown of it; lost by a restart."""
         self._ledger, self._clock = ledger, clock
         self.all = {row[0]: Account(*row) for row in ledger.rows("account")}
         self._secrets = {row[0]: _Secret(*row) for row in ledger.rows("secret")}

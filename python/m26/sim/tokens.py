@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,6 +21,8 @@ _GRANTS: Mapping[str, tuple[Kind, str]] = {
     "authorization_code": ("code", "code"),
 }
 """grant_type → the kind of secret and the form's field that holds it."""
+_STATE = re.compile(r"[ -~]{1,4096}")
+_CHALLENGE = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,9 @@ class TokenService:
         """``GET /connect/auth``: the page that sends a browser back with a code.
 
         Nobody has to log in for it: it plays the operator who just did.
+
+        Raises:
+            RefusedError: state or code_challenge are given and have no form.
         """
         own = self.constants
         if query.get("client_id") != own.client_id:
@@ -47,7 +55,14 @@ class TokenService:
             return replies.oauth_error("unsupported_response_type", "response_type is not code")
         if query.get("login_hint", known.account) != known.account:
             return replies.oauth_error("access_denied", "login_hint names no account")
+        if not _STATE.fullmatch(query.get("state", "none")):
+            raise _refused("invalid_request", "state is empty, too long or no text")
+        challenge = query.get("code_challenge")
+        if challenge is not None or "code_challenge_method" in query:
+            _check_challenge(challenge or "", query.get("code_challenge_method", "plain"))
         back = {"code": self.accounts.issue("code", self.accounts.all[known.account])}
+        if challenge is not None:
+            self.accounts.challenges[back["code"]] = challenge
         if "state" in query:
             back["state"] = query["state"]
         headers = {"location": f"{own.redirect_uri}?{urlencode(back)}"}
@@ -63,7 +78,7 @@ class TokenService:
         kind, given = self._grant(form)
         verdict, account = self.accounts.check(kind, given)
         known.owner(account)
-        if account is None or verdict != "valid":
+        if account is None or verdict != "valid" or not self._is_proved(given, form):
             return replies.oauth_error("invalid_grant", "the grant is invalid or has expired")
         fault = rule.fault if rule is not None else ""
         life = int(self.accounts.life.access)
@@ -80,6 +95,11 @@ class TokenService:
             document["refresh_token"] = self.accounts.issue("refresh", account)
         document["id_token"] = self.accounts.issue("identity", account)
         return replies.json(document, headers={"cache-control": "no-store"})
+
+    def _is_proved(self, given: str, form: Mapping[str, str]) -> bool:
+        proof, wanted = form.get("code_verifier"), self.accounts.challenges.get(given)
+        shown = urlsafe_b64encode(sha256((proof or "").encode()).digest()).rstrip(b"=").decode()
+        return (shown if proof else None) == wanted
 
     def _grant(self, form: Mapping[str, str]) -> tuple[Kind, str]:
         """What is handed in for tokens, of a form that keeps to the wire's."""
@@ -100,6 +120,11 @@ class TokenService:
             raise _refused("unsupported_grant_type", "grant_type is not known")
         kind, name = _GRANTS[form["grant_type"]]
         return kind, form.get(name, "")
+
+
+def _check_challenge(challenge: str, method: str) -> None:
+    if method != "S256" or not _CHALLENGE.fullmatch(challenge):
+        raise _refused("invalid_request", "code_challenge is none of S256")
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -21,7 +21,9 @@ _EXPIRES_AFTER = 300
 """Seconds of server time after which a message may be refused; public clients use 0 to 3,600."""
 
 
-def authorize_url(profile: Profile, *, base_url: str, client_id: Secret, state: str) -> str:
+def authorize_url(
+    profile: Profile, *, base_url: str, client_id: Secret, state: str, challenge: str = ""
+) -> str:
     """The page on which a person logs in; it ends at the redirect address with a code.
 
     Args:
@@ -29,6 +31,7 @@ def authorize_url(profile: Profile, *, base_url: str, client_id: Secret, state: 
         base_url: of the token service.
         client_id: the client that asks; everyone sees it in this address.
         state: comes back with the code.
+        challenge: what is shown of the proof that will go with the code; empty: there is none.
     """
     oauth = profile.oauth
     key = oauth.machine_profile_key
@@ -41,15 +44,22 @@ def authorize_url(profile: Profile, *, base_url: str, client_id: Secret, state: 
         **({"machineProfileKey": key} if key else {}),
         "authentication_source": oauth.authentication_source,
         "state": state,
+        **({"code_challenge": challenge, "code_challenge_method": "S256"} if challenge else {}),
     }
     return f"{base_url.rstrip('/')}{AUTHORIZE_PATH}?{urlencode(query)}"
 
 
 def code_form(
-    profile: Profile, *, client_id: Secret, client_secret: Secret, code: Secret
+    profile: Profile,
+    *,
+    client_id: Secret,
+    client_secret: Secret,
+    code: Secret,
+    proof: Secret | None = None,
 ) -> dict[str, str]:
     """Form of ``/connect/token`` that trades the code of a login for its first pair."""
-    return _grant(profile, client_id, client_secret, "authorization_code", code=code.reveal())
+    given = {"code": code.reveal(), **({"code_verifier": proof.reveal()} if proof else {})}
+    return _grant(profile, client_id, client_secret, "authorization_code", **given)
 
 
 def refresh_form(

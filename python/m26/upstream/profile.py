@@ -31,6 +31,8 @@ class OAuth:
     client_secret: str = field(default="", repr=False)
     cookies: bool = False
     """Cookies of this host are sent back to it."""
+    pkce: bool = False
+    """The flow takes a proof that the code goes to whoever asked for it (RFC 7636)."""
     machine_profile_key: str = ""
     """Sent with the address of a login where the client asks for it."""
 
