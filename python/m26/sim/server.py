@@ -79,9 +79,13 @@ def run(plan: Plan, ready: Callable[[str], None]) -> int:
     descriptors.raise_limit()
     parent = os.getppid() if plan.with_parent else None
     folder = plan.folder
-    os.umask(0o077)  # SQLite makes its files by itself
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(folder), _listening(plan.port) as sock, Ledger(folder / "ledger.db") as ledger:
+    with (
+        _files_for_the_owner_alone(),
+        _locked(folder),
+        _listening(plan.port) as sock,
+        Ledger(folder / "ledger.db") as ledger,
+    ):
         backend, first = _backend(plan, ledger)
         url = "http://{}:{}".format(*sock.getsockname())
         captures: dict[str, bytes] = {}
@@ -183,6 +187,15 @@ async def _serve(
         group.create_task(tick())
         await server.serve([sock])
     return exit_code
+
+
+@contextlib.contextmanager
+def _files_for_the_owner_alone() -> Iterator[None]:
+    before = os.umask(0o077)  # SQLite makes its files by itself
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextlib.contextmanager
