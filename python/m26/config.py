@@ -154,7 +154,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> Loaded:
         key = ".".join(str(part) for part in first["loc"])
         origin = merged.get(key, ("", "default"))[1]
         raise ConfigError(
-            f"setting {key} from {origin} is not valid: {first['msg']}",
+            f"setting {key} from {origin} is not valid: {first['msg'].removeprefix('Value error, ')}",
             hint=f"Correct {environment_name(key)}, or unset it to use the default.",
         ) from None
     origins = {key: merged[key][1] if key in merged else "default" for key in every_key()}

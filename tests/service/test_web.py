@@ -202,7 +202,7 @@ async def test_another_address_needs_a_token(host: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "m26.example"])
 @pytest.mark.parametrize("token", ["a", "CANARY-0123456789ab"])
 async def test_others_can_not_reach_it_with_a_short_token(host: str, token: str) -> None:
-    with pytest.raises(ConfigError, match=f"its token has {len(token)} characters") as caught:
+    with pytest.raises(ConfigError, match="its token is shorter than 20 characters") as caught:
         check_binding(Web(host=host, token=SecretStr(token)))
     assert "openssl rand -hex 24" in caught.value.hint
     assert "CANARY" not in f"{caught.value}{caught.value.hint}"

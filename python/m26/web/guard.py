@@ -32,7 +32,9 @@ def check_binding(web: Web) -> None:
     """
     length = len(web.token.get_secret_value()) if web.token else 0
     if not is_loopback(web.host) and length < _SHORTEST:
-        lack = f"its token has {length} characters" if length else "there is no token"
+        lack = (
+            f"its token is shorter than {_SHORTEST} characters" if length else "there is no token"
+        )
         raise ConfigError(
             f"M26_WEB__HOST is {web.host or 'empty'}, which other machines can reach, and {lack}",
             hint=f"Set M26_WEB__TOKEN to {_SHORTEST} random characters or more, as "
