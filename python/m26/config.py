@@ -153,8 +153,9 @@ def load(overrides: Mapping[str, Any] | None = None) -> Loaded:
         first = error.errors(include_input=False, include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         origin = merged.get(key, ("", "default"))[1]
+        why = first["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"setting {key} from {origin} is not valid: {first['msg'].removeprefix('Value error, ')}",
+            f"setting {key} from {origin} is not valid: {why}",
             hint=f"Correct {environment_name(key)}, or unset it to use the default.",
         ) from None
     origins = {key: merged[key][1] if key in merged else "default" for key in every_key()}
