@@ -23,7 +23,10 @@ ALLOWED = {
     "MPL-2.0",  # of its own files alone: what is built with them may have any licence
 }
 """Licences of wheels that m26 needs to run; of crates: rust/deny.toml."""
-_CLASSIFIERS = {"License :: OSI Approved :: MIT License": "MIT"}
+_CLASSIFIERS = {
+    "License :: OSI Approved :: MIT License": "MIT",
+    "License :: OSI Approved :: Apache Software License": "Apache-2.0",  # there is one of this name
+}
 """Of wheels that state it nowhere else; the classifier of BSD says not which."""
 _PIN = re.compile(r"^([\w.-]+)==(\S+)( ;)?", re.MULTILINE)
 _VERDICT = re.compile(r"^(?:advisories|bans) (?:ok|FAILED)\b", re.MULTILINE)

@@ -20,6 +20,8 @@ _TOKENS = (
     "client_secret=", "refresh_token=", "client%5fid=", "CANARY-7", "\N{SNOWMAN}", "[]", "a=b&",
 )  # fmt: skip
 _MOST, _FIELDS = 64 * 1024, 100
+_PARTS = 190_000
+"""Fields of a list of which an entry may have too many brackets to be read."""
 
 
 def run(data: bytes) -> object:
@@ -40,6 +42,9 @@ def run(data: bytes) -> object:
     is_read = size <= _MOST and len(pairs) <= _FIELDS
     wanted = {decode(name): decode(value) for name, value in pairs if value or as_list}
     wanted = wanted if is_read else {}
+    if as_list and len(pairs) > _PARTS and found.tokens is None:
+        assert any("was passed over" in problem for problem in found.problems)
+        return as_list, "passed over"
     assert found.tokens is not None
     assert bool(found.problems) != is_read, found.problems
     assert not any("CANARY" in problem for problem in found.problems)

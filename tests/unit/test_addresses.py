@@ -52,7 +52,7 @@ POSTGRES = [
     ("postgres://u:CANARY@localhost,h/d", f"postgres://u:CANARY@localhost,h/d?{VERIFIED}"),
     ("postgres:///d?host=localhost,h&password=CANARY", f"postgres://:CANARY@/d?host=localhost,h&{VERIFIED}"),
     ("postgres://u:CANARY@127.0.0.1.example/d", f"postgres://u:CANARY@127.0.0.1.example/d?{VERIFIED}"),
-    ("postgres://u:CANARY@127.8.9.1,localhost,[::1]:5433/d", "postgres://u:CANARY@127.8.9.1,localhost,[::1]:5433/d"),
+    ("postgres://u:CANARY@127.8.9.1,localhost:5433/d", "postgres://u:CANARY@127.8.9.1,localhost:5433/d"),
     ("postgres://u:CANARY@%2Frun%2Fpostgresql/d", "postgres://u:CANARY@%2Frun%2Fpostgresql/d"),
     ("host=/run/postgresql dbname = m26", "postgresql:///m26?host=/run/postgresql"),
     ("host=::1 dbname=d", "postgresql://[::1]/d"),

@@ -163,3 +163,10 @@ def test_wide_prose_is_found_and_what_cannot_be_broken_is_not() -> None:
     )
     assert list(prose.wide(page)) == [1, 3, 13]
     assert list(prose.wide(f"[{words}](page.md)\n* `{words}`\nshort")) == []
+
+
+def test_no_group_of_a_pattern_is_possessive() -> None:
+    """Python before 3.11.5 matches one wrongly: what ought to be masked was not."""
+    for path in PYTHON:
+        found = re.search(r"\)(?:[*+?]|\{[\d,]+\})\+|\(\?>", path.read_text("utf-8"))
+        assert found is None, f"{path}: {found}"

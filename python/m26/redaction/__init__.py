@@ -11,24 +11,27 @@ _WORD = (
     r"|auth[_-]?(?:code|data)|dsn|device[_-]?id|vault[_-]?key"
 )
 _SECRET_KEY = re.compile(_WORD, re.IGNORECASE)
-_QUOTED = r"(?P<q>\\*+[\"'])(?:[^\"'\\]++|\\++(?![\"'])|(?!(?P=q))\\*+[\"'])*+(?P=q)?"
+_QUOTED = (
+    r"(?P<q>\\*+[\"'])(?=(?P<run>(?:[^\"'\\]++|\\++(?![\"'])|(?!(?P=q))\\*+[\"'])*))(?P=run)(?P=q)?"
+)
 """Up to the same quote, with as many backslashes before it; in a text that was cut, to its end."""
 _SECRET_TEXT = tuple(
-    # Nothing is read twice: quantifiers are possessive, and where a form fails after a long run,
-    # its last alternative, without the group, passes all of the run.
+    # No form is tried again with less: quantifiers are possessive, or in a look-ahead, which is not
+    # entered again, and where a form fails after a long run, its last alternative, without the
+    # group, passes all of the run. No group is possessive: Python before 3.11.5 matches it wrongly.
     re.compile(form)
     for form in (
         r"(?P<secret>eyJ[\w-]{8,}+\.[\w-]{8,}+[\w.-]*+)|eyJ[\w-]*+",  # a JWT
         # user:password of a URL, to its last @: a password that should have been percent-encoded
         (
-            r"://(?P<secret>[^\s'\"<>:]*+:[^\s'\"<>@]*+(?:@(?=[^\s'\"<>@]*+@)[^\s'\"<>@]*+)*+)(?=@)"
+            r"://(?P<secret>[^\s'\"<>:]*+:[^\s'\"<>]*)(?=@)"
             r"|://[^\s'\"<>]*+"
         ),
         r"/Process/(?P<secret>[^\s?\"']++)",  # the session key in a gateway URL
         r"\bBearer (?P<secret>\S++)",
         # password=… of a DSN, a query or a form; "refreshToken": "…" of JSON, of JSON inside of
         # JSON, or of a printed dict
-        rf"(?i)(?:{_WORD})[\w-]*+(?:=(?P<secret>{_QUOTED}|[^\s&;,'\")\]}}]++))?+",
+        rf"(?i)(?:{_WORD})[\w-]*+(?:=(?P<secret>{_QUOTED}|[^\s&;,'\")\]}}]++))?",
         rf"(?i)[\"'](?=[\w-]*?(?:{_WORD}))[\w-]++\\*+[\"']\s*+:\s*+b?(?P<secret>{_QUOTED})",
     )
 )
