@@ -232,7 +232,7 @@ def test_what_orjson_accepts_costs_no_row_in_a_member_that_is_no_column(
         orjson.loads(page)
     except orjson.JSONDecodeError:
         repaired = any(kind == "control_bytes" for _, kind, *_ in batch.drift)
-        taken = any(word in text for word in (b"1e400", b"\\ud800"))
+        taken = b"\\ud800" in text or re.search(rb"[eE]\+?\d{3}", text)  # beyond a double
         assert reasons or repaired or taken
     else:
         assert reasons <= {"card_mended"}
