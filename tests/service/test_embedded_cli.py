@@ -116,7 +116,7 @@ def test_a_command_that_a_signal_ends_stops_the_servers_that_it_started(
     arguments = [sys.executable, "-m", "m26", *command.split(), "--home", str(home)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         server = postgres.server(home)
-        while not anyio.run(server.answers):
+        while not (server.data.exists() and anyio.run(server.answers)):
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(number)
