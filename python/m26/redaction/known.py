@@ -6,6 +6,7 @@ import re
 from binascii import a2b_base64, b2a_base64
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from threading import Lock
 
 SHORTEST = 6
@@ -33,19 +34,19 @@ class _Plain:
     escapes: no backslash is left.
     """
 
-    __slots__ = ("_begins", "_ends", "text")
+    __slots__ = ("_steps", "text")
 
     def __init__(self, text: str) -> None:
-        self._begins: list[int] = []
-        """For each character: where that which it stands for begins. Empty: where it does."""
-        self._ends: list[int] = []
+        self._steps: list[tuple[int, int, int, int]] = []
+        """For each escape: where in `text` that begins which it stands for, where in the text as
+        it was given it begins and ends itself, and for how many characters it stands."""
         self.text = text
         if (found := _ESCAPED.search(text)) is not None:
             self.text = self._undo(text, found.start())
 
     def _undo(self, text: str, first: int) -> str:
         parts: list[str] = []
-        done = 0
+        done = at = 0
         for found in _ESCAPED.finditer(text, first):
             start, end = found.span()
             byte, code, _, others = found.groups()
@@ -56,16 +57,26 @@ class _Plain:
                 meant = letters.encode("utf-8", "surrogatepass").decode("latin-1")
             meant = meant.replace("\\", "")
             parts += text[done:start], meant
-            self._begins += [*range(done, start), *[start] * len(meant)]
-            self._ends += [*range(done + 1, start + 1), *[end] * len(meant)]
+            at += start - done
+            self._steps.append((at, start, end, len(meant)))
+            at += len(meant)
             done = end
-        self._begins += range(done, len(text))
-        self._ends += range(done + 1, len(text) + 1)
         return "".join((*parts, text[done:]))
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """Where in the text as it was given that stands which is here at `start` to `end`."""
-        return (self._begins[start], self._ends[end - 1]) if self._begins else (start, end)
+        return self._origin(start)[0], self._origin(end - 1)[1]
+
+    def _origin(self, place: int) -> tuple[int, int]:
+        """Where that begins and ends which one character stands for."""
+        before = bisect_right(self._steps, place, key=itemgetter(0))
+        if not before:
+            return place, place + 1
+        at, start, end, size = self._steps[before - 1]
+        if place < at + size:
+            return start, end
+        behind = end + place - at - size
+        return behind, behind + 1
 
 
 class _Index:
