@@ -47,6 +47,21 @@ def test_a_foreign_profile_is_named_and_told_before_a_run(
     assert foreign.exists()
 
 
+def test_the_simulator_s_account_is_checked_where_a_run_would_use_it(
+    m26: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(home, credentials(platform="sim"), account="sim")
+    for name, value in {
+        "PROFILE": "sim",
+        "UPSTREAM__OAUTH_URL": "https://evil.invalid",
+        "UPSTREAM__BASE_URL": "https://evil.invalid",
+    }.items():
+        monkeypatch.setenv(f"M26_{name}", value)
+    warnings = m26("run", "--dry-run", "--json").json["warnings"]
+    assert any("not for https://evil.invalid" in text for text in warnings)
+    assert m26("run", "--for", "1s").code == 3
+
+
 def test_a_run_for_a_foreign_profile_ends_before_anything_is_sent(
     m26: Command, home: Path, foreign: Path
 ) -> None:

@@ -37,29 +37,23 @@ class Assignment:
     base_url: str | None
     is_simulator: bool = False
 
-    @property
-    def hosts(self) -> list[str]:
-        """Whom it asks, the token service first."""
-        if self.is_simulator:
-            return [_BUILT_IN]
-        return _hosts(self.profile, self.oauth_url, self.base_url)
-
-
-def _hosts(profile: Profile, oauth_url: str | None, base_url: str | None) -> list[str]:
-    urls = oauth_url or profile.oauth.base_url, base_url or profile.wal.base_url
-    return list(dict.fromkeys(map(host, urls)))
-
 
 def hosts(profile: Profile, settings: Settings) -> list[str]:
     """Whom a profile's requests go to under the operator's settings, the token service first."""
-    return _hosts(profile, settings.upstream.oauth_url, settings.upstream.base_url)
+    given = settings.upstream
+    urls = given.oauth_url or profile.oauth.base_url, given.base_url or profile.wal.base_url
+    return list(dict.fromkeys(map(host, urls)))
+
+
+def whom(profile: Profile, settings: Settings) -> list[str]:
+    """`hosts` of a run, of which the built-in simulator has none before it starts."""
+    return [_BUILT_IN] if _is_built_in(profile, settings) else hosts(profile, settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """Whom a run would ask, before it does."""
 
-    profile: Profile
     hosts: list[str]
     refused: list[ConfigError]
     """Why accounts would not be used: their credentials are for others."""
@@ -71,19 +65,17 @@ def outlook(
     settings: Settings, vault: Vault, *, only: str | None = None, allow: Collection[str] = ()
 ) -> Outlook:
     """What a run would ask whom. Errors as in `profile_name` and `Profile.load`."""
-    profile = load_profile(profile_name(settings, vault), settings.home)
-    if profile.name == SIMULATED and settings.upstream.base_url is None:
-        return Outlook(profile=profile, hosts=[_BUILT_IN], refused=[], limits=[])
-    to, refused = asked(profile, settings.upstream), []
-    for account in vault.accounts():
-        if only == account or (only is None and account != SIMULATED):
-            try:
-                check(vault, account, to, allow=allow)
-            except ConfigError as error:
-                refused.append(error)
-    return Outlook(
-        profile=profile, hosts=hosts(profile, settings), refused=refused, limits=above(profile, to)
-    )
+    profile, refused = _profile(settings, vault), list[ConfigError]()
+    shown = whom(profile, settings)
+    if _is_built_in(profile, settings):
+        return Outlook(hosts=shown, refused=refused, limits=[])
+    to = asked(profile, settings.upstream)
+    for account in _names(vault, profile, only):
+        try:
+            check(vault, account, to, allow=allow)
+        except ConfigError as error:
+            refused.append(error)
+    return Outlook(hosts=shown, refused=refused, limits=above(profile, to))
 
 
 def budget_limits(profile: Profile, settings: Settings) -> BudgetLimits:
@@ -134,7 +126,7 @@ def admit_hosts(settings: Settings, allow: Collection[str], *, only: str | None 
         UsageError: a run would send nothing to one of them.
     """
     vault = Vault.open(settings.home, settings.vault)
-    profile = load_profile(profile_name(settings, vault), settings.home)
+    profile = _profile(settings, vault)
     for account in _accounts(settings, vault, profile, only):
         admit(vault, account.name, asked(profile, settings.upstream), allow=allow)
 
@@ -152,9 +144,8 @@ def assignment(settings: Settings, vault: Vault, *, only: str | None = None) -> 
         ConfigError: the account's platform is not one of the profile's, or the account asked for
             is not the simulator's.
     """
-    profile = load_profile(profile_name(settings, vault), settings.home)
-    given = settings.upstream
-    if profile.name != SIMULATED or given.base_url is not None:
+    profile, given = _profile(settings, vault), settings.upstream
+    if not _is_built_in(profile, settings):
         accounts = _accounts(settings, vault, profile, only)
         return Assignment(profile, accounts, given.oauth_url, given.base_url)
     if only not in (None, SIMULATED):
@@ -205,12 +196,26 @@ async def upstream(
         yield replace(assigned, oauth_url=running.url, base_url=running.url)
 
 
+def _profile(settings: Settings, vault: Vault) -> Profile:
+    return load_profile(profile_name(settings, vault), settings.home)
+
+
+def _is_built_in(profile: Profile, settings: Settings) -> bool:
+    return profile.name == SIMULATED and settings.upstream.base_url is None
+
+
+def _names(vault: Vault, profile: Profile, only: str | None) -> tuple[str, ...]:
+    if only is not None:
+        return (only,)
+    if profile.name == SIMULATED:
+        return tuple(vault.accounts())
+    return tuple(name for name in vault.accounts() if name != SIMULATED)  # left by an earlier demo
+
+
 def _accounts(
     settings: Settings, vault: Vault, profile: Profile, only: str | None
 ) -> tuple[Account, ...]:
-    names = vault.accounts() if only is None else (only,)
-    if profile.name != SIMULATED and only is None:
-        names = tuple(name for name in names if name != SIMULATED)  # left by an earlier demo
+    names = _names(vault, profile, only)
     if not names:
         raise AuthError("no account in the vault", hint="Import one: m26 auth import capture.har")
     found = []

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from m26.app import servers
-from m26.app.accounts import Assignment, admit_all, assignment
+from m26.app.accounts import Assignment, admit_all, assignment, whom
 from m26.auth.vault import Vault
 from m26.config import Settings
 from m26.embedded import postgres
@@ -67,7 +67,7 @@ async def opening(settings: Settings, *, account: str | None) -> AsyncIterator[O
                 home=str(settings.home),
                 simulator=assigned.is_simulator,
                 profile=assigned.profile.name,
-                upstream=assigned.hosts,
+                upstream=whom(assigned.profile, settings),
                 database=used.postgres.shown,
                 redis=used.redis.shown,
                 versions=versions(),
