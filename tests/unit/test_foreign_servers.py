@@ -20,6 +20,12 @@ GATEWAY = "wal2.tools.gos.bio-iad.ea.com"
 SHIPPED = Path(__file__).parents[2] / "python/m26/profiles/madden26.toml"
 
 
+@pytest.fixture(autouse=True)
+def any_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run takes its port before it looks at whom credentials are for."""
+    monkeypatch.setenv("M26_WEB__PORT", "0")
+
+
 @pytest.fixture
 def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A profile "from a friend", chosen by the operator."""

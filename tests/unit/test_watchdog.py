@@ -55,7 +55,7 @@ def started(code: str, *arguments: str, **variables: str) -> subprocess.Popen[st
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PATH": os.defpath, **variables},
+        env={"PATH": os.defpath, "M26_WEB__PORT": "0", **variables},
     )
 
 
