@@ -22,6 +22,7 @@ pub mod drift;
 pub mod error;
 pub mod history;
 pub mod json;
+pub mod market;
 pub mod reply;
 pub mod rows;
 

@@ -1,0 +1,14 @@
+//! What is known of one platform's market: its lots, how the upstream behaves, how each lot ended.
+//!
+//! - [`asked`]: questions and replies, whoever asks them; [`lot`]: what is known of one auction.
+//! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out.
+//! - [`found`]: what the upstream can do, by what its replies show.
+//! - [`rates`]: how soon lots sell, by what was seen; [`calibration`]: how often later proof agreed.
+//! - [`judge`]: what became of a lot, and how sure that is.
+//!
+//! Invariant: time is that of the replies; the same questions and replies give the same state, byte
+//! for byte, wherever they are cut. Nothing here decides what to ask.
+
+pub mod asked;
+pub mod board;
+pub mod lot;
