@@ -12,3 +12,4 @@
 pub mod asked;
 pub mod board;
 pub mod lot;
+pub mod tracker;

@@ -1,0 +1,316 @@
+//! The planner: replies in, the next question and its reason out.
+//!
+//! Invariant: deciding changes nothing but counts of what was decided: what is known comes from
+//! [`Planner::observe`] alone, so that a log of questions and replies rebuilds it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen};
+use crate::market::found::{Flags, Order};
+use crate::market::lot::Lot;
+use crate::market::tracker::{News, Tracker};
+use crate::plan::arrivals::Arrivals;
+use crate::plan::due::{Due, Wanted};
+use crate::plan::list::{List, Option_};
+use crate::plan::pace::Pace;
+use crate::plan::price::{Fading, Means, Worths, shadow};
+
+/// The price is worked out again after this long.
+const PRICE_EVERY: i64 = 10 * MINUTE;
+/// An answer this long after the expiry comes too late to count.
+const TOO_LATE: i64 = DAY - 10 * MINUTE;
+/// After its expiry an auction is asked after once this has passed: the end is told by then.
+const SETTLED: i64 = SECOND;
+/// Lots are asked after before their expiry, where nothing is told after it, from this long before.
+const AHEAD: i64 = 10 * MINUTE;
+
+/// A question, when to send it, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Question {
+    /// What.
+    pub ask: Ask,
+    /// When, microseconds.
+    pub at: i64,
+    /// In few words, always the same for the same reason.
+    pub why: &'static str,
+}
+
+/// What the planner goes by.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Planner {
+    /// What is known of the market.
+    pub tracker: Tracker,
+    /// When requests may leave.
+    pub pace: Pace,
+    /// How much is listed.
+    pub arrivals: Arrivals,
+    list: List,
+    due: Due,
+    worths: Worths,
+    price: f32,
+    priced_at: i64,
+    /// Up to which expiry lots have come due.
+    passed: i64,
+    /// Questions by reason.
+    pub reasons: BTreeMap<String, u64>,
+    questions: u64,
+}
+
+impl Planner {
+    /// A planner of a market of which nothing is known but `pins`.
+    #[must_use]
+    pub fn new(pins: Flags, per_day: usize, per_minute: usize, now: i64) -> Self {
+        Self {
+            tracker: Tracker::new(pins),
+            pace: Pace::new(per_day, per_minute, now),
+            arrivals: Arrivals::new(),
+            list: List::default(),
+            due: Due::default(),
+            worths: Worths::new(),
+            price: 1.0,
+            priced_at: i64::MIN,
+            passed: now,
+            reasons: BTreeMap::new(),
+            questions: 0,
+        }
+    }
+
+    /// Go on at `now`, maybe after a while, maybe with another budget.
+    pub fn resume(&mut self, per_day: usize, per_minute: usize, now: i64) {
+        self.pace.set(per_day, per_minute, now);
+        self.tracker.now = self.tracker.now.max(now);
+    }
+
+    /// The next question.
+    pub fn next(&mut self, now: i64) -> Question {
+        let at = self.pace.next(now);
+        let (ask, why) = self.choose(at);
+        *self.reasons.entry(why.to_owned()).or_default() += 1;
+        Question { ask, at, why }
+    }
+
+    /// A question is sent.
+    pub fn sent(&mut self, at: i64) {
+        self.pace.spend(at);
+        self.questions += 1;
+    }
+
+    /// It was not sent after all.
+    pub fn unsent(&mut self) {
+        self.pace.take_back();
+    }
+
+    /// Take in a reply.
+    pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
+        let known_alive = self.tracker.board.open_len();
+        let news = self.tracker.observe(ask, reply);
+        if let Some(order) = self.tracker.found.flags().order {
+            self.list.set_order(order);
+        }
+        let new = self.first_sights(reply, &news);
+        if let Ask::Search { offset, .. } = ask
+            && !reply.failed
+        {
+            let ignored = self.tracker.found.flags().paging == Some(false);
+            let offset = if ignored { 0 } else { *offset };
+            self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
+        }
+        for &id in &news.told {
+            self.due.drop(id);
+        }
+        for &id in &news.absent {
+            self.missed(id);
+        }
+        self.come_due(reply.at);
+        if reply.at - self.priced_at > PRICE_EVERY {
+            self.set_price(reply.at);
+        }
+        news
+    }
+
+    fn first_sights(&mut self, reply: &Reply, news: &News) -> Vec<(Seen, f32, i64)> {
+        let mut new = Vec::with_capacity(news.new.len());
+        for seen in &reply.seen {
+            if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
+            {
+                continue;
+            }
+            let Some(lot) = self.tracker.board.get(seen.auction_id) else { continue };
+            let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
+            let survival = self.tracker.rates.survival(age);
+            self.arrivals.first_sight(lot, survival);
+            let length = (lot.expires_at - lot.posted_at).max(0);
+            new.push((*seen, 1.0 / survival.max(0.05), length));
+        }
+        new
+    }
+
+    /// A lot is gone before its time: ask how, if that is told.
+    fn missed(&mut self, id: i64) {
+        let Some(lot) = self.tracker.board.get(id) else { return };
+        if lot.omitted || !self.tracker.manners().tells {
+            self.due.drop(id);
+            return;
+        }
+        let worth = self.tracker.rates.bought(lot);
+        self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+    }
+
+    /// Lots whose time has passed are asked after.
+    fn come_due(&mut self, now: i64) {
+        let to = now - SETTLED;
+        if to <= self.passed {
+            return;
+        }
+        let tells = self.tracker.manners().tells;
+        for lot in self.tracker.board.open(self.passed + 1..=to) {
+            if lot.omitted {
+                continue;
+            }
+            let worth = self.worth_after(lot);
+            self.worths.add(worth);
+            if tells {
+                let (auction_id, expires_at) = (lot.auction_id, lot.expires_at);
+                self.due.want(Wanted { auction_id, expires_at, worth });
+            }
+        }
+        self.passed = to;
+    }
+
+    /// What the answer to a question after a lot's expiry is worth.
+    fn worth_after(&self, lot: &Lot) -> f32 {
+        if lot.absent_at != 0 {
+            return self.tracker.rates.bought(lot);
+        }
+        self.tracker.rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+    }
+
+    fn set_price(&mut self, now: i64) {
+        self.priced_at = now;
+        let rates = &self.tracker.rates;
+        let fading = Fading::new(|age| rates.survival(age));
+        let streams = self.list.streams(&self.arrivals);
+        let means = Means {
+            per_day: self.pace.per_day() as f32,
+            batch: self.batch() as f32,
+            asks: true,
+        };
+        self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+    }
+
+    fn batch(&self) -> usize {
+        self.tracker.found.flags().batch.map_or(50, |batch| batch as usize).max(1)
+    }
+
+    fn choose(&mut self, at: i64) -> (Ask, &'static str) {
+        if let Some(ask) = self.tracker.found.probe(at, &self.tracker.board) {
+            return (ask, "probe");
+        }
+        if self.questions == 0 || self.tracker.board.is_empty() {
+            return (self.search(0), "front page");
+        }
+        let flags = *self.tracker.found.flags();
+        let paging = flags.paging != Some(false);
+        let reach = match flags.truncate {
+            Some(0) | None => u32::MAX,
+            Some(reach) => reach,
+        };
+        if let Some(offset) = self.list.explore(paging, reach) {
+            return (self.search(offset), "where moments stand");
+        }
+        let page = self.best_page(at, paging, reach);
+        let value = self.value();
+        let (ids, worth) = self.best_refresh(at);
+        let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
+        let price = self.price.max(0.01);
+        let page_is_due = loss >= price && (gain > 1.3 * price || worth < price);
+        match page {
+            Some(page) if page_is_due || (worth < price && gain > worth) => {
+                (self.search(page.offset), page.why)
+            }
+            _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
+            Some(page) => (self.search(page.offset), page.why),
+            None => (self.search(0), "front page"),
+        }
+    }
+
+    /// What a new listing is worth.
+    fn value(&self) -> f32 {
+        self.worths.beyond(self.price / self.batch() as f32).max(0.01)
+    }
+
+    fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
+        let rates = &self.tracker.rates;
+        let fading = Fading::new(|age| rates.survival(age));
+        let options = self.list.options(at, &self.arrivals, &fading, paging, reach);
+        options.into_iter().max_by(|a, b| {
+            (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
+        })
+    }
+
+    /// The ids that are worth most, and what their answers are.
+    fn best_refresh(&mut self, at: i64) -> (Vec<i64>, f32) {
+        let batch = self.batch();
+        let manners = self.tracker.manners();
+        if !manners.tells {
+            return self.best_before(at, batch);
+        }
+        let board = &self.tracker.board;
+        let late = manners.recall.unwrap_or(TOO_LATE).min(TOO_LATE);
+        let keep = |id: i64| {
+            board.get(id).is_some_and(|lot| !lot.is_told() && !lot.omitted && lot.expires_at + late > at)
+        };
+        let best = self.due.best(batch, keep);
+        let worth = best.iter().map(|wanted| wanted.worth).sum();
+        (best.into_iter().map(|wanted| wanted.auction_id).collect(), worth)
+    }
+
+    /// The same where nothing is told of what ended: those about to end.
+    fn best_before(&self, at: i64, batch: usize) -> (Vec<i64>, f32) {
+        let rates = &self.tracker.rates;
+        let mut wanted: Vec<(f32, i64)> = self
+            .tracker
+            .board
+            .open(at + SECOND..=at + AHEAD)
+            .filter(|lot| lot.absent_at == 0)
+            .map(|lot| {
+                let gone = rates.ended_early(lot, lot.last_active, at) * rates.bought(lot);
+                let lead = lot.expires_at - at;
+                let last = if lot.bids > 0 { 1.0 - rates.further_bid(lot, lead) } else { 0.0 };
+                let later = rates.ended_early(lot, at, lot.expires_at);
+                (gone * (1.0 - later) + if last > 0.9 { last } else { 0.0 }, lot.auction_id)
+            })
+            .collect();
+        wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        wanted.truncate(batch);
+        let worth = wanted.iter().map(|(worth, _)| worth).sum();
+        (wanted.into_iter().map(|(_, id)| id).collect(), worth)
+    }
+
+    fn search(&self, offset: u32) -> Ask {
+        Ask::Search { offset, count: 100.max(self.list.page() as u32) }
+    }
+
+    fn refresh(&mut self, mut ids: Vec<i64>, at: i64) -> Ask {
+        let wish = self.tracker.found.batch_wish();
+        let known: std::collections::BTreeSet<i64> = ids.iter().copied().collect();
+        let room = wish.saturating_sub(ids.len());
+        let riders = self.tracker.found.riders(at, &self.tracker.board, room);
+        ids.extend(riders.into_iter().filter(|id| !known.contains(id)));
+        Ask::Refresh { ids }
+    }
+
+    /// Listings of an hour by estimate: (listed, low, high).
+    #[must_use]
+    pub fn listed(&self, hour: i64) -> (f32, f32, f32) {
+        let count = self.arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
+        let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
+        let strict = matches!(self.tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
+        let unseen = if strict { missed * self.arrivals.rate(hour) } else { 0.0 };
+        let listed = count.listed + unseen;
+        let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();
+        (listed, (listed - spread).max(count.seen as f32), listed + spread)
+    }
+}
