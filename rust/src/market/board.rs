@@ -122,7 +122,8 @@ impl Board {
         }
         if let Some(lot) = self.lots.get_mut(&earlier) {
             let sold = seen.acquired_at > lot.acquired_at;
-            lot.relisted = Some(Relisted { posted_at: seen.posted_at, sold });
+            let (posted_at, acquired_at) = (seen.posted_at, seen.acquired_at);
+            lot.relisted = Some(Relisted { posted_at, sold, acquired_at });
         }
     }
 

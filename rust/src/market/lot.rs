@@ -70,6 +70,8 @@ pub struct Relisted {
     pub posted_at: i64,
     /// Its acquisition time is newer: the copy was sold.
     pub sold: bool,
+    /// That time.
+    pub acquired_at: i64,
 }
 
 /// How an outcome is known, the strongest last.

@@ -76,7 +76,6 @@ impl Tracker {
         Manners {
             tells: flags.ended.is_none_or(|ended| ended == Ended::Full),
             final_price: flags.final_price,
-            visible: flags.visible == Some(true),
             recall: match flags.recall {
                 Some(Recall::Seconds(seconds)) => Some(i64::from(seconds) * SECOND),
                 Some(Recall::Forever) | None => None,

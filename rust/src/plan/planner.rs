@@ -53,6 +53,8 @@ pub struct Planner {
     priced_at: i64,
     /// Up to which expiry lots have come due.
     passed: i64,
+    /// When it began.
+    pub began: i64,
     /// Questions by reason.
     pub reasons: BTreeMap<String, u64>,
     questions: u64,
@@ -72,6 +74,7 @@ impl Planner {
             price: 1.0,
             priced_at: i64::MIN,
             passed: now,
+            began: now,
             reasons: BTreeMap::new(),
             questions: 0,
         }

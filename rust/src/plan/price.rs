@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Steps of worth.
-const STEPS: usize = 40;
+const STEPS: usize = 32;
 /// Points at which survival is read, in seconds of waiting.
 const WAITS: [f32; 22] = [
     5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 65.0, 80.0, 100.0, 130.0, 170.0, 220.0, 300.0, 400.0,

@@ -16,6 +16,7 @@ mod buffer;
 mod clock;
 mod normalizer;
 mod peek;
+mod planner;
 mod states;
 mod watchdog;
 
@@ -30,6 +31,8 @@ mod _native {
     use super::normalizer::{Batch, Normalizer};
     #[pymodule_export]
     use super::peek::{Peek, peek};
+    #[pymodule_export]
+    use super::planner::Planner;
     #[pymodule_export]
     use super::states::{Delta, States, outcome_of};
     #[pymodule_export]
