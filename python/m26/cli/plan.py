@@ -15,4 +15,4 @@ def serve(*, options: Options = Options()) -> int:
     """
     from m26.collect.serve import serve as serve_plan
 
-    return serve_plan(options.settings().home / "plan-serve")
+    return serve_plan(options.load().settings.home / "plan-serve")

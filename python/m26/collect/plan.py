@@ -42,20 +42,9 @@ class Question:
     why: str
 
 
-class Row(NamedTuple):
-    """An auction as a reply shows it. Money in coins; times in whole seconds."""
-
-    auction_id: int
-    status: str
-    bids: int
-    current_bid: int
-    buyout_price: int
-    posted_at: int
-    seconds_remaining: int
-    median_price: int
-    card_id: int
-    card_instance_id: int
-    acquired_at: int
+Row = Sequence[Any]
+"""An auction as a reply shows it: id, status, bids, current bid, buyout price, posted (s), seconds
+left, median price, card, physical copy, acquired (s). Money in coins."""
 
 
 class Label(NamedTuple):
@@ -127,7 +116,7 @@ class Plan:
 
     def sent(self, question: Question) -> None:
         """Count a question, before it goes out."""
-        self._write("sent", [question.ask, question.at])
+        self._write("sent", [[question.ask.search, question.ask.ids], question.at])
         self._sent(question.ask, question.at)
 
     def unsent(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from m26.collect.plan import News, Plan, Row
+from m26.collect.plan import News, Plan
 from m26.errors import UsageError
 
 _HOUR = 3_600_000_000
@@ -79,7 +79,7 @@ def _take(plan: Plan, told: dict[str, Any]) -> News:
         told["at"],
         failed=told["error"] is not None,
         truncated=told["truncated"],
-        rows=[Row(*row) for row in told["auctions"]],
+        rows=told["auctions"],
     )
 
 
