@@ -70,6 +70,8 @@ pub struct Relisted {
     pub posted_at: i64,
     /// Its acquisition time is newer: the copy was sold.
     pub sold: bool,
+    /// When its seller got the copy, 0 when it is not said: a sale of before was then.
+    pub acquired_at: i64,
 }
 
 /// How an outcome is known, the strongest last.
@@ -187,6 +189,7 @@ impl Lot {
 
     /// Buyout price against the median; a large one where either is not known.
     #[must_use]
+    #[allow(clippy::cast_precision_loss)] // a ratio
     pub fn price_ratio(&self) -> f32 {
         if self.buyout_price <= 0 || self.median_price <= 0 {
             return 99.0;

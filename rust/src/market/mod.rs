@@ -4,6 +4,7 @@
 //! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out.
 //! - [`found`]: what the upstream can do, by what its replies show.
 //! - [`rates`]: how soon lots sell, by what was seen; [`calibration`]: how often later proof agreed.
+//! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
 //! - [`judge`]: what became of a lot, and how sure that is.
 //!
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
@@ -11,4 +12,9 @@
 
 pub mod asked;
 pub mod board;
+pub mod calibration;
+pub mod course;
+pub(crate) mod hazards;
+pub mod judge;
 pub mod lot;
+pub mod rates;

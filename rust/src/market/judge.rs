@@ -1,0 +1,274 @@
+//! What is known of a lot in, what became of it and how sure that is out: the ladder of evidence.
+//!
+//! From the top: what the upstream told; the copy listed again; missing before its end; past its end.
+//! A rung rules out what it contradicts, the rates weigh what is left, and calibration corrects that
+//! by what later proof said of such claims.
+//!
+//! Invariant: a pure function; nothing contradicts a status that was told.
+
+use crate::market::asked::{SECOND, Status};
+use crate::market::calibration::{Calibration, Cell, Rule};
+use crate::market::course::{Course, moments};
+use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told, Verdict};
+use crate::market::rates::{EARLY, Rates};
+
+/// How the upstream speaks of ended auctions, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// A refresh tells the status of ids that have ended.
+    pub tells: bool,
+    /// After a buyout the price paid is shown, or the bid before it; `None` while not known.
+    pub final_price: Option<bool>,
+    /// How long a refresh tells of an ended auction, microseconds, within a factor of two.
+    pub recall: Option<i64>,
+}
+
+/// What may have become of a lot, as weights.
+#[derive(Clone, Copy, Default)]
+struct Chances {
+    /// Sold for the bid that was seen last.
+    bid: f32,
+    /// Sold for a bid that nobody saw.
+    higher: f32,
+    bought: f32,
+    expired: f32,
+    withdrawn: f32,
+}
+
+/// A verdict before calibration.
+struct Claim {
+    /// `None` where nothing is inferred.
+    rule: Option<Rule>,
+    evidence: Evidence,
+    fate: Fate,
+    price: i64,
+    outcome: f32,
+    sure: f32,
+    /// It ended in this interval.
+    within: (i64, i64),
+}
+
+/// What became of a lot, as known at `now`; `None` while it may be on offer.
+#[must_use]
+pub fn judge(
+    lot: &Lot,
+    now: i64,
+    manners: &Manners,
+    rates: &Rates,
+    calibration: &Calibration,
+) -> Option<Verdict> {
+    let claim = claim(lot, now, manners, rates)?;
+    let (confidence, price_confidence) = match cell_of(lot, &claim) {
+        Some(cell) => calibration.rate(&cell),
+        None => (claim.outcome, claim.sure),
+    };
+    let (closed_after, closed_at, closed_before) = interval(lot, &claim, rates);
+    Some(Verdict {
+        evidence: claim.evidence,
+        fate: claim.fate,
+        final_price: claim.price,
+        confidence,
+        price_confidence,
+        closed_after,
+        closed_before,
+        closed_at,
+    })
+}
+
+/// The claim that [`judge`] would make of a lot, for [`Calibration::proved`]: ask before the proof is
+/// taken into the lot. `None` where nothing is inferred.
+#[must_use]
+pub fn claimed(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<Cell> {
+    claim(lot, now, manners, rates).and_then(|claim| cell_of(lot, &claim))
+}
+
+fn cell_of(lot: &Lot, claim: &Claim) -> Option<Cell> {
+    claim.rule.map(|rule| Cell::new(lot, rule, claim.outcome, claim.sure))
+}
+
+fn claim(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<Claim> {
+    if let Some(told) = &lot.told {
+        return Some(by_status(lot, told, manners, rates));
+    }
+    if lot.last_active == 0 {
+        return None;
+    }
+    let course = rates.course(lot, lot.last_active, lot.expires_at);
+    if let Some(again) = &lot.relisted {
+        return Some(by_relisting(lot, again, manners, course));
+    }
+    if let Some(by) = gone_by(lot, manners) {
+        let course = rates.course(lot, lot.last_active, by);
+        return Some(weigh(lot, Evidence::Absent, early(lot, course), (lot.last_active, by)));
+    }
+    let evidence = if lot.bids > 0 { Evidence::FinalWindow } else { Evidence::PastExpiry };
+    let within = (lot.last_active, lot.expires_at + SECOND);
+    (now > lot.expires_at).then(|| weigh(lot, evidence, late(lot, course), within))
+}
+
+/// The upstream said so; where it does not show the price paid, that is weighed.
+fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates) -> Claim {
+    let end = if lot.expires_at > 0 { lot.expires_at } else { told.at };
+    let since = lot.last_active.max(lot.posted_at);
+    let since = manners.recall.map_or(since, |recall| since.max(told.at - 2 * recall)).min(end);
+    let by = gone_by(lot, manners).unwrap_or(told.at).min(told.at);
+    let early = by < end - EARLY;
+    let certain = |fate, price, within| Claim {
+        rule: None,
+        evidence: Evidence::Status,
+        fate,
+        price,
+        outcome: 1.0,
+        sure: 1.0,
+        within,
+    };
+    let at_end = (end - SECOND, end + SECOND);
+    match told.status {
+        Status::Cancelled => return certain(Fate::Cancelled, 0, (since, by.min(end))),
+        Status::Expired => return certain(Fate::Expired, 0, at_end),
+        Status::Active | Status::Ended => {}
+    }
+    let buyout = lot.buyout_price;
+    let shown = buyout > 0 && told.current_bid >= buyout;
+    let bought = |price| certain(Fate::Buyout, price, (since, by.min(end)));
+    if buyout <= 0 && (early || told.bids == 0) {
+        // no rule of the market allows it
+        return Claim { sure: 0.5, ..certain(Fate::Sold, told.current_bid, (since, end + SECOND)) };
+    }
+    match manners.final_price {
+        _ if shown => bought(told.current_bid),
+        _ if early || told.bids == 0 => bought(buyout),
+        Some(true) => certain(Fate::Bid, told.current_bid, at_end),
+        _ if buyout <= 0 => certain(Fate::Bid, told.current_bid, at_end),
+        hidden => {
+            let share = if hidden.is_some() { 1.0 } else { 0.5 };
+            let further = told.bids > lot.bids || lot.last_active == 0;
+            let odds = share * rates.course(lot, since, end).bought_with(further);
+            let (fate, price, sure) = if odds > 0.5 {
+                (Fate::Buyout, buyout, odds)
+            } else {
+                (Fate::Bid, told.current_bid, 1.0 - odds)
+            };
+            let rule = Some(Rule::Priceless);
+            Claim { rule, sure, ..certain(fate, price, (since, end + SECOND)) }
+        }
+    }
+}
+
+/// The copy was listed again, acquired anew or not.
+fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) -> Claim {
+    let end = lot.expires_at;
+    let mut by = gone_by(lot, manners).unwrap_or(end).min(again.posted_at);
+    let acquired = if again.sold { again.acquired_at } else { 0 };
+    if acquired > 0 && acquired <= end {
+        by = by.min(acquired + SECOND);
+    }
+    let early = by < end - EARLY;
+    let mut chances = late(lot, course);
+    if again.sold {
+        (chances.expired, chances.withdrawn) = (0.0, 0.0);
+    } else {
+        (chances.bid, chances.higher, chances.bought) = (0.0, 0.0, 0.0);
+    }
+    if early {
+        (chances.bid, chances.higher, chances.expired) = (0.0, 0.0, 0.0);
+    } else if acquired > end - EARLY && acquired <= end + EARLY && chances.bid > 0.0 {
+        chances.bought = 0.0;
+    }
+    let within = match acquired {
+        1.. if acquired <= end => (acquired - SECOND, by),
+        _ if early => (lot.last_active, by),
+        _ => (lot.last_active, end + SECOND),
+    };
+    let mut claim = weigh(lot, Evidence::Relisted, chances, within);
+    // a copy may change hands more than once
+    claim.outcome = claim.outcome.min(0.995);
+    claim.sure = claim.sure.min(claim.outcome);
+    claim.rule = Some(Rule::Relisted);
+    claim
+}
+
+/// The moment by which it had ended early, if that is proved.
+fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
+    if lot.absent_at == 0 || lot.expires_at == 0 {
+        return None;
+    }
+    let mut by = lot.absent_at;
+    if let (true, true, Some(recall)) = (lot.omitted, manners.tells, manners.recall) {
+        // a refresh would have told of it had it ended since
+        let sooner = by - recall / 2;
+        by = if sooner > lot.last_active { sooner } else { by };
+    }
+    (by < lot.expires_at - EARLY).then_some(by)
+}
+
+/// What may have become of what ended before its time.
+fn early(lot: &Lot, course: Course) -> Chances {
+    let bought = if lot.buyout_price > 0 { course.bought() } else { 0.0 };
+    Chances { bought, withdrawn: course.withdrawn, ..Chances::default() }
+}
+
+/// What may have become of what is past its end.
+fn late(lot: &Lot, course: Course) -> Chances {
+    let chances = early(lot, course);
+    if lot.bids > 0 {
+        return Chances { bid: course.same, higher: course.further, ..chances };
+    }
+    // a first bid is the start price; half of them stay alone
+    let first = course.further / 2.0;
+    Chances { bid: first, higher: first, expired: course.same, ..chances }
+}
+
+/// The likeliest outcome, and if that is a sale its likeliest price.
+fn weigh(lot: &Lot, evidence: Evidence, chances: Chances, within: (i64, i64)) -> Claim {
+    let Chances { bid, higher, bought, expired, withdrawn } = chances;
+    let sold = bid + higher + bought;
+    let all = sold + expired + withdrawn;
+    if all <= 0.0 {
+        let (outcome, sure, fate, evidence) = (0.0, 0.0, Fate::Unknown, Evidence::Gap);
+        return Claim { rule: None, evidence, fate, price: 0, outcome, sure, within };
+    }
+    let absent = evidence == Evidence::Absent;
+    let (rule, fate, price, outcome, sure) = if sold >= expired.max(withdrawn) {
+        let rule = match (absent, lot.bids > 0, bid >= bought) {
+            (true, ..) => Rule::AbsentBought,
+            (false, true, true) => Rule::LastBid,
+            (false, true, false) => Rule::BoughtOver,
+            (false, false, _) => Rule::SoldUnseen,
+        };
+        if bid >= bought {
+            (rule, Fate::Bid, lot.current_bid, sold, bid)
+        } else {
+            (rule, Fate::Buyout, lot.buyout_price, sold, bought)
+        }
+    } else if expired >= withdrawn {
+        (Rule::Expired, Fate::Expired, 0, expired, expired)
+    } else {
+        let rule = if absent { Rule::AbsentWithdrawn } else { Rule::Withdrawn };
+        (rule, Fate::Cancelled, 0, withdrawn, withdrawn)
+    };
+    let (outcome, sure) = (outcome / all, sure / all);
+    Claim { rule: Some(rule), evidence, fate, price, outcome, sure, within }
+}
+
+/// When it ended: not before, most likely, not after; all of the interval where more is possible.
+fn interval(lot: &Lot, claim: &Claim, rates: &Rates) -> (i64, i64, i64) {
+    let (from, to) = (claim.within.0, claim.within.1.max(claim.within.0));
+    let end = if lot.expires_at > 0 { lot.expires_at } else { to };
+    let bought = claim.fate == Fate::Buyout;
+    match claim.fate {
+        Fate::Unknown => (0, 0, 0),
+        Fate::Bid | Fate::Expired if claim.sure >= 0.98 => {
+            (from.max(end - SECOND), end.clamp(from, to), to.min(end + SECOND).max(from))
+        }
+        Fate::Bid | Fate::Expired | Fate::Sold => (from, end.clamp(from, to), to),
+        Fate::Buyout | Fate::Cancelled => {
+            let [low, half, high] = moments(rates, lot, from, to, bought, [0.002, 0.5, 0.995]);
+            if claim.sure >= 0.98 {
+                ((low - SECOND).max(from), half, (high + SECOND).min(to))
+            } else {
+                (from, half, to)
+            }
+        }
+    }
+}
