@@ -189,7 +189,9 @@ impl Calibration {
         let rules = self.counts.chunks(CELLS).zip(self.shifts.chunks_mut(CELLS));
         for (counts, shifts) in rules {
             let mut rule = Count::default();
-            counts.iter().for_each(|count| rule.add(count));
+            for count in counts {
+                rule.add(count);
+            }
             for (count, shift) in counts.iter().zip(shifts) {
                 for (at, shift) in shift.iter_mut().enumerate() {
                     let by_rule = rule.shift(at, 0.0, WEIGHTS[0]);

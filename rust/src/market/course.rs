@@ -31,9 +31,10 @@ impl Course {
     /// P(bought, given that it was sold and whether more bids came).
     #[must_use]
     pub fn bought_with(&self, further: bool) -> f32 {
-        let (bought, alive) = match further {
-            true => (self.bought_further, self.further),
-            false => (self.bought_same, self.same),
+        let (bought, alive) = if further {
+            (self.bought_further, self.further)
+        } else {
+            (self.bought_same, self.same)
         };
         let sold = bought + alive;
         if sold > 0.0 { bought / sold } else { 0.5 }

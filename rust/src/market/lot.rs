@@ -70,7 +70,7 @@ pub struct Relisted {
     pub posted_at: i64,
     /// Its acquisition time is newer: the copy was sold.
     pub sold: bool,
-    /// That time.
+    /// When its seller got the copy, 0 when it is not said: a sale of before was then.
     pub acquired_at: i64,
 }
 
@@ -127,6 +127,29 @@ pub struct Verdict {
     pub closed_before: i64,
     /// Best guess between them.
     pub closed_at: i64,
+}
+
+impl Fate {
+    /// The outcome's name.
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Bid | Self::Buyout | Self::Sold => "sold",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// How it was sold, if that is known.
+    #[must_use]
+    pub fn via(self) -> Option<&'static str> {
+        match self {
+            Self::Bid => Some("bid"),
+            Self::Buyout => Some("buyout"),
+            _ => None,
+        }
+    }
 }
 
 impl Lot {
@@ -189,6 +212,7 @@ impl Lot {
 
     /// Buyout price against the median; a large one where either is not known.
     #[must_use]
+    #[allow(clippy::cast_precision_loss)] // a ratio
     pub fn price_ratio(&self) -> f32 {
         if self.buyout_price <= 0 || self.median_price <= 0 {
             return 99.0;

@@ -3,7 +3,8 @@
 //! - [`asked`]: questions and replies, whoever asks them; [`lot`]: what is known of one auction.
 //! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out.
 //! - [`found`]: what the upstream can do, by what its replies show.
-//! - [`rates`]: how soon lots sell, by what was seen; [`calibration`]: how often later proof agreed.
+//! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them;
+//!   [`rates`]: how soon lots sell and are bid for; [`calibration`]: how often later proof agreed.
 //! - [`judge`]: what became of a lot, and how sure that is.
 //!
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
@@ -11,11 +12,11 @@
 
 pub mod asked;
 pub mod board;
-pub mod lot;
-pub mod tracker;
 pub mod calibration;
 pub mod course;
+pub mod found;
 pub mod hazards;
 pub mod judge;
+pub mod lot;
 pub mod rates;
-pub mod found;
+pub mod tracker;

@@ -306,7 +306,7 @@ fn prior_bids(lead: f32) -> f32 {
 /// How the prior mean differs by the price to beat, and for lots without a bid.
 fn prior_appeal(row: usize) -> f32 {
     let by_price = [1.6, 1.4, 1.2, 0.9, 0.5, 0.3, 0.15][row / 2];
-    if row % 2 == 0 { by_price * 0.35 } else { by_price }
+    if row.is_multiple_of(2) { by_price * 0.35 } else { by_price }
 }
 
 /// The band of a lot's price ratio.

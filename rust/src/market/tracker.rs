@@ -10,7 +10,7 @@ use crate::market::asked::{Ask, DAY, HOUR, Reply, SECOND, Seen, Status};
 use crate::market::board::Board;
 use crate::market::calibration::Calibration;
 use crate::market::found::{Ended, Flags, Found, Notice, Order, Recall};
-use crate::market::judge::{Manners, judge};
+use crate::market::judge::{Manners, claimed, judge};
 use crate::market::lot::{Fate, Lot, Verdict};
 use crate::market::rates::{Look, Rates};
 
@@ -129,10 +129,11 @@ impl Tracker {
         let change = self.board.see(seen, at);
         let Some(before) = change.before else {
             news.new.push(seen.auction_id);
-            if let Some(lot) = self.board.get(seen.auction_id)
-                && !lot.is_told()
-            {
-                self.waiting.insert((self.due(lot), lot.auction_id));
+            if let Some(lot) = self.board.get(seen.auction_id) {
+                self.rates.met(lot);
+                if !lot.is_told() {
+                    self.waiting.insert((self.due(lot), lot.auction_id));
+                }
             }
             return;
         };
@@ -142,8 +143,22 @@ impl Tracker {
         } else if !before.is_told()
             && let Some(told) = self.board.get(seen.auction_id).and_then(|lot| lot.told)
         {
+            self.prove(&before, at);
             self.rates.learn(&before, at, Look::Told(told));
             news.told.push(seen.auction_id);
+        }
+    }
+
+    /// A lot's end was told at `at`: was what would have been said of it right?
+    fn prove(&mut self, before: &Lot, at: i64) {
+        let manners = self.manners();
+        let judged = |lot: &Lot| judge(lot, at, &manners, &self.rates, &self.calibration);
+        let Some(cell) = claimed(before, at, &manners, &self.rates) else { return };
+        let truth = self.board.get(before.auction_id).and_then(judged);
+        if let (Some(said), Some(truth)) = (judged(before), truth) {
+            let agreed = said.fate.outcome() == truth.fate.outcome();
+            let price_agreed = agreed && said.final_price == truth.final_price;
+            self.calibration.proved(&cell, agreed, price_agreed);
         }
     }
 

@@ -305,6 +305,14 @@ impl Planner {
         Ask::Refresh { ids }
     }
 
+    /// Price of a request, lots that are due, known, open; listings a second; worth of a new one.
+    #[must_use]
+    pub fn outlook(&self) -> (f32, usize, usize, usize, f32, f32) {
+        let board = &self.tracker.board;
+        let rate = self.arrivals.current(self.tracker.now);
+        (self.price, self.due.len(), board.len(), board.open_len(), rate, self.value())
+    }
+
     /// Listings of an hour by estimate: (listed, low, high).
     #[must_use]
     pub fn listed(&self, hour: i64) -> (f32, f32, f32) {

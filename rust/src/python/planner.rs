@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 
 use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen, Status};
 use crate::market::found::{Flags, Notice, NoticeValue};
-use crate::market::lot::{Evidence, Fate, Verdict};
+use crate::market::lot::{Evidence, Verdict};
 use crate::market::tracker::News;
 use crate::plan::planner;
 
@@ -115,6 +115,11 @@ impl Planner {
         told(&py.detach(|| self.lock().tracker.conclude_all()))
     }
 
+    /// Price of a request, lots that are due, lots known and open, pages' state: for the operator.
+    fn outlook(&self) -> (f32, usize, usize, usize, f32, f32) {
+        self.lock().outlook()
+    }
+
     /// Listings of each hour since the beginning: start, listed, low, high.
     fn listed(&self) -> Vec<(i64, f32, f32, f32)> {
         let planner = self.lock();
@@ -168,14 +173,7 @@ fn notice(notice: &Notice) -> NoticeTuple {
 }
 
 fn label(id: i64, verdict: &Verdict) -> Label {
-    let (outcome, via) = match verdict.fate {
-        Fate::Bid => ("sold", Some("bid")),
-        Fate::Buyout => ("sold", Some("buyout")),
-        Fate::Sold => ("sold", None),
-        Fate::Expired => ("expired", None),
-        Fate::Cancelled => ("cancelled", None),
-        Fate::Unknown => ("unknown", None),
-    };
+    let (outcome, via) = (verdict.fate.outcome(), verdict.fate.via());
     let evidence = match verdict.evidence {
         Evidence::Gap => "gap",
         Evidence::Absent => "absent",
