@@ -12,8 +12,6 @@ import orjson
 from m26.collect.plan import News, Plan
 from m26.errors import UsageError
 
-import os
-DEBUG = bool(os.environ.get('DEBUG_PLAN'))
 _HOUR = 3_600_000_000
 
 
@@ -46,7 +44,7 @@ def serve(folder: Path, source: BinaryIO | None = None, sink: BinaryIO | None = 
                 now=hello["now"],
             )
         )
-        now, count = hello["now"], 0
+        now = hello["now"]
         while True:
             question = plan.next(now)
             plan.sent(question)
@@ -58,8 +56,6 @@ def serve(folder: Path, source: BinaryIO | None = None, sink: BinaryIO | None = 
                 ask = {"ask": "search", "offset": offset, "count": count}
             _write(sink, {**ask, "at": question.at, "why": question.why})
             sink.flush()
-            if DEBUG and (count := count + 1) % 170 == 0:
-                print(question.at % 86_400_000_000 // 3_600_000_000, plan.planner.outlook(), file=sys.stderr)
             told = _read(source)
             match told:
                 case {"type": "reply"}:

@@ -3,7 +3,7 @@
 //! Invariant: deciding changes nothing but counts of what was decided: what is known comes from
 //! [`Planner::observe`] alone, so that a log of questions and replies rebuilds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,9 @@ const TOO_LATE: i64 = DAY - 10 * MINUTE;
 const SETTLED: i64 = SECOND;
 /// Lots are asked after before their expiry, where nothing is told after it, from this long before.
 const AHEAD: i64 = 10 * MINUTE;
+
+/// A lot is asked after before its time once it is gone with this probability.
+const PROBABLY_GONE: f32 = 0.6;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +56,8 @@ pub struct Planner {
     priced_at: i64,
     /// Up to which expiry lots have come due.
     passed: i64,
+    /// (when, id): a lot is probably gone by then.
+    review: BTreeSet<(i64, i64)>,
     /// When it began.
     pub began: i64,
     /// Questions by reason.
@@ -72,8 +77,9 @@ impl Planner {
             due: Due::default(),
             worths: Worths::new(),
             price: 1.0,
-            priced_at: i64::MIN,
+            priced_at: 0,
             passed: now,
+            review: BTreeSet::new(),
             began: now,
             reasons: BTreeMap::new(),
             questions: 0,
@@ -123,8 +129,18 @@ impl Planner {
         for &id in &news.told {
             self.due.drop(id);
         }
+        if let Ask::Refresh { .. } = ask {
+            for seen in &reply.seen {
+                self.due.drop(seen.auction_id); // if it is still on offer, its time will come
+            }
+        }
         for &id in &news.absent {
             self.missed(id);
+        }
+        if self.tracker.manners().tells {
+            for seen in &reply.seen {
+                self.plan_review(seen.auction_id);
+            }
         }
         self.come_due(reply.at);
         if reply.at - self.priced_at > PRICE_EVERY {
@@ -168,6 +184,7 @@ impl Planner {
             return;
         }
         let tells = self.tracker.manners().tells;
+        self.review(now);
         for lot in self.tracker.board.open(self.passed + 1..=to) {
             if lot.omitted {
                 continue;
@@ -180,6 +197,48 @@ impl Planner {
             }
         }
         self.passed = to;
+    }
+
+    /// When a lot that was just seen on offer is probably gone, though its time is not over.
+    fn plan_review(&mut self, id: i64) {
+        let Some(lot) = self.tracker.board.get(id) else { return };
+        let (seen, end) = (lot.last_active, lot.expires_at);
+        if lot.is_told() || seen != self.tracker.now || seen >= end {
+            return;
+        }
+        let rates = &self.tracker.rates;
+        if rates.ended_early(lot, seen, end) < PROBABLY_GONE {
+            return;
+        }
+        let (mut low, mut high) = (seen, end);
+        for _ in 0..8 {
+            let middle = low + (high - low) / 2;
+            if rates.ended_early(lot, seen, middle) < PROBABLY_GONE {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        if high + HOUR < end {
+            self.review.insert((high, id));
+        }
+    }
+
+    /// Ask after lots that are probably gone.
+    fn review(&mut self, now: i64) {
+        while let Some(&(when, id)) = self.review.first() {
+            if when > now {
+                break;
+            }
+            self.review.pop_first();
+            let Some(lot) = self.tracker.board.get(id) else { continue };
+            let rates = &self.tracker.rates;
+            let gone = rates.ended_early(lot, lot.last_active, now);
+            if !lot.is_told() && gone >= PROBABLY_GONE * 0.98 && lot.expires_at > now {
+                let worth = gone * rates.bought(lot);
+                self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+            }
+        }
     }
 
     /// What the answer to a question after a lot's expiry is worth.
