@@ -11,4 +11,5 @@
 
 pub mod asked;
 pub mod board;
+pub mod found;
 pub mod lot;
