@@ -73,9 +73,7 @@ impl Board {
     /// Lots that nobody told the end of and that expire in the span, by expiry.
     pub fn open(&self, expiry: RangeInclusive<i64>) -> impl DoubleEndedIterator<Item = &Lot> {
         let (from, to) = expiry.into_inner();
-        self.open
-            .range((from, i64::MIN)..=(to, i64::MAX))
-            .filter_map(|(_, id)| self.lots.get(id))
+        self.open.range((from, i64::MIN)..=(to, i64::MAX)).filter_map(|(_, id)| self.lots.get(id))
     }
 
     /// How many lots are open.

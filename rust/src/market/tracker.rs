@@ -85,7 +85,8 @@ impl Tracker {
 
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
-        let mut news = News { notices: self.found.observe(ask, reply, &self.board), ..News::default() };
+        let mut news =
+            News { notices: self.found.observe(ask, reply, &self.board), ..News::default() };
         self.now = self.now.max(reply.at);
         self.replies += 1;
         self.calibration.settle(self.now);
@@ -199,17 +200,22 @@ impl Tracker {
             Some(Order::Newest) => {
                 let (Some(&low), Some(&high)) = (shown.first(), shown.last()) else { return };
                 let lots = self.board.posted(low..=high);
-                lots.filter(|lot| is_missing(lot, reply.at, &shown)).map(|lot| lot.auction_id).collect()
+                lots.filter(|lot| is_missing(lot, reply.at, &shown))
+                    .map(|lot| lot.auction_id)
+                    .collect()
             }
             Some(Order::Ending) => {
-                let expiry = |seen: &Seen| self.board.get(seen.auction_id).map(|lot| lot.expires_at);
+                let expiry =
+                    |seen: &Seen| self.board.get(seen.auction_id).map(|lot| lot.expires_at);
                 let low = alive().filter_map(expiry).min().unwrap_or_default() + SECOND;
                 let high = alive().filter_map(expiry).max().unwrap_or_default() - SECOND;
                 if low > high {
                     return;
                 }
                 let lots = self.board.open(low..=high);
-                lots.filter(|lot| is_missing(lot, reply.at, &shown)).map(|lot| lot.auction_id).collect()
+                lots.filter(|lot| is_missing(lot, reply.at, &shown))
+                    .map(|lot| lot.auction_id)
+                    .collect()
             }
             _ => return,
         };

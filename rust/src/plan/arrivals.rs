@@ -15,8 +15,7 @@ use crate::market::lot::Lot;
 /// Hours for which listings are counted.
 const KEEP: i64 = 96;
 /// Durations that are told apart, seconds; learned beside these: none.
-pub const DURATIONS: [i64; 8] =
-    [3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 259_200];
+pub const DURATIONS: [i64; 8] = [3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 259_200];
 /// No weight is larger: a lot that hardly ever lives this long says little of how many there were.
 const MOST: f32 = 12.0;
 
@@ -55,7 +54,13 @@ impl Arrivals {
         let mut durations = [0.2; DURATIONS.len()];
         durations[0] = 2.0;
         durations[5] = 4.0;
-        Self { hours: [(0.0, 0.0); 24], level: (0.0, 0.0), recent: (0.0, 0.0), counts: BTreeMap::new(), durations }
+        Self {
+            hours: [(0.0, 0.0); 24],
+            level: (0.0, 0.0),
+            recent: (0.0, 0.0),
+            counts: BTreeMap::new(),
+            durations,
+        }
     }
 
     /// A lot is seen for the first time; `survival`: that one like it lived that long.
@@ -84,7 +89,9 @@ impl Arrivals {
             return;
         }
         let hour = (from + (to - from) / 2).rem_euclid(DAY) / HOUR;
-        for (sum, exposure) in [&mut self.hours[hour as usize % 24], &mut self.level, &mut self.recent] {
+        for (sum, exposure) in
+            [&mut self.hours[hour as usize % 24], &mut self.level, &mut self.recent]
+        {
             *sum += listed;
             *exposure += seconds;
         }

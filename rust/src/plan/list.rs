@@ -332,7 +332,8 @@ impl List {
         reach: u32,
     ) -> Option_ {
         let page = self.page();
-        let offset = if order == Order::Random || !paging || self.sweep >= reach { 0 } else { self.sweep };
+        let offset =
+            if order == Order::Random || !paging || self.sweep >= reach { 0 } else { self.sweep };
         let places = (self.size / page).max(1.0);
         let visited = self.visited.get(offset as usize / page as usize).copied().unwrap_or(0);
         let shown = self.fresh * page;

@@ -152,7 +152,8 @@ impl Planner {
     fn first_sights(&mut self, reply: &Reply, news: &News) -> Vec<(Seen, f32, i64)> {
         let mut new = Vec::with_capacity(news.new.len());
         for seen in &reply.seen {
-            if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
+            if news.new.binary_search(&seen.auction_id).is_err()
+                && !news.new.contains(&seen.auction_id)
             {
                 continue;
             }
@@ -254,11 +255,8 @@ impl Planner {
         let rates = &self.tracker.rates;
         let fading = Fading::new(|age| rates.survival(age));
         let streams = self.list.streams(&self.arrivals);
-        let means = Means {
-            per_day: self.pace.per_day() as f32,
-            batch: self.batch() as f32,
-            asks: true,
-        };
+        let means =
+            Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
         self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
     }
 
@@ -322,7 +320,9 @@ impl Planner {
         let board = &self.tracker.board;
         let late = manners.recall.unwrap_or(TOO_LATE).min(TOO_LATE);
         let keep = |id: i64| {
-            board.get(id).is_some_and(|lot| !lot.is_told() && !lot.omitted && lot.expires_at + late > at)
+            board
+                .get(id)
+                .is_some_and(|lot| !lot.is_told() && !lot.omitted && lot.expires_at + late > at)
         };
         let best = self.due.best(batch, keep);
         let worth = best.iter().map(|wanted| wanted.worth).sum();
@@ -377,7 +377,8 @@ impl Planner {
     pub fn listed(&self, hour: i64) -> (f32, f32, f32) {
         let count = self.arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
         let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
-        let strict = matches!(self.tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
+        let strict =
+            matches!(self.tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
         let unseen = if strict { missed * self.arrivals.rate(hour) } else { 0.0 };
         let listed = count.listed + unseen;
         let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();

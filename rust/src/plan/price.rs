@@ -175,7 +175,8 @@ fn spent(
         for stream in streams {
             let shortest = interval * stream.places;
             let waits = std::iter::once(shortest).chain(WAITS).filter(|&wait| wait >= shortest);
-            let mut waits = waits.map(|wait| (wait, fading.page(rate * stream.share, stream.cap, wait)));
+            let mut waits =
+                waits.map(|wait| (wait, fading.page(rate * stream.share, stream.cap, wait)));
             let due = waits.find(|&(_, (_, lost))| lost * value >= price);
             let (wait, (shown, _)) = due.unwrap_or((21_600.0, (0.0, 0.0)));
             pages += stream.places * 3_600.0 / wait;
