@@ -120,6 +120,13 @@ impl Planner {
         self.lock().outlook()
     }
 
+    /// Reason: replies, and auctions shown new, told, absent and at all.
+    fn reasons(&self) -> Vec<(String, u64, u64, u64, u64, u64)> {
+        let planner = self.lock();
+        let reasons = planner.reasons.iter();
+        reasons.map(|(why, y)| (why.clone(), y.replies, y.new, y.told, y.absent, y.shown)).collect()
+    }
+
     /// Listings of each hour since the beginning: start, listed, low, high.
     fn listed(&self) -> Vec<(i64, f32, f32, f32)> {
         let planner = self.lock();
