@@ -137,7 +137,7 @@ impl Upstream {
         }
         match ask {
             Ask::Search { offset, .. } => {
-                reply.truncated = self.ways.truncate > 0;
+                reply.truncated = self.ways.truncate > 0 && self.alive(at) > self.ways.truncate;
                 reply.seen = self.search(*offset as usize, at);
                 if self.dice.share() < self.ways.doubled {
                     reply.seen.clone_from(&self.last);
@@ -150,6 +150,12 @@ impl Upstream {
             },
         }
         reply
+    }
+
+    fn alive(&self, at: i64) -> usize {
+        let posted = self.auctions.partition_point(|auction| auction.posted <= at);
+        let visible = self.ways.visible;
+        self.auctions[..posted].iter().filter(|auction| at < auction.ended + visible).count()
     }
 
     fn search(&mut self, offset: usize, at: i64) -> Vec<Seen> {
@@ -375,7 +381,7 @@ pub fn unknown(flags: &Flags, ways: &Ways) -> Vec<&'static str> {
             !tells
                 || matches!(
                     (flags.recall, ways.recall),
-                    (Some(Recall::Forever), i64::MAX) | (Some(Recall::Seconds(_)), 0..i64::MAX)
+                    (Some(Recall::Forever), i64::MAX) | (Some(Recall::Seconds(_)), 0..)
                 ),
         ),
         ("visible", flags.visible == Some(ways.visible > 0)),

@@ -126,15 +126,15 @@ impl Found {
         match ask {
             Ask::Search { offset, .. } => {
                 self.refreshes.search(reply.failed);
-                if !reply.failed {
-                    self.list.observe(*offset, reply);
+                if !reply.failed && self.list.observe(*offset, reply) {
+                    self.refreshes.priced(reply, board);
                 }
             }
             Ask::Refresh { ids } => {
                 self.refreshes.observe(ids, reply, board, &mut self.recalled);
+                self.refreshes.priced(reply, board);
             }
         }
-        self.refreshes.priced(reply, board);
         self.flags = Flags {
             order: self.list.order.held,
             paging: self.list.paging.held,
