@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, MINUTE, SECOND, Status};
 use crate::market::course::{Course, course};
-use crate::market::hazards::{Axis, Table};
+use crate::market::hazards::{Axis, COLUMNS, Censored, Spread, Table};
 use crate::market::lot::{Lot, Told};
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
@@ -24,8 +24,10 @@ const BANDS: usize = NO_BUYOUT + 1;
 const PRICES: [f32; 6] = [0.4, 0.6, 0.75, 0.9, 1.1, 1.5];
 /// Nobody but a buyer or the owner ends a lot this long before its time.
 pub(crate) const EARLY: i64 = 5 * SECOND;
+/// What is missing this long before its time has ended early: its end is known to the second.
+pub(crate) const MISSED: i64 = 2 * SECOND;
 /// Rates follow the looks after this many, or this long.
-const LOOKS: u32 = 128;
+const LOOKS: u32 = 512;
 const REST: i64 = 10 * MINUTE;
 
 /// What a later look at a lot showed.
@@ -44,20 +46,21 @@ pub enum Look {
     Gone,
 }
 
-/// How an early end came about.
-#[derive(Clone, Copy, PartialEq)]
-enum Cause {
-    Bought,
-    Withdrawn,
-    Either,
-}
+/// Kinds of early ends: bought, taken back, or either of them.
+const BOUGHT: u8 = 0;
+const WITHDRAWN: u8 = 1;
+const EITHER: u8 = 2;
 
 /// Hazards of a market.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     pub(crate) bought: Table,
+    /// One row: what vanished could be either, and only lots that nobody would buy tell them apart.
     pub(crate) withdrawn: Table,
     pub(crate) bids: Table,
+    /// Early ends by kind and row of `bought`, and next bids by row of `bids`.
+    ends: Censored,
+    next_bids: Censored,
     /// Listings by band of the price ratio.
     shares: Vec<f32>,
     /// Whether the price paid is shown after a buyout, as far as early ends told.
@@ -82,10 +85,12 @@ impl Rates {
             bought: Table::new(Axis::Age, 2 * BANDS, |row, low, high| {
                 prior_sales(row / 2, high) - prior_sales(row / 2, low)
             }),
-            withdrawn: Table::new(Axis::Age, BANDS, |_, low, high| 1e-6 * (high - low)),
+            withdrawn: Table::new(Axis::Age, 1, |_, low, high| 1e-6 * (high - low)),
             bids: Table::new(Axis::Lead, 2 * (PRICES.len() + 1), |row, low, high| {
                 prior_appeal(row) * (prior_bids(high) - prior_bids(low))
             }),
+            ends: Censored::default(),
+            next_bids: Censored::default(),
             shares: (0..BANDS).map(|band| if band < UNKNOWN { 2.0 } else { 0.1 }).collect(),
             shows_price: None,
             looks: 0,
@@ -112,14 +117,14 @@ impl Rates {
         self.pause(at);
         match look {
             Look::Active { bids, .. } => self.alive(before, at.min(end), bids, 1.0),
-            Look::Gone if before.absent_at == 0 && at < end - EARLY => {
-                self.left(before, at, Cause::Either, before.bids > 0, 1.0);
+            Look::Gone if before.absent_at == 0 && at < end - MISSED => {
+                self.left(before, at, EITHER, before.bids > 0, 1.0);
             }
             Look::Gone => {}
             Look::Told(told) => match told.status {
                 Status::Active => {}
                 Status::Expired => self.alive(before, end, before.bids, 1.0),
-                Status::Cancelled => self.left(before, at.min(end), Cause::Withdrawn, false, 1.0),
+                Status::Cancelled => self.left(before, at.min(end), WITHDRAWN, false, 1.0),
                 Status::Ended => self.sold(before, at, &told),
             },
         }
@@ -129,18 +134,18 @@ impl Rates {
     fn sold(&mut self, before: &Lot, at: i64, told: &Told) {
         let end = before.expires_at;
         let shown = before.buyout_price > 0 && told.current_bid >= before.buyout_price;
-        let early = at < end - EARLY || (before.absent_at > 0 && before.absent_at < end - EARLY);
+        let early = at < end - EARLY || missed(before);
         if early && before.buyout_price > 0 {
             self.shows_price = Some(shown);
         }
         let bids = told.bids - i32::from(shown);
         if early || shown || told.bids == 0 {
-            self.left(before, at.min(end), Cause::Bought, bids > 0, 1.0);
+            self.left(before, at.min(end), BOUGHT, bids > 0, 1.0);
         } else if self.shows_price == Some(true) || before.buyout_price == 0 {
             self.alive(before, end, told.bids, 1.0);
         } else {
             let odds = self.course(before, before.last_active, end).bought_with(bids > before.bids);
-            self.left(before, end, Cause::Bought, true, odds);
+            self.left(before, end, BOUGHT, true, odds);
             self.alive(before, end, told.bids, 1.0 - odds);
         }
     }
@@ -152,10 +157,10 @@ impl Rates {
         let (row, sale) = (bid_row(lot), sale_row(lot));
         let mut bid = old;
         if bids > lot.bids {
-            let spread = self.bids.spread(low, high, |column| self.bids.hazard(row, column));
+            let spread =
+                Spread::new(Axis::Lead, (low, high), |at| self.bids.hazard(row, at), |_| 1.0);
             bid = young + spread.wait();
-            self.bids.exposed(row, &spread, weight);
-            self.bids.happened(row, &spread, weight);
+            self.next_bids.add(Axis::Lead, (0, row), (low, high), weight);
         } else {
             self.bids.quiet(row, low, high, weight);
         }
@@ -164,42 +169,19 @@ impl Rates {
         } else {
             self.bought.quiet(sale, young, bid, weight);
             self.bought.quiet(sale + 1, bid, old, weight);
-            self.withdrawn.quiet(band(lot), young, bid, weight);
+            self.withdrawn.quiet(0, young, bid, weight);
         }
     }
 
-    /// Ended before its time, and no later than `to`.
-    fn left(&mut self, lot: &Lot, to: i64, cause: Cause, bids: bool, weight: f32) {
-        let known = lot.absent_at > 0 && lot.absent_at < lot.expires_at - EARLY;
-        let to = if known { lot.absent_at } else { to };
-        let (young, old) = ages(lot, lot.last_active, to);
-        let (sale, back) = (sale_row(lot) | usize::from(bids), band(lot));
-        let hazards = |column| {
-            let back = if bids { 0.0 } else { self.withdrawn.hazard(back, column) };
-            (self.bought.hazard(sale, column), back)
-        };
-        let spread = self.bought.spread(young, old, |column| hazards(column).0 + hazards(column).1);
-        let share = spread.share(|column| {
-            let (sale, back) = hazards(column);
-            sale / (sale + back).max(f32::MIN_POSITIVE)
-        });
-        let sold = match cause {
-            Cause::Bought => 1.0,
-            Cause::Withdrawn => 0.0,
-            Cause::Either => share,
-        };
+    /// Ended before its time, and no later than `to`; what was missed before is not counted again.
+    fn left(&mut self, lot: &Lot, to: i64, kind: u8, bids: bool, weight: f32) {
+        let known = missed(lot);
+        let interval = ages(lot, lot.last_active, if known { lot.absent_at } else { to });
+        let row = sale_row(lot) | usize::from(bids);
         if known {
-            // it was counted as either when it was first missed
-            self.bought.happened(sale, &spread, weight * (sold - share));
-            self.withdrawn.happened(back, &spread, weight * (share - sold));
-        } else {
-            self.bought.exposed(sale, &spread, weight);
-            self.bought.happened(sale, &spread, weight * sold);
-            if !bids {
-                self.withdrawn.exposed(back, &spread, weight);
-                self.withdrawn.happened(back, &spread, weight * (1.0 - sold));
-            }
+            self.ends.add(Axis::Age, (EITHER, sale_row(lot)), interval, -weight);
         }
+        self.ends.add(Axis::Age, (kind, row), interval, weight);
     }
 
     /// Let the rates follow what was learned, now and then.
@@ -213,13 +195,52 @@ impl Rates {
             return;
         }
         let keep = (-seconds(rested) / seconds(2 * DAY)).exp2();
+        self.ends.fade(keep);
+        self.next_bids.fade(keep);
         for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
-            table.fit(keep);
+            table.fade(keep);
+        }
+        self.expect();
+        for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
+            table.fit();
         }
         for share in &mut self.shares {
             *share *= keep;
         }
         (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
+    }
+
+    /// Put each event where the hazards of the moment make it likely (a step of EM).
+    fn expect(&mut self) {
+        for (_, row, interval, events) in self.next_bids.each(Axis::Lead) {
+            let hazards = |column| self.bids.hazard(row, column);
+            let spread = Spread::new(Axis::Lead, interval, hazards, |_| 1.0);
+            self.bids.take(row, &spread, events, |_| 1.0);
+        }
+        for (kind, row, interval, events) in self.ends.each(Axis::Age) {
+            // with bids nothing is taken back
+            let free = row.is_multiple_of(2);
+            let back = |column| if free { self.withdrawn.hazard(0, column) } else { 0.0 };
+            let sale = |column| self.bought.hazard(row, column);
+            let part = |hazard: f32, column| {
+                hazard / (sale(column) + back(column)).max(f32::MIN_POSITIVE)
+            };
+            let share = |column| match kind {
+                BOUGHT => part(sale(column), column),
+                WITHDRAWN => part(back(column), column),
+                _ => 1.0,
+            };
+            let spread = Spread::new(Axis::Age, interval, |at| sale(at) + back(at), share);
+            let backs = std::array::from_fn::<f32, COLUMNS, _>(|column| match kind {
+                BOUGHT => 0.0,
+                WITHDRAWN => 1.0,
+                _ => part(back(column), column),
+            });
+            self.bought.take(row, &spread, events, |column| 1.0 - backs[column]);
+            if free {
+                self.withdrawn.take(0, &spread, events, |column| backs[column]);
+            }
+        }
     }
 
     /// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
@@ -235,7 +256,7 @@ impl Rates {
         let (young, old) = ages(lot, from, to.max(from));
         let mut mean = self.bought.sum(sale_row(lot), old) - self.bought.sum(sale_row(lot), young);
         if lot.bids == 0 {
-            mean += self.withdrawn.sum(band(lot), old) - self.withdrawn.sum(band(lot), young);
+            mean += self.withdrawn.sum(0, old) - self.withdrawn.sum(0, young);
         }
         -(-mean).exp_m1()
     }
@@ -249,8 +270,7 @@ impl Rates {
     /// P(bought, given that it ended early after it was last seen).
     #[must_use]
     pub fn bought(&self, lot: &Lot) -> f32 {
-        let missed = lot.absent_at > 0 && lot.absent_at < lot.expires_at;
-        let to = if missed { lot.absent_at } else { lot.expires_at };
+        let to = if missed(lot) { lot.absent_at } else { lot.expires_at };
         let course = self.course(lot, lot.last_active, to);
         let bought = course.bought();
         let ended = bought + course.withdrawn;
@@ -276,7 +296,7 @@ impl Rates {
     pub fn survival(&self, age: f32) -> f32 {
         let (mut alive, mut all) = (0.0, 0.0);
         for (band, share) in self.shares.iter().enumerate() {
-            let gone = self.bought.sum(2 * band, age) + self.withdrawn.sum(band, age);
+            let gone = self.bought.sum(2 * band, age) + self.withdrawn.sum(0, age);
             alive += share * (-gone).exp();
             all += share;
         }
@@ -300,7 +320,7 @@ fn prior_sales(band: usize, age: f32) -> f32 {
 
 /// Prior mean of a next bid in the last so many seconds, for a lot with bids.
 fn prior_bids(lead: f32) -> f32 {
-    0.35 * (1.0 + lead / 15.0).ln()
+    0.16 * (lead / 3.0).ln_1p()
 }
 
 /// How the prior mean differs by the price to beat, and for lots without a bid.
@@ -309,8 +329,13 @@ fn prior_appeal(row: usize) -> f32 {
     if row.is_multiple_of(2) { by_price * 0.35 } else { by_price }
 }
 
+/// Whether it was missed before its end.
+fn missed(lot: &Lot) -> bool {
+    lot.absent_at > 0 && lot.absent_at < lot.expires_at - MISSED
+}
+
 /// The band of a lot's price ratio.
-pub(crate) fn band(lot: &Lot) -> usize {
+fn band(lot: &Lot) -> usize {
     if lot.buyout_price <= 0 {
         NO_BUYOUT
     } else if lot.median_price <= 0 {
