@@ -66,14 +66,14 @@ fn hold(name: &str, all: &[Bands; 2], points: f32) {
 #[test]
 fn what_is_told_later_makes_confidence_right() {
     for (seed, lead) in [(1, 600.0), (2, 10.0)] {
-        hold(&format!("told {lead}"), &labels(seed, USUAL, true, lead, 40_000), 0.03);
+        hold(&format!("told {lead}"), &labels(seed, USUAL, true, lead, 25_000), 0.03);
     }
 }
 
 #[test]
 fn looks_alone_make_confidence_right_within_five_points() {
     for (seed, lead) in [(3, 600.0), (4, 60.0), (5, 10.0)] {
-        hold(&format!("untold {lead}"), &labels(seed, USUAL, false, lead, 40_000), 0.05);
+        hold(&format!("untold {lead}"), &labels(seed, USUAL, false, lead, 25_000), 0.05);
     }
 }
 
@@ -84,7 +84,7 @@ fn confidence_is_right_where_habits_are_half_or_double() {
         *[&mut mood.late_bids, &mut mood.buyouts, &mut mood.withdrawals][at] *= by;
         for tells in [true, false] {
             let name = format!("{mood:?} {tells}");
-            hold(&name, &labels(7, mood, tells, 120.0, 30_000), 0.05);
+            hold(&name, &labels(7, mood, tells, 120.0, 15_000), 0.05);
         }
     }
 }

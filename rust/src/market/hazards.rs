@@ -23,8 +23,10 @@ const LEADS: [f32; 14] = [
 const END: f32 = 1e6;
 /// The most columns there are.
 pub(crate) const COLUMNS: usize = AGES.len();
-/// Prior events of the whole table, a row, a column, a cell: so many real ones weigh as much.
-const WEIGHTS: [f32; 4] = [3.0, 3.0, 30.0, 8.0];
+/// Prior events of a column, a row and a cell: so many real ones weigh as much.
+const BY_COLUMN: f32 = 20.0;
+const BY_ROW: f32 = 3.0;
+const BY_CELL: f32 = 8.0;
 
 /// What the columns of a table stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -237,50 +239,46 @@ impl Table {
         }
     }
 
-    /// Hazards follow what was taken in.
+    /// Hazards follow what was taken in: first the columns, of rows without bids and with, then the
+    /// rows, then the cells.
     pub(crate) fn fit(&mut self) {
         let columns = self.axis.edges().len();
-        let [all, by_row, by_column, by_cell] = WEIGHTS;
-        let (mut events, mut expected) = (0.0, 0.0);
+        let mut counts = [[(0.0, 0.0); COLUMNS]; 2];
         for at in 0..self.events.len() {
-            events += self.events[at];
-            expected += self.expected[at];
+            let count = &mut counts[at / columns % 2][at % columns];
+            *count = (count.0 + self.events[at], count.1 + self.expected[at]);
         }
-        let level = (all + events) / (all + expected);
-        let mut per_column = [[(0.0, 0.0); COLUMNS]; 2];
+        let factors = counts.map(|counts| self.factors(&counts));
         for start in (0..self.events.len()).step_by(columns) {
+            let factors = &factors[start / columns % 2];
             let cells = start..start + columns;
             let seen: f32 = self.events[cells.clone()].iter().sum();
-            let foreseen: f32 = self.expected[cells.clone()].iter().sum();
-            let row = level * (by_row + seen) / (by_row + level * foreseen);
-            for at in cells {
-                self.hazard[at] = row;
-                per_column[start / columns % 2][at - start].0 += self.events[at];
-                per_column[start / columns % 2][at - start].1 += row * self.expected[at];
-            }
-        }
-        // a column without data is like the one that time passed before it
-        let factors = per_column.map(|counts| {
-            let (mut factors, mut before) = ([1.0; COLUMNS], 1.0);
-            for step in 0..columns {
-                let column = if self.axis == Axis::Age { step } else { columns - 1 - step };
-                let (seen, foreseen) = counts[column];
-                before = (by_column * before + seen) / (by_column + foreseen);
-                factors[column] = before;
-            }
-            factors
-        });
-        for start in (0..self.events.len()).step_by(columns) {
+            let foreseen: f32 = cells.zip(factors).map(|(at, by)| by * self.expected[at]).sum();
+            let row = (BY_ROW + seen) / (BY_ROW + foreseen);
             let mut below = 0.0;
-            for (column, factor) in factors[start / columns % 2][..columns].iter().enumerate() {
+            for (column, factor) in factors[..columns].iter().enumerate() {
                 let at = start + column;
-                let margin = self.hazard[at] * factor;
-                let cell = (by_cell + self.events[at]) / (by_cell + margin * self.expected[at]);
+                let margin = row * factor;
+                let cell = (BY_CELL + self.events[at]) / (BY_CELL + margin * self.expected[at]);
                 self.hazard[at] = self.prior[at] * margin * cell;
                 self.below[at] = below;
                 let (low, high) = self.axis.span(column);
                 below += self.hazard[at] * (high - low);
             }
         }
+    }
+
+    /// How much more happened in each column than the prior expects; one without data is between the
+    /// prior and the one that time passed before it.
+    fn factors(&self, counts: &[(f32, f32)]) -> [f32; COLUMNS] {
+        let columns = self.axis.edges().len();
+        let (mut factors, mut before) = ([1.0; COLUMNS], 1.0f32);
+        for step in 0..columns {
+            let column = if self.axis == Axis::Age { step } else { columns - 1 - step };
+            let (seen, foreseen) = counts[column];
+            before = (BY_COLUMN * before.powf(0.9) + seen) / (BY_COLUMN + foreseen);
+            factors[column] = before;
+        }
+        factors
     }
 }

@@ -3,9 +3,10 @@
 //! - [`asked`]: questions and replies, whoever asks them; [`lot`]: what is known of one auction.
 //! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out.
 //! - [`found`]: what the upstream can do, by what its replies show.
-//! - [`rates`]: how soon lots sell, by what was seen; [`calibration`]: how often later proof agreed.
+//! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
 //! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
-//! - [`judge`]: what became of a lot, and how sure that is.
+//! - [`judge`]: what became of a lot, and how sure that is; [`calibration`]: how often later proof
+//!   agreed.
 //!
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
 //! for byte, wherever they are cut. Nothing here decides what to ask.
@@ -16,5 +17,6 @@ pub mod calibration;
 pub mod course;
 pub(crate) mod hazards;
 pub mod judge;
+pub(crate) mod looks;
 pub mod lot;
 pub mod rates;

@@ -1,17 +1,15 @@
-//! Looks at lots in; how soon lots are bought, taken back and bid on out.
+//! Hazards of a market in; how soon its lots are bought, taken back and bid on out. See [`looks`] for
+//! how they are learned.
 //!
-//! Two looks say only that something happened between them or did not (interval-censored data): an
-//! event counts where the hazards of the moment put it, exposure until then. Given the state at the
-//! first look this is unbiased whatever made us look, as long as that was not the outcome. What was
-//! learned fades by half in two days.
+//! [`looks`]: crate::market::looks
 //!
 //! Invariant: the same looks in the same order give the same rates; the state does not grow.
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{DAY, MINUTE, SECOND, Status};
+use crate::market::asked::SECOND;
 use crate::market::course::{Course, course};
-use crate::market::hazards::{Axis, COLUMNS, Censored, Spread, Table};
+use crate::market::hazards::{Axis, Censored, Table};
 use crate::market::lot::{Lot, Told};
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
@@ -26,9 +24,6 @@ const PRICES: [f32; 6] = [0.4, 0.6, 0.75, 0.9, 1.1, 1.5];
 pub(crate) const EARLY: i64 = 5 * SECOND;
 /// What is missing this long before its time has ended early: its end is known to the second.
 pub(crate) const MISSED: i64 = 2 * SECOND;
-/// Rates follow the looks after this many, or this long.
-const LOOKS: u32 = 512;
-const REST: i64 = 10 * MINUTE;
 
 /// What a later look at a lot showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,11 +41,6 @@ pub enum Look {
     Gone,
 }
 
-/// Kinds of early ends: bought, taken back, or either of them.
-const BOUGHT: u8 = 0;
-const WITHDRAWN: u8 = 1;
-const EITHER: u8 = 2;
-
 /// Hazards of a market.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
@@ -59,14 +49,14 @@ pub struct Rates {
     pub(crate) withdrawn: Table,
     pub(crate) bids: Table,
     /// Early ends by kind and row of `bought`, and next bids by row of `bids`.
-    ends: Censored,
-    next_bids: Censored,
+    pub(crate) ends: Censored,
+    pub(crate) next_bids: Censored,
     /// Listings by band of the price ratio.
-    shares: Vec<f32>,
+    pub(crate) shares: Vec<f32>,
     /// Whether the price paid is shown after a buyout, as far as early ends told.
-    shows_price: Option<bool>,
-    looks: u32,
-    fitted_at: i64,
+    pub(crate) shows_price: Option<bool>,
+    pub(crate) looks: u32,
+    pub(crate) fitted_at: i64,
 }
 
 impl Default for Rates {
@@ -78,7 +68,7 @@ impl Default for Rates {
 impl Rates {
     /// Rough priors, worth a handful of events: half of what costs 0.3 of the median is bought in
     /// 20 s, half of what costs as much as it in 6 h; one in 10⁶ is taken back each second; of the
-    /// lots with bids one in five gets another in its last 10 s and one in two in its last 3 min.
+    /// lots with bids one in ten gets another in its last 10 s and one in four in its last 3 min.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -105,141 +95,6 @@ impl Rates {
             // it stands for those that were gone by then
             let gone = self.bought.sum(2 * band(lot), age);
             self.shares[band(lot)] += gone.min(3.0).exp();
-        }
-    }
-
-    /// Between `before.last_active` and `at` this happened to the lot `before`; once for each look.
-    pub fn learn(&mut self, before: &Lot, at: i64, look: Look) {
-        let end = before.expires_at;
-        if before.last_active == 0 || before.last_active >= end || before.told.is_some() {
-            return;
-        }
-        self.pause(at);
-        match look {
-            Look::Active { bids, .. } => self.alive(before, at.min(end), bids, 1.0),
-            Look::Gone if before.absent_at == 0 && at < end - MISSED => {
-                self.left(before, at, EITHER, before.bids > 0, 1.0);
-            }
-            Look::Gone => {}
-            Look::Told(told) => match told.status {
-                Status::Active => {}
-                Status::Expired => self.alive(before, end, before.bids, 1.0),
-                Status::Cancelled => self.left(before, at.min(end), WITHDRAWN, false, 1.0),
-                Status::Ended => self.sold(before, at, &told),
-            },
-        }
-    }
-
-    /// Sold at last: by bid at its end, or bought before it.
-    fn sold(&mut self, before: &Lot, at: i64, told: &Told) {
-        let end = before.expires_at;
-        let shown = before.buyout_price > 0 && told.current_bid >= before.buyout_price;
-        let early = at < end - EARLY || missed(before);
-        if early && before.buyout_price > 0 {
-            self.shows_price = Some(shown);
-        }
-        let bids = told.bids - i32::from(shown);
-        if early || shown || told.bids == 0 {
-            self.left(before, at.min(end), BOUGHT, bids > 0, 1.0);
-        } else if self.shows_price == Some(true) || before.buyout_price == 0 {
-            self.alive(before, end, told.bids, 1.0);
-        } else {
-            let odds = self.course(before, before.last_active, end).bought_with(bids > before.bids);
-            self.left(before, end, BOUGHT, true, odds);
-            self.alive(before, end, told.bids, 1.0 - odds);
-        }
-    }
-
-    /// On offer until `to`, then with so many bids.
-    fn alive(&mut self, lot: &Lot, to: i64, bids: i32, weight: f32) {
-        let (young, old) = ages(lot, lot.last_active, to);
-        let (high, low) = leads(lot, lot.last_active, to);
-        let (row, sale) = (bid_row(lot), sale_row(lot));
-        let mut bid = old;
-        if bids > lot.bids {
-            let spread =
-                Spread::new(Axis::Lead, (low, high), |at| self.bids.hazard(row, at), |_| 1.0);
-            bid = young + spread.wait();
-            self.next_bids.add(Axis::Lead, (0, row), (low, high), weight);
-        } else {
-            self.bids.quiet(row, low, high, weight);
-        }
-        if lot.bids > 0 {
-            self.bought.quiet(sale, young, old, weight);
-        } else {
-            self.bought.quiet(sale, young, bid, weight);
-            self.bought.quiet(sale + 1, bid, old, weight);
-            self.withdrawn.quiet(0, young, bid, weight);
-        }
-    }
-
-    /// Ended before its time, and no later than `to`; what was missed before is not counted again.
-    fn left(&mut self, lot: &Lot, to: i64, kind: u8, bids: bool, weight: f32) {
-        let known = missed(lot);
-        let interval = ages(lot, lot.last_active, if known { lot.absent_at } else { to });
-        let row = sale_row(lot) | usize::from(bids);
-        if known {
-            self.ends.add(Axis::Age, (EITHER, sale_row(lot)), interval, -weight);
-        }
-        self.ends.add(Axis::Age, (kind, row), interval, weight);
-    }
-
-    /// Let the rates follow what was learned, now and then.
-    fn pause(&mut self, at: i64) {
-        self.looks += 1;
-        if self.fitted_at == 0 {
-            self.fitted_at = at;
-        }
-        let rested = (at - self.fitted_at).max(0);
-        if self.looks < LOOKS && rested < REST {
-            return;
-        }
-        let keep = (-seconds(rested) / seconds(2 * DAY)).exp2();
-        self.ends.fade(keep);
-        self.next_bids.fade(keep);
-        for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
-            table.fade(keep);
-        }
-        self.expect();
-        for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
-            table.fit();
-        }
-        for share in &mut self.shares {
-            *share *= keep;
-        }
-        (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
-    }
-
-    /// Put each event where the hazards of the moment make it likely (a step of EM).
-    fn expect(&mut self) {
-        for (_, row, interval, events) in self.next_bids.each(Axis::Lead) {
-            let hazards = |column| self.bids.hazard(row, column);
-            let spread = Spread::new(Axis::Lead, interval, hazards, |_| 1.0);
-            self.bids.take(row, &spread, events, |_| 1.0);
-        }
-        for (kind, row, interval, events) in self.ends.each(Axis::Age) {
-            // with bids nothing is taken back
-            let free = row.is_multiple_of(2);
-            let back = |column| if free { self.withdrawn.hazard(0, column) } else { 0.0 };
-            let sale = |column| self.bought.hazard(row, column);
-            let part = |hazard: f32, column| {
-                hazard / (sale(column) + back(column)).max(f32::MIN_POSITIVE)
-            };
-            let share = |column| match kind {
-                BOUGHT => part(sale(column), column),
-                WITHDRAWN => part(back(column), column),
-                _ => 1.0,
-            };
-            let spread = Spread::new(Axis::Age, interval, |at| sale(at) + back(at), share);
-            let backs = std::array::from_fn::<f32, COLUMNS, _>(|column| match kind {
-                BOUGHT => 0.0,
-                WITHDRAWN => 1.0,
-                _ => part(back(column), column),
-            });
-            self.bought.take(row, &spread, events, |column| 1.0 - backs[column]);
-            if free {
-                self.withdrawn.take(0, &spread, events, |column| backs[column]);
-            }
         }
     }
 
@@ -320,17 +175,17 @@ fn prior_sales(band: usize, age: f32) -> f32 {
 
 /// Prior mean of a next bid in the last so many seconds, for a lot with bids.
 fn prior_bids(lead: f32) -> f32 {
-    0.16 * (lead / 3.0).ln_1p()
+    0.08 * (lead / 3.0).ln_1p() + 0.3 * (lead / 14_400.0).ln_1p()
 }
 
 /// How the prior mean differs by the price to beat, and for lots without a bid.
 fn prior_appeal(row: usize) -> f32 {
-    let by_price = [1.6, 1.4, 1.2, 0.9, 0.5, 0.3, 0.15][row / 2];
-    if row.is_multiple_of(2) { by_price * 0.35 } else { by_price }
+    let by_price = [1.3, 1.2, 1.0, 0.8, 0.5, 0.3, 0.15][row / 2];
+    if row.is_multiple_of(2) { by_price * 0.7 } else { by_price }
 }
 
 /// Whether it was missed before its end.
-fn missed(lot: &Lot) -> bool {
+pub(crate) fn missed(lot: &Lot) -> bool {
     lot.absent_at > 0 && lot.absent_at < lot.expires_at - MISSED
 }
 
@@ -358,13 +213,8 @@ pub(crate) fn bid_row(lot: &Lot) -> usize {
 }
 
 /// Ages at two moments, seconds.
-fn ages(lot: &Lot, from: i64, to: i64) -> (f32, f32) {
+pub(crate) fn ages(lot: &Lot, from: i64, to: i64) -> (f32, f32) {
     (seconds((from - lot.posted_at).max(0)), seconds((to - lot.posted_at).max(0)))
-}
-
-/// Time left at two moments, seconds.
-fn leads(lot: &Lot, from: i64, to: i64) -> (f32, f32) {
-    (seconds((lot.expires_at - from).max(0)), seconds((lot.expires_at - to).max(0)))
 }
 
 /// Microseconds as seconds.

@@ -1,5 +1,7 @@
 //! A market whose hazards are known, and somebody who looks at it: its own model, not m26's.
 #![allow(dead_code)] // each test uses its part
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#![allow(clippy::cast_possible_wrap)] // small figures
 
 use m26::market::asked::{HOUR, SECOND, Seen, Status};
 use m26::market::lot::{Fate, Lot};
@@ -79,7 +81,7 @@ fn auction(id: i64, posted: i64, dice: &mut Dice, mood: Mood) -> Truth {
         f64::MAX
     };
     // how many want it differs from lot to lot
-    let wanted = 1.4 * (0.6 * dice.normal() - 1.3 * start as f64 / MEDIAN as f64).exp();
+    let wanted = 0.8 * (0.6 * dice.normal() - 1.3 * start as f64 / MEDIAN as f64).exp();
     let mut bids = Vec::new();
     let late = 1.5 * mood.late_bids;
     let mut rest = wanted * (1.0 + late);
@@ -90,7 +92,7 @@ fn auction(id: i64, posted: i64, dice: &mut Dice, mood: Mood) -> Truth {
             dice.uniform() * f64::from(span)
         };
         bids.push(f64::from(span) - lead);
-        rest *= 0.8;
+        rest *= 0.7;
     }
     bids.sort_by(f64::total_cmp);
     let first = bids.first().copied().unwrap_or(f64::MAX);
@@ -176,7 +178,7 @@ pub struct Eyes {
 }
 
 /// What is seen of each auction: when, by id.
-pub fn looks(market: &[Truth], seed: u64, eyes: Eyes) -> Vec<(f64, usize)> {
+pub fn moments(market: &[Truth], seed: u64, eyes: Eyes) -> Vec<(f64, usize)> {
     let mut dice = Dice(seed);
     let mut looks = Vec::new();
     for (at, truth) in market.iter().enumerate() {
@@ -206,7 +208,7 @@ pub fn play(
     mut visit: impl FnMut(&mut Rates, &Truth, &mut Lot, i64),
 ) -> Vec<Option<Lot>> {
     let mut lots: Vec<Option<Lot>> = vec![None; market.len()];
-    for (time, at) in looks(market, seed, eyes) {
+    for (time, at) in moments(market, seed, eyes) {
         let (truth, now) = (&market[at], micros(time));
         let seen = truth.seen(time, eyes.final_price);
         let active = seen.status == Status::Active;
@@ -231,7 +233,7 @@ pub fn play(
             rates.learn(&before, now, look);
         } else if eyes.tells {
             lot.see(&seen, now);
-            rates.learn(&before, now, Look::Told(lot.told.unwrap()));
+            lot.told.into_iter().for_each(|told| rates.learn(&before, now, Look::Told(told)));
         } else if time < truth.expires as f64 && lot.absent_at == 0 {
             lot.absent_at = now;
             lot.omitted = true;
