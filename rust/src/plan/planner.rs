@@ -337,8 +337,7 @@ impl Planner {
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
         let urgency = self.urgency(&best, at);
-        let page_is_due =
-            loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
         match page {
             Some(page) if page_is_due || (worth < price && gain > worth) => {
                 (self.search(page.offset), page.why)
