@@ -192,7 +192,7 @@ class States:
             ValueError: the capacity is 0 or over 2**28.
         """
     def unheld(
-        self, batch: Batch, start: int, stop: int, /, others: Sequence[tuple[str, int]] = ()
+        self, batch: Batch, start: int, stop: int, /, others: Sequence[tuple[str, int]] = ...
     ) -> list[tuple[str, int]]:
         """(platform, auction_id) of each auction in these rows, and of others, that is not held.
 
@@ -213,7 +213,7 @@ class States:
         head: int,
         part: str,
         positions: Sequence[int],
-        inferred: Sequence[_Inferred] = (),
+        inferred: Sequence[_Inferred] = ...,
         events: Sequence[_PastRow] | None = None,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
