@@ -218,6 +218,7 @@ impl Planner {
             return;
         }
         let worth = self.tracker.rates.bought(lot);
+        self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
 
