@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test binary uses its part of this module
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::must_use_candidate)]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#![allow(clippy::cast_possible_wrap)] // numbers are drawn, and small
 
 use m26::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use m26::market::board::Board;
@@ -255,7 +257,7 @@ impl Client {
             requests: 0,
             probes: 0,
             turn: 0,
-            dice: Dice(seed ^ 77),
+            dice: Dice(seed.wrapping_add(77)),
         }
     }
 
