@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test binary uses its part of this module
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::must_use_candidate)]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#![allow(clippy::cast_possible_wrap)] // numbers are drawn, and small
 
 use m26::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use m26::market::board::Board;
@@ -255,7 +257,7 @@ impl Client {
             requests: 0,
             probes: 0,
             turn: 0,
-            dice: Dice(seed ^ 77),
+            dice: Dice(seed.wrapping_add(77)),
         }
     }
 
@@ -284,7 +286,7 @@ impl Client {
             }
         }
         self.board.prune(self.now);
-        if self.requests % 200 == 0 {
+        if self.requests.is_multiple_of(200) {
             self.board.sweep(self.now);
         }
         notices
@@ -294,7 +296,7 @@ impl Client {
         let flags = *self.found.flags();
         self.turn += 1;
         let tells = flags.ended.is_none_or(|ended| ended == Ended::Full);
-        if self.turn % 2 == 0 {
+        if self.turn.is_multiple_of(2) {
             let wish = self.found.batch_wish();
             // what just ended, where that is told, then what was seen longest ago
             let span = self.now - 20 * MINUTE..=self.now - 3 * SECOND;
@@ -312,7 +314,7 @@ impl Client {
             }
         }
         let is_deep = self.turn % 5 == 3 && flags.paging != Some(false);
-        let arbitrary = flags.order == Some(Order::None) && self.turn % 3 > 0;
+        let arbitrary = flags.order == Some(Order::None) && !self.turn.is_multiple_of(3);
         let reach = flags.truncate.filter(|&reach| reach > 0).unwrap_or(4_000);
         let offset = if is_deep || arbitrary {
             let pages = (reach / 100).max(1) as usize;

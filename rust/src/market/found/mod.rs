@@ -6,6 +6,9 @@
 //!
 //! Invariant: what is held follows from the replies alone, in their order, and its state is bounded.
 
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+// shares and ratios of small counts and of times below some days
+
 mod cut;
 mod list;
 mod page;

@@ -65,6 +65,7 @@ impl<T: Copy + PartialEq> Question<T> {
 
     /// Hold `value` from now on; the operator's word stays, that it is contradicted is told.
     pub fn settle(&mut self, value: T, at: i64, why: String) {
+        self.unsettle();
         if !self.pinned {
             self.held = Some(value);
         }

@@ -146,7 +146,7 @@ impl Refreshes {
         self.fails = self.fails.saturating_add(1);
         let (searches, lost) = self.controls;
         let meanwhile = (f64::from(lost) + 0.5) / (f64::from(searches) + 1.0);
-        let chance = self.loss.max(meanwhile).clamp(0.02, 0.5);
+        let chance = self.loss.max(meanwhile).clamp(0.02, 0.99);
         if f64::from(self.fails) * -chance.ln() >= SURE
             && self.ended.believed() != Some(Ended::Error)
         {
