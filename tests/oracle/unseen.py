@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from m26.sim import market
+from m26.sim.behaviour import Behaviour
 from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
 from m26.sim.lots import lots
-from m26.sim.market import Auction, Market, Tempo
+from m26.sim.market import Market, Tempo
+from m26.sim.shelf import Auction
 
 START = 1_790_000_000
 _LOOKS = (10, 20, 40)
@@ -51,11 +53,11 @@ class Count:
 
 def look(kind: type[Market], *, seed: int, looks: int, lives: int) -> Count:
     """Look at a market every so often for `lives` times an auction's time."""
-    tempo, count = Tempo(size=400, scale=144), Count()
+    tempo, count = Tempo(size=400, speed=144), Count()
     every, decided = tempo.duration // looks, set[int]()
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.db") as ledger:
         house = kind("sim", Deck(seed), ledger, tempo, now=float(START))
-        house.linger = 2.0 * every
+        house.behave(Behaviour(visible=2 * every * tempo.speed, ended_price="last_bid"))
         active = set[int]()
         for now in range(START, START + lives * tempo.duration, every):
             house.advance(now)

@@ -23,7 +23,7 @@ def still(tmp_path: Path) -> WorldClock:
 
 
 def test_everything_of_the_simulator_runs_on_the_file(tmp_path: Path, still: WorldClock) -> None:
-    arguments = ("--size", "30", "--scale", "1", "--clock", str(still.path))
+    arguments = ("--size", "30", "--speed", "1", "--clock", str(still.path))
     with (
         simulator(tmp_path / "sim", *arguments) as sim,
         Client(sim, clock=still.time) as client,

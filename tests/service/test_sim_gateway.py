@@ -256,7 +256,7 @@ def test_the_ledger_has_each_request_and_each_row_as_it_was_served(
 
 @pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example:80", "", "a@evil"])
 def test_a_foreign_page_that_a_name_leads_here_switches_nothing(sim: Simulator, name: str) -> None:
-    switch = {"headers": {"host": name}, "json": {"linger": 1}}
+    switch = {"headers": {"host": name}, "json": {"visible": 900}}
     assert httpx.post(f"{sim.url}/sim/control", **switch).status_code == 403
     assert httpx.get(f"{sim.url}/sim/stats", headers={"host": name}).status_code == 403
     for ours in ("localhost:1", "[::1]:1", "127.0.0.1"):

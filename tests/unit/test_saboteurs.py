@@ -30,6 +30,7 @@ from m26.normalizer import Normalizer
 from m26.publish.client import connect
 from m26.publish.relay import Relay
 from m26.sim import replies
+from m26.sim.behaviour import variant
 from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
 from m26.sim.market import Market, Tempo
@@ -74,7 +75,9 @@ def _served(path: Path) -> Iterator[Record]:
     deck = Deck(7, size=30)
     with Ledger(path) as ledger:
         ledger.fact("seed", deck.seed)
-        market = Market("sim", deck, ledger, Tempo(size=40, scale=864), now=_START)
+        market = Market(
+            "sim", deck, ledger, Tempo(size=40, speed=864), now=_START, behaviour=variant("demo")
+        )
         for number in range(60):
             now = _START + 3 * number
             market.advance(now)

@@ -9,13 +9,15 @@ from pathlib import Path
 import orjson
 import pytest
 
+from m26.sim.behaviour import Behaviour
 from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
 from m26.sim.market import Market, Tempo
 from m26.sim.records import State
 
 NOW = 1_790_000_000.0
-TEMPO = Tempo(size=60, scale=864.0)  # listings live 100 s
+TEMPO = Tempo(size=60, speed=864.0)  # listings live 100 s
+SEEN_ENDED = Behaviour(visible=5 * TEMPO.speed)
 
 
 @pytest.fixture
@@ -24,8 +26,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield ledger
 
 
-def market(ledger: Ledger, seed: int, now: float = NOW) -> Market:
-    return Market("sim", Deck(seed), ledger, TEMPO, now=now)
+def market(
+    ledger: Ledger, seed: int, now: float = NOW, *, behaviour: Behaviour = SEEN_ENDED
+) -> Market:
+    return Market("sim", Deck(seed), ledger, TEMPO, now=now, behaviour=behaviour)
 
 
 def run(subject: Market, seconds: int, start: float = NOW) -> float:
@@ -74,6 +78,8 @@ def test_every_history_is_one_that_an_auction_can_have(
                 assert before.next_bid <= after.current_bid < after.next_bid
             else:
                 prices = (before.current_bid, before.next_bid, before.bids)
+                if after.cause == "buyout":
+                    prices = (before.buyout, before.next_bid, before.bids + 1)
                 assert (after.current_bid, after.next_bid, after.bids) == prices
                 assert (after.status == "EXPIRED") == (after.cause == "expire")
                 assert after.cause != "end" or after.bids

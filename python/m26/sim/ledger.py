@@ -12,11 +12,14 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any, Self
 
-from m26.sim.records import NOT_SERVED, Listing, Request, Served, State
+import orjson
+
+from m26.sim.behaviour import Behaviour
+from m26.sim.records import NOT_SERVED, Listing, Request, Served, State, Switch, Truth
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
@@ -37,11 +40,15 @@ CREATE TABLE IF NOT EXISTS account (
   name TEXT PRIMARY KEY, platform TEXT, blaze_id INTEGER, persona_id INTEGER, device_id TEXT);
 CREATE TABLE IF NOT EXISTS secret (
   value TEXT PRIMARY KEY, kind TEXT, account TEXT, at REAL, ended REAL, heir TEXT);
+CREATE TABLE IF NOT EXISTS behaviour (at REAL, after INTEGER, platform TEXT, members BLOB);
 """
-_ALIVE = """
+_LAST = """
 SELECT a.*, s.* FROM auction a JOIN state s
   ON s.state_id = (SELECT max(state_id) FROM state n WHERE n.auction_id = a.auction_id)
-WHERE a.alive AND a.platform = ? ORDER BY a.posted, a.auction_id"""
+WHERE """
+_ALIVE = _LAST + "a.alive AND a.platform = ? ORDER BY a.posted, a.auction_id"
+_PAST = _LAST + "NOT a.alive AND ? IN ('', a.platform) ORDER BY a.auction_id"
+_ONE = _LAST + "a.platform = ? AND a.auction_id = ?"
 _WHOSE = ":platform IN ('', platform)"
 _LISTING_WIDTH = 8
 _FIRST = {
@@ -110,7 +117,17 @@ class Ledger:
 
     def alive(self, platform: str) -> list[tuple[Listing, State]]:
         """Auctions whose last state is ACTIVE, newest posting last."""
-        return _alive(self._db, platform)
+        return _pairs(self._db, _ALIVE, platform)
+
+    def auction(self, platform: str, auction_id: int) -> tuple[Listing, State] | None:
+        """An auction with its last state, however long ago; None for an id of another platform."""
+        self.flush()
+        return next(iter(_pairs(self._db, _ONE, platform, auction_id)), None)
+
+    def behaved(self, at: float, platform: str, behaviour: Behaviour) -> None:
+        """Make it durable that a platform behaves like this for all requests from now on."""
+        members = orjson.dumps(asdict(behaviour))
+        self._insert("behaviour", (at, self.requests, platform, members))
 
     def record(self, request: Request, shown: array[int] | None = None) -> int:
         """Make a request, what its reply shows and all states before it durable.
@@ -213,7 +230,18 @@ class LedgerReader:
 
     def alive(self, platform: str) -> list[tuple[Listing, State]]:
         """The market as it stands: what is ACTIVE, newest posting last."""
-        return _alive(self._db, platform)
+        return _pairs(self._db, _ALIVE, platform)
+
+    def truths(self, platform: str = "") -> Iterator[Truth]:
+        """What became of each auction that has ended, by auction id; of one platform."""
+        for listing, last in _pairs(self._db, _PAST, platform):
+            yield Truth.of(listing, last)
+
+    def switches(self, platform: str = "") -> Iterator[Switch]:
+        """How the upstream behaved since when, in order; of one platform."""
+        sql = f"SELECT * FROM behaviour WHERE {_WHOSE} ORDER BY rowid"  # noqa: S608
+        for at, after, name, members in self._db.execute(sql, {"platform": platform}).fetchall():
+            yield Switch(at, after, name, Behaviour(**orjson.loads(members)))
 
     def secrets(self) -> list[str]:
         """Every token, key, code, signature and cookie ever handed out, and all device ids."""
@@ -251,7 +279,7 @@ class LedgerReader:
                 )
 
 
-def _alive(db: sqlite3.Connection, platform: str) -> list[tuple[Listing, State]]:
-    rows = db.execute(_ALIVE, (platform,)).fetchall()
+def _pairs(db: sqlite3.Connection, sql: str, *given: object) -> list[tuple[Listing, State]]:
+    rows = db.execute(sql, given).fetchall()
     width = _LISTING_WIDTH
     return [(Listing(*row[:width]), State(*row[width + 1 :])) for row in rows]

@@ -11,14 +11,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from m26.sim.behaviour import DEFAULT, Behaviour
 from m26.sim.cards import Deck, auction_json
 from m26.sim.ledger import Ledger
 from m26.sim.lots import lots
 from m26.sim.records import Listing, State
+from m26.sim.shelf import Auction, Shelf
 
 DAY = 86_400
-_RECALL = 3_600
-"""Seconds for which an ended auction can still be asked for by its id."""
 _NO_BUYOUT = 0.15
 _BUYOUT, _CANCEL, _FIRST_BID = 0.25, 0.28, 0.8
 """Cumulative shares of what happens first to an auction without a bid; the rest expires."""
@@ -33,81 +33,86 @@ class Tempo:
 
     size: int = 400
     """Auctions alive at a time."""
-    scale: float = 144.0
-    """How much faster than real: a listing lives 86,400 / scale seconds."""
+    speed: float = 144.0
+    """How much faster than real: one of the market's days is 86,400 / speed seconds."""
     activity: float = 1.0
     """Multiplies how likely a bid is."""
 
     @property
     def duration(self) -> int:
         """Seconds from listing to expiry."""
-        return max(2, round(DAY / self.scale))
-
-
-@dataclass(slots=True)
-class Auction:
-    """One auction as it stands now."""
-
-    listing: Listing
-    state: State
-    ended: float | None = None
-
-    @property
-    def id(self) -> int:
-        """Its auctionId."""
-        return self.listing.auction_id
-
-    def seconds_remaining(self, now: int) -> int:
-        """Seconds until it ends, seen at `now`; 0 once it did."""
-        return 0 if self.ended is not None else max(0, self.listing.expires - now)
+        return max(2, round(DAY / self.speed))
 
 
 class Market:
     """One platform's auction house; `advance` moves it to a point in time."""
 
     def __init__(
-        self, platform: str, deck: Deck, ledger: Ledger, tempo: Tempo, *, now: float
+        self,
+        platform: str,
+        deck: Deck,
+        ledger: Ledger,
+        tempo: Tempo,
+        *,
+        now: float,
+        behaviour: Behaviour = DEFAULT,
     ) -> None:
         self.platform = platform
         self.frozen = False
-        self.linger = 5.0
-        """Seconds for which a search still finds an ended auction."""
         self._deck, self._ledger, self._tempo = deck, ledger, tempo
-        self._listed: dict[int, Auction] = {}  # oldest posting first
-        self._recent: dict[int, Auction] = {}  # ended, no longer listed
+        self._rng = lots("search", deck.seed, platform, now)
+        self._shelf = Shelf(behaviour)
         self._copies: deque[tuple[int, int, int]] = deque(maxlen=200)  # to be listed again
         self._due: list[tuple[float, int, str]] = []
         self._now = now
         self._resume()
+        self.behave(behaviour)
 
     def __len__(self) -> int:
         """How many auctions are alive."""
-        return sum(auction.ended is None for auction in self._listed.values())
+        return len(self._shelf) - self._shelf.ended
 
     @property
     def listed(self) -> int:
         """How many auctions a search finds: alive, or ended a moment ago."""
-        return len(self._listed)
+        return len(self._shelf)
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """How its lists and refreshes behave."""
+        return self._shelf.behaviour
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Behave like this from now on; the ledger notes it."""
+        self._shelf.behave(behaviour)
+        self._tidy()
+        self._ledger.behaved(self._now, self.platform, behaviour)
+
+    def loses(self) -> bool:
+        """Whether this request is one of those that fail."""
+        return self.behaviour.loss > 0 and self._rng.random() < self.behaviour.loss
 
     def search(self, offset: int, count: int, text: str = "") -> list[Auction]:
-        """A page of what is listed, newest first.
+        """A page of what is listed, in its order.
 
         Args:
             offset: how many to pass over.
             count: how many at the most.
             text: only cards whose name contains it.
         """
-        found = list(reversed(self._listed.values()))
-        if text:
-            wanted = text.casefold()
-            found = [a for a in found if wanted in self._card_name(a).casefold()]
-        return found[offset : offset + count]
+        wanted = text.casefold()
+        return self._shelf.page(
+            offset,
+            count,
+            self._rng,
+            (lambda auction: wanted in self._card_name(auction).casefold()) if text else None,
+        )
 
     def find(self, ids: Sequence[int]) -> Iterator[Auction]:
-        """Those of `ids` that are listed or ended lately, in the order asked for."""
+        """Those of `ids` that are alive or not forgotten, in the order asked for."""
         for auction_id in dict.fromkeys(ids):
-            found = self._listed.get(auction_id) or self._recent.get(auction_id)
-            if found is not None:
+            found = self._shelf.get(auction_id) or self._past(auction_id)
+            if found is not None and not self._forgotten(found):
                 yield found
 
     def render(self, auction: Auction, now: int) -> bytes:
@@ -135,30 +140,24 @@ class Market:
             if cause == "list":
                 auction = self._list(at)
                 self._plan(auction, at)
-            elif cause == "unlist":
-                self._recent[auction_id] = self._listed.pop(auction_id)
             else:
-                self._step(self._listed[auction_id], at, cause)
+                self._step(self._shelf[auction_id], at, cause)
         self._now = now
-        while self._recent:
-            oldest = next(iter(self._recent.values()))
-            if oldest.ended is not None and oldest.ended > now - _RECALL:
-                break
-            del self._recent[oldest.id]
+        if not self.frozen:
+            self._tidy()
 
     def _resume(self) -> None:
         """Go on with the auctions the ledger knows as alive, then fill up to size."""
         now = self._now
         for listing, state in self._ledger.alive(self.platform):
-            auction = Auction(listing, state)
+            auction = self._enter(Auction(listing, state))
             if listing.expires <= now:
-                self._end(auction, now, "end" if state.bids else "expire")
-                self._recent[auction.id] = auction
+                self._end(auction, listing.expires, "end" if state.bids else "expire")
             else:
-                self._listed[auction.id] = auction
                 self._plan(auction, now)
+        self._tidy()
         rng = lots("fill", self._deck.seed, now)
-        missing = max(0, self._tempo.size - len(self._listed))
+        missing = max(0, self._tempo.size - len(self))
         ages = (rng.uniform(0, self._tempo.duration - 1) for _ in range(missing))
         for age in sorted(ages, reverse=True):
             auction = self._list(now - age)
@@ -169,8 +168,24 @@ class Market:
             if due <= now:  # it would be gone; as it has to be there, it runs its full time
                 due, cause = auction.listing.expires, "end" if auction.state.bids else "expire"
             heapq.heappush(self._due, (due, auction.id, cause))
-        by_posting = sorted(self._listed.values(), key=lambda a: (a.listing.posted, a.id))
-        self._listed = {auction.id: auction for auction in by_posting}
+
+    def _enter(self, auction: Auction) -> Auction:
+        auction.lot = lots("place", self._deck.seed, auction.id).random()
+        self._shelf.add(auction)
+        return auction
+
+    def _tidy(self) -> None:
+        self._shelf.clear(self._now - self.behaviour.visible / self._tempo.speed)
+
+    def _forgotten(self, auction: Auction) -> bool:
+        recall = self.behaviour.recall
+        if auction.ended is None or recall is None:
+            return False
+        return auction.ended <= self._now - recall / self._tempo.speed
+
+    def _past(self, auction_id: int) -> Auction | None:
+        row = self._ledger.auction(self.platform, auction_id)
+        return None if row is None else Auction(*row)
 
     def _list(self, at: float) -> Auction:
         auction_id = self._ledger.reserve("auction")
@@ -206,8 +221,7 @@ class Market:
         )
         self._ledger.listed(listing)
         self._ledger.changed(state)
-        auction = self._listed[auction_id] = Auction(listing, state)
-        return auction
+        return self._enter(Auction(listing, state))
 
     def _plan(self, auction: Auction, since: float) -> None:
         due, cause = self._draw(auction, since)
@@ -238,7 +252,6 @@ class Market:
             return
         self._end(auction, at, cause)
         rng = lots("pause", self._deck.seed, auction.id)
-        heapq.heappush(self._due, (at + self.linger, auction.id, "unlist"))
         heapq.heappush(self._due, (at + rng.expovariate(1.0), 0, "list"))
 
     def _bid(self, auction: Auction, at: float) -> None:
@@ -259,10 +272,13 @@ class Market:
 
     def _end(self, auction: Auction, at: float, cause: str) -> None:
         status = {"expire": "EXPIRED", "cancel": "CANCELLED"}.get(cause, "ENDED")
-        auction.state = auction.state.moved(
+        state = auction.state.moved(
             state_id=self._ledger.reserve("state"), at=at, cause=cause, status=status
         )
-        auction.ended = at
+        if cause == "buyout" and self.behaviour.ended_price == "final":
+            state = state.moved(current_bid=state.buyout, bids=state.bids + 1)
+        auction.state = state
+        self._shelf.end(auction)
         self._ledger.changed(auction.state)
         listing = auction.listing
         acquired = int(at) * 1_000_000 if status == "ENDED" else listing.acquired
