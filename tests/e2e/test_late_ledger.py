@@ -24,8 +24,9 @@ from m26.sim import replies
 from m26.sim.behaviour import variant
 from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
-from m26.sim.market import Market, Tempo
+from m26.sim.market import Market
 from m26.sim.records import Request
+from m26.sim.tempo import Tempo
 from m26.status.telemetry import Telemetry
 from m26.store.database import Store, opened
 from m26.store.load import Loader

@@ -112,8 +112,8 @@ def sim(  # noqa: PLR0913 - each is an option of the command
         options: options of every command.
     """
     from m26.sim.accounts import Lifetimes
-    from m26.sim.market import Tempo
     from m26.sim.server import Plan, run
+    from m26.sim.tempo import Tempo
 
     home = options.load().settings.home
     where = folder or home / "sim"

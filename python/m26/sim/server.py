@@ -32,7 +32,8 @@ from m26.sim.delivery import counted
 from m26.sim.faults import Faults
 from m26.sim.gateway import application
 from m26.sim.ledger import Ledger
-from m26.sim.market import Market, Tempo
+from m26.sim.market import Market
+from m26.sim.tempo import Tempo
 
 _TICK = 0.2
 """How often the market moves and is written down when nobody asks, seconds."""
