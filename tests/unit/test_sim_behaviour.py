@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
 
-from m26.cli.sim import Upstream
+from m26.cli.sim import House, Upstream
 from m26.errors import UsageError
 from m26.sim.behaviour import DEFAULT, MEMBERS, VARIANTS, Behaviour, variant
+from m26.sim.tempo import Tempo
 
 
 def test_the_command_offers_every_variant_and_every_member(m26: Callable[..., Any]) -> None:
     assert [field.name for field in fields(Upstream)] == ["variant", *MEMBERS]
+    assert asdict(House()) == asdict(Tempo())
     words = m26("sim", "--help").out.replace("\n", " ").replace("│", " ").split()
     assert {f"{name}," for name in VARIANTS} - set(words) == {"ending-paging-ignored,"}, "the last"
     assert "ending-paging-ignored." in words

@@ -17,7 +17,7 @@ from m26.sim.ledger import Ledger
 from m26.sim.lots import lots
 from m26.sim.market import Market
 from m26.sim.records import Listing, State, Truth
-from m26.sim.tempo import HOURS, Tempo
+from m26.sim.tempo import HOURS, MIXES, Tempo
 
 START = 1_790_000_000
 HOUR, DAY = 3_600, 86_400
@@ -166,6 +166,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def test_a_market_keeps_its_size_in_the_mean(world: World) -> None:
     assert statistics.mean(world.alive) == pytest.approx(600, rel=0.1)
     assert max(world.alive) < 900
+
+
+@pytest.mark.parametrize("mix", MIXES)
+def test_the_life_that_a_mix_is_said_to_have_is_what_comes_of_it(mix: str) -> None:
+    found = lives(Tempo(speed=1, mix=mix))
+    mean = statistics.mean(life.offer.ends - life.opened for life in found)
+    assert mean / HOUR == pytest.approx(MIXES[mix].life, rel=0.05)
 
 
 def test_auctions_are_posted_for_an_hour_to_three_days(world: World) -> None:

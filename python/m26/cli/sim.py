@@ -22,6 +22,29 @@ _Seconds = Annotated[float, within(0, 1e9)]
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """How big, fast and lively the market is."""
+
+    size: Annotated[int, within(1, 1_000_000)] = 400
+    """Auctions alive at a time, in the mean; about 1.9 times as many are posted in a day."""
+    speed: Annotated[float, within(1e-3, 1e6)] = 144.0
+    """How much faster than real the market runs; one of its days is 86,400 / speed seconds of the
+    clock that replies tell."""
+    mix: Literal["default", "thirds"] = "default"
+    """Durations in use: 1 h 15 %, 4 h 10 %, 8 h 15 %, 24 h 55 %, 72 h 5 %, or a third each of 1, 8
+    and 24 h."""
+    activity: Annotated[float, within(0, 1e6)] = 1.0
+    """Multiplies how likely bids are."""
+    buyouts: Annotated[float, within(1e-6, 1e6)] = 1.0
+    """Multiplies how fast buyers are."""
+    late: Annotated[float, within(0, 1e6)] = 1.0
+    """Multiplies the share of bids that come late."""
+    withdrawals: Annotated[float, within(0, 1e6)] = 1.0
+    """Multiplies how often sellers withdraw."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
     """How lists and refreshes behave: a variant, and what differs from it."""
 
@@ -72,9 +95,7 @@ def sim(  # noqa: PLR0913 - each is an option of the command
     port: Annotated[int, within(0, 65_535)] = 0,
     folder: Path | None = None,
     seed: Annotated[int | None, within(0)] = None,
-    size: Annotated[int, within(1, 1_000_000)] = 400,
-    speed: Annotated[float, within(1e-3, 1e6)] = 144.0,
-    activity: Annotated[float, within(0, 1e6)] = 1.0,
+    house: House = House(),
     upstream: Upstream = Upstream(),
     session_ttl: _Seconds = 1200.0,
     token_ttl: _Seconds = 14400.0,
@@ -96,10 +117,7 @@ def sim(  # noqa: PLR0913 - each is an option of the command
         port: TCP port on 127.0.0.1; 0 takes a free one.
         folder: where the market, its ledger and the capture are kept; default HOME/sim.
         seed: of everything drawn by lot; a folder keeps its first one (26 unless given).
-        size: auctions alive at a time.
-        speed: how much faster than real the market runs; one of its days is 86,400 / speed seconds
-            of the clock that replies tell.
-        activity: multiplies how likely bids are.
+        house: how big, fast and lively the market is.
         upstream: how lists and refreshes behave.
         session_ttl: seconds a session lives.
         token_ttl: seconds an access token lives.
@@ -121,7 +139,7 @@ def sim(  # noqa: PLR0913 - each is an option of the command
         folder=where.expanduser().absolute(),
         port=port,
         seed=seed,
-        tempo=Tempo(size=size, speed=speed, activity=activity),
+        tempo=Tempo(**asdict(house)),
         behaviour=upstream.behaviour(),
         life=Lifetimes(
             session=session_ttl,

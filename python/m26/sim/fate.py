@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 from m26.sim.cards import Prices
 from m26.sim.lots import Lots
-from m26.sim.tempo import Tempo
+from m26.sim.tempo import MIXES, Tempo
 
 _HOUR = 3_600
-_DURATIONS = (1, 4, 8, 24, 72)
-_SHARES = (0.15, 0.10, 0.15, 0.55, 0.05)
 _NO_BUYOUT, _BAIT = 0.12, 0.04
 _ASK, _ASK_SPREAD = 0.155, 0.32
 """Of the logarithm of an ask against the fair price."""
@@ -57,9 +55,10 @@ def duration(rng: Lots, tempo: Tempo, *, alive: bool = False) -> int:
         tempo: of the market.
         alive: of one that is on offer at a moment, not of one that is posted in it.
     """
-    pairs = zip(_DURATIONS, _SHARES, strict=True)
+    mix = MIXES[tempo.mix]
+    pairs = zip(mix.hours, mix.shares, strict=True)
     weights = [share * hours if alive else share for hours, share in pairs]
-    return max(2, round(tempo.clock(rng.choices(_DURATIONS, weights)[0] * _HOUR)))
+    return max(2, round(tempo.clock(rng.choices(mix.hours, weights)[0] * _HOUR)))
 
 
 def fate(rng: Lots, prices: Prices, tempo: Tempo, *, opened: float, expires: float) -> Offer:

@@ -136,9 +136,10 @@ class Market:
     def _resume(self) -> None:
         """Go on with the auctions the ledger knows as alive, then fill up to size."""
         now, self._held = self._now, -math.inf
+        posted = self._ledger.opened(self.platform)
         for listing, state in self._ledger.alive(self.platform):
             self._enter(Auction(listing, state))
-            offer = self._offer(listing, listing.posted)
+            offer = self._offer(listing, posted[listing.auction_id])
             self._plan(listing.auction_id, offer, after=state.at)
         self.advance(now)
         rng = lots("fill", self._deck.seed, now)

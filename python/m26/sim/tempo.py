@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _HOUR = 3_600
@@ -12,8 +13,6 @@ _QUIET = 0.08
 """What is done in the quietest hour, of what is done in the rush; with what is listed again, which
 comes later, it is an eighth."""
 _SHARP = 2.4
-_MEAN_LIFE = 12.4 * _HOUR
-"""Of an auction, from its posting to its end, as `fate.fate` has it."""
 _AGAIN = 0.285
 """Share of the postings whose copy was in an auction before, by `fate.again`."""
 
@@ -28,6 +27,22 @@ HOURS = _hours()
 """How much is done in each hour of a day, against the mean: 2.5 in the rush."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """For how long auctions are posted, and for how long they live."""
+
+    hours: tuple[int, ...]
+    shares: tuple[float, ...]
+    life: float
+    """Hours to the end, in the mean, as `fate.fate` has it."""
+
+
+MIXES: Mapping[str, Mix] = {
+    "default": Mix((1, 4, 8, 24, 72), (0.15, 0.10, 0.15, 0.55, 0.05), 12.5),
+    "thirds": Mix((1, 8, 24), (1 / 3, 1 / 3, 1 / 3), 7.7),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tempo:
     """The knobs of a market."""
@@ -36,6 +51,8 @@ class Tempo:
     """Auctions alive at a time, in the mean."""
     speed: float = 144.0
     """How much faster than real: one of the market's days is 86,400 / speed seconds."""
+    mix: str = "default"
+    """Name of the durations in use."""
     activity: float = 1.0
     """Multiplies how likely bids are."""
     buyouts: float = 1.0
@@ -48,7 +65,7 @@ class Tempo:
     @property
     def arrivals(self) -> float:
         """Postings of new copies a second of the clock, in the mean over a day."""
-        return self.size / self.clock(_MEAN_LIFE) * (1 - _AGAIN)
+        return self.size / self.clock(MIXES[self.mix].life * _HOUR) * (1 - _AGAIN)
 
     def clock(self, seconds: float) -> float:
         """How long so many of the market's seconds take by the clock."""
