@@ -55,7 +55,8 @@ def _served(path: Path, rng: random.Random) -> Iterator[tuple[str, Page]]:
         for number in range(150):
             now = _START + 3 * number
             market.advance(now)
-            found = rng.sample(market.search(0, 100), k=40)
+            listed = market.search(0, 100)
+            found = rng.sample(listed, k=min(40, len(listed)))
             reply = replies.auctions(
                 _SEARCH,
                 [market.render(auction, int(now)) for auction in found],
