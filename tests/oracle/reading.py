@@ -187,7 +187,7 @@ def _event(row: Any, kind: str) -> Event:
 
 def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:
     listing, state = served.listing, served.state
-    value = deck.card(listing.card).value
+    prices = deck.card(listing.card).prices(listing.instance_id)
     return Seen(
         request=served.request,
         position=served.position,
@@ -206,9 +206,9 @@ def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:
         current_bid=state.current_bid,
         next_bid=state.next_bid,
         bids=state.bids,
-        median_price=value,
-        min_price=100,
-        max_price=value * 8,
+        median_price=prices.median,
+        min_price=prices.least,
+        max_price=prices.most,
     )
 
 
