@@ -90,9 +90,9 @@ class Naive:
 
 def _guess(seen: _Seen) -> dict[str, Any]:
     left = (seen.expires - seen.at) / US
-    if seen.ratio < 0.5 and left > 3600:
+    if seen.ratio < 0.6 and left > 3600:
         return _sold("buyout", seen.buyout, 0.95)
-    if seen.ratio < 0.85 and left > 3600:
+    if seen.ratio < 0.86 and left > 3600:
         return _sold("buyout", seen.buyout, 0.7)
     if seen.bids:
         return _sold("bid", seen.price, 0.92 if left <= 5 else 0.8 if left < 180 else 0.5)
@@ -127,8 +127,7 @@ class AfterExpiry(Naive):
         while self.due and self.due[0][0] <= at:
             self.expired.append(heapq.heappop(self.due)[1])
         expected = self.fresh * (at + self.gap - self.looked) / US
-        full = len(self.expired) >= self.BATCH
-        if full and expected < 0.85 * self.PAGE:
+        if len(self.expired) >= self.BATCH and expected < 0.7 * self.PAGE:
             self.asked = tuple(
                 self.expired.popleft() for _ in range(min(self.BATCH, len(self.expired)))
             )

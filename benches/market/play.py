@@ -20,8 +20,8 @@ class Game:
 
     variant: str
     command: tuple[str, ...]
-    upstream: Variant = Variant()
-    market: Market = Market()
+    upstream: Variant
+    market: Market
     trace: Path | None = None
     """NDJSON to play in place of the market."""
     cache: Path | None = None

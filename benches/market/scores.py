@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from benches.market.claims import NOT_SAID, Claims, Counts, holds
@@ -208,9 +209,7 @@ def _bands(labels: Iterable[tuple[float, bool]]) -> list[dict[str, Any]]:
             "right": 100 * right / labels,
             "gap": 100 * (said - right) / labels,
         }
-        for (low, high), (labels, said, right) in zip(
-            zip(BANDS, BANDS[1:], strict=False), sums, strict=True
-        )
+        for (low, high), (labels, said, right) in zip(pairwise(BANDS), sums, strict=True)
         if labels
     ]
 

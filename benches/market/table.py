@@ -51,7 +51,7 @@ def line(label: str, figures: Figures) -> str:
 
 
 def _number(value: Any) -> str:
-    return "–" if value is None else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    return "-" if value is None else f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def _small(values: dict[str, Any]) -> str:

@@ -53,13 +53,12 @@ class Listed:
         """Up to `count` auctions from the place `offset`."""
         if offset >= self.total:
             return []
-        block = 0
-        for block, held in enumerate(self._blocks):
+        on, place = self._on, -1
+        for held in self._blocks:
             if offset < held:
                 break
             offset -= held
-        on = self._on
-        place = block * _BLOCK - 1
+            place += _BLOCK
         for _ in range(offset + 1):
             place = on.find(1, place + 1)
         found = []
@@ -71,14 +70,13 @@ class Listed:
     def drawn(self, count: int, draw: random.Random) -> list[int]:
         """`count` different auctions, each as likely as any other."""
         count = min(count, self.total)
-        on, size = self._on, len(self._on)
+        on = self._on
         first, last = on.find(1), on.rfind(1)
         if self.total * 50 < last - first + 1:
             places = [i for i in range(first, last + 1) if on[i]]
             return [self._last - place for place in draw.sample(places, count)]
         found: dict[int, None] = {}
         spread, uniform = last - first + 1, draw.random
-        assert size > last
         while len(found) < count:
             place = first + int(uniform() * spread)
             if on[place]:

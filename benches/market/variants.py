@@ -72,7 +72,7 @@ VARIANTS = {
 
 
 def with_flag(flags: Flags, name: str, value: str) -> Flags:
-    """`flags` with one set from its text (`true`, `null`, numbers, names); ValueError if unknown."""
+    """`flags` with one set from its text (`true`, `null`, 10, `ending`); ValueError if unknown."""
     kinds = {field.name: field.default for field in fields(Flags)}
     if name not in kinds:
         raise ValueError(f"no flag {name}: there are {', '.join(kinds)}")
