@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _play(options: argparse.Namespace) -> int:
-    names = list(VARIANTS) if options.variant == ["all"] else options.variant
+    names = options.variant or ["default"]
+    names = list(VARIANTS) if "all" in names else names
     seeds = range(options.seed, options.seed + options.seeds)
     games = [_game(options, name, seed) for name, seed in product(names, seeds)]
     failed = 0

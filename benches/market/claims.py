@@ -141,6 +141,7 @@ class Counts:
     requests: Counter[str] = field(default_factory=Counter)
     why: Counter[str] = field(default_factory=Counter)
     decide: array[float] = field(default_factory=lambda: array("d"))  # s
+    decide_cpu: array[float] = field(default_factory=lambda: array("d"))  # s, labels included
     coverage: list[dict[str, int]] = field(default_factory=list)
     switched: list[tuple[str, Any, int]] = field(default_factory=list)
     """Flag, its new value, requests that were sent before."""

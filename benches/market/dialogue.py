@@ -92,7 +92,7 @@ class Run:
         self._breaks = deque(sorted(plan.breaks, key=lambda each: each.hours))
         self._draw = Random(f"run {plan.seed}")
         self._planner: Planner
-        self._asked = 0.0
+        self._asked = self._cpu = 0.0
 
     def play(self) -> None:
         """Play it; `counts.ended` says why if it did not come to its end."""
@@ -125,8 +125,9 @@ class Run:
         self._say(hello | {"seed": self._draw.getrandbits(31)})
 
     def _say(self, line: dict[str, Any]) -> None:
-        self._planner.say(orjson.dumps(line))
+        self._cpu = self._planner.cpu()
         self._asked = time.perf_counter()
+        self._planner.say(orjson.dumps(line))
 
     def _turn(self) -> bool:
         """Take lines up to a question and answer it; False when the run is over."""
@@ -153,7 +154,8 @@ class Run:
             line = self._take(self._planner.line())
             if line is None:
                 continue
-            self.counts.decide.append(time.perf_counter() - self._asked)
+            self.counts.decide.append(self._planner.heard - self._asked)
+            self.counts.decide_cpu.append(self._planner.cpu() - self._cpu)
             if _well_formed(line):
                 return line
             self._refuse("malformed")

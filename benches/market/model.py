@@ -37,13 +37,13 @@ MIXES: dict[str, tuple[tuple[int, float], ...]] = {
 """Durations in s, and their shares. No planner is to be tuned on those that are held back."""
 
 CARDS = 3000
-RATIO, RATIO_SPREAD = math.log(1.03), 0.39
+RATIO, RATIO_SPREAD = math.log(1.0), 0.38
 """Of the buyout against the median, in logs."""
-TIME_AT_03, TIME_SLOPE, TIME_SPREAD = 3.2, 14.0, 2.6
+TIME_AT_03, TIME_SLOPE, TIME_SPREAD = 3.1, 14.0, 2.6
 """Log seconds to a buyout: where the ratio is 0.3, for each 1 more of it, and their spread."""
 PACE = 0.5
 """Buyers' pace goes with this power of the arrivals."""
-WANTED = 0.465
+WANTED = 0.445
 """Share of listings whose start price finds bidders if nobody buys them out before."""
 WITHDRAWN = 0.049
 """Share whose seller would withdraw them if nobody came first."""
@@ -73,7 +73,7 @@ class Market:
         return "-".join(str(value) for value in asdict(self).values()) + f"-{_VERSION}.trace"
 
 
-_VERSION = 4
+_VERSION = 5
 """Raised with every change of the model: a cached trace of another one is not taken."""
 
 

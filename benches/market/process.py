@@ -38,6 +38,8 @@ class Planner:
         self._rest, self._closed = b"", False
         self._lines: deque[bytes] = deque()
         self.peak_mb = 0.0
+        self.heard = 0.0
+        """When it last wrote, s of `time.perf_counter`."""
 
     def say(self, line: bytes) -> None:
         """Write one line; a planner that reads no more is noticed when it is listened to."""
@@ -62,6 +64,7 @@ class Planner:
     def _read(self) -> bool:
         got = os.read(self._out, 1 << 20)
         if got:
+            self.heard = time.perf_counter()
             *lines, self._rest = (self._rest + got).split(b"\n")
             self._lines.extend(lines)
         return bool(got)
@@ -75,6 +78,13 @@ class Planner:
         for row in status.splitlines():
             if row.startswith("VmHWM:"):
                 self.peak_mb = max(self.peak_mb, int(row.split()[1]) / 1024)
+
+    def cpu(self) -> float:
+        """Seconds that its main thread has run."""
+        try:
+            return int(Path(f"/proc/{self._child.pid}/schedstat").read_text().split()[0]) / 1e9
+        except OSError:
+            return 0.0
 
     def kill(self, after: float = 0.0) -> list[bytes]:
         """End it without a warning; the whole lines it had written."""

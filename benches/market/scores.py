@@ -275,6 +275,7 @@ def _notices(claims: Claims, counts: Counts, flags: Flags) -> Figures:
 
 def _process(counts: Counts) -> Figures:
     decide = [1000 * each for each in counts.decide]
+    cpu = [1000 * each for each in counts.decide_cpu]
     return {
         "violations": counts.violations.total(),
         "violations_by_kind": dict(counts.violations),
@@ -284,6 +285,8 @@ def _process(counts: Counts) -> Figures:
         "decide_ms_p50": quantile(decide, 0.5),
         "decide_ms_p99": quantile(decide, 0.99),
         "decide_ms_max": max(decide, default=None),
+        "decide_cpu_ms_p50": quantile(cpu, 0.5),
+        "decide_cpu_ms_p99": quantile(cpu, 0.99),
         "peak_mb": counts.peak_mb,
         "home_mb": counts.home_mb,
         "planner_cpu_s": counts.cpu_s,

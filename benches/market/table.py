@@ -37,10 +37,8 @@ def line(label: str, figures: Figures) -> str:
     parts.append(f"found {figures['found']} {_small(figures['not_found'])}".strip())
     parts.append(f"viol {figures['violations']} {_small(figures['violations_by_kind'])}".strip())
     parts.append(f"req {_small(figures['requests'])}")
-    parts.append(
-        f"ms {_number(figures['decide_ms_p50'])}/{_number(figures['decide_ms_p99'])}"
-        f"/{_number(figures['decide_ms_max'])}"
-    )
+    times = ("decide_cpu_ms_p50", "decide_cpu_ms_p99", "decide_ms_max")
+    parts.append("ms " + "/".join(_number(figures[name]) for name in times))
     parts.append(f"{figures['peak_mb']:.0f} MB, home {figures['home_mb']:.1f} MB")
     parts.append(f"{figures['wall_s']:.0f} s")
     if figures["switched"]:
