@@ -66,8 +66,8 @@ class Claims:
         self.ever_sure = bytearray(size)
         self.taken_back = bytearray(size)
         self.price = array("q", bytes(8 * size))
-        self.confidence = array("f", bytes(4 * size))
-        self.price_confidence = array("f", bytes(4 * size))
+        self.confidence = array("d", bytes(8 * size))
+        self.price_confidence = array("d", bytes(8 * size))
         self.since = array("q", bytes(8 * size))  # µs: outcome, price and being sure stand
         self.at = array("q", bytes(8 * size))
         self.after = array("q", bytes(8 * size))

@@ -87,7 +87,7 @@ class Run:
         self.claims, self.counts = Claims(trace), Counts()
         self.budget = Budget(plan.per_day, plan.per_minute)
         self.now = trace.epoch
-        self.end = trace.epoch + int(plan.days * DAY)
+        self.end = trace.epoch + round(plan.days * DAY)
         self._switches = deque(sorted(plan.switches))
         self._breaks = deque(sorted(plan.breaks, key=lambda each: each.hours))
         self._draw = Random(f"run {plan.seed}")
@@ -146,7 +146,7 @@ class Run:
         return True
 
     def _moment(self, hours: float) -> int:
-        return self.trace.epoch + int(hours * 3600 * US)
+        return self.trace.epoch + round(hours * 3600 * US)
 
     def _question(self) -> dict[str, Any] | None:
         """The next question that is well-formed; None: there were too many violations."""
@@ -263,7 +263,7 @@ class Run:
             self._answer(question)
             lines = self._planner.kill(after=self._draw.random() * 0.005)
         self._take_all(lines)
-        self._advance(max(self.now, self._moment(end.hours)) + int(end.away * 3600 * US))
+        self._advance(max(self.now, self._moment(end.hours)) + round(end.away * 3600 * US))
         self._start()
 
     def _finish(self) -> None:

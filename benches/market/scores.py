@@ -38,7 +38,7 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 def score(trace: Trace, claims: Claims, counts: Counts, flags: Flags, days: float) -> Figures:
     """All figures; `flags` are those that held at the end."""
-    low, high = (trace.epoch + int(day * DAY) for day in window(days))
+    low, high = (trace.epoch + round(day * DAY) for day in window(days))
     figures = _seen(trace, claims, low, high)
     ends = [
         i
@@ -195,8 +195,7 @@ def calibration(trace: Trace, claims: Claims, ends: Iterable[int]) -> Figures:
 def _bands(labels: Iterable[tuple[float, bool]]) -> list[dict[str, Any]]:
     sums = [[0, 0.0, 0] for _ in BANDS[1:]]
     for said, right in labels:
-        # Kept in 4 bytes, 0.9 is a little less: a millionth puts it back where it was said.
-        band = sums[next(n for n, most in enumerate(BANDS[1:]) if said + 1e-6 < most)]
+        band = sums[next(n for n, most in enumerate(BANDS[1:]) if said < most)]
         band[0] += 1
         band[1] += said
         band[2] += right

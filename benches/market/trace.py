@@ -80,11 +80,14 @@ class Trace:
         return list(zip(self.bid_at[low:high], self.bid_price[low:high], strict=True))
 
     def checked(self) -> Trace:
-        """Itself; ValueError where ids or posting times do not rise."""
+        """Itself; ValueError where ids or posting times do not rise, or an end comes too early."""
         for name in ("ids", "posted"):
             column = getattr(self, name)
             if any(column[i] > column[i + 1] for i in range(len(column) - 1)):
                 raise ValueError(f"{name} of the trace must rise from line to line: sort it")
+        for i, ended in enumerate(self.ended):
+            if ended < self.posted[i]:
+                raise ValueError(f"auction {self.ids[i]} of the trace ended before it was posted")
         return self
 
 
