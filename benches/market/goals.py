@@ -32,12 +32,14 @@ class Goal:
     def missed(self, figures: Figures) -> list[str]:
         """Every bound that does not hold; one without a figure to judge is none."""
         bounds = EVERYWHERE | {"sales_known": (">=", self.known)} | self.more
-        return [
+        missed = [
             f"{name} {figures[name]:.2f} {sign} {bound:g}"
             for name, (sign, bound) in bounds.items()
             if figures[name] is not None
             and (figures[name] > bound if sign == "<=" else figures[name] < bound)
         ]
+        flags = [f"found {name}: {said}" for name, said in figures["not_found"].items()]
+        return missed + flags
 
 
 def _most(**bounds: float) -> dict[str, tuple[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -93,7 +94,7 @@ class Trace:
 
 def save(trace: Trace, path: Path) -> None:
     """Keep a trace as its header and raw arrays: read back in a moment, on this machine alone."""
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}")  # two runs may make the same one at once
     with part.open("wb") as file:
         sizes = {name: len(getattr(trace, name)) for name in _COLUMNS}
         file.write(orjson.dumps({"header": trace.header, "sizes": sizes}) + b"\n")
