@@ -70,6 +70,7 @@ def _game(options: argparse.Namespace, name: str, seed: int) -> Game:
         cache=options.cache,
         switches=tuple(options.switch),
         breaks=tuple(options.breaks),
+        scored=options.score,
         keep=options.keep,
     )
 
@@ -88,6 +89,11 @@ def _market(options: argparse.Namespace, seed: int) -> model.Market:
 
 def _factor(text: str) -> float:
     return float(text.removeprefix("x"))
+
+
+def _days(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    return float(low), float(high)
 
 
 def _switch(text: str) -> tuple[float, str, str]:
@@ -126,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument("--seeds", type=int, default=1, help="so many, from --seed on")
     play.add_argument("--jobs", type=int, default=1, help="runs at once")
     play.add_argument("--json", action="store_true", help="every figure")
+    play.add_argument(
+        "--score", type=_days, metavar="FROM:TO", help="days that are scored (default: 1:2)"
+    )
     play.add_argument("--keep", type=Path, help="folder for homes and logs (default: dropped)")
     play.add_argument(
         "--switch", type=_switch, action="append", default=[], metavar="HOURS:FLAG=VALUE"

@@ -9,7 +9,7 @@ from pathlib import Path
 from benches.market import model
 from benches.market.dialogue import Break, Plan, Run
 from benches.market.model import Market
-from benches.market.scores import Figures, score
+from benches.market.scores import Figures, score, window
 from benches.market.trace import Trace, parse
 from benches.market.variants import Variant
 
@@ -27,6 +27,8 @@ class Game:
     cache: Path | None = None
     switches: tuple[tuple[float, str, str], ...] = ()
     breaks: tuple[Break, ...] = ()
+    scored: tuple[float, float] | None = None
+    """From and to which day; None: the second one."""
     keep: Path | None = None
     """Folder in which home and log of the run are left."""
 
@@ -46,7 +48,7 @@ def played(game: Game) -> Figures:
 
 def _play(game: Game, folder: Path) -> Figures:
     trace = opened(game)
-    days = game.market.days
+    days = float(trace.header.get("days", game.market.days))
     run = Run(
         trace,
         Plan(
@@ -62,7 +64,7 @@ def _play(game: Game, folder: Path) -> Figures:
         folder,
     )
     run.play()
-    figures = score(trace, run.claims, run.counts, run.upstream.flags, days)
+    figures = score(trace, run.claims, run.counts, run.upstream.flags, game.scored or window(days))
     if figures["ended"] or figures["violations"]:
         figures["log"] = run.log.read_text(errors="replace")[-2000:]
     return figures

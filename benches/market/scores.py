@@ -36,9 +36,11 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return ranked[min(len(ranked) - 1, int(len(ranked) * share))] if ranked else None
 
 
-def score(trace: Trace, claims: Claims, counts: Counts, flags: Flags, days: float) -> Figures:
-    """All figures; `flags` are those that held at the end."""
-    low, high = (trace.epoch + round(day * DAY) for day in window(days))
+def score(
+    trace: Trace, claims: Claims, counts: Counts, flags: Flags, scored: tuple[float, float]
+) -> Figures:
+    """All figures of the days that are scored; `flags` are those that held at the end."""
+    low, high = (trace.epoch + round(day * DAY) for day in scored)
     figures = _seen(trace, claims, low, high)
     ends = [
         i
@@ -104,6 +106,7 @@ class _Ends:
             "sales": self.sales,
             "sales_seen": percent(self.sales_seen, self.sales),
             "sales_known": percent(self.known, self.sales),
+            "known_of_seen": percent(self.known, self.sales_seen),
             "known_bid": percent(self.known_by[1], self.sales_by[1]),
             "known_buyout": percent(self.known_by[2], self.sales_by[2]),
             "known_wrong": percent(self.claimed_wrong, self.claimed),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benches.market.dialogue import Plan, Run
-from benches.market.scores import Figures, score
+from benches.market.scores import Figures, score, window
 from benches.market.trace import DAY, Trace, add
 from benches.market.variants import Flags
 
@@ -128,5 +128,5 @@ def play(
     command = [sys.executable, str(folder / "scripted.py"), str(script), str(heard)]
     run = Run(trace, Plan(flags, **({"days": 3.0} | plan)), command, folder / "run")
     run.play()
-    figures = score(trace, run.claims, run.counts, run.upstream.flags, run.plan.days)
+    figures = score(trace, run.claims, run.counts, run.upstream.flags, window(run.plan.days))
     return Played(run, figures, [json.loads(line) for line in heard.read_text().splitlines()])

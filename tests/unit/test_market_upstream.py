@@ -12,7 +12,7 @@ from benches.market import bound, model, trace
 from benches.market.dialogue import Plan, Run
 from benches.market.goals import GOALS
 from benches.market.model import Market
-from benches.market.scores import score
+from benches.market.scores import score, window
 from benches.market.trace import US
 from benches.market.upstream import Upstream
 from benches.market.variants import VARIANTS, Flags, Variant, with_flag
@@ -211,7 +211,7 @@ def test_simple_planners_reach_what_arithmetic_says(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "benches.market", "naive", kind]
         run = Run(made, Plan(Flags(), 0.6, per_day=1500), command, tmp_path / kind)
         run.play()
-        found[kind] = score(made, run.claims, run.counts, Flags(), 0.6)
+        found[kind] = score(made, run.claims, run.counts, Flags(), window(0.6))
     assert all(figures["violations"] == 0 for figures in found.values())
     assert found["first-page"]["seen"] > 95
     assert found["first-page"]["sales_known"] < 25
