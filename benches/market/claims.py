@@ -72,6 +72,8 @@ class Claims:
         self.at = array("q", bytes(8 * size))
         self.after = array("q", bytes(8 * size))
         self.before = array("q", bytes(8 * size))
+        self.foretold: list[tuple[int, int, int, float, float]] = []
+        """Labels that stood when a reply first told the end: place, outcome, price, confidences."""
         self.notices: dict[str, list[Notice]] = {}
         self.evidence: Counter[str] = Counter()
         self.labels = 0
@@ -114,6 +116,9 @@ class Claims:
     def serve(self, i: int, status: int, now: int) -> None:
         """A reply shows the auction at `i`."""
         self.shown[i] = 1
+        if status and not self.told[i] and self.outcome[i]:
+            sure = self.confidence[i], self.price_confidence[i]
+            self.foretold.append((i, self.outcome[i], self.price[i], *sure))
         if status:
             self.told[i] = status
         else:

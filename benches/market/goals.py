@@ -14,6 +14,8 @@ EVERYWHERE: dict[str, tuple[str, float]] = {
     "interval_right": (">=", 98),
     "cal_worst": ("<=", 3),
     "cal_price_worst": ("<=", 3),
+    "cal_told_worst": ("<=", 3),
+    "cal_told_price_worst": ("<=", 3),
     "wrong_095": ("<=", 2),
 }
 """Figure → bound that holds in every variant."""

@@ -48,7 +48,7 @@ def score(
         if low <= trace.ended[i] < high
     ]
     figures |= _Ends(trace, claims).figures(ends)
-    figures |= calibration(trace, claims, [i for i in ends if not claims.told[i]])
+    figures |= calibration(trace, claims, ends)
     figures |= _told(trace, claims)
     figures |= coverage(trace, counts.coverage, low, high)
     figures |= _notices(claims, counts, flags)
@@ -174,24 +174,37 @@ def right_price(trace: Trace, claims: Claims, i: int) -> bool:
     return outcome != SOLD or claims.price[i] == trace.final[i]
 
 
-def calibration(trace: Trace, claims: Claims, ends: Iterable[int]) -> Figures:
-    """Confidence said against the share that was right, of labels whose end no reply told."""
-    labelled = [i for i in ends if claims.outcome[i]]
-    outcome = _bands(
-        (claims.confidence[i], claims.outcome[i] == trace.outcome[i]) for i in labelled
-    )
+def calibration(trace: Trace, claims: Claims, ends: Sequence[int]) -> Figures:
+    """Confidence said against the share that was right.
+
+    Of labels whose end no reply ever told, and of those that stood when a reply told it.
+    """
+    untold = [
+        (i, claims.outcome[i], claims.price[i], claims.confidence[i], claims.price_confidence[i])
+        for i in ends
+        if claims.outcome[i] and not claims.told[i]
+    ]
+    scored = set(ends)
+    before = [label for label in claims.foretold if label[0] in scored]
+    return _gaps(trace, untold, "cal", "untold") | _gaps(trace, before, "cal_told", "before_told")
+
+
+def _gaps(
+    trace: Trace, labels: Sequence[tuple[int, int, int, float, float]], name: str, kind: str
+) -> Figures:
+    outcome = _bands((sure, said == trace.outcome[i]) for i, said, _, sure, _ in labels)
     price = _bands(
-        (claims.price_confidence[i], right_price(trace, claims, i))
-        for i in labelled
-        if claims.outcome[i] == SOLD
+        (sure, said == trace.outcome[i] and price == trace.final[i])
+        for i, said, price, _, sure in labels
+        if said == SOLD
     )
-    figures: Figures = {"calibration_untold": {"outcome": outcome, "price": price}}
-    for name, bands in (("cal", outcome), ("cal_price", price)):
-        labels = sum(band["labels"] for band in bands)
+    figures: Figures = {f"calibration_{kind}": {"outcome": outcome, "price": price}}
+    for of, bands in ((name, outcome), (f"{name}_price", price)):
+        count = sum(band["labels"] for band in bands)
         weighted = sum(abs(band["gap"]) * band["labels"] for band in bands)
         wide = [abs(band["gap"]) for band in bands if band["labels"] >= ENOUGH]
-        figures |= {f"{name}_mean": weighted / labels if labels else None}
-        figures |= {f"{name}_worst": max(wide, default=None)}
+        figures |= {f"{of}_mean": weighted / count if count else None}
+        figures |= {f"{of}_worst": max(wide, default=None)}
     return figures
 
 

@@ -24,6 +24,7 @@ _SHORT = {
     "cal_mean": "cal",
     "cal_worst": "worst",
     "cal_price_worst": "p_worst",
+    "cal_told_worst": "told_worst",
     "coverage_error": "cov",
     "coverage_holds": "holds",
 }

@@ -304,13 +304,15 @@ def test_what_a_reply_told_is_not_in_the_calibration_of_what_was_inferred(tmp_pa
         tmp_path,
         trace,
         [search(24.1)],
-        [refresh(26, 100)],
+        [expired(100, confidence=0.7), refresh(26, 100)],
         [sold(100), sold(110, confidence=0.8, price_confidence=0.6), search(73)],
         [DONE],
     )
     bands = played.figures["calibration_untold"]
     assert [band["labels"] for band in bands["outcome"]] == [1]
     assert [(band["from"], band["gap"]) for band in bands["price"]] == [(0.6, pytest.approx(-40))]
+    (before,) = played.figures["calibration_before_told"]["outcome"]
+    assert (before["labels"], before["gap"]) == (1, pytest.approx(70))
 
 
 def test_notices_are_held_against_the_flags_and_a_switch_counts_requests(tmp_path: Path) -> None:
