@@ -163,7 +163,8 @@ class Plan:
                 break  # cut by a kill while it was written
             match what:
                 case "sent":
-                    self._sent(Ask(*given[0]), given[1])
+                    search, ids = given[0]
+                    self._sent(Ask(tuple(search) if search else None, ids), given[1])
                 case "unsent":
                     self._unsent()
                 case _:

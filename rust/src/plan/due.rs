@@ -45,6 +45,12 @@ impl Due {
         }
     }
 
+    /// Whether it is wanted.
+    #[must_use]
+    pub fn has(&self, auction_id: i64) -> bool {
+        self.places.contains_key(&auction_id)
+    }
+
     /// How many are wanted.
     #[must_use]
     pub fn len(&self) -> usize {

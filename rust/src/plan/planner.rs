@@ -276,7 +276,8 @@ impl Planner {
             }
             self.review.pop_first();
             let Some(lot) = self.tracker.board.get(id) else { continue };
-            if lot.is_told() || lot.last_active != seen || lot.expires_at <= now {
+            let is_over = lot.is_told() || lot.last_active != seen || lot.expires_at <= now;
+            if is_over || self.due.has(id) {
                 continue;
             }
             let rates = &self.tracker.rates;
