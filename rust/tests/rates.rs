@@ -56,8 +56,8 @@ fn buyouts_are_learned_by_price_and_age() {
                 (0.65, 60, 1800),
                 (0.75, 600, 3600),
                 (0.95, 900, 4 * HOURS),
-                (1.18, 1800, 8 * HOURS),
-                (1.35, 3600, 12 * HOURS),
+                (1.15, 1800, 8 * HOURS),
+                (1.42, 3600, 12 * HOURS),
             ] {
                 let lot = lot(ratio, young, 0);
                 let from = lot.last_active;
@@ -170,17 +170,38 @@ fn a_missed_lot_is_counted_once_when_its_end_is_told_later() {
             rates.learn(&lot, at, Look::Told(told));
         }
         let lot = lot(1.0, 60, 0);
+        rates.learn(&lot, lot.last_active + DAY, Look::Active { bids: 0, current_bid: 1 });
         rates.ended_early(&lot, lot.last_active, lot.last_active + HOUR)
     };
     assert!((alike(true) - alike(false)).abs() < 0.01, "{} {}", alike(true), alike(false));
 }
 
 #[test]
+fn what_was_missed_and_comes_back_counts_as_on_offer() {
+    let taught = |missed: bool| {
+        let mut rates = Rates::new();
+        for id in 0..600 {
+            let mut lot = Lot { auction_id: id, ..lot(1.0, 60, 0) };
+            let at = lot.last_active + HOUR;
+            if missed {
+                rates.learn(&lot, at, Look::Gone);
+                lot.absent_at = at;
+            }
+            rates.learn(&lot, at + 1, Look::Active { bids: 0, current_bid: lot.current_bid });
+        }
+        let lot = lot(1.0, 60, 0);
+        rates.learn(&lot, lot.last_active + DAY, Look::Active { bids: 0, current_bid: 1 });
+        rates.ended_early(&lot, lot.last_active, lot.last_active + HOUR)
+    };
+    assert!((taught(true) - taught(false)).abs() < 0.01, "{} {}", taught(true), taught(false));
+}
+
+#[test]
 fn the_same_looks_give_the_same_rates_wherever_they_are_cut() {
     let whole = taught(15, USUAL, EYES);
     assert_eq!(postcard::to_stdvec(&whole), postcard::to_stdvec(&taught(15, USUAL, EYES)));
-    let bytes = postcard::to_stdvec(&whole).unwrap();
-    let mut again: Rates = postcard::from_bytes(&bytes).unwrap();
+    let bytes = postcard::to_stdvec(&whole).expect("numbers");
+    let mut again: Rates = postcard::from_bytes(&bytes).expect("as written");
     assert_eq!(whole, again);
     assert!(bytes.len() < 100_000, "{}", bytes.len());
     let (mut whole, more) = (whole, market(16, 5_000, 12, USUAL));

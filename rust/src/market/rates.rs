@@ -13,7 +13,8 @@ use crate::market::hazards::{Axis, Censored, Table};
 use crate::market::lot::{Lot, Told};
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
-const RATIOS: [f32; 13] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5];
+const RATIOS: [f32; 15] =
+    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.7, 2.0, 2.5];
 /// The band of lots whose median is not known, and of those without a buyout price.
 const UNKNOWN: usize = RATIOS.len() + 1;
 const NO_BUYOUT: usize = UNKNOWN + 1;

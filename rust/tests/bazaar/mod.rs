@@ -180,19 +180,19 @@ pub struct Eyes {
 /// What is seen of each auction: when, by id.
 pub fn moments(market: &[Truth], seed: u64, eyes: Eyes) -> Vec<(f64, usize)> {
     let mut dice = Dice(seed);
-    let mut looks = Vec::new();
+    let mut all = Vec::new();
     for (at, truth) in market.iter().enumerate() {
         let span = (truth.expires - truth.posted) as f64;
-        looks.push((truth.posted as f64 + 22.0 * dice.uniform(), at));
-        looks.push((truth.posted as f64 + 22.0 + 22.0 * dice.uniform(), at));
+        all.push((truth.posted as f64 + 22.0 * dice.uniform(), at));
+        all.push((truth.posted as f64 + 22.0 + 22.0 * dice.uniform(), at));
         let more = (2.0 * eyes.looks * dice.uniform()) as usize;
-        looks.extend((0..more).map(|_| (truth.posted as f64 + span * dice.uniform(), at)));
+        all.extend((0..more).map(|_| (truth.posted as f64 + span * dice.uniform(), at)));
         let lead = (eyes.lead * dice.normal().exp()).min(span / 2.0);
-        looks.push((truth.expires as f64 - lead, at));
-        looks.push((truth.expires as f64 + 5.0 + 600.0 * dice.uniform(), at));
+        all.push((truth.expires as f64 - lead, at));
+        all.push((truth.expires as f64 + 5.0 + 600.0 * dice.uniform(), at));
     }
-    looks.sort_by(|a, b| a.0.total_cmp(&b.0));
-    looks
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all
 }
 
 pub fn micros(seconds: f64) -> i64 {
@@ -229,8 +229,8 @@ pub fn play(
         }
         if active {
             lot.see(&seen, now);
-            let look = Look::Active { bids: seen.bids, current_bid: seen.current_bid };
-            rates.learn(&before, now, look);
+            let (bids, current_bid) = (seen.bids, seen.current_bid);
+            rates.learn(&before, now, Look::Active { bids, current_bid });
         } else if eyes.tells {
             lot.see(&seen, now);
             lot.told.into_iter().for_each(|told| rates.learn(&before, now, Look::Told(told)));
