@@ -1,5 +1,7 @@
 //! The ladder of evidence, rung by rung.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 use m26::market::asked::{HOUR, MINUTE, SECOND, Seen, Status};
 use m26::market::calibration::Calibration;
 use m26::market::judge::{Manners, claimed, judge};
@@ -27,7 +29,7 @@ fn shown(lead: i64, bids: i32, buyout_price: i64) -> Lot {
         current_bid: START + 20 * i64::from((bids - 1).max(0)),
         buyout_price,
         posted_at: POSTED,
-        seconds_remaining: i32::try_from(lead / SECOND).expect("a few hours"),
+        seconds_remaining: i32::try_from(lead / SECOND).unwrap(),
         median_price: 1000,
         card_id: 1,
         card_instance_id: 1,
@@ -53,7 +55,7 @@ fn verdict(lot: &Lot, now: i64, manners: &Manners) -> Option<Verdict> {
 }
 
 fn at_last(lot: &Lot, manners: &Manners) -> Verdict {
-    let verdict = verdict(lot, END + HOUR, manners).expect("it is over");
+    let verdict = verdict(lot, END + HOUR, manners).unwrap();
     assert!(
         verdict.closed_after <= verdict.closed_at && verdict.closed_at <= verdict.closed_before
     );
@@ -89,7 +91,7 @@ fn what_is_on_offer_has_no_verdict() {
 
 #[test]
 fn a_told_end_is_as_said_whatever_else_is_known() {
-    let lot = again(&missed(seen(HOUR, 0), END - MINUTE), END + HOUR, true, END);
+    let lot = again(&missed(&seen(HOUR, 0), END - MINUTE), END + HOUR, true, END);
     let expired =
         certain(&told(&lot, Status::Expired, END + MINUTE, 0, START), &FINAL, Fate::Expired, 0);
     spans(&expired, END - SECOND, END + SECOND);
@@ -111,9 +113,9 @@ fn a_shown_price_says_how_it_was_sold() {
 fn a_hidden_price_is_the_buyout_where_nothing_else_is_possible() {
     let early = told(&seen(HOUR, 2), Status::Ended, END - 10 * MINUTE, 2, 520);
     spans(&certain(&early, &HIDDEN, Fate::Buyout, BUYOUT), END - HOUR, END - 10 * MINUTE);
-    let missed = missed(&seen(HOUR, 2), END - 30 * MINUTE);
-    let missed = told(&missed, Status::Ended, END + HOUR, 2, 520);
-    spans(&certain(&missed, &HIDDEN, Fate::Buyout, BUYOUT), END - HOUR, END - 30 * MINUTE);
+    let gone = missed(&seen(HOUR, 2), END - 30 * MINUTE);
+    let gone = told(&gone, Status::Ended, END + HOUR, 2, 520);
+    spans(&certain(&gone, &HIDDEN, Fate::Buyout, BUYOUT), END - HOUR, END - 30 * MINUTE);
     let no_bids = told(&seen(HOUR, 0), Status::Ended, END + HOUR, 0, START);
     for final_price in [Some(false), None] {
         certain(&no_bids, &Manners { final_price, ..FINAL }, Fate::Buyout, BUYOUT);
@@ -183,7 +185,7 @@ fn when_a_copy_was_acquired_says_how_it_was_sold() {
 #[test]
 fn what_is_missing_before_its_end_was_bought_or_taken_back() {
     let cheap = missed(&shown(HOUR, 0, 400), END - 30 * MINUTE);
-    let bought = verdict(&cheap, END - 20 * MINUTE, &SILENT).expect("it is missing");
+    let bought = verdict(&cheap, END - 20 * MINUTE, &SILENT).unwrap();
     assert_eq!((bought.fate, bought.final_price), (Fate::Buyout, 400));
     assert_eq!(bought.evidence, Evidence::Absent);
     assert!(bought.confidence > 0.9 && bought.confidence < 1.0, "{bought:?}");

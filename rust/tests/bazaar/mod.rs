@@ -1,7 +1,8 @@
 //! A market whose hazards are known, and somebody who looks at it: its own model, not m26's.
+
 #![allow(dead_code)] // each test uses its part
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-#![allow(clippy::cast_possible_wrap)] // small figures
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // small figures
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 use m26::market::asked::{HOUR, SECOND, Seen, Status};
 use m26::market::lot::{Fate, Lot};
@@ -210,11 +211,11 @@ pub fn play(
     let mut lots: Vec<Option<Lot>> = vec![None; market.len()];
     for (time, at) in moments(market, seed, eyes) {
         let (truth, now) = (&market[at], micros(time));
-        let seen = truth.seen(time, eyes.final_price);
-        let active = seen.status == Status::Active;
+        let shown = truth.seen(time, eyes.final_price);
+        let active = shown.status == Status::Active;
         let Some(lot) = &mut lots[at] else {
             if active {
-                let lot = Lot::new(&seen, now);
+                let lot = Lot::new(&shown, now);
                 rates.met(&lot);
                 lots[at] = Some(lot);
             }
@@ -228,11 +229,11 @@ pub fn play(
             visit(rates, truth, lot, now);
         }
         if active {
-            lot.see(&seen, now);
-            let (bids, current_bid) = (seen.bids, seen.current_bid);
+            lot.see(&shown, now);
+            let (bids, current_bid) = (shown.bids, shown.current_bid);
             rates.learn(&before, now, Look::Active { bids, current_bid });
         } else if eyes.tells {
-            lot.see(&seen, now);
+            lot.see(&shown, now);
             lot.told.into_iter().for_each(|told| rates.learn(&before, now, Look::Told(told)));
         } else if time < truth.expires as f64 && lot.absent_at == 0 {
             lot.absent_at = now;
