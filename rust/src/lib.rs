@@ -23,6 +23,7 @@ pub mod error;
 pub mod history;
 pub mod json;
 pub mod market;
+pub mod plan;
 pub mod reply;
 pub mod rows;
 

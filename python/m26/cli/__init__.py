@@ -88,6 +88,8 @@ def build() -> App:
     command("embedded:stop", "Stop what was left running.", "stop", embedded)
     command("embedded:dsn", "Its address, for other programs.", "dsn", embedded)
     command("embedded:psql", "A psql shell on the embedded database.", "psql", embedded)
+    plan = subgroup("plan", "What is asked next, and why.")
+    command("plan:serve", "The planner behind JSON lines, in virtual time.", "serve", plan)
     return app
 
 

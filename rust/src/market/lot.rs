@@ -129,6 +129,29 @@ pub struct Verdict {
     pub closed_at: i64,
 }
 
+impl Fate {
+    /// The outcome's name.
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Bid | Self::Buyout | Self::Sold => "sold",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// How it was sold, if that is known.
+    #[must_use]
+    pub fn via(self) -> Option<&'static str> {
+        match self {
+            Self::Bid => Some("bid"),
+            Self::Buyout => Some("buyout"),
+            _ => None,
+        }
+    }
+}
+
 impl Lot {
     /// A lot as a reply first shows it at `at`.
     #[must_use]

@@ -1,0 +1,319 @@
+//! Replies in, what became of lots out: the one fold over everything that a market has shown.
+//!
+//! Invariant: what is said of a lot follows from the questions and replies so far, in their order.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::market::asked::{Ask, DAY, HOUR, Reply, SECOND, Seen, Status};
+use crate::market::board::Board;
+use crate::market::calibration::Calibration;
+use crate::market::found::{Ended, Flags, Found, Notice, Order, Recall};
+use crate::market::judge::{Manners, claimed, judge};
+use crate::market::lot::{Fate, Lot, Verdict};
+use crate::market::rates::{Look, Rates};
+
+/// How long before a day after its expiry a lot that could still be told is judged untold.
+const LAST_WORD: i64 = DAY - HOUR;
+/// How long after its expiry a lot is judged where the upstream tells nothing of ended ones.
+const SOON: i64 = SECOND;
+/// Replies after which what is over is looked for.
+const SWEEP_EVERY: u64 = 256;
+
+/// What is known of a market.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tracker {
+    /// Its lots.
+    pub board: Board,
+    /// What the upstream can do.
+    pub found: Found,
+    /// How soon lots sell.
+    pub rates: Rates,
+    /// How often later proof agreed.
+    pub calibration: Calibration,
+    /// (when, id) of lots that are to be judged untold.
+    waiting: BTreeSet<(i64, i64)>,
+    replies: u64,
+    /// Time of the last reply.
+    pub now: i64,
+}
+
+/// What a reply came to.
+#[derive(Debug, Default)]
+pub struct News {
+    /// What is now said of lots, in order.
+    pub verdicts: Vec<(i64, Verdict)>,
+    /// What is now said of the upstream.
+    pub notices: Vec<Notice>,
+    /// Lots that were shown for the first time.
+    pub new: Vec<i64>,
+    /// Lots whose absence was proven.
+    pub absent: Vec<i64>,
+    /// Lots whose end was told.
+    pub told: Vec<i64>,
+}
+
+impl Tracker {
+    /// Of a market of which nothing is known but `pins`.
+    #[must_use]
+    pub fn new(pins: Flags) -> Self {
+        Self {
+            board: Board::default(),
+            found: Found::new(pins),
+            rates: Rates::new(),
+            calibration: Calibration::new(),
+            waiting: BTreeSet::new(),
+            replies: 0,
+            now: 0,
+        }
+    }
+
+    /// How the upstream tells of ends, as far as it is known: it does until it was seen not to.
+    #[must_use]
+    pub fn manners(&self) -> Manners {
+        let flags = self.found.flags();
+        Manners {
+            tells: flags.ended.is_none_or(|ended| ended == Ended::Full),
+            final_price: flags.final_price,
+            recall: match flags.recall {
+                Some(Recall::Seconds(seconds)) => Some(i64::from(seconds) * SECOND),
+                Some(Recall::Forever) | None => None,
+            },
+        }
+    }
+
+    /// Take in a reply.
+    pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
+        let mut news =
+            News { notices: self.found.observe(ask, reply, &self.board), ..News::default() };
+        self.now = self.now.max(reply.at);
+        self.replies += 1;
+        self.calibration.settle(self.now);
+        let mut touched = Vec::with_capacity(reply.seen.len());
+        for seen in &reply.seen {
+            self.see(seen, reply.at, &mut news);
+            touched.push(seen.auction_id);
+            if let Some(earlier) = self.board.earlier(seen) {
+                touched.push(earlier);
+            }
+        }
+        if !reply.failed {
+            match ask {
+                Ask::Refresh { ids } => self.answered(ids, reply, &mut news),
+                Ask::Search { .. } => self.spanned(reply, &mut news),
+            }
+        }
+        touched.extend(&news.absent);
+        for id in touched {
+            self.conclude(id, &mut news);
+        }
+        self.pass(&mut news);
+        if self.replies.is_multiple_of(SWEEP_EVERY) {
+            self.board.sweep(self.now);
+        }
+        self.board.prune(self.now);
+        news
+    }
+
+    /// Say what can be said of every lot that is open.
+    pub fn conclude_all(&mut self) -> News {
+        let mut news = News::default();
+        let open: Vec<i64> = self.waiting.iter().map(|&(_, id)| id).collect();
+        for id in open {
+            self.conclude(id, &mut news);
+        }
+        news
+    }
+
+    fn see(&mut self, seen: &Seen, at: i64, news: &mut News) {
+        let change = self.board.see(seen, at);
+        let Some(before) = change.before else {
+            news.new.push(seen.auction_id);
+            if let Some(lot) = self.board.get(seen.auction_id) {
+                self.rates.met(lot);
+                if !lot.is_told() {
+                    self.waiting.insert((self.due(lot), lot.auction_id));
+                }
+            }
+            return;
+        };
+        if seen.status == Status::Active {
+            let (bids, current_bid) = (seen.bids, seen.current_bid);
+            self.rates.learn(&before, at, Look::Active { bids, current_bid });
+        } else if !before.is_told()
+            && let Some(told) = self.board.get(seen.auction_id).and_then(|lot| lot.told)
+        {
+            self.prove(&before, at);
+            self.rates.learn(&before, at, Look::Told(told));
+            news.told.push(seen.auction_id);
+        }
+    }
+
+    /// A lot's end was told at `at`: was what would have been said of it right?
+    fn prove(&mut self, before: &Lot, at: i64) {
+        let manners = self.manners();
+        let judged = |lot: &Lot| judge(lot, at, &manners, &self.rates, &self.calibration);
+        let Some(cell) = claimed(before, at, &manners, &self.rates) else { return };
+        let truth = self.board.get(before.auction_id).and_then(judged);
+        if let (Some(said), Some(truth)) = (judged(before), truth) {
+            let agreed = said.fate.outcome() == truth.fate.outcome();
+            let price_agreed = agreed && said.final_price == truth.final_price;
+            self.calibration.proved(&cell, agreed, price_agreed);
+        }
+    }
+
+    /// When a lot is judged untold.
+    fn due(&self, lot: &Lot) -> i64 {
+        let manners = self.manners();
+        lot.expires_at
+            + match (manners.tells, manners.recall) {
+                (false, _) => SOON,
+                (true, None) => LAST_WORD,
+                (true, Some(recall)) => recall.clamp(SOON, LAST_WORD),
+            }
+    }
+
+    /// A refresh was answered: what it left out is gone, as far as it was read.
+    fn answered(&mut self, ids: &[i64], reply: &Reply, news: &mut News) {
+        let batch = self.found.flags().batch.map_or(0, |batch| batch as usize);
+        let shown: BTreeSet<i64> = reply.seen.iter().map(|seen| seen.auction_id).collect();
+        let last = ids.iter().rposition(|id| shown.contains(id)).map_or(0, |place| place + 1);
+        for &id in &ids[..batch.max(last).min(ids.len())] {
+            let Some(lot) = self.board.get_mut(id) else { continue };
+            lot.last_asked = reply.at;
+            lot.times_asked = lot.times_asked.saturating_add(1);
+            if !shown.contains(&id) && !lot.is_told() {
+                self.miss(id, reply.at, true, news);
+            }
+        }
+    }
+
+    /// A page came: what stands inside its span and is not on it is gone.
+    fn spanned(&mut self, reply: &Reply, news: &mut News) {
+        if self.found.flags().visible == Some(true) {
+            return; // what ended stays in the list for a while, then goes: that it did says little
+        }
+        let shown: BTreeSet<i64> = reply.seen.iter().map(|seen| seen.auction_id).collect();
+        let alive = || reply.seen.iter().filter(|seen| seen.status == Status::Active);
+        let gone: Vec<i64> = match self.found.flags().order {
+            Some(Order::Newest) => {
+                let (Some(&low), Some(&high)) = (shown.first(), shown.last()) else { return };
+                let lots = self.board.posted(low..=high);
+                lots.filter(|lot| is_missing(lot, reply.at, &shown))
+                    .map(|lot| lot.auction_id)
+                    .collect()
+            }
+            Some(Order::Ending) => {
+                let expiry =
+                    |seen: &Seen| self.board.get(seen.auction_id).map(|lot| lot.expires_at);
+                let low = alive().filter_map(expiry).min().unwrap_or_default() + SECOND;
+                let high = alive().filter_map(expiry).max().unwrap_or_default() - SECOND;
+                if low > high {
+                    return;
+                }
+                let lots = self.board.open(low..=high);
+                lots.filter(|lot| is_missing(lot, reply.at, &shown))
+                    .map(|lot| lot.auction_id)
+                    .collect()
+            }
+            _ => return,
+        };
+        for id in gone {
+            self.miss(id, reply.at, false, news);
+        }
+    }
+
+    fn miss(&mut self, id: i64, at: i64, omitted: bool, news: &mut News) {
+        let Some(lot) = self.board.get_mut(id) else { return };
+        let first = lot.absent_at == 0;
+        if first {
+            lot.absent_at = at;
+        }
+        lot.omitted |= omitted;
+        if first && at < lot.expires_at {
+            let before = Lot { absent_at: 0, ..lot.clone() };
+            self.rates.learn(&before, at, Look::Gone);
+        }
+        news.absent.push(id);
+    }
+
+    /// Time passed: judge what nobody will tell any more.
+    fn pass(&mut self, news: &mut News) {
+        while let Some(&(when, id)) = self.waiting.first() {
+            if when > self.now {
+                break;
+            }
+            self.waiting.pop_first();
+            let Some(lot) = self.board.get(id) else { continue };
+            let due = self.due(lot);
+            if lot.is_told() {
+                continue;
+            }
+            if due > self.now {
+                self.waiting.insert((due, id));
+                continue;
+            }
+            self.conclude(id, news);
+        }
+    }
+
+    fn conclude(&mut self, id: i64, news: &mut News) {
+        let manners = self.manners();
+        let due = |lot: &Lot| self.due(lot);
+        let Some(lot) = self.board.get(id) else { return };
+        let is_over = lot.is_told() || lot.absent_at != 0 || lot.relisted.is_some();
+        let is_due = due(lot) <= self.now;
+        let verdict = if is_over || is_due {
+            judge(lot, self.now, &manners, &self.rates, &self.calibration)
+        } else {
+            None
+        };
+        if verdict.is_none() && lot.verdict.is_none() {
+            return;
+        }
+        let Some(lot) = self.board.get_mut(id) else { return };
+        let said = match (lot.verdict, verdict) {
+            (Some(old), Some(new)) if old.evidence > new.evidence || is_same(&old, &new) => return,
+            (Some(_), None) if lot.absent_at == 0 && lot.expires_at > self.now => Verdict::UNKNOWN,
+            (_, Some(new)) => new,
+            (_, None) => return,
+        };
+        lot.verdict = verdict;
+        news.verdicts.push((id, said));
+    }
+}
+
+/// Whether a lot that ought to be on a page of `at` is not.
+fn is_missing(lot: &Lot, at: i64, shown: &BTreeSet<i64>) -> bool {
+    !lot.is_told()
+        && lot.absent_at == 0
+        && lot.last_active != 0
+        && lot.last_active < at
+        && lot.expires_at > at
+        && !shown.contains(&lot.auction_id)
+}
+
+/// Whether saying `new` after `old` would be news.
+fn is_same(old: &Verdict, new: &Verdict) -> bool {
+    let close = |a: f32, b: f32| (a - b).abs() < 0.005;
+    old.evidence == new.evidence
+        && old.fate == new.fate
+        && old.final_price == new.final_price
+        && close(old.confidence, new.confidence)
+        && close(old.price_confidence, new.price_confidence)
+}
+
+impl Verdict {
+    /// Nothing is said.
+    pub const UNKNOWN: Self = Self {
+        evidence: crate::market::lot::Evidence::Gap,
+        fate: Fate::Unknown,
+        final_price: 0,
+        confidence: 0.0,
+        price_confidence: 0.0,
+        closed_after: 0,
+        closed_before: 0,
+        closed_at: 0,
+    };
+}

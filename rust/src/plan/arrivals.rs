@@ -1,0 +1,166 @@
+//! First sights in, how many auctions are listed when, and for how long, out.
+//!
+//! Each lot that is seen for the first time stands for one divided by the chance that a lot like it
+//! was still there (Horvitz and Thompson): with the age at its first sight that is its survival.
+//!
+//! Invariant: bounded: a rate for each hour of the day, a count for each of the last hours.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::market::asked::{DAY, HOUR, SECOND};
+use crate::market::lot::Lot;
+
+/// Hours for which listings are counted.
+const KEEP: i64 = 96;
+/// Durations that are told apart, seconds; learned beside these: none.
+pub const DURATIONS: [i64; 8] = [3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 259_200];
+/// No weight is larger: a lot that hardly ever lives this long says little of how many there were.
+const MOST: f32 = 12.0;
+
+/// What was listed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Listings a second by hour of the day (UTC), and seconds of observation behind them.
+    hours: [(f32, f32); 24],
+    /// Listings a second, whatever the hour.
+    level: (f32, f32),
+    /// The same of the last quarter of an hour.
+    recent: (f32, f32),
+    /// By the hour posted: lots seen, and what they stand for; and its square for the interval.
+    pub counts: BTreeMap<i64, Count>,
+    /// Share of each of [`DURATIONS`], as counts.
+    durations: [f32; DURATIONS.len()],
+}
+
+/// Lots of one hour.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Count {
+    /// Seen.
+    pub seen: u32,
+    /// What they stand for.
+    pub listed: f32,
+    /// Variance of that.
+    pub variance: f32,
+    /// Seconds of it whose listings were looked at.
+    pub looked: f32,
+}
+
+impl Arrivals {
+    /// Before anything was seen: a lively market.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut durations = [0.2; DURATIONS.len()];
+        durations[0] = 2.0;
+        durations[5] = 4.0;
+        Self {
+            hours: [(0.0, 0.0); 24],
+            level: (0.0, 0.0),
+            recent: (0.0, 0.0),
+            counts: BTreeMap::new(),
+            durations,
+        }
+    }
+
+    /// A lot is seen for the first time; `survival`: that one like it lived that long.
+    pub fn first_sight(&mut self, lot: &Lot, survival: f32) {
+        let weight = (1.0 / survival.max(1e-3)).min(MOST);
+        let count = self.counts.entry(lot.posted_at.div_euclid(HOUR)).or_default();
+        count.seen += 1;
+        count.listed += weight;
+        count.variance += weight * (weight - 1.0).max(0.0);
+        if lot.expires_at > lot.posted_at {
+            let duration = (lot.expires_at - lot.posted_at) / SECOND;
+            let near = |known: &i64| (known - duration).abs();
+            let place = (0..DURATIONS.len()).min_by_key(|&i| near(&DURATIONS[i])).unwrap_or(5);
+            self.durations[place] += weight;
+            if self.durations.iter().sum::<f32>() > 60_000.0 {
+                self.durations.iter_mut().for_each(|share| *share *= 0.5);
+            }
+        }
+    }
+
+    /// All that was posted in the span, was still there and is of a part of all listings, `share`
+    /// of them, has now been looked at: `listed` by estimate.
+    pub fn looked(&mut self, from: i64, to: i64, listed: f32, share: f32) {
+        let seconds = (to - from) as f32 / SECOND as f32 * share;
+        if seconds <= 0.0 {
+            return;
+        }
+        let hour = (from + (to - from) / 2).rem_euclid(DAY) / HOUR;
+        for (sum, exposure) in
+            [&mut self.hours[hour as usize % 24], &mut self.level, &mut self.recent]
+        {
+            *sum += listed;
+            *exposure += seconds;
+        }
+        // what is older than some two days of looks fades
+        let fade = |pair: &mut (f32, f32), most: f32| {
+            if pair.1 > most {
+                let keep = most / pair.1;
+                *pair = (pair.0 * keep, pair.1 * keep);
+            }
+        };
+        fade(&mut self.hours[hour as usize % 24], 2.0 * 3_600.0);
+        fade(&mut self.level, 43_200.0);
+        fade(&mut self.recent, 900.0);
+        let mut at = from;
+        while at < to {
+            let end = ((at.div_euclid(HOUR) + 1) * HOUR).min(to);
+            let count = self.counts.entry(at.div_euclid(HOUR)).or_default();
+            count.looked += (end - at) as f32 / SECOND as f32 * share;
+            at = end;
+        }
+        let first = to.div_euclid(HOUR) - KEEP;
+        self.counts = self.counts.split_off(&first);
+    }
+
+    /// Listings a second at `at`, by its hour of the day where that was seen.
+    #[must_use]
+    pub fn rate(&self, at: i64) -> f32 {
+        let level = if self.level.1 > 0.0 { self.level.0 / self.level.1 } else { 1.0 };
+        let hour = at.rem_euclid(DAY) / HOUR;
+        let (sum, exposure) = self.hours[hour as usize % 24];
+        let prior = 300.0;
+        (sum + level * prior) / (exposure + prior)
+    }
+
+    /// Listings a second just now: by the last looks, and by the hour.
+    #[must_use]
+    pub fn current(&self, at: i64) -> f32 {
+        let prior = 60.0;
+        (self.recent.0 + self.rate(at) * prior) / (self.recent.1 + prior)
+    }
+
+    /// Listings a second by the hour of the day.
+    #[must_use]
+    pub fn hourly(&self) -> [f32; 24] {
+        std::array::from_fn(|hour| self.rate(hour as i64 * HOUR))
+    }
+
+    /// Share of listings that run this of [`DURATIONS`].
+    #[must_use]
+    pub fn share(&self, duration: usize) -> f32 {
+        self.durations[duration] / self.durations.iter().sum::<f32>()
+    }
+
+    /// Listings expected between two moments.
+    #[must_use]
+    pub fn between(&self, from: i64, to: i64) -> f32 {
+        let mut sum = 0.0;
+        let mut at = from;
+        while at < to {
+            let end = ((at.div_euclid(HOUR) + 1) * HOUR).min(to);
+            sum += self.rate(at) * (end - at) as f32 / SECOND as f32;
+            at = end;
+        }
+        sum
+    }
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        Self::new()
+    }
+}

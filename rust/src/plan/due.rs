@@ -1,0 +1,88 @@
+//! Lots that are worth asking after in, the ones that are worth most out.
+//!
+//! Invariant: a lot stands here once; what was told, or can no longer be, is dropped when it is met.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// Steps in which worth is told apart; within one the lot that expired last comes first.
+const LEVELS: f32 = 40.0;
+
+/// What to ask after.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Due {
+    order: BTreeSet<(u8, i64, i64)>,
+    places: BTreeMap<i64, (u8, i64)>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Its auction.
+    pub auction_id: i64,
+    /// When it expires.
+    pub expires_at: i64,
+    /// What its answer is worth, in sales that become known.
+    pub worth: f32,
+}
+
+impl Due {
+    /// Want a lot, or want it more or less than before.
+    pub fn want(&mut self, wanted: Wanted) {
+        let level = (wanted.worth.clamp(0.0, 1.0) * LEVELS).round() as u8;
+        let place = (level, wanted.expires_at);
+        if let Some(old) = self.places.insert(wanted.auction_id, place) {
+            self.order.remove(&(old.0, old.1, wanted.auction_id));
+        }
+        self.order.insert((level, wanted.expires_at, wanted.auction_id));
+    }
+
+    /// No longer.
+    pub fn drop(&mut self, auction_id: i64) {
+        if let Some((level, expires_at)) = self.places.remove(&auction_id) {
+            self.order.remove(&(level, expires_at, auction_id));
+        }
+    }
+
+    /// How many are wanted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The ones that are worth most, best first; `keep` says whether a lot is still worth asking.
+    pub fn best(&mut self, count: usize, keep: impl Fn(i64) -> bool) -> Vec<Wanted> {
+        let mut best = Vec::with_capacity(count);
+        let mut over = Vec::new();
+        for &(level, expires_at, auction_id) in self.order.iter().rev() {
+            if best.len() == count {
+                break;
+            }
+            if keep(auction_id) {
+                let worth = f32::from(level) / LEVELS;
+                best.push(Wanted { auction_id, expires_at, worth });
+            } else {
+                over.push(auction_id);
+            }
+        }
+        for auction_id in over {
+            self.drop(auction_id);
+        }
+        best
+    }
+
+    /// Drop all for which `keep` does not hold.
+    pub fn retain(&mut self, keep: impl Fn(i64) -> bool) {
+        let over: Vec<i64> = self.places.keys().copied().filter(|&id| !keep(id)).collect();
+        for auction_id in over {
+            self.drop(auction_id);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Which request comes next: what is known of a market and a budget in, a question and its reason out.
+//!
+//! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
+//! - [`arrivals`]: how much is listed when; [`covered`]: what of it was looked at; [`rank`]: where in
+//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth.
+//!
+//! Invariant: pure: no clock, no I/O; the same replies give the same questions.
+
+pub mod arrivals;
+pub mod covered;
+pub mod due;
+pub mod list;
+pub mod pace;
+pub mod planner;
+pub mod price;
+pub mod rank;

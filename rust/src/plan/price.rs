@@ -1,0 +1,188 @@
+//! What a request is worth at the margin: the shadow price at which the day's budget is just used.
+//!
+//! A page is due when waiting has cost as much as a request is worth: with V(t) new listings found
+//! after t seconds, when V(t) - t V'(t), those that came and went meanwhile, reaches the price. A
+//! lot is asked after when its answer is worth a batch's share of the price. Both together use the
+//! budget at one price, which is found by bisection.
+
+use serde::{Deserialize, Serialize};
+
+/// Steps of worth.
+const STEPS: usize = 32;
+/// Points at which survival is read, in seconds of waiting.
+const WAITS: [f32; 22] = [
+    5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 65.0, 80.0, 100.0, 130.0, 170.0, 220.0, 300.0, 400.0,
+    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 21_600.0,
+];
+
+/// How much the answers of the lots that came due were worth.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Worths {
+    counts: [f32; STEPS],
+}
+
+impl Worths {
+    /// A rough prior: a quarter surely sold, the rest by their price.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut counts = [0.5; STEPS];
+        counts[STEPS - 1] = 10.0;
+        Self { counts }
+    }
+
+    /// One more.
+    pub fn add(&mut self, worth: f32) {
+        self.counts[step(worth)] += 1.0;
+        if self.counts.iter().sum::<f32>() > 20_000.0 {
+            self.counts.iter_mut().for_each(|count| *count *= 0.5);
+        }
+    }
+
+    fn total(&self) -> f32 {
+        self.counts.iter().sum()
+    }
+
+    /// Share of lots worth at least this.
+    #[must_use]
+    pub fn share(&self, least: f32) -> f32 {
+        let from = (0..STEPS).filter(|&i| middle(i) >= least);
+        from.map(|i| self.counts[i]).sum::<f32>() / self.total()
+    }
+
+    /// What a lot is worth beyond `cost`, on average, if it is only asked after where that pays.
+    #[must_use]
+    pub fn beyond(&self, cost: f32) -> f32 {
+        let gain = |i: usize| self.counts[i] * (middle(i) - cost).max(0.0);
+        (0..STEPS).map(gain).sum::<f32>() / self.total()
+    }
+}
+
+impl Default for Worths {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn step(worth: f32) -> usize {
+    ((worth.clamp(0.0, 1.0) * STEPS as f32) as usize).min(STEPS - 1)
+}
+
+fn middle(step: usize) -> f32 {
+    if step == STEPS - 1 { 1.0 } else { (step as f32 + 0.5) / STEPS as f32 }
+}
+
+/// A place of the list at which new listings gather.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream {
+    /// How many such places there are, alike.
+    pub places: f32,
+    /// Share of all listings that come to each.
+    pub share: f32,
+    /// Most of them that a page shows.
+    pub cap: f32,
+}
+
+/// How new listings fade while nobody looks.
+#[derive(Clone, Debug)]
+pub struct Fading {
+    /// Survival and its integral at each of [`WAITS`].
+    points: [(f32, f32); WAITS.len()],
+}
+
+impl Fading {
+    /// By a survival curve.
+    #[must_use]
+    pub fn new(survival: impl Fn(f32) -> f32) -> Self {
+        let mut points = [(0.0, 0.0); WAITS.len()];
+        let (mut last, mut at, mut sum) = (1.0, 0.0, 0.0);
+        for (point, &wait) in points.iter_mut().zip(&WAITS) {
+            let alive = survival(wait);
+            sum += (last + alive) / 2.0 * (wait - at);
+            (last, at) = (alive, wait);
+            *point = (alive, sum);
+        }
+        Self { points }
+    }
+
+    /// Survival and its integral after a wait.
+    #[must_use]
+    pub fn after(&self, wait: f32) -> (f32, f32) {
+        let index = WAITS.partition_point(|&point| point < wait);
+        let low = index.checked_sub(1).map_or((0.0, (1.0, 0.0)), |i| (WAITS[i], self.points[i]));
+        let Some(&high) = self.points.get(index) else {
+            let (alive, sum) = self.points[WAITS.len() - 1];
+            return (alive, sum + alive * (wait - WAITS[WAITS.len() - 1]));
+        };
+        let share = (wait - low.0) / (WAITS[index] - low.0);
+        (low.1.0 + share * (high.0 - low.1.0), low.1.1 + share * (high.1 - low.1.1))
+    }
+
+    /// New listings that a page would show after `wait`, and what waiting has cost of them.
+    #[must_use]
+    pub fn page(&self, rate: f32, cap: f32, wait: f32) -> (f32, f32) {
+        let (alive, sum) = self.after(wait);
+        let shown = rate * sum;
+        if shown >= cap { (cap, cap) } else { (shown, rate * (sum - wait * alive)) }
+    }
+}
+
+/// What is planned with.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// Requests a day.
+    pub per_day: f32,
+    /// Ids of a refresh.
+    pub batch: f32,
+    /// Whether lots are asked after at all.
+    pub asks: bool,
+}
+
+/// The price of a request, in sales that become known.
+#[must_use]
+pub fn shadow(
+    hourly: &[f32; 24],
+    streams: &[Stream],
+    fading: &Fading,
+    worths: &Worths,
+    means: Means,
+) -> f32 {
+    let (mut low, mut high) = (0.0, 100.0);
+    for _ in 0..24 {
+        let price = (low + high) / 2.0;
+        if spent(price, hourly, streams, fading, worths, means) > means.per_day {
+            low = price;
+        } else {
+            high = price;
+        }
+    }
+    high
+}
+
+/// Requests a day at a price.
+fn spent(
+    price: f32,
+    hourly: &[f32; 24],
+    streams: &[Stream],
+    fading: &Fading,
+    worths: &Worths,
+    means: Means,
+) -> f32 {
+    let cost = if means.asks { price / means.batch } else { 0.0 };
+    let value = worths.beyond(cost);
+    let interval = 86_400.0 / means.per_day;
+    let (mut pages, mut seen) = (0.0, 0.0);
+    for &rate in hourly {
+        for stream in streams {
+            let shortest = interval * stream.places;
+            let waits = std::iter::once(shortest).chain(WAITS).filter(|&wait| wait >= shortest);
+            let mut waits =
+                waits.map(|wait| (wait, fading.page(rate * stream.share, stream.cap, wait)));
+            let due = waits.find(|&(_, (_, lost))| lost * value >= price);
+            let (wait, (shown, _)) = due.unwrap_or((21_600.0, (0.0, 0.0)));
+            pages += stream.places * 3_600.0 / wait;
+            seen += stream.places * 3_600.0 / wait * shown;
+        }
+    }
+    let refreshes = if means.asks { seen * worths.share(cost) / means.batch } else { 0.0 };
+    pages + refreshes
+}
