@@ -178,8 +178,8 @@ fn when_a_copy_was_acquired_says_how_it_was_sold() {
     spans(&early, sold_at - SECOND, sold_at + SECOND);
     let at_end = at_last(&again(&seen(20 * SECOND, 2), END + HOUR, true, END), &SILENT);
     assert_eq!((at_end.fate, at_end.final_price), (Fate::Bid, 520));
-    let open = at_last(&again(&seen(20 * SECOND, 2), END + HOUR, true, END + MINUTE), &SILENT);
-    assert!(open.price_confidence <= at_end.price_confidence);
+    let another = at_last(&again(&seen(20 * SECOND, 2), END + HOUR, true, END + MINUTE), &SILENT);
+    assert_eq!(another.evidence, Evidence::FinalWindow, "it was sold once more, or only then");
 }
 
 #[test]
