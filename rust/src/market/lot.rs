@@ -40,7 +40,7 @@ pub struct Lot {
     /// The first proof of absence since it was last seen on offer: a refresh left it out, or a page
     /// in a strict order that spans its place does not show it.
     pub absent_at: i64,
-    /// Whether that was a refresh.
+    /// Whether that first proof was a refresh.
     pub omitted: bool,
     /// What a reply told of its end.
     pub told: Option<Told>,
@@ -202,6 +202,12 @@ impl Lot {
         // rounded down: it ends within the second after
         let end = at + i64::from(seen.seconds_remaining) * SECOND;
         self.expires_at = (end + SECOND - 1).div_euclid(SECOND) * SECOND;
+    }
+
+    /// Whether a refresh left it out: asking again tells nothing.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.absent_at != 0 && self.last_asked >= self.absent_at && self.told.is_none()
     }
 
     /// Whether a reply has told its end.

@@ -213,7 +213,7 @@ impl Planner {
     /// A lot is gone before its time: ask how, if that is told.
     fn missed(&mut self, id: i64) {
         let Some(lot) = self.tracker.board.get(id) else { return };
-        if lot.omitted || !self.tracker.manners().tells {
+        if lot.is_left_out() || !self.tracker.manners().tells {
             self.due.drop(id);
             return;
         }
@@ -231,7 +231,7 @@ impl Planner {
         let tells = self.tracker.manners().tells;
         self.review(now);
         for lot in self.tracker.board.open(self.passed + 1..=to) {
-            if lot.omitted {
+            if lot.is_left_out() {
                 continue;
             }
             let worth = self.worth_after(lot);
@@ -374,9 +374,9 @@ impl Planner {
         let board = &self.tracker.board;
         let late = manners.recall.unwrap_or(TOO_LATE).min(TOO_LATE);
         let keep = |id: i64| {
-            board
-                .get(id)
-                .is_some_and(|lot| !lot.is_told() && !lot.omitted && lot.expires_at + late > at)
+            board.get(id).is_some_and(|lot| {
+                !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
+            })
         };
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
