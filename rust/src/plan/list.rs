@@ -16,6 +16,8 @@ use crate::plan::rank::Rank;
 pub const LONGEST: i64 = 3 * DAY + HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
+/// Share of the sales in a hole that are over before there is time to look into it.
+const HOLE_LOSS: f32 = 0.25;
 /// A duration of which fewer are listed has no page of its own.
 const LEAST_SHARE: f32 = 0.01;
 
@@ -212,7 +214,7 @@ impl List {
         share / (share + older * 0.6).max(1e-6)
     }
 
-    /// The pages worth a thought at `at`.
+    /// The pages worth a thought at `at`; the next request comes `pause` seconds later.
     #[must_use]
     pub fn options(
         &self,
@@ -221,9 +223,12 @@ impl List {
         fading: &Fading,
         paging: bool,
         reach: u32,
+        pause: f32,
     ) -> Vec<Option_> {
         match self.order {
-            Some(Order::Newest) | None => self.newest_options(at, arrivals, fading, paging, reach),
+            Some(Order::Newest) | None => {
+                self.newest_options(at, arrivals, fading, paging, reach, pause)
+            }
             Some(Order::Ending) => self.ending_options(at, arrivals, fading, paging, reach),
             Some(order) => vec![self.sweep_option(at, arrivals, fading, order, paging, reach)],
         }
@@ -236,11 +241,16 @@ impl List {
         fading: &Fading,
         paging: bool,
         reach: u32,
+        pause: f32,
     ) -> Vec<Option_> {
         let end = self.covered.first().and_then(Covered::end).unwrap_or(at - HOUR);
         let wait = ((at - end) as f32 / SECOND as f32).max(0.0);
         let cap = self.page() - OVERLAP as f32;
-        let (shown, lost) = fading.page(arrivals.current(at), cap, wait);
+        let rate = arrivals.current(at);
+        let (shown, lost) = fading.page(rate, cap, wait);
+        // what the next request would no longer show, a page further back may: later, and for a request
+        let next = rate * fading.after(wait + pause).1;
+        let lost = lost.max((next - cap).clamp(0.0, shown) * HOLE_LOSS);
         let mut options = vec![Option_ { offset: 0, shown, lost, why: "front page" }];
         if !paging {
             return options;
@@ -255,7 +265,7 @@ impl List {
             let there = arrivals.between(from, to) * alive;
             let shown = there.min(cap);
             let offset = place.saturating_sub(OVERLAP);
-            options.push(Option_ { offset, shown, lost: shown, why: "a hole" });
+            options.push(Option_ { offset, shown, lost: shown * HOLE_LOSS, why: "a hole" });
         }
         options
     }

@@ -19,6 +19,8 @@ use crate::plan::price::{Fading, Means, Worths, shadow};
 
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
+/// A lot that is worth asking after does not wait longer than this where requests suffice.
+const LONG_WAIT: i64 = 9 * HOUR;
 /// An answer this long after the expiry comes too late to count.
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
@@ -29,12 +31,12 @@ const AHEAD: i64 = 10 * MINUTE;
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
-/// What an answer before its time is worth of one after it: it may have to be asked for again.
-const BEFORE_TIME: f32 = 0.3;
+/// How much more a sale is worth that is known before its time.
+const BEFORE_TIME: f32 = 0.003;
 /// Share of a batch of sales that a request may cost at the most for that.
 const CHEAP: f32 = 0.1;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.012;
+const IN_TIME: f32 = 0.02;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,6 +78,7 @@ pub struct Planner {
     worths: Worths,
     price: f32,
     priced_at: i64,
+    dearer: f32,
     /// Lots asked after, and those whose end was told, of late.
     asked: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -105,6 +108,7 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
+            dearer: 1.0,
             asked: (0.0, 0.0),
             passed: now,
             review: BTreeSet::new(),
@@ -309,7 +313,12 @@ impl Planner {
         let streams = self.list.streams(&self.arrivals);
         let means =
             Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
-        self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        // lots that wait too long say that requests are dearer than that
+        let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
+        let step = if now - oldest > LONG_WAIT { 1.1 } else { 0.97 };
+        self.dearer = (self.dearer * step).clamp(1.0, 20.0);
+        self.price = price * self.dearer;
     }
 
     fn batch(&self) -> usize {
@@ -338,12 +347,11 @@ impl Planner {
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
-        let urgency = self.urgency(&best, at);
-        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        // what a request for these would bring now that a later one would not
+        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
+        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
         match page {
-            Some(page) if page_is_due || (worth < price && gain > worth) => {
-                (self.search(page.offset), page.why)
-            }
+            Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
@@ -358,7 +366,8 @@ impl Planner {
     fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
         let rates = &self.tracker.rates;
         let fading = Fading::new(|age| rates.survival(age));
-        let options = self.list.options(at, &self.arrivals, &fading, paging, reach);
+        let pause = self.pace.interval() as f32 / SECOND as f32;
+        let options = self.list.options(at, &self.arrivals, &fading, paging, reach, pause);
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
         })
@@ -381,7 +390,9 @@ impl Planner {
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
         let sum = |list: &[Wanted]| list.iter().map(|wanted| wanted.worth).sum::<f32>();
-        let worth = sum(&best) + BEFORE_TIME * sum(&more);
+        // one that is told before its time need not be asked for after it
+        let spared = self.price / batch as f32 + BEFORE_TIME;
+        let worth = sum(&best) + spared * sum(&more);
         (best.into_iter().chain(more).collect(), worth)
     }
 
