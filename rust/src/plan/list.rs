@@ -17,7 +17,7 @@ pub const LONGEST: i64 = 3 * DAY + HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
 /// Share of the sales in a hole that are over before there is time to look into it.
-const HOLE_LOSS: f32 = 0.25;
+const HOLE_LOSS: f32 = 0.22;
 /// A duration of which fewer are listed has no page of its own.
 const LEAST_SHARE: f32 = 0.01;
 
