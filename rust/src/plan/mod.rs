@@ -9,8 +9,11 @@
 pub mod arrivals;
 pub mod covered;
 pub mod due;
+pub mod edge;
+pub mod ending;
 pub mod list;
 pub mod pace;
 pub mod planner;
 pub mod price;
 pub mod rank;
+pub mod sweep;

@@ -13,9 +13,10 @@ use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
+use crate::plan::ending::View;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
-use crate::plan::price::{Fading, Means, Worths, shadow};
+use crate::plan::price::{Means, Worths, shadow};
 
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
@@ -147,10 +148,9 @@ impl Planner {
 
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
-        let known_alive = self.tracker.board.open_len();
         let news = self.tracker.observe(ask, reply);
         if let Some(order) = self.tracker.found.flags().order {
-            self.list.set_order(order);
+            self.list.set_order(order, &self.arrivals);
         }
         let yielded = self.reasons.entry(self.last_why.clone()).or_default();
         yielded.replies += 1;
@@ -164,7 +164,7 @@ impl Planner {
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
-            self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
+            self.list.learn(offset, reply, &new, &mut self.arrivals);
         }
         for &id in &news.told {
             self.due.drop(id);
@@ -309,7 +309,7 @@ impl Planner {
     fn set_price(&mut self, now: i64) {
         self.priced_at = now;
         let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
+        let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means =
             Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
@@ -365,9 +365,11 @@ impl Planner {
 
     fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
         let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
+        let arrivals = &self.arrivals;
+        let fading = &self.list.fading(|age| rates.survival(age), arrivals);
+        let page = self.list.page();
         let pause = self.pace.interval() as f32 / SECOND as f32;
-        let options = self.list.options(at, &self.arrivals, &fading, paging, reach, pause);
+        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
         })
