@@ -2,7 +2,8 @@
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
 //! - [`arrivals`]: how much is listed when; [`covered`]: what of it was looked at; [`rank`]: where in
-//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth.
+//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth;
+//!   [`round`]: what requests to spare are spent on; [`view`]: what an operator may ask.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
 
@@ -14,3 +15,5 @@ pub mod pace;
 pub mod planner;
 pub mod price;
 pub mod rank;
+pub mod round;
+pub mod view;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen};
-use crate::market::found::{Flags, Order};
+use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
@@ -16,7 +16,10 @@ use crate::plan::due::{Due, Wanted};
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
 use crate::plan::price::{Fading, Means, Worths, shadow};
+use crate::plan::round::Round;
 
+/// Number of the state's layout: one higher whenever anything in it is stored otherwise.
+pub const LAYOUT: u32 = 1;
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
 /// An answer this long after the expiry comes too late to count.
@@ -49,15 +52,17 @@ pub struct Planner {
     pub pace: Pace,
     /// How much is listed.
     pub arrivals: Arrivals,
-    list: List,
-    due: Due,
-    worths: Worths,
+    pub(super) list: List,
+    pub(super) due: Due,
+    pub(super) worths: Worths,
     price: f32,
     priced_at: i64,
     /// Up to which expiry lots have come due.
     passed: i64,
     /// (when, id): a lot is probably gone by then.
     review: BTreeSet<(i64, i64)>,
+    round: Round,
+    pins: Flags,
     /// When it began.
     pub began: i64,
     /// Questions by reason.
@@ -80,6 +85,8 @@ impl Planner {
             priced_at: 0,
             passed: now,
             review: BTreeSet::new(),
+            round: Round::default(),
+            pins,
             began: now,
             reasons: BTreeMap::new(),
             questions: 0,
@@ -90,6 +97,16 @@ impl Planner {
     pub fn resume(&mut self, per_day: usize, per_minute: usize, now: i64) {
         self.pace.set(per_day, per_minute, now);
         self.tracker.now = self.tracker.now.max(now);
+    }
+
+    /// What the operator answered of the upstream; whether that is new, and what was learned gone.
+    pub fn pin(&mut self, pins: Flags) -> bool {
+        let is_new = pins != self.pins;
+        if is_new {
+            self.pins = pins;
+            self.tracker.found = Found::new(pins);
+        }
+        is_new
     }
 
     /// The next question.
@@ -124,6 +141,7 @@ impl Planner {
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
+            self.round.shown(offset, reply.seen.len());
             self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
         }
         for &id in &news.told {
@@ -260,7 +278,7 @@ impl Planner {
         self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
     }
 
-    fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> usize {
         self.tracker.found.flags().batch.map_or(50, |batch| batch as usize).max(1)
     }
 
@@ -291,17 +309,37 @@ impl Planner {
                 (self.search(page.offset), page.why)
             }
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
+            Some(_) if gain < price && self.walks(paging) => {
+                (self.search(self.round.place(reach)), "a round of the list")
+            }
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
     }
 
+    /// Whether the list can be passed over page by page.
+    fn walks(&self, paging: bool) -> bool {
+        let order = self.tracker.found.flags().order;
+        paging && matches!(order, Some(Order::Newest | Order::Ending))
+    }
+
+    /// When a lot is looked at for its own sake, microseconds.
+    pub(super) fn looked_at(&self, lot: &Lot) -> i64 {
+        let ended = if self.tracker.manners().tells {
+            lot.expires_at + SETTLED
+        } else {
+            lot.expires_at - AHEAD
+        };
+        let reviewed = self.review.iter().find(|&&(_, id)| id == lot.auction_id);
+        reviewed.map_or(ended, |&(when, _)| when.min(ended))
+    }
+
     /// What a new listing is worth.
-    fn value(&self) -> f32 {
+    pub(super) fn value(&self) -> f32 {
         self.worths.beyond(self.price / self.batch() as f32).max(0.01)
     }
 
-    fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
+    pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
         let rates = &self.tracker.rates;
         let fading = Fading::new(|age| rates.survival(age));
         let options = self.list.options(at, &self.arrivals, &fading, paging, reach);
@@ -311,7 +349,7 @@ impl Planner {
     }
 
     /// The ids that are worth most, and what their answers are.
-    fn best_refresh(&mut self, at: i64) -> (Vec<i64>, f32) {
+    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<i64>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
         if !manners.tells {

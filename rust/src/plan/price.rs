@@ -49,6 +49,13 @@ impl Worths {
         from.map(|i| self.counts[i]).sum::<f32>() / self.total()
     }
 
+    /// What the lots worth at least this are worth, of one lot on average.
+    #[must_use]
+    pub fn from(&self, least: f32) -> f32 {
+        let from = (0..STEPS).filter(|&i| middle(i) >= least);
+        from.map(|i| self.counts[i] * middle(i)).sum::<f32>() / self.total()
+    }
+
     /// What a lot is worth beyond `cost`, on average, if it is only asked after where that pays.
     #[must_use]
     pub fn beyond(&self, cost: f32) -> f32 {
@@ -167,6 +174,20 @@ fn spent(
     worths: &Worths,
     means: Means,
 ) -> f32 {
+    let (pages, _, refreshes) = yields(price, hourly, streams, fading, worths, means);
+    pages + refreshes
+}
+
+/// A day at a price: pages, listings that they show for the first time, refreshes.
+#[must_use]
+pub fn yields(
+    price: f32,
+    hourly: &[f32; 24],
+    streams: &[Stream],
+    fading: &Fading,
+    worths: &Worths,
+    means: Means,
+) -> (f32, f32, f32) {
     let cost = if means.asks { price / means.batch } else { 0.0 };
     let value = worths.beyond(cost);
     let interval = 86_400.0 / means.per_day;
@@ -184,5 +205,5 @@ fn spent(
         }
     }
     let refreshes = if means.asks { seen * worths.share(cost) / means.batch } else { 0.0 };
-    pages + refreshes
+    (pages, seen, refreshes)
 }
