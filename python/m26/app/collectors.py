@@ -20,7 +20,7 @@ from m26.clock import iso
 from m26.collect.exchange import Exchange
 from m26.collect.keep import Keeper
 from m26.collect.loop import Market
-from m26.collect.plan import Plan
+from m26.collect.plan import FLAGS, REASONS, Plan
 from m26.collect.reaction import Reaction
 from m26.limits.budget import Budget
 from m26.limits.halt import Halt
@@ -89,7 +89,10 @@ async def collecting(
         clock=process.clock.time,
     )
     counted = [LOGIN, *(command.name for command in assigned.profile.commands.values())]
-    begin(process.telemetry.metrics.requests, counted, RULES)
+    metrics = process.telemetry.metrics
+    begin(metrics.requests, counted, RULES)
+    begin(metrics.plan_requests, REASONS)
+    begin(metrics.upstream_changes, FLAGS)
     async with AsyncExitStack() as stack:
         markets = {
             platform: stack.enter_context(_market(platform, process, assigned, keeper))
@@ -138,6 +141,7 @@ def _market(
             per_day=per_day,
             per_minute=per_minute,
             paging=profile.paging,
+            pins=profile.pins,
             normalizer=Normalizer(profile.card),
             telemetry=process.telemetry,
         )

@@ -13,6 +13,7 @@ import structlog
 from anyio.to_thread import run_sync
 
 from m26._native import Batch
+from m26.collect import outlook
 from m26.collect.exchange import Answer, Exchange
 from m26.collect.plan import Ask, News, Plan, Question, Row
 from m26.collect.sweep import SEARCH, Sweeps, marker
@@ -20,6 +21,7 @@ from m26.limits.halt import StoppedError
 from m26.normalizer import Normalizer
 from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
+from m26.status.views import MarketView
 from m26.upstream.profile import Paging
 from m26.upstream.verdicts import Verdict
 
@@ -59,7 +61,7 @@ def request(ask: Ask, paging: Paging) -> Request:
     return Request("search", SEARCH, {name: str(value) for name, value in page.items()}, query)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Market:
     """What the accounts of one platform share: its plan, and whose turn it is to ask."""
 
@@ -69,16 +71,21 @@ class Market:
     per_minute: int
     """Of all its accounts."""
     paging: Paging
+    pins: Mapping[str, str] = field(default_factory=dict)
     normalizer: Normalizer
     telemetry: Telemetry
     sweeps: Sweeps = field(init=False)
-    asked: Question | None = field(default=None, init=False)
-    """The last question."""
+    view: MarketView = field(init=False)
+    """As of the last reply: to look at it waits for nobody."""
     _turn: anyio.Lock = field(default_factory=anyio.Lock, init=False)
     _empty: int = field(default=0, init=False)
     """Front pages in a row without an auction."""
+    _held: set[str] = field(init=False)
+    """What is known of the upstream, by flag."""
 
     def __post_init__(self) -> None:
+        self._held = {flag for flag, *_ in self.plan.planner.evidence()}
+        self.view = outlook.market(self.platform, self.plan.planner, self.pins, now=0)
         self.sweeps = Sweeps(single=self.paging.mode == "none")
 
     async def collect(self, exchange: Exchange) -> None:
@@ -113,7 +120,6 @@ class Market:
         offset = None if ask.search is None else ask.search[0]
         sweep = 0 if offset is None else self.sweeps.asked(offset, _ours(exchange))
         await run_sync(self.plan.sent, question)
-        self.asked = question
         try:
             told = await exchange.ask(
                 asked.command,
@@ -134,7 +140,15 @@ class Market:
             await self._told(_now(exchange), failed=True)
         else:  # of the account, or of the way there: it says nothing of the question
             await run_sync(self.plan.unsent)
+        await run_sync(self._show, question)
         return told
+
+    def _show(self, question: Question) -> None:
+        last, at = (question.ask, question.why), question.at
+        planner = self.plan.planner
+        self.view = outlook.market(self.platform, planner, self.pins, now=at, last=last)
+        if (ratio := self.view["coverage"]["ratio"]) is not None:
+            self.telemetry.metrics.coverage.labels(self.platform).set(ratio)
 
     async def _learn(self, answer: Answer) -> None:
         page = answer.page
@@ -155,9 +169,9 @@ class Market:
     def _tell(self, news: News) -> None:
         metrics = self.telemetry.metrics
         for flag, value, why in news.notices:
-            _log.warning(
-                "upstream.changed", platform=self.platform, flag=flag, value=value, reason=why
-            )
+            say = _log.warning if flag in self._held else _log.info  # learned, that is no surprise
+            say("upstream.changed", platform=self.platform, flag=flag, value=value, reason=why)
+            self._held.add(flag)
             metrics.upstream_changes.labels(flag).inc()
 
     async def _passed(self, exchange: Exchange, offset: int, answer: Answer) -> None:

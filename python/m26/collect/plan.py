@@ -24,6 +24,16 @@ from m26.home.files import replace_private
 _log = structlog.get_logger()
 _SNAPSHOT_EVERY = 1_000
 """Replies after which the log begins anew: as many are read again after a kill."""
+FLAGS = (
+    *("order", "paging", "page", "truncate", "batch"),
+    *("ended", "recall", "visible", "ended_price"),
+)
+"""What an upstream may do one way or the other."""
+REASONS = (
+    *("front_page", "a_hole", "a_page_around_a_moment", "a_page_of_the_sweep"),
+    *("where_moments_stand", "a_round_of_the_list", "expired", "probe"),
+)
+"""Why requests are sent, as they are counted."""
 _STATE = "state"
 _HEADER = b"m26 plan %d\n" % Planner.LAYOUT
 
@@ -112,7 +122,8 @@ class Plan:
             self._log: IO[bytes] = _log_path(folder, self._kept.generation).open("ab", buffering=0)
             os.truncate(self._log.fileno(), self._kept.whole)
         self.planner.resume(**budget)
-        if self.planner.pin(dict(pins or {})):
+        is_new = self.planner.pin(dict(pins or {}))
+        if is_new or not (folder / _STATE).exists():
             self.save()  # the log goes on from what is believed now
 
     def __enter__(self) -> Self:
@@ -223,7 +234,8 @@ class _Kept:
     def _again(self, what: str, given: Any) -> None:
         match what:
             case "sent":
-                self.sent(Ask(*given[0]), given[1])
+                (search, ids), at = given
+                self.sent(Ask(None if search is None else (search[0], search[1]), ids), at)
             case "unsent":
                 self.unsent()
             case _:
