@@ -72,6 +72,30 @@ def made_up() -> Any:
         },
         watched.account("new", "pc"),
     ]
+    watched.markets = [
+        {
+            "platform": "ps5",
+            "coverage": {"seen": 990, "listed": 1000.0, "ratio": 0.99, "blind_seconds": 12.5},
+            "listings_per_hour": 41.7,
+            "auctions_known": 900,
+            "auctions_open": 800,
+            "auctions_due": 3,
+            "decisions": {"expired": 30, "front page": 12},
+            "last": {"ask": "refresh", "offset": None, "count": 50, "worth": None, "why": "expired"},
+            "next": [
+                {"ask": "search", "offset": 0, "count": 2.5, "worth": 0.75, "why": "front page"}
+            ],
+            "capabilities": [
+                {
+                    "flag": "paging",
+                    "value": True,
+                    "origin": "learned",
+                    "since": iso(now),
+                    "evidence": "the page at 100 begins behind the page at 0",
+                }
+            ],
+        }
+    ]
     watched.backlog = 7
     watched.clock.now += 60
     versions = {"m26": "1.2.3", "python": "3.11.7"}
@@ -192,7 +216,7 @@ def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def test_every_command_has_a_type_of_its_document() -> None:
-    assert set(commands(build())) == {*DOCUMENTS, "embedded psql"}
+    assert set(commands(build())) == {*DOCUMENTS, "embedded psql", "plan serve"}
 
 
 def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: Path) -> None:

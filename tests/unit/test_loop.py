@@ -10,8 +10,9 @@ import anyio
 import orjson
 import pytest
 from tests.support.scripted import Bench, Make, Scripted, ScriptEndedError, benches, blaze, reply
-from tests.support.wire import T0, auction, body
+from tests.support.wire import T0, auction, body, card
 
+from m26.collect.focus import Focus
 from m26.collect.loop import Market, request
 from m26.collect.plan import Ask, Plan, look
 from m26.models import SWEEP_END
@@ -36,12 +37,18 @@ def plan(folder: Path) -> Iterator[Plan]:
         yield made
 
 
-def market(made: Bench, plan: Plan, paging: Paging = PAGING) -> Market:
+def market(
+    made: Bench,
+    plan: Plan,
+    paging: Paging = PAGING,
+    focus: Mapping[str, Mapping[str, float]] | None = None,
+) -> Market:
     return Market(
         platform="ps5",
         plan=plan,
         **BUDGET,
         paging=paging,
+        focus=Focus(focus or {}),
         normalizer=Normalizer(Profile.load("sim").card),
         telemetry=made.exchange.telemetry,
     )
@@ -215,3 +222,25 @@ async def test_a_sweep_is_closed_in_the_journal(bench: Make, plan: Plan) -> None
     facts = orjson.loads(closed.body)
     assert (facts["complete"], facts["why"], facts["auctions"]) == (True, "single page", 3)
     assert made.journal[0].sweep == closed.sweep == facts["started_at"]
+
+
+async def test_what_matters_more_weighs_more_as_soon_as_its_card_was_seen(
+    bench: Make, plan: Plan
+) -> None:
+    rows = [auction(1), auction(2, card=card(77, instance=2)), auction(3, card=card(78, instance=3))]
+    made = bench(reply(body(*rows)))
+    shared = market(made, plan, focus={"cards": {"77": 4}, "position": {"MLB": 2}})
+    with pytest.raises(ScriptEndedError):
+        await shared.collect(made.exchange)
+
+    assert plan.planner.by_weight() == [(0.5, 2, 0, 0), (1.0, 1, 0, 0)]
+
+
+def test_of_several_weights_the_largest_counts() -> None:
+    focus = Focus({"overall": {"90-99": 3, "85": 2}, "program": {"Core": 5}, "cards": {"4": 0.5}})
+    row = (0, 0, "", "QB", 0, 1, 1, "Other")
+    cards = [(1, *row[1:4], 90, *row[5:]), (2, *row[1:4], 85, *row[5:]), (3, *row[1:4], 86, *row[5:])]
+
+    assert focus.learn([*cards, (5, *row[1:4], 99, 1, 1, "Core")])
+    assert not focus.learn(cards)
+    assert focus.weights == {4: 0.5, 1: 3, 2: 2, 5: 5}

@@ -18,9 +18,10 @@ from m26.auth.session import Session
 from m26.auth.vault import Vault
 from m26.clock import iso
 from m26.collect.exchange import Exchange
+from m26.collect.focus import Focus
 from m26.collect.keep import Keeper
 from m26.collect.loop import Market
-from m26.collect.plan import FLAGS, REASONS, Plan
+from m26.collect.plan import FLAGS, PLANS, REASONS, Plan
 from m26.collect.reaction import Reaction
 from m26.limits.budget import Budget
 from m26.limits.halt import Halt
@@ -129,7 +130,7 @@ def _market(
     per_day, per_minute = limits.per_day * accounts, limits.per_minute * accounts
     now = process.clock.time() + keeper.times.of(platform).skew
     with Plan(
-        process.settings.home / "plan" / platform,
+        process.settings.home / PLANS / platform,
         per_day=per_day,
         per_minute=per_minute,
         now=int(now * 1e6),
@@ -141,7 +142,7 @@ def _market(
             per_day=per_day,
             per_minute=per_minute,
             paging=profile.paging,
-            pins=profile.pins,
+            focus=Focus(process.settings.plan.focus),
             normalizer=Normalizer(profile.card),
             telemetry=process.telemetry,
         )

@@ -50,6 +50,7 @@ def build() -> App:
 
     command("run:run", "The main job: poll, store, publish, show.", "run")
     command("status:status", "Is it healthy? Asks the running process.", "status")
+    command("top:top", "The next requests and why, live.", "top")
     command("doctor:doctor", "What is wrong here, and the command that fixes it.", "doctor")
     command("tail:tail", "Live events, resumable.", "tail")
     command("stop:resume", "Go on after a STOP that you have dealt with.", "resume")
@@ -89,7 +90,12 @@ def build() -> App:
     command("embedded:dsn", "Its address, for other programs.", "dsn", embedded)
     command("embedded:psql", "A psql shell on the embedded database.", "psql", embedded)
     plan = subgroup("plan", "What is asked next, and why.")
+    command("plan:explain", "What is known of an auction, and when it is looked at.", "explain", plan)
+    command("plan:forecast", "What another budget would see.", "forecast", plan)
+    command("plan:focus", "What matters more, and what that costs the rest.", "focus", plan)
     command("plan:serve", "The planner behind JSON lines, in virtual time.", "serve", plan)
+    upstream = subgroup("upstream", "What was found out of the upstream.")
+    command("upstream:show", "Each capability: pinned or learned, and by what.", "show", upstream)
     return app
 
 

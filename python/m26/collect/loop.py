@@ -15,6 +15,7 @@ from anyio.to_thread import run_sync
 from m26._native import Batch
 from m26.collect import outlook
 from m26.collect.exchange import Answer, Exchange
+from m26.collect.focus import Focus
 from m26.collect.plan import Ask, News, Plan, Question, Row
 from m26.collect.sweep import SEARCH, Sweeps, marker
 from m26.limits.halt import StoppedError
@@ -71,7 +72,7 @@ class Market:
     per_minute: int
     """Of all its accounts."""
     paging: Paging
-    pins: Mapping[str, str] = field(default_factory=dict)
+    focus: Focus
     normalizer: Normalizer
     telemetry: Telemetry
     sweeps: Sweeps = field(init=False)
@@ -84,8 +85,9 @@ class Market:
     """What is known of the upstream, by flag."""
 
     def __post_init__(self) -> None:
+        self.plan.planner.set_focus(self.focus.weights)
         self._held = {flag for flag, *_ in self.plan.planner.evidence()}
-        self.view = outlook.market(self.platform, self.plan.planner, self.pins, now=0)
+        self.view = outlook.market(self.platform, self.plan.planner, now=0)
         self.sweeps = Sweeps(single=self.paging.mode == "none")
 
     async def collect(self, exchange: Exchange) -> None:
@@ -144,15 +146,18 @@ class Market:
         return told
 
     def _show(self, question: Question) -> None:
-        last, at = (question.ask, question.why), question.at
+        last = question.ask, question.why
         planner = self.plan.planner
-        self.view = outlook.market(self.platform, planner, self.pins, now=at, last=last)
+        self.view = outlook.market(self.platform, planner, now=question.at, last=last)
         if (ratio := self.view["coverage"]["ratio"]) is not None:
             self.telemetry.metrics.coverage.labels(self.platform).set(ratio)
 
     async def _learn(self, answer: Answer) -> None:
         page = answer.page
         batch = await self.normalizer.normalize([page])
+        if self.focus.learn(batch.card_rows()):
+            self.plan.planner.set_focus(self.focus.weights)
+        self.normalizer.confirm(batch)  # a card is learned once
         if any(reject[1] is None for reject in batch.rejects):  # the page as a whole
             await run_sync(self.plan.unsent)
             return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import orjson
 
 from m26._native import Planner
@@ -12,13 +10,13 @@ from m26.collect.plan import FLAGS, Ask
 from m26.status.views import CapabilityView, ChoiceView, CoverageView, MarketView
 
 _HOURS = 24
+_UNSEEN = "no reply has shown it yet"
 _MICROS = 1_000_000
 
 
 def market(
     platform: str,
     planner: Planner,
-    pins: Mapping[str, str],
     *,
     now: int,
     last: tuple[Ask, str] | None = None,
@@ -28,7 +26,6 @@ def market(
     Args:
         platform: whose it is.
         planner: what its replies have taught; it is not changed.
-        pins: what the operator answered of the upstream.
         now: server time, µs.
         last: what was asked last, and why.
     """
@@ -52,7 +49,7 @@ def market(
             )
             for offset, count, worth, why in planner.choices(now)
         ],
-        capabilities=capabilities(planner, pins),
+        capabilities=capabilities(planner),
     )
 
 
@@ -68,23 +65,35 @@ def coverage(planner: Planner) -> CoverageView:
     )
 
 
-def capabilities(planner: Planner, pins: Mapping[str, str]) -> list[CapabilityView]:
+def capabilities(planner: Planner) -> list[CapabilityView]:
     """Everything that an upstream may do one way or the other, known or not."""
-    held = {flag: (value, since, why) for flag, value, since, why in planner.evidence()}
+    held = {flag: known for flag, *known in planner.evidence()}
     views = []
     for flag in FLAGS:
-        value, since, why = held.get(flag, ("null", 0, "no reply has shown it yet"))
+        value, since, why, is_pinned = held.get(flag, ("null", 0, _UNSEEN, False))
         learned = "learned" if flag in held else "unknown"
         views.append(
             CapabilityView(
                 flag=flag,
                 value=orjson.loads(value),
-                origin="pinned" if flag in pins else learned,
+                origin="pinned" if is_pinned else learned,
                 since=iso(since / _MICROS) if since else None,
                 evidence=why,
             )
         )
     return views
+
+
+def spelled(view: CapabilityView) -> str:
+    """A capability's value for a person."""
+    value = view["value"]
+    if view["origin"] == "unknown":
+        return "not known"
+    if value is None or (view["flag"] == "truncate" and value == 0):
+        return "for ever" if value is None else "not at all"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value} s" if view["flag"] == "recall" else str(value)
 
 
 def _asked(ask: Ask, why: str) -> ChoiceView:

@@ -34,6 +34,8 @@ REASONS = (
     *("where_moments_stand", "a_round_of_the_list", "expired", "probe"),
 )
 """Why requests are sent, as they are counted."""
+PLANS = "plan"
+"""Folder of a home, with one for each platform."""
 _STATE = "state"
 _HEADER = b"m26 plan %d\n" % Planner.LAYOUT
 
@@ -191,6 +193,13 @@ def look(folder: Path) -> Planner | None:
         return _Kept.load(folder, None).planner
     except (OSError, ValueError):
         return None
+
+
+def kept(home: Path) -> dict[str, Planner]:
+    """What a home knows of each platform's market, by platform."""
+    folders = sorted(path for path in (home / PLANS).glob("*") if path.is_dir())
+    found = ((folder.name, look(folder)) for folder in folders)
+    return {name: planner for name, planner in found if planner is not None}
 
 
 @dataclass(slots=True)

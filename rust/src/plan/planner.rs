@@ -13,6 +13,7 @@ use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
+use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
 use crate::plan::price::{Fading, Means, Worths, shadow};
@@ -62,7 +63,10 @@ pub struct Planner {
     /// (when, id): a lot is probably gone by then.
     review: BTreeSet<(i64, i64)>,
     round: Round,
-    pins: Flags,
+    /// What the operator answered of the upstream.
+    pub pins: Flags,
+    /// What matters more, and what less.
+    pub focus: Focus,
     /// When it began.
     pub began: i64,
     /// Questions by reason.
@@ -87,6 +91,7 @@ impl Planner {
             review: BTreeSet::new(),
             round: Round::default(),
             pins,
+            focus: Focus::default(),
             began: now,
             reasons: BTreeMap::new(),
             questions: 0,
@@ -192,7 +197,7 @@ impl Planner {
             self.due.drop(id);
             return;
         }
-        let worth = self.tracker.rates.bought(lot);
+        let worth = self.tracker.rates.bought(lot) * self.focus.of(lot);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
 
@@ -254,7 +259,7 @@ impl Planner {
             let rates = &self.tracker.rates;
             let gone = rates.ended_early(lot, lot.last_active, now);
             if !lot.is_told() && gone >= PROBABLY_GONE * 0.98 && lot.expires_at > now {
-                let worth = gone * rates.bought(lot);
+                let worth = gone * rates.bought(lot) * self.focus.of(lot);
                 self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
             }
         }
@@ -262,10 +267,13 @@ impl Planner {
 
     /// What the answer to a question after a lot's expiry is worth.
     fn worth_after(&self, lot: &Lot) -> f32 {
-        if lot.absent_at != 0 {
-            return self.tracker.rates.bought(lot);
-        }
-        self.tracker.rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        let rates = &self.tracker.rates;
+        let sold = if lot.absent_at == 0 {
+            rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        } else {
+            rates.bought(lot)
+        };
+        sold * self.focus.of(lot)
     }
 
     fn set_price(&mut self, now: i64) {

@@ -8,9 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::market::asked::{Ask, Reply, SECOND, Seen, Status};
-use crate::market::found::{Ended, Flags, Notice, NoticeValue, Order, Recall};
+use crate::market::found::{Ended, Flags, Found, Notice, NoticeValue, Order, Recall};
 use crate::market::lot::{Evidence, Verdict};
 use crate::market::tracker::News;
+use crate::plan::focus::Focus;
 use crate::plan::planner;
 
 /// Which request comes next, by what is known of a market.
@@ -157,10 +158,31 @@ impl Planner {
         self.lock().reasons.clone()
     }
 
-    /// What is held true of the upstream: flag, value as JSON text, since (0: pinned), by what.
-    fn evidence(&self) -> Vec<(&'static str, String, i64, String)> {
-        let evidence = self.lock().tracker.found.evidence();
-        evidence.into_iter().map(|(flag, value, at, why)| (flag, json(&value), at, why)).collect()
+    /// What is held true of the upstream: flag, value as JSON text, since (0: from the start), by
+    /// what, and whether it is pinned.
+    fn evidence(&self) -> Vec<(&'static str, String, i64, String, bool)> {
+        let planner = self.lock();
+        let pinned = Found::new(planner.pins).evidence();
+        let is_pinned = |flag| pinned.iter().any(|(other, ..)| *other == flag);
+        let evidence = planner.tracker.found.evidence().into_iter();
+        evidence
+            .map(|(flag, value, at, why)| (flag, json(&value), at, why, is_pinned(flag)))
+            .collect()
+    }
+
+    /// Weights of cards beside that of all others, which is 1.
+    #[pyo3(signature = (weights, /))]
+    fn set_focus(&self, weights: BTreeMap<i64, f32>) {
+        self.lock().focus = Focus::new(weights);
+    }
+
+    /// Lots by weight (a share of the largest): how many, past their expiry, told.
+    fn by_weight(&self, py: Python<'_>) -> Vec<(f64, usize, usize, usize)> {
+        let known = py.detach(|| {
+            let planner = self.lock();
+            planner.focus.known(&planner.tracker.board, planner.tracker.now)
+        });
+        known.into_iter().map(|(w, k)| (f64::from(w) / 1e3, k.lots, k.over, k.told)).collect()
     }
 
     /// What could be asked at `now`: offset (None: a refresh), rows, worth, why.
