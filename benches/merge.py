@@ -61,7 +61,7 @@ WITH staged AS (
         w.card_version AS was_version,
         w.expires_at AS was_expires_at,
         w.start_price AS was_start_price,
-        w.confidence AS was_confidence,
+        coalesce(w.price_confidence, w.confidence) AS was_confidence,
         w.status = 'active' OR (
             SELECT true FROM m26.auction_event AS e
             WHERE e.auction_id = w.auction_id AND e.platform = w.platform AND e.status = 'active'
@@ -124,20 +124,25 @@ WITH staged AS (
         CASE
             WHEN said = 'unknown' THEN 0
             WHEN early THEN 0.98
-            WHEN said = 'sold' AND current_bid < buyout_price THEN 0.95
             WHEN said IS NOT NULL THEN 1
-        END::real AS certainty
+        END::real AS certainty,
+        CASE
+            WHEN early THEN 0.98
+            WHEN said = 'sold' AND current_bid < buyout_price THEN 0.95
+            WHEN said = 'sold' THEN 1
+        END::real AS price_certainty,
+        CASE WHEN (before).status = 'active' THEN newest END AS on_offer_at
     FROM judged
 ), weighed AS (
     SELECT *,
-        greatest(was_confidence, max(certainty) OVER (
+        greatest(was_confidence, max(coalesce(price_certainty, certainty)) OVER (
             PARTITION BY platform, auction_id ORDER BY place
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS certain_before
     FROM certain
 ), told AS (
     SELECT *,
         CASE
-            WHEN certainty > coalesce(certain_before, -1) THEN 'closed'
+            WHEN coalesce(price_certainty, certainty) > coalesce(certain_before, -1) THEN 'closed'
             WHEN (before).status IS NULL THEN 'listed'
             WHEN state IS NOT DISTINCT FROM before THEN NULL
             WHEN (state).status = (before).status
@@ -157,7 +162,8 @@ WITH staged AS (
     INSERT INTO m26.auction_event (
         seq, kind, platform, auction_id, card_id, card_version, card_instance_id, observed_at,
         posted_at, expires_at, status, start_price, buyout_price, current_bid, next_bid, bids,
-        median_price, min_price, max_price, outcome, outcome_via, evidence, confidence, final_price)
+        median_price, min_price, max_price, outcome, outcome_via, evidence, confidence, final_price,
+        price_confidence, closed_after, closed_before, closed_at)
     SELECT
         seq, kind, platform, auction_id, card_id, card_version, card_instance_id, observed_at,
         posted_at, ends_at, status, known_start_price, buyout_price, current_bid, next_bid, bids,
@@ -166,7 +172,12 @@ WITH staged AS (
         CASE WHEN sells THEN via END,
         CASE WHEN closes THEN 'status' END,
         CASE WHEN closes THEN certainty END,
-        CASE WHEN sells THEN price END
+        CASE WHEN sells THEN price END,
+        CASE WHEN sells THEN price_certainty END,
+        CASE WHEN closes THEN on_offer_at END,
+        CASE WHEN closes THEN
+            least(observed_at, greatest(ends_at + interval '5 seconds', on_offer_at)) END,
+        CASE WHEN closes THEN least(observed_at, greatest(ends_at, on_offer_at)) END
     FROM event ORDER BY seq
 ), written_auctions AS (
     INSERT INTO m26.auction AS a (
@@ -226,7 +237,10 @@ UPDATE m26.auction AS a SET
     evidence = e.evidence,
     confidence = e.confidence,
     final_price = e.final_price,
-    closed_at = least(e.observed_at, e.expires_at)
+    price_confidence = e.price_confidence,
+    closed_after = e.closed_after,
+    closed_before = e.closed_before,
+    closed_at = e.closed_at
 FROM (
     SELECT DISTINCT ON (platform, auction_id) *
     FROM m26.auction_event WHERE seq > $1 AND kind = 'closed'

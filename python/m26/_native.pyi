@@ -42,8 +42,28 @@ STATE_COLUMNS: Final[Sequence[tuple[str, str]]]
 microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is the later of
 observed_at and last_seen."""
 _PastRow: TypeAlias = tuple[str, int, int, int, str, int | None, int, int, int, int, int | None]
+_Closing: TypeAlias = tuple[
+    str, str | None, str, float, int | None, float | None, int | None, int | None, int
+]
+_Inferred: TypeAlias = tuple[int, str, int, int, _Closing]
 _StateRow: TypeAlias = tuple[
-    str, int, str, int | None, int, int, int, int, int, int | None, float | None, bool, int
+    str,
+    int,
+    str,
+    int | None,
+    int,
+    int,
+    int,
+    int,
+    int,
+    int | None,
+    str | None,
+    str | None,
+    float | None,
+    float | None,
+    int | None,
+    bool,
+    int,
 ]
 
 MAX_PAGE_BYTES: Final[int]
@@ -172,8 +192,10 @@ class States:
         Raises:
             ValueError: the capacity is 0 or over 2**28.
         """
-    def unheld(self, batch: Batch, start: int, stop: int, /) -> list[tuple[str, int]]:
-        """(platform, auction_id) of each auction in these rows that is not held.
+    def unheld(
+        self, batch: Batch, start: int, stop: int, /, others: Sequence[tuple[str, int]] = ...
+    ) -> list[tuple[str, int]]:
+        """(platform, auction_id) of each auction in these rows, and of others, that is not held.
 
         Neither as committed nor as pending.
 
@@ -192,6 +214,7 @@ class States:
         head: int,
         part: str,
         positions: Sequence[int],
+        inferred: Sequence[_Inferred] = ...,
         events: Sequence[_PastRow] | None = None,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
@@ -205,13 +228,18 @@ class States:
             head: number of the last event of the stream; the first one here gets the next.
             part: journal part of the batch.
             positions: place of each page of the batch in that part.
+            inferred: outcomes that no row says, in the order of pages: (page of the batch that it
+                comes before, platform, auction_id, observed_at of the evidence, outcome as
+                `outcome` gives it). One of an auction that is not held, and was not shown before,
+                changes nothing.
             events: every event of the auctions that an earlier answer `wanted`, in any order:
                 (platform, auction_id, seq, observed_at, status, buyout_price, current_bid,
                 next_bid, bids, expires_at, start_price), times in microseconds.
 
         Raises:
             IndexError: the batch has no such rows.
-            ValueError: the number of positions is not the batch's number of pages.
+            ValueError: the number of positions is not the batch's number of pages, or what is
+                inferred is in another order, or no outcome.
         """
     def accept(self, delta: Delta, /) -> None:
         """The delta was sent: its states are pending, and what is derived next builds on them."""
@@ -226,7 +254,7 @@ class States:
 
 def outcome(
     states: Sequence[tuple[str, int, int, int, int | None, int]], /
-) -> tuple[str, str | None, float, int | None, int, int] | None:
+) -> tuple[int, _Closing] | None:
     """What the stored states of one auction say of its outcome, by the rule that new ones go by.
 
     Args:
@@ -234,8 +262,9 @@ def outcome(
             order; times are microseconds, ``expires_at`` is the end as it was known then.
 
     Returns:
-        (outcome, outcome_via, confidence, final_price, observed_at, closed_at): what an event says
-        of it, when that was seen, and when it was over; None while it is open.
+        observed_at and what an event of then says of it: (outcome, outcome_via, evidence,
+        confidence, final_price, price_confidence, closed_after, closed_before, closed_at); None
+        while it is open.
     """
 
 @final
@@ -246,6 +275,13 @@ class Delta:
     def events(self) -> CopyBuffer:
         """The events in order, numbered; EVENT_COLUMNS."""
     @property
+    def closed(self) -> list[tuple[int, str, int, int, int, _Closing]]:
+        """(seq, platform, auction_id, observed_at, expires_at, outcome) of events between them.
+
+        Their kind is ``closed``; but for what stands here each repeats the event before it of its
+        auction.
+        """
+    @property
     def listed(self) -> CopyBuffer:
         """Rows that are new to m26.auction; AUCTION_ROW_COLUMNS."""
     @property
@@ -253,7 +289,7 @@ class Delta:
         """Rows of m26.auction that change; AUCTION_ROW_COLUMNS.
 
         ``first_seen`` is not to be written, and the outcome columns (outcome to closed_at) only
-        where ``evidence`` is not NULL: the batch gave an outcome.
+        where ``evidence`` is not NULL: the batch gave an outcome, or, empty, withdrew it.
         """
     @property
     def sightings(self) -> CopyBuffer:
@@ -360,7 +396,8 @@ class Planner:
         """Listings of each hour: start, listed, low, high."""
     def hours(self) -> list[tuple[int, int, float, float]]:
         """Listings of each hour: start, seen, listed, seconds without a look."""
-    def reasons(self) -> dict[str, int]: ...
+    def reasons(self) -> list[tuple[str, int, int, int, int, int]]:
+        """Why; replies; auctions shown new, told, absent, at all."""
     def evidence(self) -> list[tuple[str, str, int, str, bool]]:
         """What is held of the upstream: flag, JSON value, since (or 0), why, whether pinned."""
     def choices(self, now: int, /) -> list[tuple[int | None, float, float, str]]:

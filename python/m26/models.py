@@ -118,4 +118,8 @@ class EventView(TypedDict):
     evidence: str | None
     confidence: float | None
     final_price: int | None
+    price_confidence: float | None
+    closed_after: Time | None
+    closed_before: Time | None
+    closed_at: Time | None
     late: Annotated[bool, "A newer state of the auction was stored before: order by observed_at."]

@@ -92,7 +92,7 @@ fn held(count: usize) -> States {
         for (id, row) in (1..).zip(&mut rows) {
             row.auction_id = first + id;
         }
-        let delta = derive(&states, &rows, 0, JOURNAL, None);
+        let delta = derive(&states, &rows, 0, JOURNAL, &[], None);
         states.accept(&delta.touched);
         states.commit();
     }
@@ -102,5 +102,5 @@ fn held(count: usize) -> States {
 const JOURNAL: Journal<'static> = Journal { part: "part", positions: &[0] };
 
 fn events(states: &States, batch: &Batch) -> Delta {
-    derive(states, &batch.rows, 0, JOURNAL, None)
+    derive(states, &batch.rows, 0, JOURNAL, &[], None)
 }

@@ -55,7 +55,7 @@ fn changes(held: bool) -> Work {
     let mut rows = batch.rows.clone();
     for page in 0..51 {
         if held || page > 0 {
-            let delta = derive(&states, &rows, 0, JOURNAL, None);
+            let delta = derive(&states, &rows, 0, JOURNAL, &[], None);
             states.accept(&delta.touched);
             states.commit();
         }
@@ -63,5 +63,5 @@ fn changes(held: bool) -> Work {
             row.auction_id += 100;
         }
     }
-    Box::new(move || Box::new(derive(&states, black_box(&batch.rows), 0, JOURNAL, None)))
+    Box::new(move || Box::new(derive(&states, black_box(&batch.rows), 0, JOURNAL, &[], None)))
 }

@@ -11,8 +11,8 @@ use market::{
     values, with,
 };
 
-const OUTCOME: [&str; 6] =
-    ["kind", "outcome", "outcome_via", "evidence", "confidence", "final_price"];
+const OUTCOME: [&str; 7] =
+    ["kind", "outcome", "outcome_via", "evidence", "confidence", "final_price", "price_confidence"];
 
 /// What an auction came to that was seen as `first`, then as `row`, `after` seconds later.
 fn came_to(first: &AuctionRow, row: &AuctionRow, after_seconds: i64, status: &str) -> String {
@@ -37,27 +37,27 @@ fn what_the_status_says_is_the_outcome() {
         |row: &AuctionRow, after| came_to(&with(row, |row| row.bids = 0), row, after, "ended");
     let (early, close, over) = (3_594, 3_595, 3_700);
     for after in [early, close, over] {
-        assert_eq!(ended(&bid(&plain, 400), after), "closed sold bid status 1 400");
-        assert_eq!(ended(&plain, after), "closed expired null status 1 null");
+        assert_eq!(ended(&bid(&plain, 400), after), "closed sold bid status 1 400 1");
+        assert_eq!(ended(&plain, after), "closed expired null status 1 null null");
     }
-    assert_eq!(ended(&priced, early), "closed sold buyout status 0.98 900");
-    assert_eq!(ended(&bid(&priced, 400), early), "closed sold buyout status 0.98 900");
+    assert_eq!(ended(&priced, early), "closed sold buyout status 0.98 900 0.98");
+    assert_eq!(ended(&bid(&priced, 400), early), "closed sold buyout status 0.98 900 0.98");
     for after in [close, over] {
-        assert_eq!(ended(&priced, after), "closed unknown null status 0 null");
-        assert_eq!(ended(&bid(&priced, 899), after), "closed sold bid status 0.95 899");
-        assert_eq!(ended(&bid(&priced, 900), after), "closed sold buyout status 1 900");
+        assert_eq!(ended(&priced, after), "closed unknown null status 0 null null");
+        assert_eq!(ended(&bid(&priced, 899), after), "closed sold bid status 1 899 0.95");
+        assert_eq!(ended(&bid(&priced, 900), after), "closed sold buyout status 1 900 1");
     }
     let told = |row: &AuctionRow, status| came_to(&plain, row, early, status);
-    assert_eq!(told(&priced, "expired"), "closed expired null status 1 null");
-    assert_eq!(told(&bid(&priced, 900), "cancelled"), "closed cancelled null status 1 null");
-    assert_eq!(told(&bid(&plain, 400), "paused"), "changed null null null null null");
+    assert_eq!(told(&priced, "expired"), "closed expired null status 1 null null");
+    assert_eq!(told(&bid(&priced, 900), "cancelled"), "closed cancelled null status 1 null null");
+    assert_eq!(told(&bid(&plain, 400), "paused"), "changed null null null null null null");
 }
 
 #[test]
 fn of_an_auction_that_was_never_active_nobody_knows_how_it_ended() {
     let priced = with(&seen(7), |row| row.buyout_price = Some(900));
     let paused = with(&priced, |row| row.status = "paused".into());
-    let unknown = "closed unknown null status 0 null";
+    let unknown = "closed unknown null status 0 null null";
     for row in [&priced, &bid(&priced, 400), &bid(&seen(7), 400)] {
         let ended = said(row, "ended");
         let delta = derived(&States::new(10), std::slice::from_ref(&ended), 0);
@@ -70,7 +70,7 @@ fn of_an_auction_that_was_never_active_nobody_knows_how_it_ended() {
     }
     let ended = said(&seen(7), "ended");
     let delta = derived(&States::new(10), &[ended], 0);
-    assert_eq!(values(&events(&delta)[0], &OUTCOME), "closed expired null status 1 null");
+    assert_eq!(values(&events(&delta)[0], &OUTCOME), "closed expired null status 1 null null");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn an_outcome_is_replaced_by_a_more_certain_one_alone() {
     let outcome = ["outcome", "confidence", "final_price"];
     let told: Vec<_> = events(&delta).iter().map(|event| values(event, &outcome)).collect();
     let nothing = "null null null";
-    assert_eq!(told, [nothing, "unknown 0 null", "sold 0.95 500", "expired 1 null", nothing]);
+    assert_eq!(told, [nothing, "unknown 0 null", "sold 1 500", "expired 1 null", nothing]);
     let row = &listed(&delta)[0];
     assert_eq!(values(row, &["status", "outcome", "final_price"]), "cancelled expired null");
 
@@ -98,6 +98,14 @@ fn an_outcome_is_replaced_by_a_more_certain_one_alone() {
     let delta = derived(&after(&[&priced, &unknown, &sold, &expired]), &[other], 4);
     assert_eq!(kinds(&delta), ["changed"]);
     assert_eq!(rewritten(&delta)[0]["outcome"], "null"); // nothing to write over what is known
+}
+
+#[test]
+fn what_was_bought_out_stays_so_when_it_is_looked_at_after_its_time() {
+    let first = with(&bid(&seen(7), 400), |row| row.buyout_price = Some(900));
+    let ended = said(&later(&first, 60), "ended");
+    let states = after(&[&first, &ended]);
+    assert!(kinds(&derived(&states, &[said(&later(&ended, 9_000), "ended")], 2)).is_empty());
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod market;
 
 use m26::history::state::States;
 use m26::rows::record::AuctionRow;
-use market::{SECOND, Table, bid, derived, events, kinds, later, pages, seen, state_of};
+use market::{SECOND, Table, bid, derived, events, kinds, later, named, pages, seen, state_of};
 use proptest::prelude::*;
 
 fn accept(states: &mut States, rows: &[AuctionRow]) -> Vec<String> {
@@ -22,7 +22,7 @@ fn commit(states: &mut States, ids: impl IntoIterator<Item = i64>) {
 
 fn unheld(states: &States, ids: impl IntoIterator<Item = i64>) -> Vec<i64> {
     let rows: Vec<_> = ids.into_iter().map(seen).collect();
-    states.unheld(&rows).into_iter().map(|(_, id)| id).collect()
+    states.unheld(named(&rows)).into_iter().map(|(_, id)| id).collect()
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn what_is_not_held_is_named_once_with_its_platform() {
     accept(&mut states, &[seen(2)]);
     let elsewhere = AuctionRow { platform: "pc".into(), ..seen(1) };
     let rows = [seen(3), seen(2), elsewhere, seen(3), seen(1), seen(4)];
-    assert_eq!(states.unheld(&rows), [("ps5", 3), ("pc", 1), ("ps5", 4)]);
+    assert_eq!(states.unheld(named(&rows)), [("ps5", 3), ("pc", 1), ("ps5", 4)]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn many_auctions_are_told_apart() {
     let rows: Vec<_> = (1..=4_000).map(|id| seen(id << 20)).collect();
     assert_eq!(accept(&mut states, &rows).len(), 4_000);
     states.commit();
-    assert_eq!((states.len(), states.unheld(&rows).len()), (4_000, 0));
+    assert_eq!((states.len(), states.unheld(named(&rows)).len()), (4_000, 0));
     let mut again = rows.clone();
     again[2_345].next_bid += 1;
     assert_eq!(kinds(&derived(&states, &again, 0)), ["changed"]);
@@ -127,7 +127,7 @@ fn statuses_without_end_are_forgotten_with_all_else() {
     commit(&mut states, [1]);
     for number in 0..5_000 {
         accept(&mut states, &[AuctionRow { status: format!("odd {number}").into(), ..seen(2) }]);
-        if states.unheld(&[seen(1)]).len() == 1 {
+        if states.unheld(named(&[seen(1)])).len() == 1 {
             assert!(number > 4_000);
             return;
         }
@@ -204,7 +204,7 @@ proptest! {
         let (mut kept, mut table, mut head) = (States::new(6), Table::default(), 0);
         for rows in batches {
             for attempt in 0.. {
-                let unheld = kept.unheld(&rows);
+                let unheld = kept.unheld(named(&rows));
                 let mut missing = table.read();
                 missing.retain(|s| unheld.contains(&(&s.platform, s.auction_id)));
                 if missing.is_empty() {

@@ -59,7 +59,7 @@ class Machine:
 
 @pytest.fixture
 def sim(tmp_path: Path) -> Iterator[Simulator]:
-    with simulator(tmp_path / "world" / "sim", "--scale", "288") as running:
+    with simulator(tmp_path / "world" / "sim", "--speed", "288") as running:
         yield running
 
 

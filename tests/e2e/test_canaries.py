@@ -25,7 +25,7 @@ from tests.support.simulator import Simulator, simulator, until
 from m26.embedded import postgres
 from m26.embedded.valkey import Valkey
 
-_MARKET = ("--size", "60", "--scale", "1440")
+_MARKET = ("--size", "60", "--speed", "1440")
 _TOKEN = "CANARY-WEB-TOKEN-5d70aa91c3"
 _PASSWORDS = {"PostgreSQL": "CANARY/pg p@ss+w%rd", "Redis": "CANARY/redis p@ss+w%rd"}
 _PATHS = ("/", "/healthz", "/readyz", "/metrics", "/api/v1/status", "/openapi.json")

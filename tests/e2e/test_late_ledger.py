@@ -21,10 +21,12 @@ from m26.normalizer import Normalizer
 from m26.publish.client import connect
 from m26.publish.relay import Relay
 from m26.sim import replies
+from m26.sim.behaviour import variant
 from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
-from m26.sim.market import Market, Tempo
+from m26.sim.market import Market
 from m26.sim.records import Request
+from m26.sim.tempo import Tempo
 from m26.status.telemetry import Telemetry
 from m26.store.database import Store, opened
 from m26.store.load import Loader
@@ -42,11 +44,19 @@ def _served(path: Path, rng: random.Random) -> Iterator[tuple[str, Page]]:
     deck = Deck(7, size=30)
     with Ledger(path) as ledger:
         ledger.fact("seed", deck.seed)
-        market = Market("sim", deck, ledger, Tempo(size=60, scale=864, activity=8.0), now=_START)
+        market = Market(
+            "sim",
+            deck,
+            ledger,
+            Tempo(size=60, speed=864, activity=8.0),
+            now=_START,
+            behaviour=variant("demo"),
+        )
         for number in range(150):
             now = _START + 3 * number
             market.advance(now)
-            found = rng.sample(market.search(0, 100), k=40)
+            listed = market.search(0, 100)
+            found = rng.sample(listed, k=min(40, len(listed)))
             reply = replies.auctions(
                 _SEARCH,
                 [market.render(auction, int(now)) for auction in found],

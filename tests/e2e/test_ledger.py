@@ -27,10 +27,10 @@ class Plan:
     market: tuple[str, ...]
 
 
-CI = Plan(32, 15, ("--size", "250", "--scale", "1440", "--activity", "1.3"))
+CI = Plan(32, 15, ("--size", "250", "--speed", "1440", "--activity", "1.3", "--visible", "28800"))
 _PACE = {"budget__per_minute": 1_800}
 """Ten sweeps a second: as fast as it goes would only see more of the same."""
-SOAK = Plan(600, 240, ("--size", "400", "--scale", "288", "--activity", "1.3"))
+SOAK = Plan(600, 240, ("--size", "400", "--speed", "288", "--activity", "1.3", "--visible", "5760"))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ SOAK = Plan(600, 240, ("--size", "400", "--scale", "288", "--activity", "1.3"))
 def test_the_database_equals_the_ledger_over_session_expiries(
     tmp_path: Path, seed: int, plan: Plan
 ) -> None:
-    options = ("--session-ttl", str(plan.session_ttl), "--linger", "20", *plan.market)
+    options = ("--session-ttl", str(plan.session_ttl), *plan.market)
     with (
         simulator(tmp_path / "sim", "--seed", str(seed), *options) as sim,
         product.client_of(sim, tmp_path / "home", log__level="debug", **_PACE) as home,

@@ -20,7 +20,7 @@ from m26.embedded.valkey import Valkey
 @pytest.fixture(scope="module")
 def sim(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[Simulator]:
     folder = tmp_path_factory.mktemp("world") / "sim"
-    market = ("--size", "250", "--scale", "1440", "--activity", "1.3", "--linger", "30")
+    market = ("--size", "250", "--speed", "1440", "--activity", "1.3", "--visible", "43200")
     with simulator(folder, "--seed", str(seed), *market) as running:
         yield running
 

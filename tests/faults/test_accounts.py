@@ -80,7 +80,7 @@ class World:
 def world(tmp_path: Path, seed: int) -> Iterator[World]:
     clock = WorldClock(tmp_path / "clock", speed=_SPEED)
     accounts = [part for item in _ACCOUNTS.items() for part in ("--account", ":".join(item))]
-    market = ("--size", "30", "--scale", "1", "--seed", str(seed), "--clock", str(clock.path))
+    market = ("--size", "30", "--speed", "1", "--seed", str(seed), "--clock", str(clock.path))
     profile = tmp_path / "profile.toml"
     text = (files("m26") / "profiles" / "sim.toml").read_text("utf-8")
     text = text.replace('name = "sim"', 'name = "three"')

@@ -24,7 +24,7 @@ from tests.support.worldclock import WorldClock
 HOUR = 3_600
 _SPEED = 10.0
 _SEARCH = "Mobile_SearchAuctions"
-_MARKET = ("--size", "150", "--scale", "1440", "--activity", "1.3", "--linger", "30")
+_MARKET = ("--size", "150", "--speed", "1440", "--activity", "1.3", "--visible", "43200")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tests.oracle import trial
 from tests.support import product
 from tests.support.simulator import simulator
 
-_MARKET = ("--size", "250", "--scale", "1440", "--activity", "1.3", "--linger", "20")
+_MARKET = ("--size", "250", "--speed", "1440", "--activity", "1.3", "--visible", "28800")
 _PATIENCE = 2.0
 """Longest time from the start of a process, or from the start of its work, to its end."""
 

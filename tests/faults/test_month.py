@@ -128,7 +128,7 @@ async def month(
 ) -> AsyncIterator[Month]:
     """A run that has begun; `capture` may change the HAR that it begins with."""
     clock = WorldClock(folder / "clock")
-    arguments = ("--size", "8", "--scale", "1", "--clock", str(clock.path))
+    arguments = ("--size", "8", "--speed", "1", "--clock", str(clock.path))
     text = (files("m26") / "profiles" / "sim.toml").read_text("utf-8")
     text = text.replace('name = "sim"', 'name = "month"').replace('mode = "url"', 'mode = "none"')
     if not signs:

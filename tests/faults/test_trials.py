@@ -19,7 +19,7 @@ from m26.embedded.postgres import Postgres
 from m26.embedded.valkey import Valkey
 from m26.store.database import opened
 
-_MARKET = ("--size", "250", "--scale", "1440", "--activity", "1.3", "--linger", "30")
+_MARKET = ("--size", "250", "--speed", "1440", "--activity", "1.3", "--visible", "43200")
 _ROUNDS = int(os.environ.get("TRIAL_ROUNDS", "16"))
 """Rounds, and so kills, of a long trial."""
 _ROWS = [

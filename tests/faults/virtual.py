@@ -164,7 +164,7 @@ def simulated(
 ) -> Iterator[Simulator]:
     """A small market for each account, on `world`; credentials end only by a fault."""
     accounts = [part for name in names for part in ("--account", f"{name}:{name}")]
-    market = ("--size", "12", "--scale", "1", "--token-ttl", "1e8", "--clock", str(world.path))
+    market = ("--size", "12", "--speed", "1", "--token-ttl", "1e8", "--clock", str(world.path))
     with simulator(folder / "sim", *market, *arguments, *accounts) as running:
         running.control(refresh_ttl=10**9, bundle_ttl=10**9, session_ttl=10**8)
         yield running

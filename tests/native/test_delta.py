@@ -15,6 +15,8 @@ from m26._native import Batch, Delta, States
 
 PART = "0b8e7d0e-6a2a-4b61-9d36-1c1f6a2d8a11"
 MICROS = T0 * 1_000_000
+OUTCOME = ("outcome", "evidence")
+SOLD = ("sold", "bid", "relisted", 0.9, 300, 0.5, MICROS, MICROS + 9, MICROS + 5)
 
 
 def read(*pages: bytes, platform: str = "ps5") -> Batch:
@@ -33,7 +35,10 @@ def held(batch: Batch, **fields: Any) -> tuple[Any, ...]:
     names = [name for name, _ in _native.AUCTION_COLUMNS]
     row: dict[str, Any] = dict(zip(names, batch.rows()[0], strict=True))
     row |= {"confidence": None, "newest": row["observed_at"]}
-    row |= {"was_active": True} | fields
+    row |= {"price_confidence": None, "closed_after": None, "was_active": True} | fields
+    is_closed = row["confidence"] is not None
+    outcome = ("sold", "status") if is_closed else (None, None)
+    row |= dict(zip(OUTCOME, outcome, strict=True))
     return tuple(row[name] for name, _ in _native.STATE_COLUMNS)
 
 
@@ -92,6 +97,32 @@ def test_late_rows_are_told_beside_the_events_of_their_auction() -> None:
     for misfit in (before[:-1], (*before[:8], "0", *before[9:])):
         with pytest.raises((TypeError, ValueError)):
             states.derive(batch, 0, 1, events=[misfit], **rest)
+
+
+def test_what_is_inferred_closes_auctions_between_pages() -> None:
+    states, batch = States(), read(body(auction(1)), body(auction(2)))
+    rest = {"head": 9, "part": PART, "positions": [0, 1]}
+    closing = (1, "ps5", 1, MICROS + 7, SOLD)
+    delta = states.derive(batch, 0, 2, inferred=[closing], **rest)
+    sold = pytest.approx(SOLD)
+    assert delta.closed == [(11, "ps5", 1, MICROS + 7, MICROS + 3_600_000_000, sold)]
+    assert sum(events for *_, events in delta.pages) == 2
+    states.accept(delta)
+    states.commit()
+    again = states.derive(batch, 0, 0, inferred=[closing], **rest)
+    assert again.closed == []  # what stands is as strong
+    assert states.unheld(batch, 0, 0, [("ps5", 1), ("ps5", 3)]) == [("ps5", 3)]
+
+    for misfit in (
+        [closing, (0, *closing[1:])],
+        [(*closing[:4], ("burnt", *SOLD[1:]))],
+        [(*closing[:4], ("sold", "gift", *SOLD[2:]))],
+        [(*closing[:4], (*SOLD[:2], "rumour", *SOLD[3:]))],
+        [(*closing[:4], ("expired", *SOLD[1:]))],
+        [(*closing[:4], (*SOLD[:4], None, *SOLD[5:]))],
+    ):
+        with pytest.raises(ValueError, match=r"inferred|no outcome|sold|no evidence"):
+            states.derive(batch, 0, 2, inferred=misfit, **rest)
 
 
 def test_misuse_raises() -> None:
@@ -161,12 +192,16 @@ async def test_postgres_reads_a_delta_as_it_is_meant(database: str) -> None:
         "evidence": "status",
         "confidence": pytest.approx(0.98),
         "final_price": 5000,
+        "price_confidence": pytest.approx(0.98),
+        "closed_after": datetime.fromtimestamp(T0, UTC),
+        "closed_before": now,
+        "closed_at": now,
     }
     assert {name: event[name] for name in told} == told
 
     [row] = await _copied(database, _native.AUCTION_ROW_COLUMNS, delta.rewritten)
     told.pop("seq"), told.pop("kind")
-    told |= {"last_seen": now, "closed_at": now, "start_price": event["start_price"]}
+    told |= {"last_seen": now, "start_price": event["start_price"]}
     assert {name: row[name] for name in told} == told
 
     [sighting] = await _copied(database, _native.SIGHTING_COLUMNS, delta.sightings)

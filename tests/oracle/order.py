@@ -155,4 +155,8 @@ def _improves(before: Event | None, event: Event) -> bool:
     """Whether an event that repeats a state says more of the outcome."""
     if event.kind != "closed" or before is None or event.confidence is None:
         return False
-    return before.confidence is None or event.confidence > before.confidence
+    if before.confidence is None:
+        return True
+    price, known = event.price_confidence, before.price_confidence
+    now, then = (event.confidence, price or 0), (before.confidence, known or 0)
+    return (now[::-1] > then[::-1]) if event.outcome == before.outcome else now > then

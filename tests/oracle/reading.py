@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import redis
-from tests.oracle.rules import SECOND, Event, Seen
+from tests.oracle.rules import OUTCOME, SECOND, Event, Seen
 
 from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
@@ -20,7 +20,7 @@ from m26.sim.records import Served
 Key = tuple[str, int]
 STREAM = "m26:events"
 _STATE = Event._fields[1:-1]
-_TIMES = frozenset({"observed_at", "posted_at", "expires_at", "acquired_at", "first_seen"})
+_TIMES = {"observed_at", "posted_at", "expires_at", "acquired_at", "first_seen", *OUTCOME[-3:]}
 
 
 class Offer(NamedTuple):
@@ -45,7 +45,6 @@ class Row:
     first_seen: int
     last_seen: int
     """With the sightings that are not folded in yet."""
-    closed_at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +140,7 @@ async def stored(connection: asyncpg.Connection[Any]) -> History:
             SELECT platform AS market, id, max(observed_at) AS seen
             FROM m26.sighting, unnest(auction_ids) AS id GROUP BY 1, 2)
         SELECT {columns}, {_micros("acquired_at")}, {_micros("first_seen")},
-            (extract(epoch FROM greatest(last_seen, seen)) * 1000000)::bigint AS last_seen,
-            (extract(epoch FROM closed_at) * 1000000)::bigint AS closed_at
+            (extract(epoch FROM greatest(last_seen, seen)) * 1000000)::bigint AS last_seen
         FROM m26.auction LEFT JOIN newest ON market = platform AND id = auction_id""")
     documents = await connection.fetch("SELECT seq, data FROM m26.event_json ORDER BY seq")
     orphans = await connection.fetchval("""
@@ -166,7 +164,6 @@ async def stored(connection: asyncpg.Connection[Any]) -> History:
                 acquired_at=row["acquired_at"],
                 first_seen=row["first_seen"],
                 last_seen=row["last_seen"],
-                closed_at=row["closed_at"],
             )
             for row in auctions
         },
@@ -183,14 +180,14 @@ def _micros(column: str) -> str:
 
 def _event(row: Any, kind: str) -> Event:
     event = Event(kind, *(row[name] for name in _STATE), late=row.get("late", False))
-    if event.confidence is None:
-        return event
-    return event._replace(confidence=round(event.confidence, 6))  # the column is single precision
+    sure = (event.confidence, event.price_confidence)
+    one, other = (each if each is None else round(each, 6) for each in sure)
+    return event._replace(confidence=one, price_confidence=other)  # they are single precision
 
 
 def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:
     listing, state = served.listing, served.state
-    value = deck.card(listing.card).value
+    prices = deck.card(listing.card).prices(listing.instance_id)
     return Seen(
         request=served.request,
         position=served.position,
@@ -209,9 +206,9 @@ def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:
         current_bid=state.current_bid,
         next_bid=state.next_bid,
         bids=state.bids,
-        median_price=value,
-        min_price=100,
-        max_price=value * 8,
+        median_price=prices.median,
+        min_price=prices.least,
+        max_price=prices.most,
     )
 
 

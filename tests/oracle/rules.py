@@ -15,7 +15,10 @@ SECOND = 1_000_000
 """Times are microseconds since 1970."""
 _MOVED = 5 * SECOND
 """An end that moved by no more than this counts as the same."""
-OUTCOME = ("outcome", "outcome_via", "evidence", "confidence", "final_price")
+OUTCOME = (
+    *("outcome", "outcome_via", "evidence", "confidence", "final_price"),
+    *("price_confidence", "closed_after", "closed_before", "closed_at"),
+)
 _CLOCKS = 5 * SECOND
 """Seen ended no more than this before its time, an auction may have run its full time."""
 
@@ -96,6 +99,10 @@ class Event(NamedTuple):
     evidence: str | None
     confidence: float | None
     final_price: int | None
+    price_confidence: float | None
+    closed_after: int | None
+    closed_before: int | None
+    closed_at: int | None
     late: bool = False
 
     @property
@@ -109,6 +116,33 @@ class Event(NamedTuple):
         return self.status, self.buyout_price, self.current_bid, self.next_bid, self.bids
 
 
+class _Said(NamedTuple):
+    """What one observation says of the outcome."""
+
+    outcome: str
+    confidence: float
+    via: str | None = None
+    price: int | None = None
+    price_confidence: float | None = None
+
+    def replaces(self, known: _Said | None) -> bool:
+        """What says something replaces what does not; of two that do, the surer one.
+
+        Of two that say the same it is the price that has to be surer.
+        """
+        if known is None:
+            return True
+        if (self.outcome == "unknown") != (known.outcome == "unknown"):
+            return known.outcome == "unknown"
+        (price, known_price) = (
+            said.confidence if said.price_confidence is None else said.price_confidence
+            for said in (self, known)
+        )
+        if self.outcome == known.outcome:
+            return (price, self.confidence) > (known_price, known.confidence)
+        return (self.confidence, price) > (known.confidence, known_price)
+
+
 class Memory(NamedTuple):
     """What is known of an auction after an observation."""
 
@@ -118,8 +152,11 @@ class Memory(NamedTuple):
     newest: int
     start_price: int | None
     expires_at: int
-    confidence: float | None
+    outcome: _Said | None
+    closed_after: int | None
     was_active: bool
+    on_offer: bool
+    """It was when it was seen last."""
 
 
 def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
@@ -136,10 +173,12 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
     elif memory is not None and change is None and abs(expires - memory.expires_at) <= _MOVED:
         expires = memory.expires_at
     said = _outcome(seen, expires, was_active=memory is not None and memory.was_active)
-    known = memory.confidence if memory else None
-    closes = said is not None and (known is None or said.confidence > known)
+    known = memory.outcome if memory else None
+    closes = said is not None and said.replaces(known)
     kind = "closed" if closes else change
     now = said if closes else None
+    begin = memory and (memory.newest if memory.on_offer else memory.closed_after)
+    over = max(expires, begin or 0)
     after = Memory(
         identity=seen.identity,
         bids=seen.bids,
@@ -147,8 +186,10 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
         newest=seen.at,
         start_price=start,
         expires_at=expires,
-        confidence=now.confidence if now else known,
+        outcome=now or known,
+        closed_after=begin if now else memory and memory.closed_after,
         was_active=seen.status == "active" or (memory is not None and memory.was_active),
+        on_offer=seen.status == "active",
     )
     if kind is None:
         return after, None
@@ -175,6 +216,10 @@ def step(memory: Memory | None, seen: Seen) -> tuple[Memory, Event | None]:
         evidence="status" if now else None,
         confidence=now.confidence if now else None,
         final_price=now.price if now else None,
+        price_confidence=now.price_confidence if now else None,
+        closed_after=begin if now else None,
+        closed_before=min(seen.at, max(expires + _CLOCKS, over)) if now else None,
+        closed_at=min(seen.at, over) if now else None,
     )
 
 
@@ -229,7 +274,7 @@ def _tell_late(events: list[Event], seen: Seen, memory: Memory) -> None:
         start_price=before.start_price,
         expires_at=before.expires_at,
         newest=seen.at,
-        confidence=2.0,  # more certain than anything: a late sight gives no outcome
+        outcome=_Said("", 2.0),  # more certain than anything: a late sight gives no outcome
     )
     _, event = step(context, seen)
     if event is not None:
@@ -251,15 +296,6 @@ def _kind(memory: Memory | None, seen: Seen) -> str | None:
     return "bid" if same_offer and grew else "changed"
 
 
-class _Said(NamedTuple):
-    """What one observation says of the outcome."""
-
-    outcome: str
-    confidence: float
-    via: str | None = None
-    price: int | None = None
-
-
 def _outcome(seen: Seen, expires: int, *, was_active: bool) -> _Said | None:
     ask, bid = seen.buyout_price, seen.current_bid
     match seen.status:
@@ -270,15 +306,15 @@ def _outcome(seen: Seen, expires: int, *, was_active: bool) -> _Said | None:
         case "ended" if not was_active:
             said = _Said("unknown", 0.0)  # nor is it known when it was to end
         case "ended" if ask is None:
-            said = _Said("sold", 1.0, "bid", bid)
+            said = _Said("sold", 1.0, "bid", bid, 1.0)
         case "ended" if expires - seen.told > _CLOCKS:
-            said = _Said("sold", 0.98, "buyout", ask)
+            said = _Said("sold", 0.98, "buyout", ask, 0.98)
         case "ended" if not seen.bids:
             said = _Said("unknown", 0.0)  # bought out or expired: the reply does not say which
         case "ended" if bid >= ask:
-            said = _Said("sold", 1.0, "buyout", bid)
+            said = _Said("sold", 1.0, "buyout", bid, 1.0)
         case "ended":
-            said = _Said("sold", 0.95, "bid", bid)
+            said = _Said("sold", 1.0, "bid", bid, 0.95)
         case _:
             return None
     return said

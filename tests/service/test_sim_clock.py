@@ -23,7 +23,7 @@ def still(tmp_path: Path) -> WorldClock:
 
 
 def test_everything_of_the_simulator_runs_on_the_file(tmp_path: Path, still: WorldClock) -> None:
-    arguments = ("--size", "30", "--scale", "1", "--clock", str(still.path))
+    arguments = ("--size", "30", "--speed", "1", "--clock", str(still.path))
     with (
         simulator(tmp_path / "sim", *arguments) as sim,
         Client(sim, clock=still.time) as client,
@@ -38,7 +38,7 @@ def test_everything_of_the_simulator_runs_on_the_file(tmp_path: Path, still: Wor
             assert page["responseData"]["responseTime"] == int(now) * 1_000_000
             assert parsedate_to_datetime(reply.headers["date"]).timestamp() == int(now)
             assert max(auction["postingTime"] for auction in page["details"]) <= now
-            assert all(0 <= a["secondsRemaining"] <= DAY for a in page["details"])
+            assert all(0 <= a["secondsRemaining"] <= 3 * DAY for a in page["details"])
             assert sim.stats()["time"] == now
         assert int(time.time()) != int(still.time())
         still.advance(1_201)

@@ -73,7 +73,7 @@ def test_times_in_a_reply_add_up_and_are_real(client: Client) -> None:
     for auction in value["details"]:
         if auction["auctionStatus"] == "AUCTIONSTATUS_ACTIVE":
             lived = now // 1_000_000 - auction["postingTime"] + auction["secondsRemaining"]
-            assert lived == 600
+            assert lived in {25, 100, 200, 600, 1_800}, "1, 4, 8, 24 or 72 h"
         if auction["numberOfBids"] == 0:
             assert auction["currentBid"] == auction["nextBid"]
 
@@ -256,7 +256,7 @@ def test_the_ledger_has_each_request_and_each_row_as_it_was_served(
 
 @pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example:80", "", "a@evil"])
 def test_a_foreign_page_that_a_name_leads_here_switches_nothing(sim: Simulator, name: str) -> None:
-    switch = {"headers": {"host": name}, "json": {"linger": 1}}
+    switch = {"headers": {"host": name}, "json": {"visible": 900}}
     assert httpx.post(f"{sim.url}/sim/control", **switch).status_code == 403
     assert httpx.get(f"{sim.url}/sim/stats", headers={"host": name}).status_code == 403
     for ours in ("localhost:1", "[::1]:1", "127.0.0.1"):

@@ -320,6 +320,7 @@ async def test_event_json_is_the_contract_to_the_letter(database: str) -> None:
         '"status":"active","start_price":100,"buyout_price":null,"current_bid":100,'
         '"next_bid":100,"bids":0,"median_price":2000,"min_price":100,"max_price":20000,'
         '"outcome":null,"outcome_via":null,"evidence":null,"confidence":null,"final_price":null,'
+        '"price_confidence":null,"closed_after":null,"closed_before":null,"closed_at":null,'
         '"late":false}'
     )
     strict(EventView).validate(orjson.loads(data))

@@ -41,7 +41,7 @@ CASES: dict[str, tuple[list[Seen], tuple[Any, ...]]] = {
     "after its time": ([LISTED, _seen("ENDED", END + 1)], UNKNOWN),
     "after its time, with bids": (
         [LISTED, _seen("ACTIVE", 50, **BIDS), _seen("ENDED", END + 1, **BIDS)],
-        ("sold", "bid", "status", 0.95, 900),
+        ("sold", "bid", "status", 1.0, 900),
     ),
     "after its time, the last bid was the buyout price": (
         [LISTED, _seen("ENDED", END + 1, bid=5000, bids=2)],

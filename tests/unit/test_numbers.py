@@ -11,7 +11,8 @@ from cyclopts import App, CycloptsError
 from m26.cli import build
 
 NONSENSE = ("nan", "inf", "-inf", "-1", "1e400", "9" * 30)
-NOT_ZERO = {"sim --size", "sim --scale", "rejects ls --limit"}
+NOT_ZERO = {f"sim --{name}" for name in ("size", "speed", "buyouts", "page", "batch")}
+NOT_ZERO |= {"rejects ls --limit"}
 NEEDED = {"journal export": ["pages.seg"]}
 Command = Callable[..., Any]
 

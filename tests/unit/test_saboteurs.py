@@ -30,10 +30,12 @@ from m26.normalizer import Normalizer
 from m26.publish.client import connect
 from m26.publish.relay import Relay
 from m26.sim import replies
+from m26.sim.behaviour import variant
 from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
-from m26.sim.market import Market, Tempo
+from m26.sim.market import Market
 from m26.sim.records import Request
+from m26.sim.tempo import Tempo
 from m26.status.telemetry import Telemetry
 from m26.store.database import opened
 from m26.store.load import Loader
@@ -74,7 +76,9 @@ def _served(path: Path) -> Iterator[Record]:
     deck = Deck(7, size=30)
     with Ledger(path) as ledger:
         ledger.fact("seed", deck.seed)
-        market = Market("sim", deck, ledger, Tempo(size=40, scale=864), now=_START)
+        market = Market(
+            "sim", deck, ledger, Tempo(size=40, speed=864), now=_START, behaviour=variant("demo")
+        )
         for number in range(60):
             now = _START + 3 * number
             market.advance(now)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from pathlib import Path
 
+from m26.sim.behaviour import DEFAULT, Behaviour, variant
 from m26.sim.ledger import Ledger
-from m26.sim.records import NOT_SERVED, Listing, Request, State
+from m26.sim.records import NOT_SERVED, Listing, Request, State, Switch
 
 
 def listed(ledger: Ledger, price: int = 100) -> State:
@@ -104,6 +105,56 @@ def test_what_was_not_shown_as_it_is_has_a_place_in_the_reply_but_is_not_served(
         ids = array("q", [one.state_id, NOT_SERVED, two.state_id])
         ledger.record(asked(1), ids)
         assert [(row.position, row.state) for row in reader.served()] == [(0, one), (2, two)]
+
+
+def test_the_truth_of_each_auction_that_ended_is_told_with_its_time(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger, Ledger.open_readonly(path) as reader:
+        for number, cause in enumerate(("list", "bid", "buyout", "end", "expire", "cancel")):
+            status = "ACTIVE" if cause in {"list", "bid"} else "ENDED"
+            first = listed(ledger, 500)
+            ledger.changed(
+                first.moved(
+                    state_id=ledger.reserve("state"),
+                    at=7.5 + number,
+                    cause=cause,
+                    status=status,
+                    current_bid=600,
+                    buyout=900,
+                )
+            )
+        ledger.flush()
+        truths = [(t.outcome, t.via, t.final_price, t.ended_at) for t in reader.truths("sim")]
+        assert truths == [
+            ("sold", "buyout", 900, 9.5),
+            ("sold", "bid", 600, 10.5),
+            ("expired", None, None, 11.5),
+            ("cancelled", None, None, 12.5),
+        ]
+        assert list(reader.truths("ps5")) == []
+
+
+def test_an_auction_is_found_by_its_id_on_its_own_platform_alone(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        state = listed(ledger)
+        found = ledger.auction("sim", state.auction_id)
+        assert found is not None
+        assert (found[0].auction_id, found[1]) == (state.auction_id, state)
+        assert ledger.auction("ps5", state.auction_id) is None
+        assert ledger.auction("sim", 1) is None
+
+
+def test_a_switch_is_durable_at_once_with_the_request_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path) as ledger, Ledger.open_readonly(path) as reader:
+        ledger.behaved(1.0, "sim", DEFAULT)
+        ledger.record(asked(1))
+        ledger.behaved(2.5, "ps5", variant("recall-1h"))
+        assert list(reader.switches()) == [
+            Switch(1.0, 0, "sim", DEFAULT),
+            Switch(2.5, 1, "ps5", Behaviour(recall=3_600)),
+        ]
+        assert [switch.at for switch in reader.switches("ps5")] == [2.5]
 
 
 def test_a_fact_stays_as_it_was_first_given(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def market(
         auctions_known=known,
         auctions_open=alive,
         auctions_due=due,
-        decisions=planner.reasons(),
+        decisions={why: replies for why, replies, *_ in planner.reasons()},
         last=None if last is None else _asked(*last),
         next=[
             ChoiceView(

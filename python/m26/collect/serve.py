@@ -63,6 +63,7 @@ def serve(folder: Path, source: BinaryIO | None = None, sink: BinaryIO | None = 
                     _tell(sink, _take(plan, told))
                 case {"type": "end"}:
                     plan.unsent()
+                    print(plan.planner.reasons(), plan.planner.outlook(), file=open('/tmp/planner-dbg', 'a'))
                     _tell(sink, plan.conclude())
                     _write(sink, {"type": "done", "coverage": _coverage(plan)})
                     sink.flush()

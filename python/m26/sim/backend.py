@@ -6,17 +6,19 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from m26.sim import replies, verify
 from m26.sim.accounts import Account, Accounts, Known
+from m26.sim.behaviour import Behaviour, variant
 from m26.sim.constants import Constants
 from m26.sim.faults import Faults, Rule
 from m26.sim.ledger import Ledger
-from m26.sim.market import Auction, Market
+from m26.sim.market import Market
 from m26.sim.pages import Item, Page
 from m26.sim.replies import RefusedError, Reply
+from m26.sim.shelf import Auction
 from m26.sim.tokens import TokenService
 
 _CACHE_AGE = 8 * 3_600
@@ -33,8 +35,6 @@ class Backend:
     markets: Mapping[str, Market]
     faults: Faults
     clock: Callable[[], float] = time.time
-    paging: frozenset[str] = frozenset({"url", "payload"})
-    """Ways of asking for a page that are honoured."""
     signatures: frozenset[str] = frozenset({"signed", "bundles"})
     """Ways of signing that are accepted."""
     clock_off: float = 0.0
@@ -48,7 +48,12 @@ class Backend:
     def stats(self) -> dict[str, Any]:
         """What happened so far."""
         markets = {
-            name: {"alive": len(market), "listed": market.listed, "frozen": market.frozen}
+            name: {
+                "alive": len(market),
+                "listed": market.listed,
+                "frozen": market.frozen,
+                "behaviour": asdict(market.behaviour),
+            }
             for name, market in self.markets.items()
         }
         return {
@@ -76,6 +81,25 @@ class Backend:
         for market in self.markets.values():
             market.advance(now)
         return now
+
+    def behave(self, platform: str, name: str, changes: Mapping[str, object]) -> None:
+        """Let markets behave otherwise from now on.
+
+        Args:
+            platform: whose; empty: all.
+            name: of the variant to start from; empty: what they do now.
+            changes: to that.
+
+        Raises:
+            ValueError: an unknown platform, variant or member, or a value that is not possible.
+        """
+        if platform and platform not in self.markets:
+            raise ValueError(f"no platform {platform!r}; there are {', '.join(self.markets)}")
+        markets = [self.markets[platform]] if platform else list(self.markets.values())
+        wanted = [(variant(name) if name else m.behaviour).changed(changes) for m in markets]
+        self.advance()  # what came before was as it was
+        for market, behaviour in zip(markets, wanted, strict=True):
+            market.behave(behaviour)
 
     def recognise(self, kind: str, body: bytes, secret: str) -> Known:
         """Whose request it seems to be and what it asks for, whatever will be wrong with it.
@@ -168,16 +192,20 @@ class Backend:
         clock = rule.given if rule is not None and rule.fault == "clock_off" else None
         if clock is not None and clock["date"] != "right":
             now += int(clock["by"])
+        if market.loses():
+            raise RefusedError(replies.blaze_error("ERR_SYSTEM"))
         found: list[Auction] = []
         truncated = False
         if name == self.constants.search:
-            offset, count, paged = self._page(query, payload)
+            told = market.behaviour
+            offset, count, paged = _page(told, query, payload)
             if rule is not None and rule.row.offset is not None:
                 offset = rule.row.offset(offset, count, rule.given)
             found = market.search(offset, count, str(payload.get("itemName", "")))
-            truncated = not paged and market.listed > count
+            reach = market.listed if paged else count
+            truncated = market.listed > min(reach, told.truncate or reach)
         elif name == self.constants.refresh:
-            found = list(market.find(self._ids(payload)))
+            found = _refreshed(market, payload)
         items = [Item(market.render(auction, now), auction.state.state_id) for auction in found]
         page = Page(items=items, truncated=truncated)
         if rule is not None and rule.row.page is not None:
@@ -198,23 +226,34 @@ class Backend:
         )
         return replace(reply, body=page.finish(reply.body))
 
-    def _page(self, query: Mapping[str, str], payload: Mapping[str, Any]) -> tuple[int, int, bool]:
-        """Offset, count and whether they were asked for; the URL goes before the payload."""
-        limit = self.constants.page
-        sources: dict[str, Mapping[str, Any]] = {"url": query, "payload": payload}
-        for way, source in sources.items():
-            if way in self.paging and "offset" in source:
-                try:
-                    offset, count = int(source["offset"]), int(source.get("count", limit))
-                except (TypeError, ValueError):
-                    raise RefusedError(replies.violation("offset or count is no number")) from None
-                if offset < 0 or count < 0:
-                    raise RefusedError(replies.violation("offset or count is negative"))
-                return offset, min(count, limit), True
-        return 0, limit, False
 
-    def _ids(self, payload: Mapping[str, Any]) -> list[int]:
-        ids = payload.get("auctionIdList")
-        if not isinstance(ids, list) or not all(type(item) is int for item in ids):
-            raise RefusedError(replies.violation("auctionIdList is not a list of numbers"))
-        return ids[: self.constants.page]
+def _page(
+    told: Behaviour, query: Mapping[str, str], payload: Mapping[str, Any]
+) -> tuple[int, int, bool]:
+    """Offset, count and whether they were asked for; the URL goes before the payload."""
+    sources: dict[str, Mapping[str, Any]] = {"url": query, "payload": payload}
+    for way, source in sources.items():
+        if told.paging in {way, "both"} and "offset" in source:
+            try:
+                offset, count = int(source["offset"]), int(source.get("count", told.page))
+            except (TypeError, ValueError):
+                raise RefusedError(replies.violation("offset or count is no number")) from None
+            if offset < 0 or count < 0:
+                raise RefusedError(replies.violation("offset or count is negative"))
+            return offset, min(count, told.page), True
+    return 0, told.page, False
+
+
+def _refreshed(market: Market, payload: Mapping[str, Any]) -> list[Auction]:
+    """What a refresh says of the ids it reads."""
+    ids = payload.get("auctionIdList")
+    if not isinstance(ids, list) or not all(type(item) is int for item in ids):
+        raise RefusedError(replies.violation("auctionIdList is not a list of numbers"))
+    known = list(market.find(ids[: market.behaviour.batch]))
+    alive = [auction for auction in known if auction.ended is None]
+    match market.behaviour.ended:
+        case "omitted":
+            return alive
+        case "error" if len(alive) < len(known):
+            raise RefusedError(replies.blaze_error("ERR_SYSTEM"))
+    return known

@@ -18,8 +18,25 @@ from m26.sim import shape
 from m26.sim.definition import CUT, definition, player_values
 from m26.sim.lots import Lots, lots
 
+_GOLDEN = 0x9E3779B1
 _POPULARITY = 0.9
 """Exponent of the power law: a tenth of the cards makes up two thirds of the market."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What is known of a card's price while one auction of it runs, coins."""
+
+    fair: int
+    median: int
+    """What the upstream shows as such."""
+    least: int
+    most: int
+    """Of listings."""
+
+    def within(self, price: float) -> int:
+        """A price that a seller may ask, in steps of 50."""
+        return min(self.most, max(self.least, round(price / 50) * 50))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +49,13 @@ class Card:
     value: int
     """What the market pays for it, coins."""
     parts: tuple[bytes, bytes, bytes, bytes]
+
+    def prices(self, instance_id: int) -> Prices:
+        """Its prices while one copy is on offer: the median is off by up to 6 %."""
+        drawn = instance_id * _GOLDEN % 1_000 / 1_000
+        median = round(self.value * (0.94 + 0.12 * drawn))
+        least = max(100, median // 250 * 50)
+        return Prices(self.value, median, least, max(10 * least, median // 10 * 50))
 
     def copy(self, *, instance_id: int, acquired: int) -> bytes:
         """The wire form of one physical copy.
@@ -97,13 +121,15 @@ def auction_json(  # noqa: PLR0913 - each is a member on the wire
         seconds_remaining: until it ends; 0 once it did.
         status: what follows ``AUCTIONSTATUS_``.
     """
+    prices = card.prices(instance_id)
     return b"".join(
         (
             b'{"auctionId":%d,"buyoutPrice":%d,"buyerId":1,"card":' % (auction_id, buyout),
             card.copy(instance_id=instance_id, acquired=acquired),
             b',"currentBid":%d,"secondsRemaining":%d' % (current_bid, seconds_remaining),
-            b',"medianAuctionPrice":%d,"maxListingPrice":%d' % (card.value, card.value * 8),
-            b',"minListingPrice":100,"nextBid":%d,"numberOfBids":%d' % (next_bid, bids),
+            b',"medianAuctionPrice":%d,"maxListingPrice":%d' % (prices.median, prices.most),
+            b',"minListingPrice":%d,"nextBid":%d' % (prices.least, next_bid),
+            b',"numberOfBids":%d' % bids,
             b',"postingTime":%d,"sellerId":1,"auctionStatus":"AUCTIONSTATUS_' % posted,
             status.encode(),
             b'"}',

@@ -31,8 +31,6 @@ class Constants:
     key: bytes
     code_secret: bytes
     auth_type: int
-    page: int
-    """Most auctions in one reply."""
 
 
 def load() -> Constants:
@@ -61,5 +59,4 @@ def load() -> Constants:
         key=bytes.fromhex(signing["key"]),
         code_secret=bytes.fromhex(signing["code_secret"]),
         auth_type=signing["auth_type"],
-        page=profile["paging"]["count"],
     )

@@ -9,10 +9,11 @@ import orjson
 
 from m26.sim.accounts import Account, Kind
 from m26.sim.backend import Backend
+from m26.sim.behaviour import MEMBERS
 from m26.sim.capture import har
 
-_PAGING = frozenset({"url", "payload"})
 _SIGNATURES = frozenset({"signed", "bundles"})
+_BEHAVIOUR = frozenset({"platform", "variant", *MEMBERS})
 
 _Step = Callable[[Backend, Any], dict[str, Any] | None]
 
@@ -21,10 +22,11 @@ def apply(backend: Backend, document: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out a control document, or nothing of it when one of its members is not known.
 
     A document with ``fault`` is a rule (see `faults.Rule` and `catalogue.FAULTS`).  Others have
-    any of: ``freeze``, ``linger``, ``clock_off`` (seconds), ``session_ttl``, ``token_ttl``,
+    any of: ``variant`` (its name) and the members of `behaviour.Behaviour`, of one ``platform`` or
+    of all; ``freeze``, ``clock_off`` (seconds), ``session_ttl``, ``token_ttl``,
     ``refresh_ttl``, ``bundle_ttl``, ``kill_sessions``, ``kill_tokens``, ``kill_refresh_tokens``,
     ``kill_bundles`` (true: all; an account's name: its own), ``accept_previous_refresh``,
-    ``one_session``, ``paging`` (both, url, payload, none), ``signatures`` (both, signed, bundles,
+    ``one_session``, ``signatures`` (both, signed, bundles,
     none), ``clear_faults``, ``issue_code`` and ``capture`` (an account's name).
 
     Returns:
@@ -36,12 +38,18 @@ def apply(backend: Backend, document: Mapping[str, Any]) -> dict[str, Any]:
     if "fault" in document:
         backend.faults.add(document)
         return {}
-    unknown = sorted(set(document) - set(_STEPS))
+    possible = _BEHAVIOUR | set(_STEPS)
+    unknown = sorted(set(document) - possible)
     if unknown:
-        raise ValueError(f"unknown member {unknown[0]!r}; there are {', '.join(sorted(_STEPS))}")
+        raise ValueError(f"unknown member {unknown[0]!r}; there are {', '.join(sorted(possible))}")
+    changes = {name: value for name, value in document.items() if name in _BEHAVIOUR}
+    if changes:
+        platform, variant = (str(changes.pop(name, "")) for name in ("platform", "variant"))
+        backend.behave(platform, variant, changes)
     answer: dict[str, Any] = {}
     for name, value in document.items():
-        answer |= _STEPS[name](backend, value) or {}
+        if name in _STEPS:
+            answer |= _STEPS[name](backend, value) or {}
     return answer
 
 
@@ -73,11 +81,6 @@ def _freeze(backend: Backend, value: object) -> None:
     backend.ledger.flush()
 
 
-def _linger(backend: Backend, value: float) -> None:
-    for market in backend.markets.values():
-        market.linger = float(value)
-
-
 def _clock_off(backend: Backend, value: float) -> None:
     backend.clock_off = float(value)
 
@@ -88,10 +91,6 @@ def _accept_previous(backend: Backend, value: object) -> None:
 
 def _one_session(backend: Backend, value: object) -> None:
     backend.one_session = bool(value)
-
-
-def _paging(backend: Backend, value: object) -> None:
-    backend.paging = _some(_PAGING, value)
 
 
 def _signatures(backend: Backend, value: object) -> None:
@@ -130,10 +129,8 @@ _STEPS: Mapping[str, _Step] = {
     "kill_bundles": _kill("bundle"),
     "accept_previous_refresh": _accept_previous,
     "freeze": _freeze,
-    "linger": _linger,
     "clock_off": _clock_off,
     "one_session": _one_session,
-    "paging": _paging,
     "signatures": _signatures,
     "clear_faults": _clear_faults,
     "issue_code": _issue_code,

@@ -174,4 +174,5 @@ def _switched(backend: Backend, request: Request, body: bytes) -> object:
     document = orjson.loads(body)
     if request.headers.get("content-type") != "application/json" or not isinstance(document, dict):
         raise ValueError("a control document is a JSON object, sent as application/json")
-    return {**backend.stats(), **control.apply(backend, document)}
+    answer = control.apply(backend, document)
+    return {**backend.stats(), **answer}

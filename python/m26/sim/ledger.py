@@ -12,11 +12,14 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from m26.sim.records import NOT_SERVED, Listing, Request, Served, State
+import orjson
+
+from m26.sim.behaviour import Behaviour
+from m26.sim.records import NOT_SERVED, Listing, Request, Served, State, Switch, Truth
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
@@ -37,11 +40,18 @@ CREATE TABLE IF NOT EXISTS account (
   name TEXT PRIMARY KEY, platform TEXT, blaze_id INTEGER, persona_id INTEGER, device_id TEXT);
 CREATE TABLE IF NOT EXISTS secret (
   value TEXT PRIMARY KEY, kind TEXT, account TEXT, at REAL, ended REAL, heir TEXT);
+CREATE TABLE IF NOT EXISTS behaviour (at REAL, after INTEGER, platform TEXT, members BLOB);
 """
-_ALIVE = """
+_LAST = """
 SELECT a.*, s.* FROM auction a JOIN state s
   ON s.state_id = (SELECT max(state_id) FROM state n WHERE n.auction_id = a.auction_id)
-WHERE a.alive AND a.platform = ? ORDER BY a.posted, a.auction_id"""
+WHERE """
+_ALIVE = _LAST + "a.alive AND a.platform = ? ORDER BY a.posted, a.auction_id"
+_PAST = _LAST + "NOT a.alive AND ? IN ('', a.platform) ORDER BY a.auction_id"
+_ONE = _LAST + "a.platform = ? AND a.auction_id = ?"
+_OPENED = """
+SELECT auction_id, min(at) FROM auction JOIN state USING (auction_id)
+WHERE alive AND platform = ? GROUP BY auction_id"""
 _WHOSE = ":platform IN ('', platform)"
 _LISTING_WIDTH = 8
 _FIRST = {
@@ -110,7 +120,21 @@ class Ledger:
 
     def alive(self, platform: str) -> list[tuple[Listing, State]]:
         """Auctions whose last state is ACTIVE, newest posting last."""
-        return _alive(self._db, platform)
+        return _pairs(self._db, _ALIVE, platform)
+
+    def opened(self, platform: str) -> dict[int, float]:
+        """When each of the auctions that are `alive` was posted, to the fraction of a second."""
+        return dict(self._db.execute(_OPENED, (platform,)).fetchall())
+
+    def auction(self, platform: str, auction_id: int) -> tuple[Listing, State] | None:
+        """An auction with its last state, however long ago; None for an id of another platform."""
+        self.flush()
+        return next(iter(_pairs(self._db, _ONE, platform, auction_id)), None)
+
+    def behaved(self, at: float, platform: str, behaviour: Behaviour) -> None:
+        """Make it durable that a platform behaves like this for all requests from now on."""
+        members = orjson.dumps(asdict(behaviour))
+        self._insert("behaviour", (at, self.requests, platform, members))
 
     def record(self, request: Request, shown: array[int] | None = None) -> int:
         """Make a request, what its reply shows and all states before it durable.
@@ -128,7 +152,7 @@ class Ledger:
         blob = None if shown is None else zlib.compress(shown.tobytes(), 1)
         with self.together():
             self._write_states()
-            self._insert("request", (self.requests, *astuple(request), blob))
+            self._insert("request", (self.requests, *_fields(request), blob))
         return self.requests
 
     def flush(self) -> None:
@@ -161,9 +185,9 @@ class Ledger:
 
     def _write_states(self) -> None:
         for listing in self._listings:
-            self._insert("auction", (*astuple(listing), True))
+            self._insert("auction", (*_fields(listing), True))
         for state in self._states:
-            self._insert("state", astuple(state))
+            self._insert("state", _fields(state))
             if state.status != "ACTIVE":
                 end = "UPDATE auction SET alive = false WHERE auction_id = ?"
                 self._db.execute(end, (state.auction_id,))
@@ -213,7 +237,18 @@ class LedgerReader:
 
     def alive(self, platform: str) -> list[tuple[Listing, State]]:
         """The market as it stands: what is ACTIVE, newest posting last."""
-        return _alive(self._db, platform)
+        return _pairs(self._db, _ALIVE, platform)
+
+    def truths(self, platform: str = "") -> Iterator[Truth]:
+        """What became of each auction that has ended, by auction id; of one platform."""
+        for listing, last in _pairs(self._db, _PAST, platform):
+            yield Truth.of(listing, last)
+
+    def switches(self, platform: str = "") -> Iterator[Switch]:
+        """How the upstream behaved since when, in order; of one platform."""
+        sql = f"SELECT * FROM behaviour WHERE {_WHOSE} ORDER BY rowid"  # noqa: S608
+        for at, after, name, members in self._db.execute(sql, {"platform": platform}).fetchall():
+            yield Switch(at, after, name, Behaviour(**orjson.loads(members)))
 
     def secrets(self) -> list[str]:
         """Every token, key, code, signature and cookie ever handed out, and all device ids."""
@@ -251,7 +286,12 @@ class LedgerReader:
                 )
 
 
-def _alive(db: sqlite3.Connection, platform: str) -> list[tuple[Listing, State]]:
-    rows = db.execute(_ALIVE, (platform,)).fetchall()
+def _fields(value: Listing | State | Request) -> tuple[Any, ...]:
+    """As `dataclasses.astuple`, which copies each field and takes ten times as long."""
+    return tuple(getattr(value, name) for name in value.__slots__)
+
+
+def _pairs(db: sqlite3.Connection, sql: str, *given: object) -> list[tuple[Listing, State]]:
+    rows = db.execute(sql, given).fetchall()
     width = _LISTING_WIDTH
     return [(Listing(*row[:width]), State(*row[width + 1 :])) for row in rows]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from m26.sim.behaviour import Behaviour
+
 NOT_SERVED = 0
 """In place of a state's id: what was on the wire is not what the ledger has."""
 
@@ -44,6 +46,44 @@ class State:
     def moved(self, **changes: Any) -> State:  # noqa: ANN401 - any of the fields
         """The state that follows this one."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What became of an auction that has ended."""
+
+    listing: Listing
+    outcome: str
+    """``sold``, ``expired`` or ``cancelled``."""
+    via: str | None
+    """``bid`` or ``buyout``; None unless sold."""
+    final_price: int | None
+    """Coins; None unless sold."""
+    ended_at: float
+    """Seconds since 1970."""
+
+    @classmethod
+    def of(cls, listing: Listing, last: State) -> Truth:
+        """What an auction's last state says."""
+        match last.cause:
+            case "buyout":
+                return cls(listing, "sold", "buyout", last.buyout, last.at)
+            case "end":
+                return cls(listing, "sold", "bid", last.current_bid, last.at)
+        outcome = {"expire": "expired", "cancel": "cancelled"}[last.cause]
+        return cls(listing, outcome, None, None, last.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """From when on a platform behaved how."""
+
+    at: float
+    """Seconds since 1970."""
+    after: int
+    """Number of the last request before it."""
+    platform: str
+    behaviour: Behaviour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,13 +25,15 @@ from m26.httpserver import Bounds, Config, Server
 from m26.sim import capture, constants
 from m26.sim.accounts import Accounts, Lifetimes
 from m26.sim.backend import Backend
+from m26.sim.behaviour import Behaviour, variant
 from m26.sim.cards import Deck
 from m26.sim.clock import clock
 from m26.sim.delivery import counted
 from m26.sim.faults import Faults
 from m26.sim.gateway import application
 from m26.sim.ledger import Ledger
-from m26.sim.market import Market, Tempo
+from m26.sim.market import Market
+from m26.sim.tempo import Tempo
 
 _TICK = 0.2
 """How often the market moves and is written down when nobody asks, seconds."""
@@ -54,7 +56,7 @@ class Plan:
     seed: int | None = None
     """None: the folder's own, 26 for a new folder."""
     tempo: Tempo = field(default_factory=Tempo)
-    linger: float = 5.0
+    behaviour: Behaviour = field(default_factory=lambda: variant("demo"))
     life: Lifetimes = field(default_factory=Lifetimes)
     accounts: Mapping[str, str] = field(default_factory=dict)
     """Account name → platform; none: the folder's, ``demo`` for a new folder."""
@@ -133,8 +135,9 @@ def _backend(plan: Plan, ledger: Ledger) -> tuple[Backend, str]:
     deck, now = Deck(seed), time_of()
     markets: dict[str, Market] = {}
     for platform in sorted({account.platform for account in accounts.all.values()}):
-        markets[platform] = Market(platform, deck, ledger, plan.tempo, now=now)
-        markets[platform].linger = plan.linger
+        markets[platform] = Market(
+            platform, deck, ledger, plan.tempo, now=now, behaviour=plan.behaviour
+        )
     backend = Backend(
         constants=own,
         ledger=ledger,

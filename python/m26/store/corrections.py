@@ -21,6 +21,7 @@ from m26.status.metrics import Metrics
 from m26.store import connection as connections
 from m26.store import partitions
 from m26.store.database import Store
+from m26.store.statements import OUTCOME
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -80,14 +81,12 @@ _VALUES = ", ".join(_OWN.get(name, name) for name, _ in _native.EVENT_COLUMNS)
 _CORRECT = f"""
 WITH given AS (
     SELECT * FROM unnest(
-        $2::bigint[], $3::text[], $4::text[], $5::real[], $6::text[], $7::text[], $8::real[],
-        $9::bigint[], $10::timestamptz[], $11::timestamptz[]
-    ) AS g (auction_id, platform, was_outcome, was_confidence, outcome, outcome_via, confidence,
-        final_price, seen_at, closed_at)
+        $2::bigint[], $3::text[], $4::text[], $5::real[], $6::timestamptz[], $7::text[],
+        $8::text[], $9::text[], $10::real[], $11::bigint[], $12::real[], $13::timestamptz[],
+        $14::timestamptz[], $15::timestamptz[]
+    ) AS g (auction_id, platform, was_outcome, was_confidence, seen_at, {", ".join(OUTCOME)})
 ), corrected AS (
-    UPDATE m26.auction AS a SET
-        outcome = g.outcome, outcome_via = g.outcome_via, evidence = 'status',
-        confidence = g.confidence, final_price = g.final_price, closed_at = g.closed_at
+    UPDATE m26.auction AS a SET {", ".join(f"{name} = g.{name}" for name in OUTCOME)}
     FROM given AS g
     WHERE a.auction_id = g.auction_id AND a.platform = g.platform
         AND a.outcome = g.was_outcome AND a.confidence = g.was_confidence
@@ -107,22 +106,20 @@ SET seq = seq + $1, uncorrected = least(coalesce(uncorrected, $2), $2)"""
 
 @dataclass(frozen=True, slots=True)
 class _Correction:
-    """An auction, its outcome as it is, and as it should be."""
+    """An auction, its outcome as it is, when the right one was seen, and that."""
 
     auction_id: int
     platform: str
     was_outcome: str
     was_confidence: float
-    outcome: str
-    outcome_via: str | None
-    confidence: float
-    final_price: int | None
     seen_at: datetime
-    closed_at: datetime
+    outcome: tuple[Any, ...]
+    """As it should be, in the order of `OUTCOME`."""
 
     def columns(self) -> tuple[Any, ...]:
         """In the order of `_CORRECT`."""
-        return tuple(getattr(self, name) for name in self.__slots__)
+        was = (self.auction_id, self.platform, self.was_outcome, self.was_confidence)
+        return *was, self.seen_at, *self.outcome
 
 
 class Corrections:
@@ -225,18 +222,12 @@ def _decided(key: tuple[Any, ...], states: list[tuple[Any, ...]]) -> _Correction
     decided = _native.outcome(states)
     if decided is None:
         return None
-    outcome, via, confidence, price, seen_at, closed_at = decided
+    seen_at, (outcome, via, *rest, after, before, at) = decided
     if outcome == "unknown" or (outcome, via) == ("sold", "bid"):
         return None
-    return _Correction(
-        auction_id,
-        platform,
-        was_outcome,
-        was_confidence,
-        outcome,
-        via,
-        confidence,
-        price,
-        _EPOCH + timedelta(microseconds=seen_at),
-        _EPOCH + timedelta(microseconds=closed_at),
-    )
+    given = (outcome, via, *rest, *(None if t is None else _time(t) for t in (after, before, at)))
+    return _Correction(auction_id, platform, was_outcome, was_confidence, _time(seen_at), given)
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)

@@ -193,6 +193,15 @@ class Store:
             for row, count in zip(rows, counted, strict=True)
         ]
 
+    @asynccontextmanager
+    async def unhurried(self) -> AsyncIterator[Pool[Any]]:
+        """Connections of their own for the block, which the server does not end for being slow."""
+        pool = await self._connect(statement_cache=False, limit=0)
+        try:
+            yield pool
+        finally:
+            pool.terminate()
+
     def acquire(self, *, timeout: float) -> PoolAcquireContext[Any]:
         """A connection of its own, for the block; who uses it sees the driver's errors."""
         return self._pool.acquire(timeout=timeout)

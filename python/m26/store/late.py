@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from m26._native import EVENT_COLUMNS
+from m26.store.statements import OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from m26._native import Delta
 
 # $1 platforms, $2 auction ids, of late observations: all their events, as `States.derive` takes
-# them. OFFSET 0 keeps the planner to the index.
+# them, but for those that repeat a state that was not seen then. OFFSET 0 keeps the planner to the
+# index.
 READ_PAST = """
 SELECT
     k.platform, k.auction_id, e.seq, (extract(epoch FROM e.observed_at) * 1000000)::bigint,
@@ -29,9 +31,9 @@ FROM unnest($1::text[], $2::bigint[]) AS k (platform, auction_id)
 CROSS JOIN LATERAL (
     SELECT * FROM m26.auction_event AS e
     WHERE e.auction_id = k.auction_id AND e.platform = k.platform OFFSET 0
-) AS e"""
+) AS e
+WHERE e.evidence IS NULL OR e.evidence = 'status'"""
 
-_OUTCOME = ("outcome", "outcome_via", "evidence", "confidence", "final_price")
 _NAMES = ", ".join(name for name, _ in EVENT_COLUMNS)
 
 
@@ -42,7 +44,7 @@ def _at(place: int) -> str:
 def _again() -> str:
     """The columns of an event that repeats another one."""
     own = {"seq": "(j ->> 0)::bigint", "kind": "'changed'", "observed_at": _at(2), "late": "true"}
-    own |= dict.fromkeys(_OUTCOME, "NULL")
+    own |= dict.fromkeys(OUTCOME, "NULL")
     return ", ".join(own.get(name, f"e.{name}") for name, _ in EVENT_COLUMNS)
 
 

@@ -14,9 +14,10 @@ import asyncpg
 import orjson
 
 from m26 import _native
-from m26.store import late, partitions, sweeps
+from m26.store import closings, late, partitions, sweeps
 from m26.store import statements as sql
 from m26.store.batch import Stored
+from m26.store.copying import copy
 from m26.store.knowledge import Head
 from m26.store.transaction import Transaction
 
@@ -65,6 +66,7 @@ _FINISH = f"""
 {_insert("card")}
 {sql.NOTE_VERSIONS.format(stage=_stage_of("card"))};
 {_insert("auction_event")}
+{closings.STAGED}
 {_insert("auction")}
 {sql.REWRITE_AUCTIONS};
 {_insert("sighting")}
@@ -94,12 +96,11 @@ class Staged(Transaction):
         stored = Stored(self._prepared.end, seq=looked.seq, pages=len(self._pages), rows=rows)
         missing: Sequence[tuple[int, int]] = ()
         delta: Delta | None = None
-        if rows:
+        if rows or self._inferred:
             # Read in no transaction: who waits for the stream head has a lock on nothing else.
             missing = await self._missing_cards()
-            if self._known.reads_back:
-                await self._read_back(0, rows)
-            delta = await self._derive(0, rows, stored)
+            await self._read_back(0, rows, self._inferred)
+            delta = await self._derive(0, rows, self._inferred, stored)
         connection, began = self._connection, time.perf_counter()
         await connection.execute(_BEGIN)
         self.round_trip = time.perf_counter() - began
@@ -132,7 +133,7 @@ class Staged(Transaction):
             self._known.head = looked  # what is read now holds as long as that does
         self.partition = await partitions.newest(
             self._connection,
-            seq + late.most(self._batch.counts["auctions"]),
+            seq + self._most_events,
             known=self._known.partition,
         )
         if self.partition < 0:
@@ -146,13 +147,15 @@ class Staged(Transaction):
     async def _stage_rows(self, delta: Delta, stored: Stored) -> None:
         await self._stage("auction_event", delta.events)
         await self._stage("auction", delta.listed)
-        await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
+        await copy(
+            self._connection, sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp"
+        )
         await self._stage("sighting", delta.sightings)
         self._known.states.accept(delta)
         self._count(delta, stored)
 
     async def _stage(self, table: str, buffer: CopyBuffer) -> None:
-        await self._copy(_stage_of(table), _STAGED[table], buffer, "pg_temp")
+        await copy(self._connection, _stage_of(table), _STAGED[table], buffer, "pg_temp")
 
     def _rest(self, delta: Delta | None, stored: Stored) -> str:
         """What is no COPY, for the end of the transaction."""
@@ -163,4 +166,5 @@ class Staged(Transaction):
         drift = [dict(zip(names, row, strict=True)) for row in self._batch.drift]
         rest = {"seq": stored.seq, "drift": drift, "counted": counted, "closed": closed}
         rest["amends"] = late.amends(delta) if delta is not None else {}
+        rest["closings"] = delta.closed if delta is not None else []
         return orjson.dumps(rest).decode()

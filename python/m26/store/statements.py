@@ -48,30 +48,36 @@ BEGIN_CURSOR = """
 INSERT INTO m26.ingest_cursor (part, pos, checksum, host, since) VALUES ($1, $2, $3, $4, now())
 ON CONFLICT (part) DO NOTHING"""
 
-# $1 platforms, $2 auction ids, $3 the oldest observation of the batch: only a sighting newer than
-# that can make one late. Columns as in STATE_COLUMNS. Each state of an auction is an event: where
-# none is active, it was never seen active; what came late taught no end and does not count. LIMIT
-# keeps the planner from reading all events at once.
+# $1 platforms, $2 auction ids. Columns as in STATE_COLUMNS. Each state of an auction is an event:
+# where none is active, it was never seen active; what came late taught no end and does not count.
+# LIMIT keeps the planner from reading all events at once. Sightings are grouped with what is asked
+# for, and not joined to it: without hash joins that would be each with each.
 READ_STATES = """
-WITH seen AS (
+WITH newest AS (
     SELECT platform, auction_id, max(observed_at) AS observed_at
-    FROM m26.sighting, unnest(auction_ids) AS auction_id
-    WHERE observed_at > $3 GROUP BY platform, auction_id
+    FROM (
+        SELECT platform, auction_id, NULL::timestamptz AS observed_at, true AS is_asked
+        FROM unnest($1::text[], $2::bigint[]) AS k (platform, auction_id)
+        UNION ALL
+        SELECT platform, auction_id, observed_at, false
+        FROM m26.sighting, unnest(auction_ids) AS auction_id
+    ) AS s
+    GROUP BY platform, auction_id HAVING bool_or(is_asked)
 )
 SELECT
     a.platform, a.auction_id, a.status, a.buyout_price, a.current_bid, a.next_bid, a.bids,
     a.card_version, (extract(epoch FROM a.expires_at) * 1000000)::bigint AS expires_at,
-    a.start_price, a.confidence,
+    a.start_price, a.outcome, a.evidence, a.confidence, a.price_confidence,
+    (extract(epoch FROM a.closed_after) * 1000000)::bigint AS closed_after,
     a.status = 'active' OR (
         SELECT true FROM m26.auction_event AS e
         WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
             AND NOT e.late
         LIMIT 1) IS NOT NULL AS was_active,
-    (extract(epoch FROM greatest(a.observed_at, a.last_seen, s.observed_at)) * 1000000)::bigint
+    (extract(epoch FROM greatest(a.observed_at, a.last_seen, n.observed_at)) * 1000000)::bigint
         AS newest
-FROM unnest($1::text[], $2::bigint[]) AS k (platform, auction_id)
-JOIN m26.auction AS a ON a.platform = k.platform AND a.auction_id = k.auction_id
-LEFT JOIN seen AS s ON s.platform = k.platform AND s.auction_id = k.auction_id"""
+FROM newest AS n
+JOIN m26.auction AS a ON a.platform = n.platform AND a.auction_id = n.auction_id"""
 
 # $1 card id, $2 version as JSON has it.
 CARD_NAME = "SELECT name FROM m26.card WHERE card_id = $1 AND version = m26.card_version($2)"
@@ -99,22 +105,23 @@ CREATE_STAGE = f"CREATE TEMP TABLE IF NOT EXISTS {STAGE} (LIKE m26.auction) ON C
 # the table a new file and its catalog rows a dead version each.
 EMPTY_STAGE = f"TRUNCATE pg_temp.{STAGE}"
 
-# Of a rewritten row all but its key, its first sight and its outcome: a new column comes by itself.
-_STAYS = {
-    *("platform", "auction_id", "first_seen"),
-    *("outcome", "outcome_via", "evidence", "confidence", "final_price", "closed_at"),
-}
-_REWRITTEN = "".join(f"    {c} = s.{c},\n" for c, _ in AUCTION_ROW_COLUMNS if c not in _STAYS)
+OUTCOME = (
+    *("outcome", "outcome_via", "evidence", "confidence", "final_price"),
+    *("price_confidence", "closed_after", "closed_before", "closed_at"),
+)
+"""What an auction and an event say of the outcome."""
+# Of a rewritten row all but its key and its first sight: a new column comes by itself. An outcome
+# stays what it was unless this batch gave one, or withdrew it: then its evidence is empty.
+_STAYS = {"platform", "auction_id", "first_seen"}
+_GIVEN = {c: f"CASE WHEN s.evidence IS NULL THEN a.{c} ELSE s.{c} END" for c in OUTCOME}
+_GIVEN["evidence"] = "nullif(coalesce(s.evidence, a.evidence), '')"
+_REWRITTEN = ",\n    ".join(
+    f"{c} = {_GIVEN.get(c, f's.{c}')}" for c, _ in AUCTION_ROW_COLUMNS if c not in _STAYS
+)
 
-# An outcome stays what it was unless this batch gave one.
 REWRITE_AUCTIONS = f"""
 UPDATE m26.auction AS a SET
-{_REWRITTEN}    outcome = coalesce(s.outcome, a.outcome),
-    outcome_via = CASE WHEN s.outcome IS NULL THEN a.outcome_via ELSE s.outcome_via END,
-    evidence = coalesce(s.evidence, a.evidence),
-    confidence = coalesce(s.confidence, a.confidence),
-    final_price = CASE WHEN s.outcome IS NULL THEN a.final_price ELSE s.final_price END,
-    closed_at = coalesce(s.closed_at, a.closed_at)
+    {_REWRITTEN}
 FROM pg_temp.m26_stage_auction AS s
 WHERE a.platform = s.platform AND a.auction_id = s.auction_id"""  # noqa: S608 - columns of ours
 

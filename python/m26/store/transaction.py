@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +15,11 @@ import asyncpg
 
 from m26 import _native
 from m26.models import Record
-from m26.store import late, partitions, rejects, sweeps
+from m26.store import closings, late, partitions, rejects, sweeps
 from m26.store import statements as sql
 from m26.store.batch import Cursor, CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
+from m26.store.copying import copy
 from m26.store.knowledge import Head, Knowledge
 from m26.store.migrate import check_epoch
 from m26.store.rejects import Reject
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     from m26._native import CopyBuffer, Delta
+    from m26.store.closings import Inferred
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SLICE = 256 << 10  # one CopyData message; the driver waits for the socket between two
 MENDED = "card_mended"
 """Reason of a reject that keeps the bytes of a card; its auction is stored."""
 
@@ -44,6 +43,7 @@ class Transaction:
         prepared: the batch.
         careful: after data that PostgreSQL refused. Read back what is not in memory, go by
             savepoints, and halve down to the row at fault, which goes to the quarantine.
+        inferred: outcomes that come before pages of the batch, in the order of those.
     """
 
     def __init__(
@@ -53,10 +53,11 @@ class Transaction:
         prepared: Prepared,
         *,
         careful: bool,
+        inferred: Sequence[Inferred] = (),
     ) -> None:
         self._connection = connection
         self._known = known
-        self._prepared = prepared
+        self._prepared, self._inferred = prepared, inferred
         self._batch, self._pages = prepared.batch, prepared.pages
         self._careful = careful
         self._rejects: list[Reject] = []
@@ -77,12 +78,12 @@ class Transaction:
             self.round_trip = time.perf_counter() - began
             await self._open()
             stored.seq = self.head.seq
-            if rows:
+            if rows or self._inferred:
                 self.partition = await partitions.ensure(
-                    connection, stored.seq + late.most(rows), known=self._known.partition
+                    connection, stored.seq + self._most_events, known=self._known.partition
                 )
                 await self._insert_cards()
-                await self._apply(0, rows, stored)
+                await self._apply(0, rows, self._inferred, stored)
             await self._write_rejects(stored)
             await self._write_drift(stored)
             records = self._prepared.records
@@ -91,6 +92,10 @@ class Transaction:
             ((seq, writer),) = await connection.fetch(sql.MOVE_HEAD, stored.seq)
             self.head = Head(seq, writer)
         return stored
+
+    @property
+    def _most_events(self) -> int:
+        return late.most(self._batch.counts["auctions"]) + len(self._inferred)
 
     async def _open(self) -> None:
         """Lock the stream head, see whether what is known still holds, and move the cursor."""
@@ -127,7 +132,7 @@ class Transaction:
         if self._careful:
             await self._insert_some(cards, missing, 0, cards.rows)
         else:
-            await self._copy("card", _native.CARD_COLUMNS, cards)
+            await copy(self._connection, "card", _native.CARD_COLUMNS, cards)
         for row in await self._connection.fetch(sql.MANY_VERSIONS, *_columns(missing)):
             await self._note("card.version", "many_versions", 1, f"card {row['card_id']}")
 
@@ -137,7 +142,7 @@ class Transaction:
         """Insert cards `start` to `stop`; halve where PostgreSQL refuses data, down to the card."""
         try:
             async with self._connection.transaction():
-                await self._copy("card", _native.CARD_COLUMNS, cards.slice(start, stop))
+                await copy(self._connection, "card", _native.CARD_COLUMNS, cards.slice(start, stop))
         except asyncpg.PostgresError as error:
             if not is_data(error):
                 raise
@@ -149,31 +154,37 @@ class Transaction:
             await self._insert_some(cards, keys, start, middle)
             await self._insert_some(cards, keys, middle, stop)
 
-    async def _apply(self, start: int, stop: int, stored: Stored) -> None:
-        """Apply rows `start` to `stop`.
+    async def _apply(
+        self, start: int, stop: int, inferred: Sequence[Inferred], stored: Stored
+    ) -> None:
+        """Apply rows `start` to `stop`, and what was inferred before and behind their pages.
 
         An auction that is not in memory is taken as new. Where it is not new, its row is in the
         way of COPY, and the batch is tried again carefully.
         """
-        if self._careful or self._known.reads_back:
-            await self._read_back(start, stop)
-        delta = await self._derive(start, stop, stored)
+        await self._read_back(start, stop, inferred)
+        delta = await self._derive(start, stop, inferred, stored)
         try:
             await self._write(delta)
         except asyncpg.PostgresError as error:
-            if not (self._careful and is_data(error)):
+            if not (self._careful and start < stop and is_data(error)):
                 raise
             if stop - start == 1:
                 self._reject(*self._batch.locate(start), rejects.AUCTION_REFUSED, plain(error))
+                await self._apply(stop, stop, inferred, stored)
                 return
             middle = (start + stop) // 2
-            await self._apply(start, middle, stored)
-            await self._apply(middle, stop, stored)
+            page = self._batch.locate(middle)[0]
+            sooner = [each for each in inferred if each[0] <= page]
+            await self._apply(start, middle, sooner, stored)
+            await self._apply(middle, stop, inferred[len(sooner) :], stored)
             return
         self._known.states.accept(delta)
         self._count(delta, stored)
 
-    async def _derive(self, start: int, stop: int, stored: Stored) -> Delta:
+    async def _derive(
+        self, start: int, stop: int, inferred: Sequence[Inferred], stored: Stored
+    ) -> Delta:
         derive = partial(
             self._known.states.derive,
             self._batch,
@@ -182,21 +193,28 @@ class Transaction:
             head=stored.seq,
             part=self._prepared.part,
             positions=[pos for pos, _ in self._pages],
+            inferred=inferred,
         )
         if not (wanted := (delta := derive()).wanted):
             return delta
         events = await self._connection.fetch(late.READ_PAST, *_columns(wanted))
         return derive(events=[tuple(row) for row in events])
 
-    async def _read_back(self, start: int, stop: int) -> None:
-        """Read back the states of rows `start` to `stop` that the table has and memory has not."""
-        states = self._known.states
-        if not (unheld := states.unheld(self._batch, start, stop)):
+    async def _read_back(self, start: int, stop: int, inferred: Sequence[Inferred]) -> None:
+        """Read back the states that the table has and memory has not.
+
+        Of what was inferred they are needed; of rows `start` to `stop` where some may be there.
+        """
+        states, known = self._known.states, self._known
+        reads_back = self._careful or known.reads_back
+        others = [(platform, auction_id) for _, platform, auction_id, *_ in inferred]
+        unheld = states.unheld(self._batch, start, stop if reads_back else start, others)
+        if not unheld:
             return
-        oldest = _EPOCH + timedelta(microseconds=self._batch.oldest or 0)
-        found = await self._connection.fetch(sql.READ_STATES, *_columns(unheld), oldest)
+        found = await self._connection.fetch(sql.READ_STATES, *_columns(unheld))
         states.learn([tuple(row) for row in found])
-        self._known.reads_back = bool(found)
+        if reads_back:
+            known.reads_back = bool(found)
 
     async def _write(self, delta: Delta) -> None:
         if not self._careful:
@@ -206,34 +224,23 @@ class Transaction:
             await self._write_all(delta)
 
     async def _write_all(self, delta: Delta) -> None:
-        await self._copy("auction_event", _native.EVENT_COLUMNS, delta.events)
-        await self._copy("auction", _native.AUCTION_ROW_COLUMNS, delta.listed)
+        await copy(self._connection, "auction_event", _native.EVENT_COLUMNS, delta.events)
+        await closings.write(self._connection, delta)
+        await copy(self._connection, "auction", _native.AUCTION_ROW_COLUMNS, delta.listed)
         if delta.rewritten.rows:
             await self._connection.execute(sql.CREATE_STAGE)
             if self._careful:
                 await self._connection.execute(sql.EMPTY_STAGE)
-            await self._copy(sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp")
+            await copy(
+                self._connection, sql.STAGE, _native.AUCTION_ROW_COLUMNS, delta.rewritten, "pg_temp"
+            )
             await self._connection.execute(sql.REWRITE_AUCTIONS)
-        await self._copy("sighting", _native.SIGHTING_COLUMNS, delta.sightings)
+        await copy(self._connection, "sighting", _native.SIGHTING_COLUMNS, delta.sightings)
         await late.write(self._connection, delta)
 
-    async def _copy(
-        self,
-        table: str,
-        columns: Sequence[tuple[str, str]],
-        buffer: CopyBuffer,
-        schema: str = "m26",
-    ) -> None:
-        if buffer.rows:
-            await self._connection.copy_to_table(
-                table,
-                schema_name=schema,
-                columns=[name for name, _ in columns],
-                source=_slices(buffer),
-                format="binary",
-            )
-
     def _count(self, delta: Delta, stored: Stored) -> None:
+        stored.seq += len(delta.closed)
+        stored.kinds.update(closed=len(delta.closed))
         for index, seen, new, changed, told, listed, bid, closed, events in delta.pages:
             _, page = self._pages[index]
             stored.new += new
@@ -290,9 +297,3 @@ class Transaction:
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-async def _slices(buffer: CopyBuffer) -> AsyncIterator[Any]:
-    view = memoryview(buffer)
-    for at in range(0, len(view), _SLICE):
-        yield view[at : at + _SLICE]

@@ -3,9 +3,9 @@
 //! Invariant: what decides is the state before, which is the one of the observation before in the
 //! batch or the held one. Where a batch is cut makes no difference to it.
 
-use crate::history::outcome::{Fate, Look, Meaning};
-use crate::history::state::{Identity, NO_CONFIDENCE, NONE, State, Word};
-use crate::rows::record::{AuctionRow, Current, Event, EventKind};
+use crate::history::outcome::{Change, Fate, Look, Meaning};
+use crate::history::state::{Identity, NONE, State, Word};
+use crate::rows::record::{AuctionRow, Closing, Current, Event, EventKind};
 
 /// An end that moved by no more than this (microseconds) is the same: the upstream counts seconds.
 const SAME_END: u64 = 5_000_000;
@@ -30,20 +30,41 @@ pub(crate) struct Course<'s> {
 }
 
 impl<'s> Course<'s> {
-    pub(crate) fn new(row: &AuctionRow, platform: Word, held: Option<&'s State>) -> Self {
+    pub(crate) fn new(row: &AuctionRow, platform: Word) -> Self {
         Self {
             auction_id: row.auction_id,
             platform,
-            held,
+            held: None,
             last: None,
             identity: identity(row, OTHER),
             first_seen: row.observed_at,
-            newest: held.map_or(i64::MIN, |held| held.newest),
-            expires_at: held.map_or(row.expires_at, |held| held.expires_at),
-            start_price: held.map_or(NONE, |held| held.start_price),
-            fate: held.map_or(Fate::new(false, NO_CONFIDENCE), |held| {
-                Fate::new(held.was_active, held.confidence)
-            }),
+            newest: i64::MIN,
+            expires_at: row.expires_at,
+            start_price: NONE,
+            fate: Fate::default(),
+            has_event: false,
+        }
+    }
+
+    /// The course of an auction that is held; the held states know `active` as this word.
+    pub(crate) fn resume(held: &'s State, platform: Word, active: Option<Word>) -> Self {
+        let on_offer = active == Some(held.identity.status);
+        Self {
+            auction_id: held.auction_id,
+            platform,
+            held: Some(held),
+            last: None,
+            identity: held.identity,
+            first_seen: held.newest,
+            newest: held.newest,
+            expires_at: held.expires_at,
+            start_price: held.start_price,
+            fate: Fate {
+                was_active: held.was_active,
+                on_offer_at: on_offer.then_some(held.newest),
+                standing: held.standing,
+                ..Fate::default()
+            },
             has_event: false,
         }
     }
@@ -79,10 +100,21 @@ impl<'s> Course<'s> {
         self.start_price = row.start_price.unwrap_or(self.start_price);
         self.newest = row.observed_at;
         self.last = Some(index);
-        let closes = self.fate.see(meaning, Look::of(row, self.expires_at));
-        let kind = if closes { Some(EventKind::Closed) } else { change };
+        let kind = match self.fate.see(meaning, Look::of(row, self.expires_at)) {
+            Change::Closed => Some(EventKind::Closed),
+            Change::Withdrawn => Some(EventKind::Changed),
+            Change::Nothing => change,
+        };
         self.has_event |= kind.is_some();
         kind
+    }
+
+    /// Take in an outcome that was inferred, after the rows so far; whether it makes an event, and
+    /// when the auction was to end.
+    pub(crate) fn infer(&mut self, closing: Closing) -> Option<i64> {
+        let closes = self.fate.take(closing);
+        self.has_event |= closes;
+        closes.then_some(self.expires_at)
     }
 
     /// The event that `row`, the last one taken in, makes.
@@ -107,6 +139,7 @@ impl<'s> Course<'s> {
             start_price: money(self.start_price),
             first_seen: self.first_seen,
             closing: self.fate.closing,
+            withdrawn: self.fate.withdrawn && self.held.is_some(),
         })
     }
 
@@ -117,7 +150,7 @@ impl<'s> Course<'s> {
         Some(State {
             auction_id: self.auction_id,
             platform: self.platform,
-            confidence: self.fate.confidence,
+            standing: self.fate.standing,
             was_active: self.fate.was_active,
             identity: self.identity,
             card_version: unwritten.map_or(row.card_version, |held| held.card_version),
@@ -125,6 +158,12 @@ impl<'s> Course<'s> {
             start_price: unwritten.map_or(self.start_price, |held| held.start_price),
             newest: self.newest,
         })
+    }
+
+    /// The same, of an auction that no row shows, and whose outcome was inferred.
+    pub(crate) fn closed(&self) -> Option<State> {
+        let held = self.held.filter(|_| self.last.is_none() && self.has_event)?;
+        Some(State { standing: self.fate.standing, ..*held })
     }
 }
 

@@ -1,16 +1,17 @@
-//! What a batch changes: observations and the states before them in, events and rows out.
+//! What a batch changes: observations, what was inferred between their pages, and the states before
+//! them in; events and rows out.
 //!
 //! Invariant: an auction's observations count in journal order. One that is older than the newest
 //! seen before it changes no state; what it adds to the history needs the auction's events, which
 //! are asked for. The states are only looked at.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use crate::history::course::{Course, OTHER, runs};
-use crate::history::index::Index;
+use crate::history::closings::{Closed, Closings, Inferred};
+use crate::history::course::{Course, runs};
+use crate::history::courses::{Courses, Found, Words};
 use crate::history::late::{Amends, Late, Past, Timelines};
-use crate::history::outcome::Meaning;
-use crate::history::state::{State, States, Touched, Word};
+use crate::history::state::{States, Touched};
 use crate::rows::copy::{CopyStream, CopyWriter};
 use crate::rows::record::{AuctionRow, EventKind, Sighting};
 
@@ -56,6 +57,8 @@ pub struct PageCounts {
 pub struct Delta {
     /// COPY stream of [`crate::rows::record::Event`]s.
     pub events: CopyStream,
+    /// The events among and after them that repeat another.
+    pub closed: Vec<Closed>,
     /// COPY stream of [`crate::rows::record::Current`] rows that are new.
     pub listed: CopyStream,
     /// COPY stream of [`crate::rows::record::Current`] rows that change; their `first_seen` is not meant.
@@ -74,7 +77,9 @@ pub struct Delta {
 }
 
 /// Derive what `rows`, consecutive rows of a batch, change; `head` is the last event's number.
-/// `past` is given where an earlier answer wanted it: every event of those auctions.
+/// `inferred` comes in the order of its pages; of an auction that neither is held nor was shown
+/// before, it changes nothing. `past` is given where an earlier answer wanted it: every event of
+/// those auctions.
 ///
 /// # Panics
 /// A page of `rows` has no position.
@@ -84,6 +89,7 @@ pub fn derive(
     rows: &[AuctionRow],
     head: i64,
     journal: Journal<'_>,
+    inferred: &[Inferred],
     past: Option<&[Past]>,
 ) -> Delta {
     let mut words = Words::new(from);
@@ -95,8 +101,12 @@ pub fn derive(
     let mut pages = Pages::default();
     let mut events = CopyWriter::new(unheld, ROW_BYTES);
     let mut seq = head;
+    let mut closings = Closings { due: inferred, closed: Vec::new() };
     for (index, (row, found)) in rows.iter().zip(&found).enumerate() {
-        let course = courses.of(row, found);
+        if closings.due.first().is_some_and(|next| next.page <= row.page) {
+            closings.take(row.page, &mut courses, &mut words, &mut seq);
+        }
+        let course = courses.of(row, found, words.active);
         let status = words.number(&row.status);
         let meaning = words.list[status as usize].meaning;
         let event = if row.observed_at < course.newest {
@@ -120,109 +130,41 @@ pub fn derive(
             }
         }
     }
+    closings.take(i32::MAX, &mut courses, &mut words, &mut seq);
     let sightings = pages.sightings(journal);
-    let (listed, rewritten) = courses.written(rows);
+    let (listed, rewritten) = written(&courses.list, rows);
     let touched = Touched {
         states: courses.list.iter().filter_map(|course| course.after(rows)).collect(),
         words: words.list.iter().map(|word| word.spelling.into()).collect(),
+        closed: courses.list.iter().filter_map(Course::closed).collect(),
     };
     let (events, pages) = (events.finish(), pages.counts);
     let Timelines { wanted, amends, .. } = timelines;
-    Delta { events, listed, rewritten, sightings, pages, touched, wanted, amends }
-}
-
-/// The platforms and statuses of a batch, numbered as they come.
-struct Words<'a> {
-    states: &'a States,
-    list: Vec<Text<'a>>,
-    by_text: HashMap<&'a str, Word>,
-    last: Word,
-}
-
-struct Text<'a> {
-    spelling: &'a str,
-    /// Its number in the states.
-    held: Option<Word>,
-    meaning: Meaning,
-}
-
-impl<'a> Words<'a> {
-    fn new(states: &'a States) -> Self {
-        Self { states, list: Vec::new(), by_text: HashMap::new(), last: 0 }
-    }
-
-    fn number(&mut self, text: &'a str) -> Word {
-        if self.list.get(self.last as usize).is_some_and(|word| word.spelling == text) {
-            return self.last;
-        }
-        self.last = *self.by_text.entry(text).or_insert_with(|| {
-            let held = self.states.word(text);
-            let meaning = Meaning::of(text);
-            self.list.push(Text { spelling: text, held, meaning });
-            Word::try_from(self.list.len() - 1).unwrap_or(OTHER)
-        });
-        self.last
-    }
-
-    fn held(&self, word: Word) -> Option<Word> {
-        self.list[word as usize].held
+    Delta {
+        events,
+        closed: closings.closed,
+        listed,
+        rewritten,
+        sightings,
+        pages,
+        touched,
+        wanted,
+        amends,
     }
 }
 
-/// The held state of the auction that a row shows.
-struct Found<'a> {
-    hash: u32,
-    platform: Word,
-    held: Option<&'a State>,
-}
-
-impl<'a> Found<'a> {
-    fn of(row: &'a AuctionRow, words: &mut Words<'a>) -> Self {
-        let states = words.states;
-        let (hash, platform) = (states.hash(row.auction_id), words.number(&row.platform));
-        let held = words.held(platform).and_then(|word| states.held(hash, word, row.auction_id));
-        Self { hash, platform, held }
-    }
-}
-
-/// The auctions of the rows, in order of their first.
-struct Courses<'s> {
-    index: Index,
-    list: Vec<Course<'s>>,
-}
-
-impl<'s> Courses<'s> {
-    fn new(rows: usize) -> Self {
-        Self { index: Index::with_capacity(rows), list: Vec::with_capacity(rows) }
-    }
-
-    /// The course of the auction that `row` shows.
-    fn of(&mut self, row: &AuctionRow, found: &Found<'s>) -> &mut Course<'s> {
-        let number = self.index.find(found.hash, |number| {
-            let course: &Course<'_> = &self.list[number];
-            course.auction_id == row.auction_id && course.platform == found.platform
-        });
-        let number = number.unwrap_or_else(|| {
-            self.index.add(found.hash, self.list.len());
-            self.list.push(Course::new(row, found.platform, found.held));
-            self.list.len() - 1
-        });
-        &mut self.list[number]
-    }
-
-    /// The rows of `m26.auction` that are new, and those that change.
-    fn written(&self, rows: &[AuctionRow]) -> (CopyStream, CopyStream) {
-        let written = self.list.iter().filter(|course| course.is_written(rows));
-        let (mut new, mut changed): (Vec<_>, Vec<_>) = written.partition(|c| c.held.is_none());
-        let encode = |courses: &mut Vec<&Course<'_>>| {
-            // in the order of the primary key, as PostgreSQL likes to insert
-            courses.sort_unstable_by_key(|course| (course.platform, course.auction_id));
-            let mut writer = CopyWriter::new(courses.len(), ROW_BYTES);
-            courses.iter().filter_map(|c| c.current(rows)).for_each(|row| writer.push(&row));
-            writer.finish()
-        };
-        (encode(&mut new), encode(&mut changed))
-    }
+/// The rows of `m26.auction` that are new, and those that change.
+fn written(courses: &[Course<'_>], rows: &[AuctionRow]) -> (CopyStream, CopyStream) {
+    let written = courses.iter().filter(|course| course.is_written(rows));
+    let (mut new, mut changed): (Vec<_>, Vec<_>) = written.partition(|c| c.held.is_none());
+    let encode = |courses: &mut Vec<&Course<'_>>| {
+        // in the order of the primary key, as PostgreSQL likes to insert
+        courses.sort_unstable_by_key(|course| (course.platform, course.auction_id));
+        let mut writer = CopyWriter::new(courses.len(), ROW_BYTES);
+        courses.iter().filter_map(|c| c.current(rows)).for_each(|row| writer.push(&row));
+        writer.finish()
+    };
+    (encode(&mut new), encode(&mut changed))
 }
 
 /// What each page shows.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is held as committed is committed; what a transaction would change stands
 //! beside it until that is. An auction that is not held may be in the database all the same.
-//! Memory is bounded by twice the capacity, some 100 bytes an auction.
+//! Memory is bounded by twice the capacity, some 130 bytes an auction.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -11,15 +11,14 @@ use std::hash::BuildHasher;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::history::index::Index;
-use crate::rows::record::AuctionRow;
+use crate::history::outcome::Standing;
 
 /// Distinct platforms and statuses remembered; a real year has some ten.
 const MAX_WORDS: usize = 1 << 12;
 /// Most auctions of a generation; the index counts in 32 bits.
 pub const MAX_CAPACITY: usize = 1 << 28;
-/// No money, and no confidence: both are never negative.
+/// No money, which is never negative.
 pub(crate) const NONE: i64 = -1;
-pub(crate) const NO_CONFIDENCE: f32 = -1.0;
 
 /// A platform or a status, as a number.
 pub(crate) type Word = u32;
@@ -39,7 +38,6 @@ pub(crate) struct Identity {
 pub(crate) struct State {
     pub(crate) auction_id: i64,
     pub(crate) platform: Word,
-    pub(crate) confidence: f32,
     /// It was seen active, so that `expires_at` is what was learned then.
     pub(crate) was_active: bool,
     pub(crate) identity: Identity,
@@ -47,6 +45,7 @@ pub(crate) struct State {
     pub(crate) expires_at: i64,
     pub(crate) start_price: i64,
     pub(crate) newest: i64,
+    pub(crate) standing: Option<Standing>,
 }
 
 /// A committed state, read back from the database: [`crate::rows::schema::STATE`].
@@ -72,19 +71,22 @@ pub struct Learned {
     pub expires_at: i64,
     /// Start price.
     pub start_price: Option<i64>,
-    /// Of the outcome.
-    pub confidence: Option<f32>,
+    /// The outcome that stands.
+    pub standing: Option<Standing>,
     /// It was seen active once.
     pub was_active: bool,
     /// When it was observed or seen last, microseconds.
     pub newest: i64,
 }
 
-/// The states after some rows of a batch; their words are numbers of `words`.
+/// The states after some rows of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Touched {
-    pub(crate) words: Vec<Box<str>>,
+    /// Of auctions that the rows show: their words are numbers of `words`.
     pub(crate) states: Vec<State>,
+    pub(crate) words: Vec<Box<str>>,
+    /// Of others, as they are held.
+    pub(crate) closed: Vec<State>,
 }
 
 /// The states this process holds.
@@ -115,14 +117,16 @@ impl States {
         }
     }
 
-    /// Platform and id of each auction in `rows` that is not held, neither as committed nor as
+    /// Platform and id of each of these auctions that is not held, neither as committed nor as
     /// pending.
     #[must_use]
-    pub fn unheld<'r>(&self, rows: &'r [AuctionRow]) -> Vec<(&'r str, i64)> {
+    pub fn unheld<'r>(
+        &self,
+        auctions: impl Iterator<Item = (&'r str, i64)>,
+    ) -> Vec<(&'r str, i64)> {
         let mut index = Index::default();
         let mut unheld: Vec<(&str, i64)> = Vec::new();
-        for row in rows {
-            let (platform, id) = (&*row.platform, row.auction_id);
+        for (platform, id) in auctions {
             let hash = self.hash(id);
             let held = self.word(platform).and_then(|word| self.held(hash, word, id));
             let listed = || index.find(hash, |number| unheld[number] == (platform, id));
@@ -140,7 +144,6 @@ impl States {
             let state = State {
                 auction_id: row.auction_id,
                 platform: self.intern(&row.platform),
-                confidence: row.confidence.unwrap_or(NO_CONFIDENCE),
                 was_active: row.was_active,
                 identity: Identity {
                     buyout_price: row.buyout_price.unwrap_or(NONE),
@@ -153,6 +156,7 @@ impl States {
                 expires_at: row.expires_at,
                 start_price: row.start_price.unwrap_or(NONE),
                 newest: row.newest,
+                standing: row.standing,
             };
             self.hold(state);
         }
@@ -165,6 +169,9 @@ impl States {
             let identity =
                 Identity { status: words[state.identity.status as usize], ..state.identity };
             let state = State { platform: words[state.platform as usize], identity, ..*state };
+            self.pending.put(self.hash(state.auction_id), state);
+        }
+        for &state in &touched.closed {
             self.pending.put(self.hash(state.auction_id), state);
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::market::hazards::Axis;
 use crate::market::lot::Lot;
-use crate::market::rates::{Rates, band, bid_row, sale_row, seconds};
+use crate::market::rates::{Rates, bid_row, sale_row, seconds};
 
 /// What may have become of a lot by a moment, as probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,12 +43,12 @@ impl Course {
 
 /// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
 pub(crate) fn course(rates: &Rates, lot: &Lot, from: i64, to: i64) -> Course {
-    let (sale, bid, back) = (sale_row(lot), bid_row(lot), band(lot));
+    let (sale, bid) = (sale_row(lot), bid_row(lot));
     let mut now = Course { same: 1.0, ..Course::default() };
     steps(lot, from, to, |step| {
         let buy = rates.bought.hazard(sale, step.age);
         let more = rates.bids.hazard(bid, step.lead);
-        let leave = if lot.bids > 0 { 0.0 } else { rates.withdrawn.hazard(back, step.age) };
+        let leave = if lot.bids > 0 { 0.0 } else { rates.withdrawn.hazard(0, step.age) };
         let all = buy + more + leave;
         if all > 0.0 {
             let gone = -now.same * (-all * step.seconds).exp_m1() / all;
@@ -76,12 +76,12 @@ pub(crate) fn moments<const N: usize>(
     bought: bool,
     quantiles: [f32; N],
 ) -> [i64; N] {
-    let (sale, back) = (sale_row(lot), band(lot));
+    let sale = sale_row(lot);
     let hazard = |step: &Step| {
         if bought {
             rates.bought.hazard(sale, step.age)
         } else {
-            rates.withdrawn.hazard(back, step.age)
+            rates.withdrawn.hazard(0, step.age)
         }
     };
     let mut mean = 0.0;

@@ -1,7 +1,11 @@
 //! Events and exposure in, hazards out: constant in each cell, shrunk from cell to margins to prior.
 //!
+//! Rows come in pairs, without bids and with: the two have columns of their own.
+//!
 //! Invariant: a cell without data follows its row and column, and these the prior; a hazard is never
 //! negative, and where the prior is 0 it stays 0.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,9 +22,11 @@ const LEADS: [f32; 14] = [
 /// The last column ends here, some eleven days.
 const END: f32 = 1e6;
 /// The most columns there are.
-const COLUMNS: usize = AGES.len();
-/// Prior events of the whole table, a row, a column, a cell: so many real ones weigh as much.
-const WEIGHTS: [f32; 4] = [3.0, 3.0, 6.0, 4.0];
+pub(crate) const COLUMNS: usize = AGES.len();
+/// Prior events of a column, a row and a cell: so many real ones weigh as much.
+const BY_COLUMN: f32 = 20.0;
+const BY_ROW: f32 = 3.0;
+const BY_CELL: f32 = 8.0;
 
 /// What the columns of a table stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,14 +67,87 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
+    /// It happened once between `low` and `high`, where something did by `hazards` and it was this
+    /// by `share`.
+    pub(crate) fn new(
+        axis: Axis,
+        (low, high): (f32, f32),
+        hazards: impl Fn(usize) -> f32,
+        share: impl Fn(usize) -> f32,
+    ) -> Self {
+        let (first, last) = (axis.column(low), axis.column(high));
+        let len = last - first + 1;
+        let mut spread = Self { first, len, mass: [0.0; COLUMNS], at_risk: [0.0; COLUMNS] };
+        let places = |step: usize| if axis == Axis::Age { step } else { len - 1 - step };
+        let width = |place: usize| {
+            let (from, to) = axis.span(first + place);
+            (to.min(high) - from.max(low)).max(0.0)
+        };
+        let (mut alive, mut total) = (1.0, f32::MIN_POSITIVE);
+        for place in (0..len).map(places) {
+            // a floor: what did happen was possible
+            let mean = hazards(first + place).max(1e-12) * width(place);
+            let ended = -alive * (-mean).exp_m1();
+            spread.mass[place] = ended * share(first + place);
+            total += spread.mass[place];
+            alive -= ended;
+        }
+        let mut before = 1.0;
+        for place in (0..len).map(places) {
+            let mass = spread.mass[place] / total;
+            before -= mass;
+            spread.mass[place] = mass;
+            spread.at_risk[place] = width(place) * (before.max(0.0) + mass / 2.0);
+        }
+        spread
+    }
+
     /// Mean seconds until it happened.
     pub(crate) fn wait(&self) -> f32 {
         self.at_risk[..self.len].iter().sum()
     }
+}
 
-    /// Mean of a share that differs by column.
-    pub(crate) fn share(&self, of: impl Fn(usize) -> f32) -> f32 {
-        (0..self.len).map(|place| self.mass[place] * of(self.first + place)).sum()
+/// Events of which only an interval is known, counted by kind, row and the columns of its ends.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Censored {
+    /// How many, and the sums of their lower and upper ends.
+    counts: BTreeMap<(u8, u8, u8, u8), [f32; 3]>,
+}
+
+impl Censored {
+    /// Something happened between `low` and `high`; a weight below 0 takes it back.
+    pub(crate) fn add(
+        &mut self,
+        axis: Axis,
+        (kind, row): (u8, usize),
+        (low, high): (f32, f32),
+        weight: f32,
+    ) {
+        let small = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+        let key = (kind, small(row), small(axis.column(low)), small(axis.column(high)));
+        let count = self.counts.entry(key).or_default();
+        *count = [count[0] + weight, count[1] + weight * low, count[2] + weight * high];
+    }
+
+    /// Each of them counts `keep` of what it did; hardly any is none.
+    pub(crate) fn fade(&mut self, keep: f32) {
+        self.counts.retain(|_, count| {
+            *count = count.map(|sum| sum * keep);
+            count[0] > 1e-3
+        });
+    }
+
+    /// Kind, row, mean interval and number of each.
+    pub(crate) fn each(&self, axis: Axis) -> impl Iterator<Item = (u8, usize, (f32, f32), f32)> {
+        let mean = move |sum: f32, events: f32, column: u8| {
+            let (low, high) = axis.span(usize::from(column));
+            (sum / events).clamp(low, high)
+        };
+        self.counts.iter().map(move |(&(kind, row, first, last), &[events, low, high])| {
+            let interval = (mean(low, events, first), mean(high, events, last));
+            (kind, usize::from(row), interval, events)
+        })
     }
 }
 
@@ -77,8 +156,10 @@ impl Spread {
 pub(crate) struct Table {
     axis: Axis,
     prior: Vec<f32>,
+    /// Events that the prior expects of the time in which nothing happened.
+    quiet: Vec<f32>,
+    /// Events and what the prior expects of all exposure, for the next fit.
     events: Vec<f32>,
-    /// Events that the prior expects of the exposure.
     expected: Vec<f32>,
     hazard: Vec<f32>,
     /// Sum of the hazards up to the lower edge of each column.
@@ -95,9 +176,16 @@ impl Table {
         };
         let prior: Vec<f32> = (0..rows * columns).map(cell).collect();
         let none = vec![0.0; prior.len()];
-        let (events, expected, below) = (none.clone(), none.clone(), none);
-        let mut table = Self { axis, hazard: prior.clone(), prior, events, expected, below };
-        table.fit(1.0);
+        let mut table = Self {
+            axis,
+            hazard: prior.clone(),
+            prior,
+            quiet: none.clone(),
+            events: none.clone(),
+            expected: none.clone(),
+            below: none,
+        };
+        table.fit();
         table
     }
 
@@ -120,95 +208,77 @@ impl Table {
         while column < edges.len() && edges[column] < high {
             let (from, to) = self.axis.span(column);
             let at = row * edges.len() + column;
-            self.expected[at] += weight * self.prior[at] * (to.min(high) - from.max(low)).max(0.0);
+            self.quiet[at] += weight * self.prior[at] * (to.min(high) - from.max(low)).max(0.0);
             column += 1;
         }
     }
 
-    /// Where between `low` and `high` it happened, by these hazards, given that it did.
-    pub(crate) fn spread(&self, low: f32, high: f32, hazard: impl Fn(usize) -> f32) -> Spread {
-        let (first, last) = (self.axis.column(low), self.axis.column(high));
-        let len = last - first + 1;
-        let mut spread = Spread { first, len, mass: [0.0; COLUMNS], at_risk: [0.0; COLUMNS] };
-        let places = |step: usize| match self.axis {
-            Axis::Age => step,
-            Axis::Lead => len - 1 - step,
-        };
-        let width = |place: usize| {
-            let (from, to) = self.axis.span(first + place);
-            (to.min(high) - from.max(low)).max(0.0)
-        };
-        let mut alive = 1.0;
-        for place in (0..len).map(places) {
-            // a floor: what did happen was possible
-            let mean = hazard(first + place).max(1e-9) * width(place);
-            spread.mass[place] = -alive * (-mean).exp_m1();
-            alive -= spread.mass[place];
+    /// What was learned counts `keep` of what it did; events are to be taken in anew.
+    pub(crate) fn fade(&mut self, keep: f32) {
+        for quiet in &mut self.quiet {
+            *quiet *= keep;
         }
-        let total = spread.mass[..len].iter().sum::<f32>().max(f32::MIN_POSITIVE);
-        let mut before = 1.0;
-        for place in (0..len).map(places) {
-            let mass = spread.mass[place] / total;
-            before -= mass;
-            spread.mass[place] = mass;
-            spread.at_risk[place] = width(place) * (before.max(0.0) + mass / 2.0);
-        }
-        spread
+        self.expected.copy_from_slice(&self.quiet);
+        self.events.fill(0.0);
     }
 
-    /// It was exposed until what `spread` tells happened; `weight` is how sure that is.
-    pub(crate) fn exposed(&mut self, row: usize, spread: &Spread, weight: f32) {
-        let start = row * self.axis.edges().len() + spread.first;
+    /// A row was exposed until so many events as `spread` tells, by `share` its own.
+    pub(crate) fn take(
+        &mut self,
+        row: usize,
+        spread: &Spread,
+        events: f32,
+        share: impl Fn(usize) -> f32,
+    ) {
+        let start = row * self.axis.edges().len();
         for place in 0..spread.len {
-            let at = start + place;
-            self.expected[at] += weight * self.prior[at] * spread.at_risk[place];
+            let column = spread.first + place;
+            let at = start + column;
+            self.events[at] += events * spread.mass[place] * share(column);
+            self.expected[at] += events * self.prior[at] * spread.at_risk[place];
         }
     }
 
-    /// What `spread` tells was an event of this row by `weight`; below 0 takes back.
-    pub(crate) fn happened(&mut self, row: usize, spread: &Spread, weight: f32) {
-        let start = row * self.axis.edges().len() + spread.first;
-        for place in 0..spread.len {
-            let event = &mut self.events[start + place];
-            *event = (*event + weight * spread.mass[place]).max(0.0);
-        }
-    }
-
-    /// What was learned counts `keep` of what it did; hazards follow the data.
-    pub(crate) fn fit(&mut self, keep: f32) {
+    /// Hazards follow what was taken in: first the columns, of rows without bids and with, then the
+    /// rows, then the cells.
+    pub(crate) fn fit(&mut self) {
         let columns = self.axis.edges().len();
-        let [all, by_row, by_column, by_cell] = WEIGHTS;
-        let (mut events, mut expected) = (0.0, 0.0);
+        let mut counts = [[(0.0, 0.0); COLUMNS]; 2];
         for at in 0..self.events.len() {
-            self.events[at] *= keep;
-            self.expected[at] *= keep;
-            events += self.events[at];
-            expected += self.expected[at];
+            let count = &mut counts[at / columns % 2][at % columns];
+            *count = (count.0 + self.events[at], count.1 + self.expected[at]);
         }
-        let level = (all + events) / (all + expected);
-        let mut per_column = [(by_column, by_column); COLUMNS];
+        let factors = counts.map(|counts| self.factors(&counts));
         for start in (0..self.events.len()).step_by(columns) {
+            let factors = &factors[start / columns % 2];
             let cells = start..start + columns;
             let seen: f32 = self.events[cells.clone()].iter().sum();
-            let foreseen: f32 = self.expected[cells.clone()].iter().sum();
-            let row = level * (by_row + seen) / (by_row + level * foreseen);
-            for at in cells {
-                self.hazard[at] = row;
-                per_column[at - start].0 += self.events[at];
-                per_column[at - start].1 += row * self.expected[at];
-            }
-        }
-        for start in (0..self.events.len()).step_by(columns) {
+            let foreseen: f32 = cells.zip(factors).map(|(at, by)| by * self.expected[at]).sum();
+            let row = (BY_ROW + seen) / (BY_ROW + foreseen);
             let mut below = 0.0;
-            for (column, &(seen, foreseen)) in per_column[..columns].iter().enumerate() {
+            for (column, factor) in factors[..columns].iter().enumerate() {
                 let at = start + column;
-                let margin = self.hazard[at] * seen / foreseen;
-                let cell = (by_cell + self.events[at]) / (by_cell + margin * self.expected[at]);
+                let margin = row * factor;
+                let cell = (BY_CELL + self.events[at]) / (BY_CELL + margin * self.expected[at]);
                 self.hazard[at] = self.prior[at] * margin * cell;
                 self.below[at] = below;
                 let (low, high) = self.axis.span(column);
                 below += self.hazard[at] * (high - low);
             }
         }
+    }
+
+    /// How much more happened in each column than the prior expects; one without data is between the
+    /// prior and the one that time passed before it.
+    fn factors(&self, counts: &[(f32, f32)]) -> [f32; COLUMNS] {
+        let columns = self.axis.edges().len();
+        let (mut factors, mut before) = ([1.0; COLUMNS], 1.0f32);
+        for step in 0..columns {
+            let column = if self.axis == Axis::Age { step } else { columns - 1 - step };
+            let (seen, foreseen) = counts[column];
+            before = (BY_COLUMN * before.powf(0.9) + seen) / (BY_COLUMN + foreseen);
+            factors[column] = before;
+        }
+        factors
     }
 }

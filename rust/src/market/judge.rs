@@ -10,7 +10,7 @@ use crate::market::asked::{SECOND, Status};
 use crate::market::calibration::{Calibration, Cell, Rule};
 use crate::market::course::{Course, moments};
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told, Verdict};
-use crate::market::rates::{EARLY, Rates};
+use crate::market::rates::{EARLY, MISSED, Rates};
 
 /// How the upstream speaks of ended auctions, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +111,9 @@ fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates) -> Claim 
     let end = if lot.expires_at > 0 { lot.expires_at } else { told.at };
     let since = lot.last_active.max(lot.posted_at);
     let since = manners.recall.map_or(since, |recall| since.max(told.at - 2 * recall)).min(end);
-    let by = gone_by(lot, manners).unwrap_or(told.at).min(told.at);
-    let early = by < end - EARLY;
+    let missed = gone_by(lot, manners);
+    let by = missed.unwrap_or(told.at).min(told.at);
+    let early = missed.is_some() || told.at < end - EARLY;
     let certain = |fate, price, within| Claim {
         rule: None,
         evidence: Evidence::Status,
@@ -199,7 +200,7 @@ fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
         let sooner = by - recall / 2;
         by = if sooner > lot.last_active { sooner } else { by };
     }
-    (by < lot.expires_at - EARLY).then_some(by)
+    (by < lot.expires_at - MISSED).then_some(by)
 }
 
 /// What may have become of what ended before its time.

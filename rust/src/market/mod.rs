@@ -3,9 +3,10 @@
 //! - [`asked`]: questions and replies, whoever asks them; [`lot`]: what is known of one auction.
 //! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out.
 //! - [`found`]: what the upstream can do, by what its replies show.
-//! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them;
-//!   [`rates`]: how soon lots sell and are bid for; [`calibration`]: how often later proof agreed.
-//! - [`judge`]: what became of a lot, and how sure that is.
+//! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
+//! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
+//! - [`judge`]: what became of a lot, and how sure that is; [`calibration`]: how often later proof
+//!   agreed.
 //!
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
 //! for byte, wherever they are cut. Nothing here decides what to ask.
@@ -15,8 +16,9 @@ pub mod board;
 pub mod calibration;
 pub mod course;
 pub mod found;
-pub mod hazards;
+pub(crate) mod hazards;
 pub mod judge;
+pub(crate) mod looks;
 pub mod lot;
 pub mod rates;
 pub mod tracker;

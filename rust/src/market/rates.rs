@@ -1,17 +1,15 @@
-//! Looks at lots in; how soon lots are bought, taken back and bid on out.
+//! Hazards of a market in; how soon its lots are bought, taken back and bid on out. See [`looks`] for
+//! how they are learned.
 //!
-//! Two looks say only that something happened between them or did not (interval-censored data): an
-//! event counts where the hazards of the moment put it, exposure until then. Given the state at the
-//! first look this is unbiased whatever made us look, as long as that was not the outcome. What was
-//! learned fades by half in two days.
+//! [`looks`]: crate::market::looks
 //!
 //! Invariant: the same looks in the same order give the same rates; the state does not grow.
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{DAY, MINUTE, SECOND, Status};
+use crate::market::asked::SECOND;
 use crate::market::course::{Course, course};
-use crate::market::hazards::{Axis, Table};
+use crate::market::hazards::{Axis, Censored, Table};
 use crate::market::lot::{Lot, Told};
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
@@ -24,9 +22,8 @@ const BANDS: usize = NO_BUYOUT + 1;
 const PRICES: [f32; 6] = [0.4, 0.6, 0.75, 0.9, 1.1, 1.5];
 /// Nobody but a buyer or the owner ends a lot this long before its time.
 pub(crate) const EARLY: i64 = 5 * SECOND;
-/// Rates follow the looks after this many, or this long.
-const LOOKS: u32 = 128;
-const REST: i64 = 10 * MINUTE;
+/// What is missing this long before its time has ended early: its end is known to the second.
+pub(crate) const MISSED: i64 = 2 * SECOND;
 
 /// What a later look at a lot showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,26 +41,22 @@ pub enum Look {
     Gone,
 }
 
-/// How an early end came about.
-#[derive(Clone, Copy, PartialEq)]
-enum Cause {
-    Bought,
-    Withdrawn,
-    Either,
-}
-
 /// Hazards of a market.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     pub(crate) bought: Table,
+    /// One row: what vanished could be either, and only lots that nobody would buy tell them apart.
     pub(crate) withdrawn: Table,
     pub(crate) bids: Table,
+    /// Early ends by kind and row of `bought`, and next bids by row of `bids`.
+    pub(crate) ends: Censored,
+    pub(crate) next_bids: Censored,
     /// Listings by band of the price ratio.
-    shares: Vec<f32>,
+    pub(crate) shares: Vec<f32>,
     /// Whether the price paid is shown after a buyout, as far as early ends told.
-    shows_price: Option<bool>,
-    looks: u32,
-    fitted_at: i64,
+    pub(crate) shows_price: Option<bool>,
+    pub(crate) looks: u32,
+    pub(crate) fitted_at: i64,
 }
 
 impl Default for Rates {
@@ -75,17 +68,19 @@ impl Default for Rates {
 impl Rates {
     /// Rough priors, worth a handful of events: half of what costs 0.3 of the median is bought in
     /// 20 s, half of what costs as much as it in 6 h; one in 10⁶ is taken back each second; of the
-    /// lots with bids one in five gets another in its last 10 s and one in two in its last 3 min.
+    /// lots with bids one in ten gets another in its last 10 s and one in four in its last 3 min.
     #[must_use]
     pub fn new() -> Self {
         Self {
             bought: Table::new(Axis::Age, 2 * BANDS, |row, low, high| {
                 prior_sales(row / 2, high) - prior_sales(row / 2, low)
             }),
-            withdrawn: Table::new(Axis::Age, BANDS, |_, low, high| 1e-6 * (high - low)),
+            withdrawn: Table::new(Axis::Age, 1, |_, low, high| 1e-6 * (high - low)),
             bids: Table::new(Axis::Lead, 2 * (PRICES.len() + 1), |row, low, high| {
                 prior_appeal(row) * (prior_bids(high) - prior_bids(low))
             }),
+            ends: Censored::default(),
+            next_bids: Censored::default(),
             shares: (0..BANDS).map(|band| if band < UNKNOWN { 2.0 } else { 0.1 }).collect(),
             shows_price: None,
             looks: 0,
@@ -103,125 +98,6 @@ impl Rates {
         }
     }
 
-    /// Between `before.last_active` and `at` this happened to the lot `before`; once for each look.
-    pub fn learn(&mut self, before: &Lot, at: i64, look: Look) {
-        let end = before.expires_at;
-        if before.last_active == 0 || before.last_active >= end || before.told.is_some() {
-            return;
-        }
-        self.pause(at);
-        match look {
-            Look::Active { bids, .. } => self.alive(before, at.min(end), bids, 1.0),
-            Look::Gone if before.absent_at == 0 && at < end - EARLY => {
-                self.left(before, at, Cause::Either, before.bids > 0, 1.0);
-            }
-            Look::Gone => {}
-            Look::Told(told) => match told.status {
-                Status::Active => {}
-                Status::Expired => self.alive(before, end, before.bids, 1.0),
-                Status::Cancelled => self.left(before, at.min(end), Cause::Withdrawn, false, 1.0),
-                Status::Ended => self.sold(before, at, &told),
-            },
-        }
-    }
-
-    /// Sold at last: by bid at its end, or bought before it.
-    fn sold(&mut self, before: &Lot, at: i64, told: &Told) {
-        let end = before.expires_at;
-        let shown = before.buyout_price > 0 && told.current_bid >= before.buyout_price;
-        let early = at < end - EARLY || (before.absent_at > 0 && before.absent_at < end - EARLY);
-        if early && before.buyout_price > 0 {
-            self.shows_price = Some(shown);
-        }
-        let bids = told.bids - i32::from(shown);
-        if early || shown || told.bids == 0 {
-            self.left(before, at.min(end), Cause::Bought, bids > 0, 1.0);
-        } else if self.shows_price == Some(true) || before.buyout_price == 0 {
-            self.alive(before, end, told.bids, 1.0);
-        } else {
-            let odds = self.course(before, before.last_active, end).bought_with(bids > before.bids);
-            self.left(before, end, Cause::Bought, true, odds);
-            self.alive(before, end, told.bids, 1.0 - odds);
-        }
-    }
-
-    /// On offer until `to`, then with so many bids.
-    fn alive(&mut self, lot: &Lot, to: i64, bids: i32, weight: f32) {
-        let (young, old) = ages(lot, lot.last_active, to);
-        let (high, low) = leads(lot, lot.last_active, to);
-        let (row, sale) = (bid_row(lot), sale_row(lot));
-        let mut bid = old;
-        if bids > lot.bids {
-            let spread = self.bids.spread(low, high, |column| self.bids.hazard(row, column));
-            bid = young + spread.wait();
-            self.bids.exposed(row, &spread, weight);
-            self.bids.happened(row, &spread, weight);
-        } else {
-            self.bids.quiet(row, low, high, weight);
-        }
-        if lot.bids > 0 {
-            self.bought.quiet(sale, young, old, weight);
-        } else {
-            self.bought.quiet(sale, young, bid, weight);
-            self.bought.quiet(sale + 1, bid, old, weight);
-            self.withdrawn.quiet(band(lot), young, bid, weight);
-        }
-    }
-
-    /// Ended before its time, and no later than `to`.
-    fn left(&mut self, lot: &Lot, to: i64, cause: Cause, bids: bool, weight: f32) {
-        let known = lot.absent_at > 0 && lot.absent_at < lot.expires_at - EARLY;
-        let to = if known { lot.absent_at } else { to };
-        let (young, old) = ages(lot, lot.last_active, to);
-        let (sale, back) = (sale_row(lot) | usize::from(bids), band(lot));
-        let hazards = |column| {
-            let back = if bids { 0.0 } else { self.withdrawn.hazard(back, column) };
-            (self.bought.hazard(sale, column), back)
-        };
-        let spread = self.bought.spread(young, old, |column| hazards(column).0 + hazards(column).1);
-        let share = spread.share(|column| {
-            let (sale, back) = hazards(column);
-            sale / (sale + back).max(f32::MIN_POSITIVE)
-        });
-        let sold = match cause {
-            Cause::Bought => 1.0,
-            Cause::Withdrawn => 0.0,
-            Cause::Either => share,
-        };
-        if known {
-            // it was counted as either when it was first missed
-            self.bought.happened(sale, &spread, weight * (sold - share));
-            self.withdrawn.happened(back, &spread, weight * (share - sold));
-        } else {
-            self.bought.exposed(sale, &spread, weight);
-            self.bought.happened(sale, &spread, weight * sold);
-            if !bids {
-                self.withdrawn.exposed(back, &spread, weight);
-                self.withdrawn.happened(back, &spread, weight * (1.0 - sold));
-            }
-        }
-    }
-
-    /// Let the rates follow what was learned, now and then.
-    fn pause(&mut self, at: i64) {
-        self.looks += 1;
-        if self.fitted_at == 0 {
-            self.fitted_at = at;
-        }
-        let rested = (at - self.fitted_at).max(0);
-        if self.looks < LOOKS && rested < REST {
-            return;
-        }
-        let keep = (-seconds(rested) / seconds(2 * DAY)).exp2();
-        for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
-            table.fit(keep);
-        }
-        for share in &mut self.shares {
-            *share *= keep;
-        }
-        (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
-    }
-
     /// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
     #[must_use]
     pub fn course(&self, lot: &Lot, from: i64, to: i64) -> Course {
@@ -235,7 +111,7 @@ impl Rates {
         let (young, old) = ages(lot, from, to.max(from));
         let mut mean = self.bought.sum(sale_row(lot), old) - self.bought.sum(sale_row(lot), young);
         if lot.bids == 0 {
-            mean += self.withdrawn.sum(band(lot), old) - self.withdrawn.sum(band(lot), young);
+            mean += self.withdrawn.sum(0, old) - self.withdrawn.sum(0, young);
         }
         -(-mean).exp_m1()
     }
@@ -249,8 +125,7 @@ impl Rates {
     /// P(bought, given that it ended early after it was last seen).
     #[must_use]
     pub fn bought(&self, lot: &Lot) -> f32 {
-        let missed = lot.absent_at > 0 && lot.absent_at < lot.expires_at;
-        let to = if missed { lot.absent_at } else { lot.expires_at };
+        let to = if missed(lot) { lot.absent_at } else { lot.expires_at };
         let course = self.course(lot, lot.last_active, to);
         let bought = course.bought();
         let ended = bought + course.withdrawn;
@@ -276,7 +151,7 @@ impl Rates {
     pub fn survival(&self, age: f32) -> f32 {
         let (mut alive, mut all) = (0.0, 0.0);
         for (band, share) in self.shares.iter().enumerate() {
-            let gone = self.bought.sum(2 * band, age) + self.withdrawn.sum(band, age);
+            let gone = self.bought.sum(2 * band, age) + self.withdrawn.sum(0, age);
             alive += share * (-gone).exp();
             all += share;
         }
@@ -300,17 +175,22 @@ fn prior_sales(band: usize, age: f32) -> f32 {
 
 /// Prior mean of a next bid in the last so many seconds, for a lot with bids.
 fn prior_bids(lead: f32) -> f32 {
-    0.35 * (1.0 + lead / 15.0).ln()
+    0.08 * (lead / 3.0).ln_1p() + 0.3 * (lead / 14_400.0).ln_1p()
 }
 
 /// How the prior mean differs by the price to beat, and for lots without a bid.
 fn prior_appeal(row: usize) -> f32 {
-    let by_price = [1.6, 1.4, 1.2, 0.9, 0.5, 0.3, 0.15][row / 2];
-    if row.is_multiple_of(2) { by_price * 0.35 } else { by_price }
+    let by_price = [1.3, 1.2, 1.0, 0.8, 0.5, 0.3, 0.15][row / 2];
+    if row.is_multiple_of(2) { by_price * 0.7 } else { by_price }
+}
+
+/// Whether it was missed before its end.
+pub(crate) fn missed(lot: &Lot) -> bool {
+    lot.absent_at > 0 && lot.absent_at < lot.expires_at - MISSED
 }
 
 /// The band of a lot's price ratio.
-pub(crate) fn band(lot: &Lot) -> usize {
+fn band(lot: &Lot) -> usize {
     if lot.buyout_price <= 0 {
         NO_BUYOUT
     } else if lot.median_price <= 0 {
@@ -333,13 +213,8 @@ pub(crate) fn bid_row(lot: &Lot) -> usize {
 }
 
 /// Ages at two moments, seconds.
-fn ages(lot: &Lot, from: i64, to: i64) -> (f32, f32) {
+pub(crate) fn ages(lot: &Lot, from: i64, to: i64) -> (f32, f32) {
     (seconds((from - lot.posted_at).max(0)), seconds((to - lot.posted_at).max(0)))
-}
-
-/// Time left at two moments, seconds.
-fn leads(lot: &Lot, from: i64, to: i64) -> (f32, f32) {
-    (seconds((lot.expires_at - from).max(0)), seconds((lot.expires_at - to).max(0)))
 }
 
 /// Microseconds as seconds.

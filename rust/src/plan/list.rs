@@ -15,7 +15,7 @@ use crate::plan::rank::Rank;
 /// No auction runs longer.
 pub const LONGEST: i64 = 3 * DAY + HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
-const OVERLAP: u32 = 4;
+const OVERLAP: u32 = 2;
 /// A duration of which fewer are listed has no page of its own.
 const LEAST_SHARE: f32 = 0.01;
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen};
+use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
@@ -30,8 +30,15 @@ const SETTLED: i64 = SECOND;
 /// Lots are asked after before their expiry, where nothing is told after it, from this long before.
 const AHEAD: i64 = 10 * MINUTE;
 
-/// A lot is asked after before its time once it is gone with this probability.
-const PROBABLY_GONE: f32 = 0.6;
+/// A lot is asked after before its time where there is room, once it is gone with the first of these
+/// probabilities, rather with the next, and as if its time were over with the last.
+const GONE: [f32; 3] = [0.2, 0.4, 0.65];
+/// What an answer before its time is worth of one after it: it may have to be asked for again.
+const BEFORE_TIME: f32 = 0.3;
+/// Share of a batch of sales that a request may cost at the most for that.
+const CHEAP: f32 = 0.1;
+/// A sale that is known within the hour is worth so much more.
+const IN_TIME: f32 = 0.012;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,6 +49,21 @@ pub struct Question {
     pub at: i64,
     /// In few words, always the same for the same reason.
     pub why: &'static str,
+}
+
+/// What came of the questions of one reason.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Yield {
+    /// Replies.
+    pub replies: u64,
+    /// Auctions shown for the first time.
+    pub new: u64,
+    /// Auctions whose end was told.
+    pub told: u64,
+    /// Auctions whose absence was shown.
+    pub absent: u64,
+    /// Auctions shown.
+    pub shown: u64,
 }
 
 /// What the planner goes by.
@@ -58,10 +80,14 @@ pub struct Planner {
     pub(super) worths: Worths,
     price: f32,
     priced_at: i64,
+    /// Lots asked after, and those whose end was told, of late.
+    asked: (f32, f32),
     /// Up to which expiry lots have come due.
     passed: i64,
-    /// (when, id): a lot is probably gone by then.
-    review: BTreeSet<(i64, i64)>,
+    /// (when, id, step, last look): a lot is probably gone by then.
+    review: BTreeSet<(i64, i64, u8, i64)>,
+    /// Lots that may be gone before their time.
+    pub(super) early: Due,
     round: Round,
     /// What the operator answered of the upstream.
     pub pins: Flags,
@@ -69,8 +95,9 @@ pub struct Planner {
     pub focus: Focus,
     /// When it began.
     pub began: i64,
-    /// Questions by reason.
-    pub reasons: BTreeMap<String, u64>,
+    /// What came of the questions, by reason.
+    pub reasons: BTreeMap<String, Yield>,
+    last_why: String,
     questions: u64,
 }
 
@@ -87,13 +114,16 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
+            asked: (0.0, 0.0),
             passed: now,
             review: BTreeSet::new(),
+            early: Due::default(),
             round: Round::default(),
             pins,
             focus: Focus::default(),
             began: now,
             reasons: BTreeMap::new(),
+            last_why: String::new(),
             questions: 0,
         }
     }
@@ -118,7 +148,7 @@ impl Planner {
     pub fn next(&mut self, now: i64) -> Question {
         let at = self.pace.next(now);
         let (ask, why) = self.choose(at);
-        *self.reasons.entry(why.to_owned()).or_default() += 1;
+        why.clone_into(&mut self.last_why);
         Question { ask, at, why }
     }
 
@@ -140,6 +170,12 @@ impl Planner {
         if let Some(order) = self.tracker.found.flags().order {
             self.list.set_order(order);
         }
+        let yielded = self.reasons.entry(self.last_why.clone()).or_default();
+        yielded.replies += 1;
+        yielded.new += news.new.len() as u64;
+        yielded.told += news.told.len() as u64;
+        yielded.absent += news.absent.len() as u64;
+        yielded.shown += reply.seen.len() as u64;
         let new = self.first_sights(reply, &news);
         if let Ask::Search { offset, .. } = ask
             && !reply.failed
@@ -151,8 +187,14 @@ impl Planner {
         }
         for &id in &news.told {
             self.due.drop(id);
+            self.early.drop(id);
         }
         if let Ask::Refresh { .. } = ask {
+            self.asked.0 += reply.seen.len() as f32;
+            self.asked.1 += news.told.len() as f32;
+            if self.asked.0 > 50_000.0 {
+                self.asked = (self.asked.0 / 2.0, self.asked.1 / 2.0);
+            }
             for seen in &reply.seen {
                 self.due.drop(seen.auction_id); // if it is still on offer, its time will come
             }
@@ -161,8 +203,9 @@ impl Planner {
             self.missed(id);
         }
         if self.tracker.manners().tells {
-            for seen in &reply.seen {
-                self.plan_review(seen.auction_id);
+            for seen in reply.seen.iter().filter(|seen| seen.status == Status::Active) {
+                self.early.drop(seen.auction_id);
+                self.plan_review(seen.auction_id, 0);
             }
         }
         self.come_due(reply.at);
@@ -198,6 +241,7 @@ impl Planner {
             return;
         }
         let worth = self.tracker.rates.bought(lot) * self.focus.of(lot);
+        self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
 
@@ -217,51 +261,59 @@ impl Planner {
             self.worths.add(worth);
             if tells {
                 let (auction_id, expires_at) = (lot.auction_id, lot.expires_at);
+                self.early.drop(auction_id);
                 self.due.want(Wanted { auction_id, expires_at, worth });
             }
         }
         self.passed = to;
     }
 
-    /// When a lot that was just seen on offer is probably gone, though its time is not over.
-    fn plan_review(&mut self, id: i64) {
+    /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end.
+    fn plan_review(&mut self, id: i64, step: usize) {
         let Some(lot) = self.tracker.board.get(id) else { return };
         let (seen, end) = (lot.last_active, lot.expires_at);
-        if lot.is_told() || seen != self.tracker.now || seen >= end {
-            return;
-        }
+        let Some(&least) = GONE.get(step) else { return };
         let rates = &self.tracker.rates;
-        if rates.ended_early(lot, seen, end) < PROBABLY_GONE {
+        if lot.is_told() || seen >= end || rates.ended_early(lot, seen, end) < least {
             return;
         }
         let (mut low, mut high) = (seen, end);
         for _ in 0..8 {
             let middle = low + (high - low) / 2;
-            if rates.ended_early(lot, seen, middle) < PROBABLY_GONE {
+            if rates.ended_early(lot, seen, middle) < least {
                 low = middle;
             } else {
                 high = middle;
             }
         }
-        if high + HOUR < end {
-            self.review.insert((high, id));
+        if high + HOUR / 2 < end {
+            self.review.insert((high, id, step as u8, seen));
         }
     }
 
     /// Ask after lots that are probably gone.
     fn review(&mut self, now: i64) {
-        while let Some(&(when, id)) = self.review.first() {
+        while let Some(&(when, id, step, seen)) = self.review.first() {
             if when > now {
                 break;
             }
             self.review.pop_first();
             let Some(lot) = self.tracker.board.get(id) else { continue };
-            let rates = &self.tracker.rates;
-            let gone = rates.ended_early(lot, lot.last_active, now);
-            if !lot.is_told() && gone >= PROBABLY_GONE * 0.98 && lot.expires_at > now {
-                let worth = gone * rates.bought(lot) * self.focus.of(lot);
-                self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+            if lot.is_told() || lot.last_active != seen || lot.expires_at <= now {
+                continue;
             }
+            let rates = &self.tracker.rates;
+            let worth =
+                rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
+            let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
+            let step = usize::from(step) + 1;
+            if step < GONE.len() || self.price > CHEAP * self.batch() as f32 {
+                self.early.want(wanted);
+            } else {
+                self.early.drop(id);
+                self.due.want(wanted);
+            }
+            self.plan_review(id, step);
         }
     }
 
@@ -308,10 +360,12 @@ impl Planner {
         }
         let page = self.best_page(at, paging, reach);
         let value = self.value();
-        let (ids, worth) = self.best_refresh(at);
+        let (best, worth) = self.best_refresh(at);
+        let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
-        let page_is_due = loss >= price && (gain > 1.3 * price || worth < price);
+        let urgency = self.urgency(&best, at);
+        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
         match page {
             Some(page) if page_is_due || (worth < price && gain > worth) => {
                 (self.search(page.offset), page.why)
@@ -338,8 +392,8 @@ impl Planner {
         } else {
             lot.expires_at - AHEAD
         };
-        let reviewed = self.review.iter().find(|&&(_, id)| id == lot.auction_id);
-        reviewed.map_or(ended, |&(when, _)| when.min(ended))
+        let reviewed = self.review.iter().find(|&&(_, id, ..)| id == lot.auction_id);
+        reviewed.map_or(ended, |&(when, ..)| when.min(ended))
     }
 
     /// What a new listing is worth.
@@ -357,7 +411,7 @@ impl Planner {
     }
 
     /// The ids that are worth most, and what their answers are.
-    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<i64>, f32) {
+    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
         if !manners.tells {
@@ -371,14 +425,28 @@ impl Planner {
                 .is_some_and(|lot| !lot.is_told() && !lot.omitted && lot.expires_at + late > at)
         };
         let best = self.due.best(batch, keep);
-        let worth = best.iter().map(|wanted| wanted.worth).sum();
-        (best.into_iter().map(|wanted| wanted.auction_id).collect(), worth)
+        let more = self.early.best(batch - best.len(), keep);
+        let sum = |list: &[Wanted]| list.iter().map(|wanted| wanted.worth).sum::<f32>();
+        let worth = sum(&best) + BEFORE_TIME * sum(&more);
+        (best.into_iter().chain(more).collect(), worth)
+    }
+
+    /// What is lost if these are asked after later than an hour after they ended.
+    fn urgency(&self, best: &[Wanted], at: i64) -> f32 {
+        let fresh = |wanted: &&Wanted| {
+            self.tracker.board.get(wanted.auction_id).is_some_and(|lot| {
+                let gone = if lot.absent_at == 0 { lot.expires_at } else { lot.last_active };
+                (at - HOUR..at).contains(&gone)
+            })
+        };
+        let worth = best.iter().filter(fresh).map(|wanted| (2.0 * wanted.worth - 1.0).max(0.0));
+        worth.sum::<f32>() * IN_TIME
     }
 
     /// The same where nothing is told of what ended: those about to end.
-    fn best_before(&self, at: i64, batch: usize) -> (Vec<i64>, f32) {
+    fn best_before(&self, at: i64, batch: usize) -> (Vec<Wanted>, f32) {
         let rates = &self.tracker.rates;
-        let mut wanted: Vec<(f32, i64)> = self
+        let mut wanted: Vec<Wanted> = self
             .tracker
             .board
             .open(at + SECOND..=at + AHEAD)
@@ -388,13 +456,14 @@ impl Planner {
                 let lead = lot.expires_at - at;
                 let last = if lot.bids > 0 { 1.0 - rates.further_bid(lot, lead) } else { 0.0 };
                 let later = rates.ended_early(lot, at, lot.expires_at);
-                (gone * (1.0 - later) + if last > 0.9 { last } else { 0.0 }, lot.auction_id)
+                let worth = gone * (1.0 - later) + if last > 0.9 { last } else { 0.0 };
+                Wanted { auction_id: lot.auction_id, expires_at: lot.expires_at, worth }
             })
             .collect();
-        wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        wanted.sort_by(|a, b| b.worth.total_cmp(&a.worth).then(a.auction_id.cmp(&b.auction_id)));
         wanted.truncate(batch);
-        let worth = wanted.iter().map(|(worth, _)| worth).sum();
-        (wanted.into_iter().map(|(_, id)| id).collect(), worth)
+        let worth = wanted.iter().map(|wanted| wanted.worth).sum();
+        (wanted, worth)
     }
 
     fn search(&self, offset: u32) -> Ask {

@@ -1,7 +1,8 @@
 //! The Python module `m26._native`, and, with its folder, the only place that names PyO3.
 //!
 //! - `normalizer`: pages in, batches out; `buffer`: the memory that a batch hands to Python.
-//! - `states`: committed states, what a batch changes of them, and outcomes of stored ones.
+//! - `states`: committed states, what a batch changes of them, and outcomes of stored ones;
+//!   `closing`: outcomes as tuples.
 //! - `peek`: the facts of one reply; `clock`: when it was made.
 //! - `watchdog`: ends the process when Python's loop stands still; it alone has a thread.
 //!
@@ -14,6 +15,7 @@ use crate::rows::schema::Column;
 
 mod buffer;
 mod clock;
+mod closing;
 mod normalizer;
 mod peek;
 mod planner;

@@ -141,6 +141,13 @@ impl Planner {
         self.lock().outlook()
     }
 
+    /// Reason: replies, and auctions shown new, told, absent and at all.
+    fn reasons(&self) -> Vec<(String, u64, u64, u64, u64, u64)> {
+        let planner = self.lock();
+        let reasons = planner.reasons.iter();
+        reasons.map(|(why, y)| (why.clone(), y.replies, y.new, y.told, y.absent, y.shown)).collect()
+    }
+
     /// Listings of each hour: start, listed, low, high.
     fn listed(&self) -> Vec<(i64, f32, f32, f32)> {
         let hours = self.lock().hours();
@@ -151,11 +158,6 @@ impl Planner {
     fn hours(&self) -> Vec<(i64, u32, f32, f32)> {
         let hours = self.lock().hours();
         hours.iter().map(|h| (h.from, h.seen, h.listed.0, h.blind)).collect()
-    }
-
-    /// Questions so far, by their reason.
-    fn reasons(&self) -> BTreeMap<String, u64> {
-        self.lock().reasons.clone()
     }
 
     /// What is held true of the upstream: flag, value as JSON text, since (0: from the start), by

@@ -7,10 +7,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::buffer::CopyBuffer;
+use super::closing::{
+    ClosedTuple, ClosingTuple, InferredTuple, concluded, evidence_named, outcome_named,
+    told_closed, told_closing,
+};
 use super::normalizer::Batch;
 use crate::history::delta::{self, Journal};
 use crate::history::late::Past;
-use crate::history::outcome::{self, Look};
+use crate::history::outcome::{self, Look, Standing};
 use crate::history::state::{self, Learned, MAX_CAPACITY};
 use crate::rows::copy::CopyStream;
 use crate::rows::schema::STATE;
@@ -36,16 +40,21 @@ impl States {
         Ok(Self(Mutex::new(state::States::new(capacity))))
     }
 
-    #[pyo3(signature = (batch, start, stop, /))]
-    fn unheld<'b>(
+    #[pyo3(signature = (batch, start, stop, /, others = Vec::new()))]
+    #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
+    fn unheld(
         &self,
         py: Python<'_>,
-        batch: &'b Bound<'_, Batch>,
+        batch: &Bound<'_, Batch>,
         start: usize,
         stop: usize,
-    ) -> PyResult<Vec<(&'b str, i64)>> {
+        others: Vec<(String, i64)>,
+    ) -> PyResult<Vec<(String, i64)>> {
         let rows = batch.get().slice(start, stop)?;
-        Ok(py.detach(|| self.lock().unheld(rows)))
+        let shown = rows.iter().map(|row| (&*row.platform, row.auction_id));
+        let others = others.iter().map(|(platform, id)| (&**platform, *id));
+        let unheld = py.detach(|| self.lock().unheld(shown.chain(others)));
+        Ok(unheld.into_iter().map(|(platform, id)| (platform.to_owned(), id)).collect())
     }
 
     #[pyo3(signature = (rows, /))]
@@ -56,7 +65,9 @@ impl States {
         Ok(())
     }
 
-    #[pyo3(signature = (batch, start, stop, /, *, head, part, positions, events = None))]
+    #[pyo3(signature = (
+        batch, start, stop, /, *, head, part, positions, inferred = Vec::new(), events = None
+    ))]
     #[allow(clippy::too_many_arguments)] // named in Python
     #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
     fn derive(
@@ -68,6 +79,7 @@ impl States {
         head: i64,
         part: String,
         positions: Vec<i64>,
+        inferred: Vec<InferredTuple>,
         events: Option<Vec<PastTuple>>,
     ) -> PyResult<Delta> {
         let batch = batch.get();
@@ -78,7 +90,12 @@ impl States {
         let journal = Journal { part: &part, positions: &positions };
         let events: Option<Vec<_>> = events.map(|given| given.into_iter().map(told).collect());
         let events = events.as_deref();
-        let mut inner = py.detach(|| delta::derive(&self.lock(), rows, head, journal, events));
+        let inferred = inferred.into_iter().map(concluded).collect::<PyResult<Vec<_>>>()?;
+        if !inferred.is_sorted_by_key(|closing| closing.page) {
+            return Err(PyValueError::new_err("what is inferred must be in the order of pages"));
+        }
+        let mut inner =
+            py.detach(|| delta::derive(&self.lock(), rows, head, journal, &inferred, events));
         let mut buffer = |stream: fn(&mut delta::Delta) -> &mut CopyStream| {
             Py::new(py, CopyBuffer(std::mem::take(stream(&mut inner))))
         };
@@ -130,10 +147,22 @@ fn learned(row: &Bound<'_, PyTuple>) -> PyResult<Learned> {
         card_version: row.get_item(7)?.extract()?,
         expires_at: row.get_item(8)?.extract()?,
         start_price: row.get_item(9)?.extract()?,
-        confidence: row.get_item(10)?.extract()?,
-        was_active: row.get_item(11)?.extract()?,
-        newest: row.get_item(12)?.extract()?,
+        standing: standing(row)?,
+        was_active: row.get_item(15)?.extract()?,
+        newest: row.get_item(16)?.extract()?,
     })
+}
+
+fn standing(row: &Bound<'_, PyTuple>) -> PyResult<Option<Standing>> {
+    let Some(named) = row.get_item(10)?.extract::<Option<String>>()? else { return Ok(None) };
+    let confidence = row.get_item(12)?.extract()?;
+    Ok(Some(Standing {
+        evidence: evidence_named(&row.get_item(11)?.extract::<String>()?)?,
+        outcome: outcome_named(&named)?,
+        confidence,
+        price_confidence: row.get_item(13)?.extract::<Option<f32>>()?.unwrap_or(confidence),
+        closed_after: row.get_item(14)?.extract()?,
+    }))
 }
 
 /// Platform, id, number, observed, status, buyout price, current bid, next bid, bids, end, start price.
@@ -159,14 +188,11 @@ fn told(event: PastTuple) -> Past {
 
 /// Status, observed, end, bids, buyout price, current bid.
 type SeenTuple = (String, i64, i64, i32, Option<i64>, i64);
-/// Outcome, via, confidence, price; when it was seen and when it was over.
-type OutcomeTuple = (&'static str, Option<&'static str>, f32, Option<i64>, i64, i64);
-
 /// What stored states of one auction say of its outcome.
 #[pyfunction]
 #[pyo3(name = "outcome", signature = (states, /))]
 #[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a list
-pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<OutcomeTuple> {
+pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<(i64, ClosingTuple)> {
     let looks = states.iter().map(|seen| {
         let (observed_at, expires_at, bids) = (seen.1, seen.2, seen.3);
         let (buyout_price, current_bid) = (seen.4, seen.5);
@@ -183,8 +209,7 @@ pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<OutcomeTuple> {
         )
     });
     let (closing, seen_at) = outcome::of_history(looks)?;
-    let (via, price) = (closing.sale.map(|sale| sale.via), closing.sale.map(|sale| sale.price));
-    Some((closing.outcome.name(), via, closing.confidence, price, seen_at, closing.closed_at))
+    Some((seen_at, told_closing(&closing)))
 }
 
 /// What rows of a batch change.
@@ -214,6 +239,11 @@ impl Delta {
                 (p.page, p.seen, p.new, p.changed, p.late, p.listed, p.bid, p.closed, p.events)
             })
             .collect()
+    }
+
+    #[getter]
+    fn closed(&self) -> Vec<ClosedTuple> {
+        self.inner.closed.iter().map(told_closed).collect()
     }
 
     #[getter]

@@ -113,6 +113,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Sold, Self::Expired, Self::Cancelled, Self::Unknown];
+
     /// Its name in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -125,25 +128,75 @@ impl Outcome {
     }
 }
 
-/// How and for what an auction was sold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sale {
-    /// `buyout` or `bid`.
-    pub via: &'static str,
-    /// Coins.
-    pub price: i64,
+/// What an outcome rests on, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Evidence {
+    /// Nobody looked when it ended.
+    Gap,
+    /// It was missing where it would have been shown.
+    Absent,
+    /// It was seen past its end without a bid.
+    PastExpiry,
+    /// It was seen just before its end with bids.
+    FinalWindow,
+    /// Its copy was on offer again, by another owner.
+    Relisted,
+    /// The upstream's word.
+    Status,
 }
 
-/// An outcome that the upstream's status says.
+impl Evidence {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 6] = [
+        Self::Gap,
+        Self::Absent,
+        Self::PastExpiry,
+        Self::FinalWindow,
+        Self::Relisted,
+        Self::Status,
+    ];
+
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::Absent => "absent",
+            Self::PastExpiry => "past_expiry",
+            Self::FinalWindow => "final_window",
+            Self::Relisted => "relisted",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// How and for what an auction was sold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sale {
+    /// `buyout` or `bid`; None: nobody can tell.
+    pub via: Option<&'static str>,
+    /// Coins.
+    pub price: i64,
+    /// How sure it is that it was sold, and for this price; 0 to 1.
+    pub confidence: f32,
+}
+
+/// What became of an auction, by some evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Closing {
     /// What became of it.
     pub outcome: Outcome,
-    /// How sure that is, 0 to 1.
+    /// What that rests on.
+    pub evidence: Evidence,
+    /// How sure it is, 0 to 1.
     pub confidence: f32,
     /// How and for what it was sold.
     pub sale: Option<Sale>,
-    /// When, microseconds.
+    /// It was still on offer then, microseconds; None: nobody saw it.
+    pub closed_after: Option<i64>,
+    /// It was over by then, microseconds; None: not known.
+    pub closed_before: Option<i64>,
+    /// The best guess between the two, microseconds.
     pub closed_at: i64,
 }
 
@@ -179,6 +232,8 @@ pub struct Current<'a> {
     pub first_seen: i64,
     /// The last outcome that this batch gave.
     pub closing: Option<Closing>,
+    /// Without one: the outcome that the database has is withdrawn.
+    pub withdrawn: bool,
 }
 
 /// A row of `m26.sighting`: the auctions seen in one page.

@@ -115,11 +115,15 @@ columns! { e: Event<'_> {
     "min_price" Int8 e.row.min_price;
     "max_price" Int8 e.row.max_price;
     "outcome" Text e.closing.map(|c| c.outcome.name());
-    "outcome_via" Text e.closing.and_then(|c| c.sale).map(|s| s.via);
-    "evidence" Text e.closing.map(|_| "status");
+    "outcome_via" Text e.closing.and_then(|c| c.sale).and_then(|s| s.via);
+    "evidence" Text e.closing.map(|c| c.evidence.name());
     "confidence" Float4 e.closing.map(|c| c.confidence);
     "final_price" Int8 e.closing.and_then(|c| c.sale).map(|s| s.price);
     "late" Bool e.late;
+    "price_confidence" Float4 e.closing.and_then(|c| c.sale).map(|s| s.confidence);
+    "closed_after" Timestamptz e.closing.and_then(|c| c.closed_after);
+    "closed_before" Timestamptz e.closing.and_then(|c| c.closed_before);
+    "closed_at" Timestamptz e.closing.map(|c| c.closed_at);
 }}
 
 // Columns of an auction's current state, as in `m26.auction`.
@@ -145,12 +149,20 @@ columns! { a: Current<'_> {
     "last_seen" Timestamptz a.row.observed_at;
     "observed_at" Timestamptz a.row.observed_at;
     "outcome" Text a.closing.map(|c| c.outcome.name());
-    "outcome_via" Text a.closing.and_then(|c| c.sale).map(|s| s.via);
-    "evidence" Text a.closing.map(|_| "status");
+    "outcome_via" Text a.closing.and_then(|c| c.sale).and_then(|s| s.via);
+    "evidence" Text evidence(a);
     "confidence" Float4 a.closing.map(|c| c.confidence);
     "final_price" Int8 a.closing.and_then(|c| c.sale).map(|s| s.price);
     "closed_at" Timestamptz a.closing.map(|c| c.closed_at);
+    "price_confidence" Float4 a.closing.and_then(|c| c.sale).map(|s| s.confidence);
+    "closed_after" Timestamptz a.closing.and_then(|c| c.closed_after);
+    "closed_before" Timestamptz a.closing.and_then(|c| c.closed_before);
 }}
+
+/// Empty: the row's outcome is to be withdrawn; None: it stays what it is.
+fn evidence(row: &Current<'_>) -> Option<&'static str> {
+    row.closing.map(|c| c.evidence.name()).or(row.withdrawn.then_some(""))
+}
 
 // Columns of the auctions seen in one page, as in `m26.sighting`.
 columns! { s: Sighting<'_> {
@@ -162,7 +174,7 @@ columns! { s: Sighting<'_> {
 }}
 
 /// What [`crate::history::state::States::learn`] takes; `newest` is the later of observed and last seen.
-pub const STATE: [Column; 13] = {
+pub const STATE: [Column; 17] = {
     const fn column(name: &'static str, ty: PgType) -> Column {
         Column { name, ty }
     }
@@ -177,7 +189,11 @@ pub const STATE: [Column; 13] = {
         column("card_version", PgType::Int8),
         column("expires_at", PgType::Timestamptz),
         column("start_price", PgType::Int8),
+        column("outcome", PgType::Text),
+        column("evidence", PgType::Text),
         column("confidence", PgType::Float4),
+        column("price_confidence", PgType::Float4),
+        column("closed_after", PgType::Timestamptz),
         column("was_active", PgType::Bool),
         column("newest", PgType::Timestamptz),
     ]

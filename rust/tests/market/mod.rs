@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use m26::history::closings::Inferred;
 use m26::history::delta::{Delta, Journal, derive};
 use m26::history::late::Past;
+use m26::history::outcome::Standing;
 use m26::history::state::{Learned, States};
 use m26::rows::copy::CopyStream;
 use m26::rows::pgtype::PgType;
-use m26::rows::record::{AuctionRow, Current, Event, Sighting};
+use m26::rows::record::{AuctionRow, Current, Event, Evidence, Outcome, Sighting};
 use m26::rows::schema::{Column, Row};
 
 /// Server time of the first observations, microseconds.
@@ -74,6 +76,11 @@ pub fn pages(rows: &[&AuctionRow]) -> Vec<AuctionRow> {
     numbered.map(|(row, page)| AuctionRow { page, ..(*row).clone() }).collect()
 }
 
+/// Platform and id of each.
+pub fn named(rows: &[AuctionRow]) -> impl Iterator<Item = (&str, i64)> {
+    rows.iter().map(|row| (&*row.platform, row.auction_id))
+}
+
 /// What `rows` change; page n stands at 100 + n.
 pub fn derived(states: &States, rows: &[AuctionRow], head: i64) -> Delta {
     derived_from(states, rows, head, None)
@@ -87,7 +94,18 @@ pub fn derived_from(
     past: Option<&[Past]>,
 ) -> Delta {
     let positions: Vec<i64> = (100..200).collect();
-    derive(states, rows, head, Journal { part: PART, positions: &positions }, past)
+    derive(states, rows, head, Journal { part: PART, positions: &positions }, &[], past)
+}
+
+/// The same with what was inferred between the pages.
+pub fn derived_with(
+    states: &States,
+    rows: &[AuctionRow],
+    head: i64,
+    inferred: &[Inferred],
+) -> Delta {
+    let positions: Vec<i64> = (100..200).collect();
+    derive(states, rows, head, Journal { part: PART, positions: &positions }, inferred, None)
 }
 
 /// States that hold what these rows came to, one batch each.
@@ -209,8 +227,10 @@ impl Table {
         for mut row in rewritten(delta) {
             let key = (row["platform"].clone(), row["auction_id"].clone());
             let held = self.auctions.get_mut(&key).unwrap();
-            if row["evidence"] == "null" {
-                row.retain(|column, _| !OUTCOME.contains(column));
+            match &*row["evidence"] {
+                "null" => row.retain(|column, _| !OUTCOME.contains(column)),
+                "" => _ = row.insert("evidence", "null".to_owned()),
+                _ => {}
             }
             row.remove("first_seen");
             held.extend(row);
@@ -236,7 +256,7 @@ impl Table {
             card_version: row["card_version"].parse().unwrap(),
             expires_at: row["expires_at"].parse().unwrap(),
             start_price: row["start_price"].parse().ok(),
-            confidence: row["confidence"].parse().ok(),
+            standing: standing(row),
             was_active: self.active.contains(key),
             newest: self.seen[key].max(row["observed_at"].parse().unwrap()),
         });
@@ -244,10 +264,31 @@ impl Table {
     }
 }
 
-const OUTCOME: [&str; 6] =
-    ["outcome", "outcome_via", "evidence", "confidence", "final_price", "closed_at"];
+const OUTCOME: [&str; 9] = [
+    "outcome",
+    "outcome_via",
+    "evidence",
+    "confidence",
+    "final_price",
+    "price_confidence",
+    "closed_after",
+    "closed_before",
+    "closed_at",
+];
 
-/// The committed state of an auction that was seen as `row`.
+fn standing(row: &Fields) -> Option<Standing> {
+    let evidence = Evidence::ALL.into_iter().find(|e| e.name() == row["evidence"])?;
+    let confidence = row["confidence"].parse().unwrap();
+    Some(Standing {
+        evidence,
+        outcome: Outcome::ALL.into_iter().find(|o| o.name() == row["outcome"])?,
+        confidence,
+        price_confidence: row["price_confidence"].parse().unwrap_or(confidence),
+        closed_after: row["closed_after"].parse().ok(),
+    })
+}
+
+/// The committed state of an auction that was seen as `row`, with an outcome by its status.
 pub fn state_of(row: &AuctionRow, confidence: Option<f32>) -> Learned {
     Learned {
         platform: row.platform.to_string(),
@@ -260,7 +301,13 @@ pub fn state_of(row: &AuctionRow, confidence: Option<f32>) -> Learned {
         card_version: row.card_version,
         expires_at: row.expires_at,
         start_price: row.start_price,
-        confidence,
+        standing: confidence.map(|confidence| Standing {
+            evidence: Evidence::Status,
+            outcome: if confidence > 0.0 { Outcome::Sold } else { Outcome::Unknown },
+            confidence,
+            price_confidence: confidence,
+            closed_after: None,
+        }),
         was_active: row.status == "active",
         newest: row.observed_at,
     }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test binary uses its part of this module
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, clippy::must_use_candidate)]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#![allow(clippy::cast_possible_wrap)] // numbers are drawn, and small
 
 use m26::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use m26::market::board::Board;
@@ -137,7 +139,7 @@ impl Upstream {
         }
         match ask {
             Ask::Search { offset, .. } => {
-                reply.truncated = self.ways.truncate > 0;
+                reply.truncated = self.ways.truncate > 0 && self.alive(at) > self.ways.truncate;
                 reply.seen = self.search(*offset as usize, at);
                 if self.dice.share() < self.ways.doubled {
                     reply.seen.clone_from(&self.last);
@@ -150,6 +152,12 @@ impl Upstream {
             },
         }
         reply
+    }
+
+    fn alive(&self, at: i64) -> usize {
+        let posted = self.auctions.partition_point(|auction| auction.posted <= at);
+        let visible = self.ways.visible;
+        self.auctions[..posted].iter().filter(|auction| at < auction.ended + visible).count()
     }
 
     fn search(&mut self, offset: usize, at: i64) -> Vec<Seen> {
@@ -249,7 +257,7 @@ impl Client {
             requests: 0,
             probes: 0,
             turn: 0,
-            dice: Dice(seed ^ 77),
+            dice: Dice(seed.wrapping_add(77)),
         }
     }
 
@@ -278,7 +286,7 @@ impl Client {
             }
         }
         self.board.prune(self.now);
-        if self.requests % 200 == 0 {
+        if self.requests.is_multiple_of(200) {
             self.board.sweep(self.now);
         }
         notices
@@ -288,7 +296,7 @@ impl Client {
         let flags = *self.found.flags();
         self.turn += 1;
         let tells = flags.ended.is_none_or(|ended| ended == Ended::Full);
-        if self.turn % 2 == 0 {
+        if self.turn.is_multiple_of(2) {
             let wish = self.found.batch_wish();
             // what just ended, where that is told, then what was seen longest ago
             let span = self.now - 20 * MINUTE..=self.now - 3 * SECOND;
@@ -306,7 +314,7 @@ impl Client {
             }
         }
         let is_deep = self.turn % 5 == 3 && flags.paging != Some(false);
-        let arbitrary = flags.order == Some(Order::None) && self.turn % 3 > 0;
+        let arbitrary = flags.order == Some(Order::None) && !self.turn.is_multiple_of(3);
         let reach = flags.truncate.filter(|&reach| reach > 0).unwrap_or(4_000);
         let offset = if is_deep || arbitrary {
             let pages = (reach / 100).max(1) as usize;
@@ -375,7 +383,7 @@ pub fn unknown(flags: &Flags, ways: &Ways) -> Vec<&'static str> {
             !tells
                 || matches!(
                     (flags.recall, ways.recall),
-                    (Some(Recall::Forever), i64::MAX) | (Some(Recall::Seconds(_)), 0..i64::MAX)
+                    (Some(Recall::Forever), i64::MAX) | (Some(Recall::Seconds(_)), 0..)
                 ),
         ),
         ("visible", flags.visible == Some(ways.visible > 0)),

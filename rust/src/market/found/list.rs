@@ -10,12 +10,16 @@ use crate::market::found::question::Question;
 
 /// Votes in a row that settle an open question, and those that overturn a settled one.
 const VOTES: (u8, u8) = (3, 5);
+/// The same for the rows of a page: short lists may keep their length by chance.
+const PAGES: (u8, u8) = (5, 5);
 /// Pages that stand in no order, in a row, that overturn one.
 const UNSORTED: u8 = 5;
 /// A page this far from the front at least lies apart from it.
 const APART: u32 = 50;
 /// How long the front of an arbitrary order stays as it is.
 const STEADY: i64 = 10 * MINUTE;
+/// Rows by which a page is known again.
+const SAMPLE: usize = 5;
 /// Pages without an ended auction that show that they leave the list at once.
 const BLANK_PAGES: u16 = 25;
 /// The most of them where ended auctions were shown before.
@@ -46,6 +50,10 @@ pub(super) struct List {
     pub unsorted: u8,
     /// Whether the last page was of a list that is cut.
     pub is_cut: bool,
+    /// When the last page came, and what time its first auctions had left.
+    last: (i64, Vec<(i64, i32)>),
+    /// The front that page sizes are compared with: it differs by some rows from the next.
+    compared: Vec<i64>,
     /// Replies in a row that say so while the list is held to be whole.
     cuts: u8,
     /// Pages since one showed an ended auction, their rows, and the share of pages that show one.
@@ -66,6 +74,8 @@ impl List {
             front: None,
             unsorted: 0,
             is_cut: false,
+            last: (0, Vec::new()),
+            compared: Vec::new(),
             cuts: 0,
             blank: (0, 0),
             share: 0.5,
@@ -73,20 +83,36 @@ impl List {
         }
     }
 
-    /// Take in what a search at `offset` showed.
-    pub fn observe(&mut self, offset: u32, reply: &Reply) {
+    /// Take in what a search at `offset` showed; false: it was a page from before, which shows nothing.
+    pub fn observe(&mut self, offset: u32, reply: &Reply) -> bool {
+        if self.is_old(reply) {
+            return false;
+        }
         let ids: Vec<i64> = reply.seen.iter().map(|seen| seen.auction_id).collect();
         let order = self.ordered(offset, reply, &ids);
         self.paged(offset, reply, &ids, order);
         self.sized(offset, reply, &ids);
         self.cut(offset, reply);
         self.showed_ended(reply);
-        let is_front = offset == 0 || self.paging.held == Some(false);
-        if is_front && !ids.is_empty() {
+        if offset == 0 && !ids.is_empty() {
             let order = order.or(self.order.held).unwrap_or(Order::None);
             let lag = depth(reply, order).map_or(0, |(lag, _)| lag);
             self.front = Some(Front { at: reply.at, ids, lag });
         }
+        true
+    }
+
+    /// Whether the page before is served once more: time has passed, and no auction has less left.
+    fn is_old(&mut self, reply: &Reply) -> bool {
+        let active = reply.seen.iter().filter(|seen| seen.seconds_remaining > 0);
+        let sample: Vec<(i64, i32)> =
+            active.map(|seen| (seen.auction_id, seen.seconds_remaining)).take(SAMPLE).collect();
+        let (at, before) = &self.last;
+        if reply.at - at >= 2 * SECOND && !sample.is_empty() && sample == *before {
+            return true;
+        }
+        self.last = (reply.at, sample);
+        false
     }
 
     fn ordered(&mut self, offset: u32, reply: &Reply, ids: &[i64]) -> Option<Order> {
@@ -111,8 +137,8 @@ impl List {
 
     /// Rows in no order: the same as last time, or drawn anew?
     fn arbitrary(&mut self, offset: u32, at: i64, ids: &[i64]) {
-        let is_front = offset == 0 || self.paging.held == Some(false);
-        let Some(front) = self.front.as_ref().filter(|front| is_front && at - front.at <= STEADY)
+        let Some(front) =
+            self.front.as_ref().filter(|front| offset == 0 && at - front.at <= STEADY)
         else {
             return;
         };
@@ -168,11 +194,14 @@ impl List {
     /// How many rows a page has, where the list is surely longer.
     fn sized(&mut self, offset: u32, reply: &Reply, ids: &[i64]) {
         let rows = count(ids);
-        let Some(front) = &self.front else { return };
-        if rows == 0 || rows != count(&front.ids) {
-            let fewer = self.page.held.is_some_and(|page| rows < page);
-            if rows > 0 && offset == 0 && !(fewer && reply.truncated) {
-                self.page.vote(rows, reply.at, (6, 6), || format!("pages have {rows} rows"));
+        let is_short = self.page.held.is_some_and(|page| rows < page) && reply.truncated;
+        if rows == 0 || is_short {
+            return;
+        }
+        if rows != count(&self.compared) {
+            if offset == 0 {
+                self.compared = ids.to_vec();
+                self.page.unsettle();
             }
             return;
         }
@@ -181,11 +210,11 @@ impl List {
             self.page.settle(rows, reply.at, why);
             return;
         }
-        // so many come as go: only a longer list does that time and again
-        let (share, _) = overlap(&front.ids, ids);
-        let is_front = offset == 0 || self.paging.held == Some(false);
-        if is_front && (1.0 - share) * f64::from(rows) >= 2.5 {
-            self.page.vote(rows, reply.at, (6, 6), || format!("pages have {rows} rows"));
+        // as many come as go: only of a longer list that is so time and again
+        let (share, _) = overlap(&self.compared, ids);
+        if offset == 0 && (1.0 - share) * f64::from(rows) >= 2.5 {
+            self.compared = ids.to_vec();
+            self.page.vote(rows, reply.at, PAGES, || format!("pages have {rows} rows"));
         }
     }
 
@@ -240,9 +269,9 @@ impl List {
         let rows = u32::try_from(reply.seen.len()).unwrap_or(u32::MAX);
         self.blank = (self.blank.0.saturating_add(1), self.blank.1.saturating_add(rows));
         let enough = if self.visible.believed() == Some(true) {
-            // so many that by chance one in a thousand runs would be as long
+            // so many that by chance one in a million runs would be as long
             let share = self.share.clamp(0.01, 0.9);
-            ((-6.9 / (1.0 - share).ln()).ceil() as u16).clamp(4, MOST_BLANK)
+            ((-13.8 / (1.0 - share).ln()).ceil() as u16).clamp(8, MOST_BLANK)
         } else {
             BLANK_PAGES
         };

@@ -6,6 +6,9 @@
 //!
 //! Invariant: what is held follows from the replies alone, in their order, and its state is bounded.
 
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+// shares and ratios of small counts and of times below some days
+
 mod cut;
 mod list;
 mod page;
@@ -126,15 +129,15 @@ impl Found {
         match ask {
             Ask::Search { offset, .. } => {
                 self.refreshes.search(reply.failed);
-                if !reply.failed {
-                    self.list.observe(*offset, reply);
+                if !reply.failed && self.list.observe(*offset, reply) {
+                    self.refreshes.priced(reply, board);
                 }
             }
             Ask::Refresh { ids } => {
                 self.refreshes.observe(ids, reply, board, &mut self.recalled);
+                self.refreshes.priced(reply, board);
             }
         }
-        self.refreshes.priced(reply, board);
         self.flags = Flags {
             order: self.list.order.held,
             paging: self.list.paging.held,

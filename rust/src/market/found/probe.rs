@@ -38,8 +38,8 @@ struct Tries {
 
 impl Tries {
     /// Whether an open question may be asked once more.
-    fn take(&mut self, now: i64, most: u8) -> bool {
-        if now - self.at >= WAIT {
+    fn take(&mut self, now: i64, most: u8, wait: i64) -> bool {
+        if now - self.at >= wait {
             self.count = 0;
         }
         if self.count >= most {
@@ -84,7 +84,7 @@ impl Probes {
             return None;
         }
         let is_stale = now - paging.shown_at.max(self.paging.at) >= STALE;
-        if !(is_stale || paging.is_open()) || !self.paging.take(now, TRIES) {
+        if !(is_stale || paging.is_open()) || !self.paging.take(now, TRIES, WAIT) {
             return None;
         }
         // what is compared in an arbitrary order is the page at 0, and that of late
@@ -101,7 +101,7 @@ impl Probes {
         let is_stale = now - order.shown_at >= HOUR;
         let is_strict = matches!(order.held, Some(Order::Newest | Order::Ending));
         let is_open = order.is_open() || is_strict;
-        ((is_stale || is_open) && self.order.take(now, TRIES)).then_some(0)
+        ((is_stale || is_open) && self.order.take(now, TRIES, WAIT)).then_some(0)
     }
 
     /// Where the list might be cut.
@@ -114,7 +114,7 @@ impl Probes {
         let is_open = list.truncate.held.is_none() || list.cut.is_doubted();
         let is_stale = now - self.cut.at >= 2 * STALE;
         let offset = list.cut.next(rows)?;
-        ((is_open || is_stale) && self.cut.take(now, 2 * TRIES)).then_some(offset)
+        ((is_open || is_stale) && self.cut.take(now, 2 * TRIES, WAIT)).then_some(offset)
     }
 
     /// An auction that surely has ended, or those of the page at 0.
@@ -140,16 +140,18 @@ impl Probes {
             let mut just =
                 board.open(span).filter(|lot| lot.absent_at == 0).map(|lot| lot.auction_id);
             if let Some(id) = just.next_back()
-                && self.ended.take(now, TRIES)
+                && self.ended.take(now, TRIES, WAIT)
             {
-                return Some(Ask::Refresh {
-                    ids: std::iter::once(id).chain(just.take(2)).collect(),
-                });
+                // what is on offer stands behind, so that what is left out was surely read
+                let ended = std::iter::once(id).chain(just.take(2));
+                let ids = ended.chain(front.ids.iter().copied().take(5));
+                return Some(Ask::Refresh { ids: ids.collect() });
             }
         }
-        let is_open = refreshes.batch.held.is_none() || ended.held.is_none();
         let age = now - front.at;
-        if is_open && (MINUTE..10 * MINUTE).contains(&age) && self.batch.take(now, TRIES / 2) {
+        let some_ended = ended.held.is_none() && age >= MINUTE;
+        let is_open = refreshes.batch.held.is_none() || some_ended;
+        if is_open && age < 10 * MINUTE && self.batch.take(now, TRIES / 2, STALE) {
             let wish = refreshes.wish() as usize;
             let mut ids = front.ids.clone();
             let others = board

@@ -57,8 +57,15 @@ impl<T: Copy + PartialEq> Question<T> {
         }
     }
 
+    /// What the last replies spoke for is over.
+    pub fn unsettle(&mut self) {
+        self.run = None;
+        self.length = 0;
+    }
+
     /// Hold `value` from now on; the operator's word stays, that it is contradicted is told.
     pub fn settle(&mut self, value: T, at: i64, why: String) {
+        self.unsettle();
         if !self.pinned {
             self.held = Some(value);
         }
@@ -75,8 +82,7 @@ impl<T: Copy + PartialEq> Question<T> {
         if !self.pinned {
             self.held = None;
         }
-        self.run = None;
-        self.length = 0;
+        self.unsettle();
     }
 
     /// What replies are compared with.

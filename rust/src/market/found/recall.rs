@@ -61,11 +61,6 @@ impl Recalled {
         self.witnesses.contains_key(&id)
     }
 
-    /// The shortest time that an ended auction is known, as far as there is an end to it.
-    pub fn shortest(&self) -> Option<i64> {
-        (self.high < i64::MAX).then_some(self.low)
-    }
-
     /// Between what times an auction that is not on offer at `at` ended.
     fn end(&self, id: i64, at: i64, board: &Board) -> Option<Witness> {
         if let Some(&witness) = self.witnesses.get(&id) {
@@ -73,6 +68,9 @@ impl Recalled {
         }
         let lot = board.get(id)?;
         let told = lot.told.map_or(at, |told| told.at);
+        if lot.last_active == 0 {
+            return Some(Witness { after: lot.posted_at, before: told });
+        }
         let before = told.min(lot.expires_at);
         let is_expired = lot.told.is_some_and(|told| told.status == Status::Expired);
         let after = if is_expired { before } else { lot.last_active.min(before) };
@@ -89,11 +87,11 @@ impl Recalled {
                 Some(seen) if seen.status != Status::Active => {
                     answered = answered.max(at - end.before);
                 }
-                None if end.after > 0 => missing = missing.min(at - end.after),
-                _ => {}
+                None => missing = missing.min(at - end.after),
+                Some(_) => {}
             }
         }
-        let longer = answered > self.high + self.high.min(DAY) / 5;
+        let longer = answered > self.high.saturating_add(self.high / 5);
         let shorter = missing < self.low - self.low / 5;
         if longer || shorter {
             self.against += 1;
@@ -105,7 +103,10 @@ impl Recalled {
         } else if answered * 2 > self.low || missing / 2 < self.high {
             self.against = 0;
         }
-        self.low = self.low.max(answered).min(if longer { i64::MAX } else { self.high });
+        if self.high == i64::MAX && missing < i64::MAX {
+            self.low = 0; // there is an end to it: what was shown before may be of another time
+        }
+        self.low = self.low.max(answered.min(self.high));
         self.high = self.high.min(missing.max(self.low));
         self.settle(at);
     }
@@ -146,7 +147,7 @@ impl Recalled {
             .filter(|(id, _)| !self.witnesses.contains_key(id))
             .filter_map(|(&id, seen)| {
                 let mut end = self.end(id, at, board)?;
-                if seen.status == Status::Expired {
+                if seen.status == Status::Expired && end.before < at {
                     end.after = end.before;
                 }
                 (end.before - end.after <= CLOSE).then_some((end.before, id, end))

@@ -9,7 +9,7 @@ use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use crate::market::board::Board;
 use crate::market::found::question::Question;
 use crate::market::found::recall::Recalled;
-use crate::market::found::{Ended, Flags};
+use crate::market::found::{Ended, Flags, Recall};
 use crate::market::lot::Lot;
 
 /// Votes in a row that settle an open question, and those that overturn a settled one.
@@ -23,6 +23,8 @@ const STRETCH: u32 = 40;
 const SURELY: i64 = 5 * SECOND;
 /// Ended for no longer than this: left out, it is left out at once.
 const JUST: i64 = 2 * MINUTE;
+/// Sold so long before its time, an auction was bought out.
+const EARLY: i64 = 10 * MINUTE;
 /// Seen on offer no longer ago than this: a refresh shows it, most likely.
 const FRESH: i64 = 30 * MINUTE;
 /// Log odds above which failures are the ended id's doing: one in a million by chance.
@@ -50,6 +52,8 @@ pub(super) struct Refreshes {
     reach: u32,
     /// Places of the last ids read, of refreshes whose tail was not.
     tails: Vec<u32>,
+    /// Refreshes since the last place of the batch was answered.
+    unshown: u16,
     /// What speaks for ended auctions being left out, since the last that was told.
     missing: u8,
 }
@@ -67,6 +71,7 @@ impl Refreshes {
             count: 0,
             reach: 0,
             tails: Vec::new(),
+            unshown: 0,
             missing: 0,
         }
     }
@@ -121,6 +126,13 @@ impl Refreshes {
             reply.seen.iter().map(|seen| (seen.auction_id, seen)).collect();
         let last = asked.iter().rposition(|id| shown.contains_key(id)).map_or(0, |last| last + 1);
         self.tail(&asked, last, &shown, reply.at, board);
+        // a tail that is left out was read, if the batch showed its length a moment ago
+        if last >= surely {
+            self.unshown = 0;
+        } else if asked.len() >= surely {
+            self.unshown = self.unshown.saturating_add(1);
+        }
+        let surely = if self.unshown <= 1 { surely } else { 1 };
         let read = &asked[..last.max(surely)];
         self.told(read, &shown, reply.at, board, recalled);
         if self.ended.believed() == Some(Ended::Full) {
@@ -134,7 +146,7 @@ impl Refreshes {
         self.fails = self.fails.saturating_add(1);
         let (searches, lost) = self.controls;
         let meanwhile = (f64::from(lost) + 0.5) / (f64::from(searches) + 1.0);
-        let chance = self.loss.max(meanwhile).clamp(0.02, 0.5);
+        let chance = self.loss.max(meanwhile).clamp(0.02, 0.99);
         if f64::from(self.fails) * -chance.ln() >= SURE
             && self.ended.believed() != Some(Ended::Error)
         {
@@ -167,7 +179,8 @@ impl Refreshes {
         let mut ages: Vec<i64> = read
             .iter()
             .filter(|id| shown.get(id).is_some_and(|seen| seen.status != Status::Active))
-            .filter_map(|&id| Some(at - board.get(id)?.expires_at))
+            .filter_map(|&id| board.get(id).filter(|lot| lot.last_active > 0))
+            .map(|lot| at - lot.expires_at)
             .collect();
         ages.sort_unstable();
         let oldest = ages.len().checked_sub(2).map(|second| ages[second]);
@@ -235,7 +248,10 @@ impl Refreshes {
             self.ended.vote(Ended::Full, at, votes, why);
             return;
         }
-        let just = recalled.shortest().map_or(JUST, |recall| JUST.min(recall / 2));
+        let just = match recalled.recall.held {
+            Some(Recall::Seconds(seconds)) => JUST.min(i64::from(seconds) * SECOND / 2),
+            Some(Recall::Forever) | None => JUST,
+        };
         for lot in read.iter().filter(|id| !shown.contains_key(id)).filter_map(|&id| board.get(id))
         {
             if lot.is_told() || lot.last_active == 0 {
@@ -269,7 +285,7 @@ impl Refreshes {
             let shows = if seen.current_bid == seen.buyout_price && was_lower {
                 true
             } else if seen.current_bid < seen.buyout_price
-                && (seen.bids == 0 || reply.at < lot.expires_at)
+                && (seen.bids == 0 || reply.at + EARLY < lot.expires_at)
             {
                 false
             } else {

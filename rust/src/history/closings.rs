@@ -1,0 +1,65 @@
+//! Outcomes that no observation says: what was inferred between the pages of a batch in, events out.
+//!
+//! Invariant: such an event repeats its auction's last one, whichever batch that was in; what it
+//! repeats is left to the database.
+
+use crate::history::courses::{Courses, Found, Words};
+use crate::rows::record::Closing;
+
+/// An outcome that no observation of its auction says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inferred {
+    /// Index in the batch of the page that it comes before; it may be the number of pages.
+    pub page: i32,
+    /// Platform.
+    pub platform: String,
+    /// Upstream id.
+    pub auction_id: i64,
+    /// Server time of its evidence, microseconds.
+    pub observed_at: i64,
+    /// The outcome.
+    pub closing: Closing,
+}
+
+/// An event `closed` that repeats the event before it of its auction, but for what stands here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closed {
+    /// Its number.
+    pub seq: i64,
+    /// What closes the auction.
+    pub by: Inferred,
+    /// When the auction was to end, microseconds.
+    pub expires_at: i64,
+}
+
+/// What was inferred, and the events that it makes.
+pub(crate) struct Closings<'i> {
+    /// What is still to be taken in, in the order of its pages.
+    pub(crate) due: &'i [Inferred],
+    pub(crate) closed: Vec<Closed>,
+}
+
+impl<'i> Closings<'i> {
+    /// Take in what comes before `page`.
+    #[cold]
+    pub(crate) fn take<'s>(
+        &mut self,
+        page: i32,
+        courses: &mut Courses<'s>,
+        words: &mut Words<'s>,
+        seq: &mut i64,
+    ) where
+        'i: 's,
+    {
+        let (due, rest) = self.due.split_at(self.due.partition_point(|next| next.page <= page));
+        self.due = rest;
+        for by in due {
+            let found = Found::named(&by.platform, by.auction_id, words);
+            let course = courses.known(by.auction_id, &found, words.active);
+            if let Some(expires_at) = course.and_then(|course| course.infer(by.closing)) {
+                *seq += 1;
+                self.closed.push(Closed { seq: *seq, by: by.clone(), expires_at });
+            }
+        }
+    }
+}
