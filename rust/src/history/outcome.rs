@@ -13,17 +13,10 @@ use crate::rows::record::{AuctionRow, Closing, Evidence, Outcome, Sale};
 const EARLY: i64 = 5_000_000;
 /// That an auction which ended early was bought out.
 const BOUGHT_OUT: f32 = 0.98;
-<<<<<<< HEAD
 /// That an auction with bids, seen ended only after its time, went to the last bidder, and not to a
-/// buyer: it was sold in any case. A buyout may have come between the last look and the end. `python -m tests.oracle.unseen`: 0 of 4,173 such
-/// sales in the simulator's market were buyouts; where auctions with bids are bought out as readily
-/// as those without, 153 of 2,814 (5.4 %, at 20 looks in an auction's time).
-=======
-/// That an auction with bids, seen ended only after its time, went to the last bidder: a buyout may
-/// have come between the last look and the end. `python -m tests.oracle.unseen`: 41 of 2,753 such
-/// sales in the simulator's market, where auctions with bids are bought out as readily as those
-/// without, were buyouts (1.5 %, at 20 looks a day).
->>>>>>> simvar
+/// buyer: it was sold in any case. A buyout may have come between the last look and the end.
+/// `python -m tests.oracle.unseen`: 41 of 2,753 such sales in the simulator's market, where auctions
+/// with bids are bought out as readily as those without, were buyouts (1.5 %, at 20 looks a day).
 const BY_BID: f32 = 0.95;
 
 /// What a status says of the outcome.
