@@ -34,7 +34,7 @@ def _focus(value: object) -> object:
     """A table of weights; in the environment it is JSON text."""
     given = json.loads(value) if isinstance(value, str) else value
     if not isinstance(given, dict) or not all(isinstance(of, dict) for of in given.values()):
-        raise ValueError('write tables of weights, such as {"position": {"QB": 3}}')  # noqa: TRY004
+        raise ValueError('write tables of weights, such as {"position": {"QB": 3}}')
     for kind, weights in given.items():
         if kind not in _FOCUS:
             raise ValueError(f"{kind!r} is none of {', '.join(_FOCUS)}")

@@ -18,7 +18,7 @@ from tests.support.observing import Watched
 
 from m26.auth.credentials import Use
 from m26.auth.report import BundleLine, Forecast, Health, Line
-from m26.cli import build, embedded, figures, rejects
+from m26.cli import build, embedded, figures, rejects, top
 from m26.cli.checks import Check
 from m26.cli.credentials import show
 from m26.cli.documents import EmbeddedServerView, FailureView, RejectLineView
@@ -81,7 +81,13 @@ def made_up() -> Any:
             "auctions_open": 800,
             "auctions_due": 3,
             "decisions": {"expired": 30, "front page": 12},
-            "last": {"ask": "refresh", "offset": None, "count": 50, "worth": None, "why": "expired"},
+            "last": {
+                "ask": "refresh",
+                "offset": None,
+                "count": 50,
+                "worth": None,
+                "why": "expired",
+            },
             "next": [
                 {"ask": "search", "offset": 0, "count": 2.5, "worth": 0.75, "why": "front page"}
             ],
@@ -139,6 +145,12 @@ NOT_SHOWN = {
     "drift",
     "clock_skew_seconds",
     "versions.python",
+    "markets.coverage.seen",  # as a share
+    "markets.coverage.listed",
+    "markets.capabilities.since",  # `m26 upstream show` tells it
+    "markets.capabilities.evidence",
+    "markets.capabilities.origin",
+    "markets.next.ask",  # its words say it
 }
 """Members of the status that a person is not shown: they are in the JSON and in the metrics."""
 
@@ -164,7 +176,13 @@ def altered(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def test_every_member_of_the_status_is_shown_to_a_person_or_left_out_on_purpose() -> None:
     def said(status: Any) -> Any:
         accounts = [Account(each["name"], each["platform"]) for each in status["accounts"]]
-        return figures.banner(status, accounts), figures.figures(status), figures.summary(status)
+        looked = {"running": True, "problem": "", **status}
+        return (
+            figures.banner(status, accounts),
+            figures.figures(status),
+            figures.summary(status),
+            top.rows(looked),
+        )
 
     status = orjson.loads(orjson.dumps(made_up()))
     everything = {where.removeprefix(".") for where, _ in altered(status)}

@@ -130,7 +130,9 @@ async def test_a_request_that_the_upstream_fails_is_told_and_the_plan_asked_anew
     assert len(asks) == 5  # each was decided for itself
 
 
-@pytest.mark.parametrize("step", [blaze("ERR_INVALID_SESSION"), BrokenTransferError("", reason="cut")])
+@pytest.mark.parametrize(
+    "step", [blaze("ERR_INVALID_SESSION"), BrokenTransferError("", reason="cut")]
+)
 async def test_what_says_nothing_of_the_question_is_not_learned_from(
     bench: Make, plan: Plan, folder: Path, step: object
 ) -> None:
@@ -139,9 +141,7 @@ async def test_what_says_nothing_of_the_question_is_not_learned_from(
     assert [what for what, _ in log(folder)] == ["sent", "reply", "sent", "unsent", "sent"]
 
 
-async def test_a_restart_goes_on_with_what_was_known(
-    bench: Make, plan: Plan, folder: Path
-) -> None:
+async def test_a_restart_goes_on_with_what_was_known(bench: Make, plan: Plan, folder: Path) -> None:
     await played(bench(*pages(6)), plan)  # and killed: nothing is closed
 
     kept = look(folder)
@@ -189,10 +189,14 @@ async def test_accounts_of_a_platform_take_turns(tmp_path: Path, plan: Plan) -> 
 
     for made in accounts:
         made.exchange.session = Watched(made.session.script, made.session.notes)
-    with pytest.raises(BaseExceptionGroup) as ended:
+
+    async def both() -> None:
         async with anyio.create_task_group() as group:
             for made in accounts:
                 group.start_soon(shared.collect, made.exchange)
+
+    with pytest.raises(BaseExceptionGroup) as ended:
+        await both()
     assert ended.group_contains(ScriptEndedError)
     first, second = (len(made.journal) for made in accounts)
     assert abs(first - second) <= 2
@@ -227,7 +231,11 @@ async def test_a_sweep_is_closed_in_the_journal(bench: Make, plan: Plan) -> None
 async def test_what_matters_more_weighs_more_as_soon_as_its_card_was_seen(
     bench: Make, plan: Plan
 ) -> None:
-    rows = [auction(1), auction(2, card=card(77, instance=2)), auction(3, card=card(78, instance=3))]
+    rows = [
+        auction(1),
+        auction(2, card=card(77, instance=2)),
+        auction(3, card=card(78, instance=3)),
+    ]
     made = bench(reply(body(*rows)))
     shared = market(made, plan, focus={"cards": {"77": 4}, "position": {"MLB": 2}})
     with pytest.raises(ScriptEndedError):
@@ -238,9 +246,9 @@ async def test_what_matters_more_weighs_more_as_soon_as_its_card_was_seen(
 
 def test_of_several_weights_the_largest_counts() -> None:
     focus = Focus({"overall": {"90-99": 3, "85": 2}, "program": {"Core": 5}, "cards": {"4": 0.5}})
-    row = (0, 0, "", "QB", 0, 1, 1, "Other")
-    cards = [(1, *row[1:4], 90, *row[5:]), (2, *row[1:4], 85, *row[5:]), (3, *row[1:4], 86, *row[5:])]
+    overalls = {1: 90, 2: 85, 3: 86}
+    cards = [(n, 0, "", "QB", overall, 1, 1, "Other") for n, overall in overalls.items()]
 
-    assert focus.learn([*cards, (5, *row[1:4], 99, 1, 1, "Core")])
+    assert focus.learn([*cards, (5, 0, "", "QB", 99, 1, 1, "Core")])
     assert not focus.learn(cards)
     assert focus.weights == {4: 0.5, 1: 3, 2: 2, 5: 5}

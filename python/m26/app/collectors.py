@@ -16,7 +16,7 @@ from m26.auth.cache import TicketCache
 from m26.auth.entry import Entry
 from m26.auth.session import Session
 from m26.auth.vault import Vault
-from m26.clock import iso
+from m26.clock import Clock, iso
 from m26.collect.exchange import Exchange
 from m26.collect.focus import Focus
 from m26.collect.keep import Keeper
@@ -31,6 +31,7 @@ from m26.normalizer import Normalizer
 from m26.status.conditions import State, Status
 from m26.status.metrics import LOGIN, Metrics, begin
 from m26.status.views import AccountView
+from m26.upstream.client import GatewayClient
 from m26.upstream.rules import RULES
 
 
@@ -161,33 +162,32 @@ async def _collector(
 ) -> AsyncIterator[Collector]:
     """Everything that asks for one account; its budget is written down at the end."""
     clock, telemetry, profile = process.clock, process.telemetry, assigned.profile
+    settings, name, durable = process.settings, account.name, keeper.durable
     async with AsyncExitStack() as stack:
-        name, told = account.name, partial(_waiting, telemetry.status, account.name)
-        budget = budget_of(
-            name, profile, process.settings, clock=clock, on_wait=told, durable=keeper.durable
-        )
+        told = partial(_waiting, telemetry.status, name)
+        budget = budget_of(name, profile, settings, clock=clock, on_wait=told, durable=durable)
         await stack.enter_async_context(written_down(budget, account=name))
-        client = await stack.enter_async_context(
-            gateway(
-                profile,
-                account.platform,
-                oauth_url=assigned.oauth_url,
-                base_url=assigned.base_url,
-                clock=clock,
-                server=keeper.times.of(account.platform),
-            )
-        )
+        client = await stack.enter_async_context(_gateway(account, assigned, keeper, clock))
         session = Session(
-            entry=Entry(vault, account.name, clock=clock.time),
+            entry=Entry(vault, name, clock=clock.time),
             client=client,
             profile=profile,
             cache=cache,
-            spend=halt.guarded(account.name, budget.spend),
+            spend=halt.guarded(name, budget.spend),
             clock=clock.time,
-            on_strategy=partial(_strategy, telemetry.status, account.name),
+            on_strategy=partial(_strategy, telemetry.status, name),
             on_login=partial(telemetry.metrics.count_request, LOGIN),
         )
         stack.push_async_callback(session.aclose)
+        reaction = Reaction(
+            account=name,
+            session=session,
+            standing=Standing(budget.book, clock=clock.time),
+            halt=halt,
+            slow_down=budget.slow_down,
+            telemetry=telemetry,
+            clock=clock,
+        )
         exchange = Exchange(
             account=account,
             session=session,
@@ -198,19 +198,22 @@ async def _collector(
             server=client.server,
             may_ask=keeper.room,
             slot=halt.guarded(name, budget.free),
-            reaction=Reaction(
-                account=account.name,
-                session=session,
-                standing=Standing(budget.book, clock=clock.time),
-                halt=halt,
-                slow_down=budget.slow_down,
-                telemetry=telemetry,
-                clock=clock,
-            ),
+            reaction=reaction,
             telemetry=telemetry,
             clock=clock,
         )
         yield Collector(account, exchange, session, budget, markets[account.platform])
+
+
+def _gateway(account: Account, assigned: Assignment, keeper: Keeper, clock: Clock) -> GatewayClient:
+    return gateway(
+        assigned.profile,
+        account.platform,
+        oauth_url=assigned.oauth_url,
+        base_url=assigned.base_url,
+        clock=clock,
+        server=keeper.times.of(account.platform),
+    )
 
 
 def gauge(collectors: Iterable[Collector], metrics: Metrics) -> None:

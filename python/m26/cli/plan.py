@@ -61,7 +61,9 @@ def explain(auction_id: Annotated[int, within(0)], /, *, options: Options = Opti
     return 0 if found else 1
 
 
-def forecast(*, per_day: Annotated[int, within(1, 1_000_000)], options: Options = Options()) -> None:
+def forecast(
+    *, per_day: Annotated[int, within(1, 1_000_000)], options: Options = Options()
+) -> None:
     """What another budget would see of the market, by the rates learned so far.
 
     Example: ``m26 plan forecast --per-day 8000``

@@ -65,7 +65,9 @@ def _of_market(market: MarketView) -> Rows:
     ratio = "-" if seen["ratio"] is None else f"{seen['ratio']:.1%}"
     blind = duration(seen["blind_seconds"])
     known = f"{text(market['auctions_known'])}, {text(market['auctions_open'])} of them open"
-    flags = [f"{c['flag']} {spelled(c)}" for c in market["capabilities"] if c["origin"] != "unknown"]
+    flags = [
+        f"{c['flag']} {spelled(c)}" for c in market["capabilities"] if c["origin"] != "unknown"
+    ]
     why = [f"{reason} {text(n)}" for reason, n in market["decisions"].items()]
     return [
         ("  listings", f"{text(round(market['listings_per_hour']))} an hour"),

@@ -91,9 +91,7 @@ class Market:
         self.sweeps = Sweeps(single=self.paging.mode == "none")
 
     async def collect(self, exchange: Exchange) -> None:
-        """Ask for one account whenever it may. Ends only by cancellation, or by a STOP that ends
-        the process.
-        """
+        """Ask for one account whenever it may; ends by cancellation, or by a STOP alone."""
         while True:
             troubled = await exchange.ready()
             async with self._turn:

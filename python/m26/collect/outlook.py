@@ -67,16 +67,15 @@ def coverage(planner: Planner) -> CoverageView:
 
 def capabilities(planner: Planner) -> list[CapabilityView]:
     """Everything that an upstream may do one way or the other, known or not."""
-    held = {flag: known for flag, *known in planner.evidence()}
+    held = {flag: (value, since, why, pin) for flag, value, since, why, pin in planner.evidence()}
     views = []
     for flag in FLAGS:
         value, since, why, is_pinned = held.get(flag, ("null", 0, _UNSEEN, False))
-        learned = "learned" if flag in held else "unknown"
         views.append(
             CapabilityView(
                 flag=flag,
                 value=orjson.loads(value),
-                origin="pinned" if is_pinned else learned,
+                origin="pinned" if is_pinned else "learned" if flag in held else "unknown",
                 since=iso(since / _MICROS) if since else None,
                 evidence=why,
             )

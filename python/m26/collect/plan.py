@@ -142,8 +142,8 @@ class Plan:
 
     def next(self, now: int) -> Question:
         """The next question; nothing is written down yet."""
-        ask, at, why = self.planner.next(now)
-        return Question(Ask(*ask), at, why)
+        (search, ids), at, why = self.planner.next(now)
+        return Question(Ask(search, list(ids)), at, why)
 
     def sent(self, question: Question) -> None:
         """Count a question, before it goes out."""
@@ -180,14 +180,15 @@ class Plan:
             self._log = log
             old.unlink(missing_ok=True)
 
-    def _write(self, what: str, given: Any) -> None:
+    def _write(self, what: str, given: object) -> None:
         with _told(self._folder):
             self._log.write(orjson.dumps([what, given]) + b"\n")
 
 
 def look(folder: Path) -> Planner | None:
-    """The planner kept in a folder as its last reply left it, whoever has it open; None: there is
-    none of this version.
+    """The planner of a folder as its last reply left it, whoever has it open.
+
+    None: there is none, or it is of another version.
     """
     try:
         return _Kept.load(folder, None).planner
@@ -236,18 +237,17 @@ class _Kept:
             for line in log:
                 if not line.endswith(b"\n"):
                     break
-                kept._again(*orjson.loads(line))
+                kept._again(line)
                 kept.whole += len(line)
         return kept
 
-    def _again(self, what: str, given: Any) -> None:
-        match what:
-            case "sent":
-                (search, ids), at = given
+    def _again(self, line: bytes) -> None:
+        match orjson.loads(line):
+            case ["sent", [[search, ids], at]]:
                 self.sent(Ask(None if search is None else (search[0], search[1]), ids), at)
-            case "unsent":
+            case ["unsent", _]:
                 self.unsent()
-            case _:
+            case ["reply", given]:
                 self.reply(*given)
 
     def sent(self, ask: Ask, at: int) -> None:
@@ -267,9 +267,7 @@ class _Kept:
         self.replies += 1
         rows = [tuple(row) for row in rows]
         return _news(
-            self.planner.observe(
-                self.asked, at=at, failed=failed, truncated=truncated, rows=rows
-            )
+            self.planner.observe(self.asked, at=at, failed=failed, truncated=truncated, rows=rows)
         )
 
 

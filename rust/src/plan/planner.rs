@@ -303,8 +303,7 @@ impl Planner {
                 continue;
             }
             let rates = &self.tracker.rates;
-            let worth =
-                rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
+            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
             let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
             let step = usize::from(step) + 1;
             if step < GONE.len() || self.price > CHEAP * self.batch() as f32 {
