@@ -61,6 +61,13 @@ impl Due {
         levels.filter_map(first).map(|&(_, expires_at, _)| expires_at).min()
     }
 
+    /// How many are wanted more than this one; None: it is not wanted.
+    #[must_use]
+    pub fn before(&self, auction_id: i64) -> Option<usize> {
+        let &(level, expires_at) = self.places.get(&auction_id)?;
+        Some(self.order.range((level, expires_at, auction_id)..).count() - 1)
+    }
+
     /// How many are wanted.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -219,7 +219,12 @@ impl Ending {
                 (shown, shown)
             };
             let lost = lost + others * lost / shown.max(1e-6);
-            return (offset < reach).then_some(Option_ { offset, shown: shown + others, lost, why });
+            return (offset < reach).then_some(Option_ {
+                offset,
+                shown: shown + others,
+                lost,
+                why,
+            });
         }
         let place = self.frontier(duration, page)?;
         let offset = if place > page - margin { (place - page + margin) as u32 } else { 0 };

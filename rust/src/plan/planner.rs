@@ -8,16 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
-use crate::market::found::{Flags, Order};
+use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ending::View;
+use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
 use crate::plan::price::{Means, Worths, shadow};
+use crate::plan::round::Round;
 
+/// Number of the state's layout: one higher whenever anything in it is stored otherwise.
+pub const LAYOUT: u32 = 1;
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
 /// A lot that is worth asking after does not wait longer than this where requests suffice.
@@ -74,9 +78,9 @@ pub struct Planner {
     pub pace: Pace,
     /// How much is listed.
     pub arrivals: Arrivals,
-    list: List,
-    due: Due,
-    worths: Worths,
+    pub(super) list: List,
+    pub(super) due: Due,
+    pub(super) worths: Worths,
     price: f32,
     priced_at: i64,
     dearer: f32,
@@ -87,7 +91,12 @@ pub struct Planner {
     /// (when, id, step, last look): a lot is probably gone by then.
     review: BTreeSet<(i64, i64, u8, i64)>,
     /// Lots that may be gone before their time.
-    early: Due,
+    pub(super) early: Due,
+    round: Round,
+    /// What the operator answered of the upstream.
+    pub pins: Flags,
+    /// What matters more, and what less.
+    pub focus: Focus,
     /// When it began.
     pub began: i64,
     /// What came of the questions, by reason.
@@ -114,6 +123,9 @@ impl Planner {
             passed: now,
             review: BTreeSet::new(),
             early: Due::default(),
+            round: Round::default(),
+            pins,
+            focus: Focus::default(),
             began: now,
             reasons: BTreeMap::new(),
             last_why: String::new(),
@@ -125,6 +137,16 @@ impl Planner {
     pub fn resume(&mut self, per_day: usize, per_minute: usize, now: i64) {
         self.pace.set(per_day, per_minute, now);
         self.tracker.now = self.tracker.now.max(now);
+    }
+
+    /// What the operator answered of the upstream; whether that is new, and what was learned gone.
+    pub fn pin(&mut self, pins: Flags) -> bool {
+        let is_new = pins != self.pins;
+        if is_new {
+            self.pins = pins;
+            self.tracker.found = Found::new(pins);
+        }
+        is_new
     }
 
     /// The next question.
@@ -164,6 +186,7 @@ impl Planner {
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
+            self.round.shown(offset, reply.seen.len());
             self.list.learn(offset, reply, &new, &mut self.arrivals);
         }
         for &id in &news.told {
@@ -221,7 +244,7 @@ impl Planner {
             self.due.drop(id);
             return;
         }
-        let worth = self.tracker.rates.bought(lot);
+        let worth = self.tracker.rates.bought(lot) * self.focus.of(lot);
         self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
@@ -285,7 +308,7 @@ impl Planner {
                 continue;
             }
             let rates = &self.tracker.rates;
-            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot);
+            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
             let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
             let step = usize::from(step) + 1;
             if step < GONE.len() || self.price > CHEAP * self.batch() as f32 {
@@ -300,10 +323,13 @@ impl Planner {
 
     /// What the answer to a question after a lot's expiry is worth.
     fn worth_after(&self, lot: &Lot) -> f32 {
-        if lot.absent_at != 0 {
-            return self.tracker.rates.bought(lot);
-        }
-        self.tracker.rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        let rates = &self.tracker.rates;
+        let sold = if lot.absent_at == 0 {
+            rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        } else {
+            rates.bought(lot)
+        };
+        sold * self.focus.of(lot)
     }
 
     fn set_price(&mut self, now: i64) {
@@ -321,7 +347,7 @@ impl Planner {
         self.price = price * self.dearer;
     }
 
-    fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> usize {
         self.tracker.found.flags().batch.map_or(50, |batch| batch as usize).max(1)
     }
 
@@ -353,17 +379,37 @@ impl Planner {
         match page {
             Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
+            Some(_) if gain < price && self.walks(paging) => {
+                (self.search(self.round.place(reach)), "a round of the list")
+            }
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
     }
 
+    /// Whether the list can be passed over page by page.
+    fn walks(&self, paging: bool) -> bool {
+        let order = self.tracker.found.flags().order;
+        paging && matches!(order, Some(Order::Newest | Order::Ending))
+    }
+
+    /// When a lot is looked at for its own sake, microseconds.
+    pub(super) fn looked_at(&self, lot: &Lot) -> i64 {
+        let ended = if self.tracker.manners().tells {
+            lot.expires_at + SETTLED
+        } else {
+            lot.expires_at - AHEAD
+        };
+        let reviewed = self.review.iter().find(|&&(_, id, ..)| id == lot.auction_id);
+        reviewed.map_or(ended, |&(when, ..)| when.min(ended))
+    }
+
     /// What a new listing is worth.
-    fn value(&self) -> f32 {
+    pub(super) fn value(&self) -> f32 {
         self.worths.beyond(self.price / self.batch() as f32).max(0.01)
     }
 
-    fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
+    pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
         let rates = &self.tracker.rates;
         let arrivals = &self.arrivals;
         let fading = &self.list.fading(|age| rates.survival(age), arrivals);
@@ -376,7 +422,7 @@ impl Planner {
     }
 
     /// The ids that are worth most, and what their answers are.
-    fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
+    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
         if !manners.tells {

@@ -12,8 +12,8 @@ const STEPS: usize = 32;
 /// Points at which survival is read, in seconds of waiting.
 const WAITS: [f32; 27] = [
     5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 65.0, 80.0, 100.0, 130.0, 170.0, 220.0, 300.0, 400.0,
-    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 16_200.0,
-    21_600.0, 32_400.0, 43_200.0, 86_400.0, 172_800.0,
+    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 16_200.0, 21_600.0, 32_400.0, 43_200.0,
+    86_400.0, 172_800.0,
 ];
 
 /// How much the answers of the lots that came due were worth.
@@ -48,6 +48,13 @@ impl Worths {
     pub fn share(&self, least: f32) -> f32 {
         let from = (0..STEPS).filter(|&i| middle(i) >= least);
         from.map(|i| self.counts[i]).sum::<f32>() / self.total()
+    }
+
+    /// What the lots worth at least this are worth, of one lot on average.
+    #[must_use]
+    pub fn from(&self, least: f32) -> f32 {
+        let from = (0..STEPS).filter(|&i| middle(i) >= least);
+        from.map(|i| self.counts[i] * middle(i)).sum::<f32>() / self.total()
     }
 
     /// What a lot is worth beyond `cost`, on average, if it is only asked after where that pays.
@@ -188,6 +195,20 @@ fn spent(
     worths: &Worths,
     means: Means,
 ) -> f32 {
+    let (pages, _, refreshes) = yields(price, hourly, streams, fading, worths, means);
+    pages + refreshes
+}
+
+/// A day at a price: pages, listings that they show for the first time, refreshes.
+#[must_use]
+pub fn yields(
+    price: f32,
+    hourly: &[f32; 24],
+    streams: &[Stream],
+    fading: &Fading,
+    worths: &Worths,
+    means: Means,
+) -> (f32, f32, f32) {
     let cost = if means.asks { price / means.batch } else { 0.0 };
     let value = worths.beyond(cost);
     let interval = 86_400.0 / means.per_day;
@@ -207,5 +228,5 @@ fn spent(
         }
     }
     let refreshes = if means.asks { seen * worths.share(cost) / means.batch } else { 0.0 };
-    pages + refreshes
+    (pages, seen, refreshes)
 }

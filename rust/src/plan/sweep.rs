@@ -75,13 +75,7 @@ impl Sweep {
     }
 
     /// Of those posted lately a page shows its share, but for those that were drawn before.
-    fn count_drawn(
-        &self,
-        now: i64,
-        shown: f32,
-        new: &[(Seen, f32, i64)],
-        arrivals: &mut Arrivals,
-    ) {
+    fn count_drawn(&self, now: i64, shown: f32, new: &[(Seen, f32, i64)], arrivals: &mut Arrivals) {
         if self.size <= 0.0 || self.wait <= 0.0 {
             return;
         }
