@@ -41,7 +41,7 @@ const BEFORE_TIME: f32 = 0.003;
 /// Share of a batch of sales that a request may cost at the most for that.
 const CHEAP: f32 = 0.1;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.022;
+const IN_TIME: f32 = 0.032;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
