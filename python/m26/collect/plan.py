@@ -7,21 +7,20 @@ rebuilds it after a kill at any moment.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
-
-import orjson
+from typing import Any, NamedTuple, Self
 
 from m26._native import Planner
-from m26.errors import StorageError
-from m26.home.files import replace_private
+from m26.collect.plan_files import PlanFiles
 
 _SNAPSHOT_EVERY = 1_000
 """Replies after which the log begins anew: as many are read again after a kill."""
+_DAY = 86_400_000_000
+_HELD = 4
+"""Requests that may have left beyond an even pace, at the most."""
 
 
 class Ask(NamedTuple):
@@ -77,8 +76,14 @@ class News(NamedTuple):
     notices: list[Notice]
 
 
+_NOTHING = News([], [])
+
+
 class Plan:
     """A planner whose questions and replies are on disk before they count.
+
+    What is there and cannot be read is moved aside and told, and the planner begins anew, as if it
+    had spent the budget of the day before.
 
     Args:
         folder: where it is kept; made if it is not there.
@@ -87,27 +92,30 @@ class Plan:
         now: server time, µs.
 
     Raises:
+        HomeLockedError: another process has this plan.
         StorageError: the folder cannot be read or written.
     """
 
     def __init__(self, folder: Path, *, per_day: int, per_minute: int, now: int) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder = folder
         self._asked: Ask | None = None
         self._replies = 0
-        self._generation, self.planner = self._load(per_day, per_minute, now)
-        log = self._log_path(self._generation)
-        whole = self._replay(log)
-        self._log: IO[bytes] = log.open("ab", buffering=0)
-        os.truncate(self._log.fileno(), whole)
-        self.planner.resume(per_day=per_day, per_minute=per_minute, now=now)
+        self._is_anew = False
+        self.untold = _NOTHING
+        """What the last reply came to, if no question followed it: a kill may have kept it back."""
+        with ExitStack() as stack:
+            self._files = stack.enter_context(PlanFiles(folder))
+            self.planner = self._restored() or self._begun(per_day, per_minute, now)
+            self._files.add("resume", [per_day, per_minute, now])
+            self.planner.resume(per_day=per_day, per_minute=per_minute, now=now)
+            self._held = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.save()
-        self._log.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._held:
+            if kind is None:
+                self.save()
 
     def next(self, now: int) -> Question:
         """The next question; nothing is written down yet."""
@@ -115,22 +123,25 @@ class Plan:
         return Question(Ask(*ask), at, why)
 
     def sent(self, question: Question) -> None:
-        """Count a question, before it goes out."""
-        self._write("sent", [[question.ask.search, question.ask.ids], question.at])
+        """Count a question before it goes out, and what came of the one before as told."""
+        if self._replies >= _SNAPSHOT_EVERY:
+            self.save()
+        self._files.add("sent", [list(question.ask), question.at])
         self._sent(question.ask, question.at)
 
     def unsent(self) -> None:
         """The last question did not go out after all."""
-        self._write("unsent", None)
+        self._files.add("unsent", [])
         self._unsent()
 
     def reply(self, at: int, *, failed: bool, truncated: bool, rows: Sequence[Row]) -> News:
-        """Take in the reply to the last question."""
-        self._write("reply", [at, failed, truncated, rows])
+        """Take in the reply to the last question.
+
+        Raises:
+            ValueError, TypeError, OverflowError: a row is none; nothing has changed.
+        """
         news = self._reply(at, failed, truncated, rows)
-        self._replies += 1
-        if self._replies >= _SNAPSHOT_EVERY:
-            self.save()
+        self._files.add("reply", [at, failed, truncated, rows])
         return news
 
     def conclude(self) -> News:
@@ -139,43 +150,46 @@ class Plan:
 
     def save(self) -> None:
         """Write down what is known, and begin the log anew."""
-        generation = self._generation + 1
-        state = self.planner.save()
-        log = self._log_path(generation).open("wb", buffering=0)
-        replace_private(self._folder / "state", generation.to_bytes(8, "big") + state)
-        self._log.close()
-        self._log_path(self._generation).unlink(missing_ok=True)
-        self._log, self._generation, self._replies = log, generation, 0
+        self._files.begin(self.planner.save())
+        self._replies = 0
 
-    def _load(self, per_day: int, per_minute: int, now: int) -> tuple[int, Planner]:
-        with suppress(FileNotFoundError, ValueError):
-            kept = (self._folder / "state").read_bytes()
-            return int.from_bytes(kept[:8], "big"), Planner.load(kept[8:])
-        return 0, Planner(per_day=per_day, per_minute=per_minute, now=now)
+    def _restored(self) -> Planner | None:
+        try:
+            if kept := self._files.load():
+                self.planner = Planner.load(kept.state)
+                for what, given in kept.events:
+                    self._again(what, given)
+                return self.planner
+        except (ValueError, TypeError, OverflowError) as error:
+            self._asked, self._replies, self.untold = None, 0, _NOTHING
+            self._files.move_aside(str(error))
+            self._is_anew = True
+        return None
 
-    def _replay(self, log: Path) -> int:
-        """Take in what the log holds; how many bytes of it are whole."""
-        whole = 0
-        for line in _lines(log):
-            try:
-                what, given = orjson.loads(line)
-            except ValueError:
-                break  # cut by a kill while it was written
-            match what:
-                case "sent":
-                    search, ids = given[0]
-                    self._sent(Ask(tuple(search) if search else None, ids), given[1])
-                case "unsent":
-                    self._unsent()
-                case _:
-                    self._reply(*given)
-            self._replies += what == "reply"
-            whole += len(line)
-        return whole
+    def _begun(self, per_day: int, per_minute: int, now: int) -> Planner:
+        planner = Planner(per_day=per_day, per_minute=per_minute, now=now)
+        if self._is_anew:
+            for back in range(per_day, 0, -1):
+                planner.sent(now - max(0, back - _HELD) * _DAY // per_day)
+        self._files.begin(planner.save())
+        return planner
+
+    def _again(self, what: str, given: list[Any]) -> None:
+        match what:
+            case "sent":
+                (search, ids), at = given
+                self._sent(Ask(tuple(search) if search else None, ids), at)
+            case "unsent":
+                self._unsent()
+            case "reply":
+                self.untold = self._reply(*given)
+            case _:
+                per_day, per_minute, now = given
+                self.planner.resume(per_day=per_day, per_minute=per_minute, now=now)
 
     def _sent(self, ask: Ask, at: int) -> None:
         self.planner.sent(at)
-        self._asked = ask
+        self._asked, self.untold = ask, _NOTHING
 
     def _unsent(self) -> None:
         self.planner.unsent()
@@ -183,24 +197,14 @@ class Plan:
 
     def _reply(self, at: int, failed: bool, truncated: bool, rows: Sequence[Any]) -> News:
         if self._asked is None:
-            raise StorageError("a reply without a question", hint="This is a bug: please report it.")
-        ask = self._asked
+            raise ValueError("a reply without a question")
         told = self.planner.observe(
-            ask, at=at, failed=failed, truncated=truncated, rows=[tuple(row) for row in rows]
+            self._asked, at=at, failed=failed, truncated=truncated, rows=list(map(tuple, rows))
         )
+        self._asked = None
+        self._replies += 1
         return _news(told)
-
-    def _write(self, what: str, given: Any) -> None:
-        self._log.write(orjson.dumps([what, given]) + b"\n")
-
-    def _log_path(self, generation: int) -> Path:
-        return self._folder / f"log-{generation}"
 
 
 def _news(told: tuple[list[Any], list[Any]]) -> News:
     return News([Label(*label) for label in told[0]], [Notice(*notice) for notice in told[1]])
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with suppress(FileNotFoundError), path.open("rb") as file:
-        yield from file

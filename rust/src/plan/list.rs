@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, HOUR, Reply, SECOND, Seen, Status};
-use crate::market::found::Order;
+use crate::market::found::{Order, stands_in};
 use crate::plan::arrivals::{Arrivals, DURATIONS};
 use crate::plan::covered::Covered;
 use crate::plan::price::{Fading, Stream};
@@ -91,6 +91,10 @@ impl List {
             self.size = self.size.min(offset as f32);
             self.sweep = 0;
             return;
+        }
+        let order = self.order.unwrap_or(Order::Newest);
+        if matches!(order, Order::Newest | Order::Ending) && !stands_in(reply, order) {
+            return; // the list may be in another order by now
         }
         let share = new.len() as f32 / shown as f32;
         self.fresh += (share - self.fresh) * if self.pages < 50 { 0.1 } else { 0.03 };
