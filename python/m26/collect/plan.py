@@ -7,17 +7,29 @@ rebuilds it after a kill at any moment.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from m26._native import Planner
-from m26.collect.plan_files import PlanFiles
+from m26.collect.plan_files import Kept, PlanFiles, read
 
 _SNAPSHOT_EVERY = 1_000
 """Replies after which the log begins anew: as many are read again after a kill."""
+FLAGS = (
+    *("order", "paging", "page", "truncate", "batch"),
+    *("ended", "recall", "visible", "ended_price"),
+)
+"""What an upstream may do one way or the other."""
+REASONS = (
+    *("front_page", "a_hole", "a_page_around_a_moment", "a_page_of_the_sweep"),
+    *("where_moments_stand", "a_round_of_the_list", "expired", "probe"),
+)
+"""Why requests are sent, as they are counted."""
+PLANS = "plan"
+"""Folder of a home, with one for each platform."""
 _DAY = 86_400_000_000
 _HELD = 4
 """Requests that may have left beyond an even pace, at the most."""
@@ -90,23 +102,28 @@ class Plan:
         per_day: most requests in 24 h.
         per_minute: most requests in a minute.
         now: server time, µs.
+        pins: what the operator answered of the upstream, by flag.
 
     Raises:
         HomeLockedError: another process has this plan.
         StorageError: the folder cannot be read or written.
     """
 
-    def __init__(self, folder: Path, *, per_day: int, per_minute: int, now: int) -> None:
-        self._asked: Ask | None = None
-        self._replies = 0
-        self._is_anew = False
-        self.untold = _NOTHING
-        """What the last reply came to, if no question followed it: a kill may have kept it back."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        per_day: int,
+        per_minute: int,
+        now: int,
+        pins: Mapping[str, str] | None = None,
+    ) -> None:
         with ExitStack() as stack:
             self._files = stack.enter_context(PlanFiles(folder))
-            self.planner = self._restored() or self._begun(per_day, per_minute, now)
-            self._files.add("resume", [per_day, per_minute, now])
-            self.planner.resume(per_day=per_day, per_minute=per_minute, now=now)
+            self._course = self._restored() or self._begun(per_day, per_minute, now)
+            self._note("resume", [per_day, per_minute, now])
+            if self.planner.pin(dict(pins or {})):
+                self.save()  # the log goes on from what is believed now
             self._held = stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -117,22 +134,30 @@ class Plan:
             if kind is None:
                 self.save()
 
+    @property
+    def planner(self) -> Planner:
+        """What decides; to be asked, not to be told anything."""
+        return self._course.planner
+
+    @property
+    def untold(self) -> News:
+        """What the last reply came to, if no question followed it: a kill may have kept it back."""
+        return self._course.untold
+
     def next(self, now: int) -> Question:
         """The next question; nothing is written down yet."""
-        ask, at, why = self.planner.next(now)
-        return Question(Ask(*ask), at, why)
+        (search, ids), at, why = self.planner.next(now)
+        return Question(Ask(search, list(ids)), at, why)
 
     def sent(self, question: Question) -> None:
         """Count a question before it goes out, and what came of the one before as told."""
-        if self._replies >= _SNAPSHOT_EVERY:
+        if self._course.replies >= _SNAPSHOT_EVERY:
             self.save()
-        self._files.add("sent", [list(question.ask), question.at])
-        self._sent(question.ask, question.at)
+        self._note("sent", [list(question.ask), question.at])
 
     def unsent(self) -> None:
-        """The last question did not go out after all."""
-        self._files.add("unsent", [])
-        self._unsent()
+        """The last question did not go out after all, or nothing can be learned of its reply."""
+        self._note("unsent", [])
 
     def reply(self, at: int, *, failed: bool, truncated: bool, rows: Sequence[Row]) -> News:
         """Take in the reply to the last question.
@@ -140,9 +165,10 @@ class Plan:
         Raises:
             ValueError, TypeError, OverflowError: a row is none; nothing has changed.
         """
-        news = self._reply(at, failed, truncated, rows)
-        self._files.add("reply", [at, failed, truncated, rows])
-        return news
+        given = [at, failed, truncated, rows]
+        self._course.take("reply", given)  # first: what cannot be read is not written down
+        self._files.add("reply", given)
+        return self.untold
 
     def conclude(self) -> News:
         """What can be said of every auction that is still open."""
@@ -151,59 +177,92 @@ class Plan:
     def save(self) -> None:
         """Write down what is known, and begin the log anew."""
         self._files.begin(self.planner.save())
-        self._replies = 0
+        self._course.replies = 0
 
-    def _restored(self) -> Planner | None:
+    def _note(self, what: str, given: list[Any]) -> None:
+        self._files.add(what, given)
+        self._course.take(what, given)
+
+    def _restored(self) -> _Course | None:
         try:
-            if kept := self._files.load():
-                self.planner = Planner.load(kept.state)
-                for what, given in kept.events:
-                    self._again(what, given)
-                return self.planner
+            kept = self._files.load()
+            return _Course.of(kept) if kept else None
         except (ValueError, TypeError, OverflowError) as error:
-            self._asked, self._replies, self.untold = None, 0, _NOTHING
             self._files.move_aside(str(error))
-            self._is_anew = True
-        return None
+            return None
 
-    def _begun(self, per_day: int, per_minute: int, now: int) -> Planner:
+    def _begun(self, per_day: int, per_minute: int, now: int) -> _Course:
         planner = Planner(per_day=per_day, per_minute=per_minute, now=now)
-        if self._is_anew:
+        if self._files.is_aside:
             for back in range(per_day, 0, -1):
                 planner.sent(now - max(0, back - _HELD) * _DAY // per_day)
         self._files.begin(planner.save())
-        return planner
+        return _Course(planner)
 
-    def _again(self, what: str, given: list[Any]) -> None:
+
+@dataclass(slots=True)
+class _Course:
+    """A planner, and what happens to it."""
+
+    planner: Planner
+    asked: Ask | None = None
+    replies: int = 0
+    """Since the snapshot."""
+    untold: News = _NOTHING
+
+    @classmethod
+    def of(cls, kept: Kept) -> Self:
+        """As it was left."""
+        course = cls(Planner.load(kept.state))
+        for what, given in kept.events:
+            course.take(what, given)
+        return course
+
+    def take(self, what: str, given: Sequence[Any]) -> None:
+        """Live through an event, now or once more."""
         match what:
             case "sent":
                 (search, ids), at = given
-                self._sent(Ask(tuple(search) if search else None, ids), at)
+                self.planner.sent(at)
+                self.asked = Ask(None if search is None else (search[0], search[1]), ids)
+                self.untold = _NOTHING
             case "unsent":
-                self._unsent()
+                self.planner.unsent()
+                self.asked = None
             case "reply":
-                self.untold = self._reply(*given)
+                self._reply(*given)
             case _:
                 per_day, per_minute, now = given
                 self.planner.resume(per_day=per_day, per_minute=per_minute, now=now)
 
-    def _sent(self, ask: Ask, at: int) -> None:
-        self.planner.sent(at)
-        self._asked, self.untold = ask, _NOTHING
-
-    def _unsent(self) -> None:
-        self.planner.unsent()
-        self._asked = None
-
-    def _reply(self, at: int, failed: bool, truncated: bool, rows: Sequence[Any]) -> News:
-        if self._asked is None:
+    def _reply(self, at: int, failed: bool, truncated: bool, rows: Sequence[Row]) -> None:
+        if self.asked is None:
             raise ValueError("a reply without a question")
+        rows = list(map(tuple, rows))
         told = self.planner.observe(
-            self._asked, at=at, failed=failed, truncated=truncated, rows=list(map(tuple, rows))
+            self.asked, at=at, failed=failed, truncated=truncated, rows=rows
         )
-        self._asked = None
-        self._replies += 1
-        return _news(told)
+        self.asked, self.untold = None, _news(told)
+        self.replies += 1
+
+
+def look(folder: Path) -> Planner | None:
+    """The planner of a folder as its last reply left it, whoever has it open.
+
+    None: there is none, or it cannot be read.
+    """
+    try:
+        kept = read(folder)
+        return _Course.of(kept).planner if kept else None
+    except (OSError, ValueError, TypeError, OverflowError):
+        return None
+
+
+def kept(home: Path) -> dict[str, Planner]:
+    """What a home knows of each platform's market, by platform."""
+    folders = sorted(path for path in (home / PLANS).glob("*") if path.is_dir())
+    found = ((folder.name, look(folder)) for folder in folders)
+    return {name: planner for name, planner in found if planner is not None}
 
 
 def _news(told: tuple[list[Any], list[Any]]) -> News:

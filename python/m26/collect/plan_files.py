@@ -9,20 +9,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
 import orjson
 import structlog
 
+from m26._native import Planner
 from m26.errors import StorageError
 from m26.home.files import cannot, write_private
 from m26.home.lock import HomeLock
 
 _log = structlog.get_logger()
-
-_VERSION = version("m26")
 
 
 class Kept(NamedTuple):
@@ -42,18 +40,24 @@ def read(folder: Path) -> Kept | None:
         OSError: it cannot be read.
         ValueError: it is damaged, or of another version of m26.
     """
-    try:
-        head, _, state = (folder / "state").read_bytes().partition(b"\n")
-    except FileNotFoundError:
+    path = folder / "state"
+    if not path.exists():
         if any(log.stat().st_size for log in _logs(folder)):
-            raise ValueError("the state is missing") from None
+            raise ValueError("the state is missing")
         return None
-    written_by, generation, checksum = orjson.loads(head)
-    if written_by != _VERSION:
-        raise ValueError(f"it was written by m26 {written_by}, this is m26 {_VERSION}")
+    whole = path.read_bytes()
+    head, _, state = whole.partition(b"\n")
+    layout, generation, checksum = orjson.loads(head)
+    if layout != Planner.LAYOUT:
+        raise ValueError(f"it is of layout {layout}, this m26 knows {Planner.LAYOUT}")
     if checksum != zlib.crc32(state):
         raise ValueError("the state is damaged")
-    *lines, _ = _log_path(folder, generation).read_bytes().split(b"\n")
+    try:
+        *lines, _ = _log_path(folder, generation).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        if path.read_bytes() != whole:
+            return read(folder)  # a new snapshot came meanwhile
+        raise ValueError("the log is missing") from None
     size = sum(map(len, lines)) + len(lines)
     return Kept(generation, state, [orjson.loads(line) for line in lines], size)
 
@@ -74,6 +78,8 @@ class PlanFiles:
         self._folder = folder
         self._generation = self._size = 0
         self._log: IO[bytes] | None = None
+        self.is_aside = False
+        """What was there could not be read, and was moved aside."""
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +109,7 @@ class PlanFiles:
     def begin(self, state: bytes) -> None:
         """Keep a snapshot; the log begins anew."""
         path = _log_path(self._folder, self._generation + 1)
-        head = orjson.dumps([_VERSION, self._generation + 1, zlib.crc32(state)])
+        head = orjson.dumps([Planner.LAYOUT, self._generation + 1, zlib.crc32(state)])
         try:
             log = path.open("wb", buffering=0)
         except OSError as error:
@@ -146,6 +152,7 @@ class PlanFiles:
                     path.replace(damaged / path.name.partition("-")[0])
         except OSError as error:
             raise cannot("move aside what is in", self._folder, error) from None
+        self.is_aside = True
         _log.warning("plan.damaged", why=why, moved_to=str(damaged), advice="It is learned anew.")
 
     def _drop_logs(self) -> None:

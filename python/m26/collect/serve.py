@@ -44,6 +44,8 @@ def serve(folder: Path, source: BinaryIO | None = None, sink: BinaryIO | None = 
             plan.sent(question)
             _ask(sink, question)
             told = _read(source)
+            if told is None:
+                return 0
             match told:
                 case {"type": "reply", "error": "REFUSED"}:
                     now = max(now, _whole(told, "at"))  # nothing was sent: it counts all the same
@@ -58,8 +60,6 @@ def serve(folder: Path, source: BinaryIO | None = None, sink: BinaryIO | None = 
                     return 0
                 case {"type": "restart"}:
                     plan.unsent()
-                    return 0
-                case None:
                     return 0
                 case _:
                     raise _LineError(f"this line is not expected here: {_short(told)}")

@@ -2,15 +2,23 @@
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
 //! - [`arrivals`]: how much is listed when; [`covered`]: what of it was looked at; [`rank`]: where in
-//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth.
+//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth;
+//!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
+//!   [`view`]: what an operator may ask.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
 
 pub mod arrivals;
 pub mod covered;
 pub mod due;
+pub mod edge;
+pub mod ending;
+pub mod focus;
 pub mod list;
 pub mod pace;
 pub mod planner;
 pub mod price;
 pub mod rank;
+pub mod round;
+pub mod sweep;
+pub mod view;

@@ -8,17 +8,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
-use crate::market::found::{Flags, Order};
+use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
+use crate::plan::ending::View;
+use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
-use crate::plan::price::{Fading, Means, Worths, shadow};
+use crate::plan::price::{Means, Worths, shadow};
+use crate::plan::round::Round;
 
+/// Number of the state's layout: one higher whenever anything in it is stored otherwise.
+pub const LAYOUT: u32 = 1;
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
+/// A lot that is worth asking after does not wait longer than this where requests suffice.
+const LONG_WAIT: i64 = 9 * HOUR;
 /// An answer this long after the expiry comes too late to count.
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
@@ -29,12 +36,12 @@ const AHEAD: i64 = 10 * MINUTE;
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
-/// What an answer before its time is worth of one after it: it may have to be asked for again.
-const BEFORE_TIME: f32 = 0.3;
+/// How much more a sale is worth that is known before its time.
+const BEFORE_TIME: f32 = 0.003;
 /// Share of a batch of sales that a request may cost at the most for that.
 const CHEAP: f32 = 0.1;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.012;
+const IN_TIME: f32 = 0.022;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -71,11 +78,12 @@ pub struct Planner {
     pub pace: Pace,
     /// How much is listed.
     pub arrivals: Arrivals,
-    list: List,
-    due: Due,
-    worths: Worths,
+    pub(super) list: List,
+    pub(super) due: Due,
+    pub(super) worths: Worths,
     price: f32,
     priced_at: i64,
+    dearer: f32,
     /// Lots asked after, and those whose end was told, of late.
     asked: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -83,7 +91,12 @@ pub struct Planner {
     /// (when, id, step, last look): a lot is probably gone by then.
     review: BTreeSet<(i64, i64, u8, i64)>,
     /// Lots that may be gone before their time.
-    early: Due,
+    pub(super) early: Due,
+    round: Round,
+    /// What the operator answered of the upstream.
+    pub pins: Flags,
+    /// What matters more, and what less.
+    pub focus: Focus,
     /// When it began.
     pub began: i64,
     /// What came of the questions, by reason.
@@ -105,10 +118,14 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
+            dearer: 1.0,
             asked: (0.0, 0.0),
             passed: now,
             review: BTreeSet::new(),
             early: Due::default(),
+            round: Round::default(),
+            pins,
+            focus: Focus::default(),
             began: now,
             reasons: BTreeMap::new(),
             last_why: String::new(),
@@ -120,6 +137,16 @@ impl Planner {
     pub fn resume(&mut self, per_day: usize, per_minute: usize, now: i64) {
         self.pace.set(per_day, per_minute, now);
         self.tracker.now = self.tracker.now.max(now);
+    }
+
+    /// What the operator answered of the upstream; whether that is new, and what was learned gone.
+    pub fn pin(&mut self, pins: Flags) -> bool {
+        let is_new = pins != self.pins;
+        if is_new {
+            self.pins = pins;
+            self.tracker.found = Found::new(pins);
+        }
+        is_new
     }
 
     /// The next question.
@@ -143,11 +170,10 @@ impl Planner {
 
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
-        let known_alive = self.tracker.board.open_len();
         let tells = self.tracker.manners().tells;
         let news = self.tracker.observe(ask, reply);
         if let Some(order) = self.tracker.found.flags().order {
-            self.list.set_order(order);
+            self.list.set_order(order, &self.arrivals);
         }
         let yielded = self.reasons.entry(self.last_why.clone()).or_default();
         yielded.replies += 1;
@@ -162,7 +188,8 @@ impl Planner {
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
-            self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
+            self.round.shown(offset, reply.seen.len());
+            self.list.learn(offset, reply, &new, &mut self.arrivals);
         }
         if !tells && self.tracker.manners().tells {
             self.ask_again(reply.at);
@@ -222,7 +249,7 @@ impl Planner {
             self.due.drop(id);
             return;
         }
-        let worth = self.tracker.rates.bought(lot);
+        let worth = self.tracker.rates.bought(lot) * self.focus.of(lot);
         self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
@@ -300,7 +327,7 @@ impl Planner {
                 continue;
             }
             let rates = &self.tracker.rates;
-            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot);
+            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
             let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
             let step = usize::from(step) + 1;
             if step < GONE.len() || self.price > CHEAP * self.batch() as f32 {
@@ -315,23 +342,31 @@ impl Planner {
 
     /// What the answer to a question after a lot's expiry is worth.
     fn worth_after(&self, lot: &Lot) -> f32 {
-        if lot.absent_at != 0 {
-            return self.tracker.rates.bought(lot);
-        }
-        self.tracker.rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        let rates = &self.tracker.rates;
+        let sold = if lot.absent_at == 0 {
+            rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        } else {
+            rates.bought(lot)
+        };
+        sold * self.focus.of(lot)
     }
 
     fn set_price(&mut self, now: i64) {
         self.priced_at = now;
         let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
+        let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means =
             Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
-        self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        // lots that wait too long say that requests are dearer than that
+        let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
+        let step = if now - oldest > LONG_WAIT { 1.1 } else { 0.97 };
+        self.dearer = (self.dearer * step).clamp(1.0, 20.0);
+        self.price = price * self.dearer;
     }
 
-    fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> usize {
         self.tracker.found.flags().batch.map_or(50, |batch| batch as usize).max(1)
     }
 
@@ -357,34 +392,56 @@ impl Planner {
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
-        let urgency = self.urgency(&best, at);
-        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        // what a request for these would bring now that a later one would not
+        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
+        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
         match page {
-            Some(page) if page_is_due || (worth < price && gain > worth) => {
-                (self.search(page.offset), page.why)
-            }
+            Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
+            Some(_) if gain < price && self.walks(paging) => {
+                (self.search(self.round.place(reach)), "a round of the list")
+            }
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
     }
 
+    /// Whether the list can be passed over page by page.
+    fn walks(&self, paging: bool) -> bool {
+        let order = self.tracker.found.flags().order;
+        paging && matches!(order, Some(Order::Newest | Order::Ending))
+    }
+
+    /// When a lot is looked at for its own sake, microseconds.
+    pub(super) fn looked_at(&self, lot: &Lot) -> i64 {
+        let ended = if self.tracker.manners().tells {
+            lot.expires_at + SETTLED
+        } else {
+            lot.expires_at - AHEAD
+        };
+        let reviewed = self.review.iter().find(|&&(_, id, ..)| id == lot.auction_id);
+        reviewed.map_or(ended, |&(when, ..)| when.min(ended))
+    }
+
     /// What a new listing is worth.
-    fn value(&self) -> f32 {
+    pub(super) fn value(&self) -> f32 {
         self.worths.beyond(self.price / self.batch() as f32).max(0.01)
     }
 
-    fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
+    pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
         let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
-        let options = self.list.options(at, &self.arrivals, &fading, paging, reach);
+        let arrivals = &self.arrivals;
+        let fading = &self.list.fading(|age| rates.survival(age), arrivals);
+        let page = self.list.page();
+        let pause = self.pace.interval() as f32 / SECOND as f32;
+        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
         })
     }
 
     /// The ids that are worth most, and what their answers are.
-    fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
+    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
         if !manners.tells {
@@ -400,7 +457,9 @@ impl Planner {
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
         let sum = |list: &[Wanted]| list.iter().map(|wanted| wanted.worth).sum::<f32>();
-        let worth = sum(&best) + BEFORE_TIME * sum(&more);
+        // one that is told before its time need not be asked for after it
+        let spared = self.price / batch as f32 + BEFORE_TIME;
+        let worth = sum(&best) + spared * sum(&more);
         (best.into_iter().chain(more).collect(), worth)
     }
 
