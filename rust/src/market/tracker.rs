@@ -117,7 +117,7 @@ impl Tracker {
         }
         touched.extend(&news.absent);
         for id in touched {
-            self.conclude(id, &mut news);
+            self.conclude(id, false, &mut news);
         }
         self.pass(&mut news);
         if self.replies.is_multiple_of(SWEEP_EVERY) {
@@ -132,7 +132,7 @@ impl Tracker {
         let mut news = News::default();
         let open: Vec<i64> = self.waiting.iter().map(|&(_, id)| id).collect();
         for id in open {
-            self.conclude(id, &mut news);
+            self.conclude(id, true, &mut news);
         }
         news
     }
@@ -201,16 +201,16 @@ impl Tracker {
                 self.waiting.insert((due, id));
                 continue;
             }
-            self.conclude(id, news);
+            self.conclude(id, false, news);
         }
     }
 
-    fn conclude(&mut self, id: i64, news: &mut News) {
+    fn conclude(&mut self, id: i64, is_last: bool, news: &mut News) {
         let manners = self.manners();
         let due = |lot: &Lot| self.due(lot);
         let Some(lot) = self.board.get(id) else { return };
         let is_over = lot.is_told() || lot.absent_at != 0 || lot.relisted.is_some();
-        let is_due = due(lot) <= self.now;
+        let is_due = is_last || due(lot) <= self.now;
         let verdict = if is_over || is_due {
             judge(lot, self.now, &manners, &self.rates, &self.calibration)
         } else {

@@ -191,8 +191,10 @@ impl Planner {
             self.round.shown(offset, reply.seen.len());
             self.list.learn(offset, reply, &new, &mut self.arrivals);
         }
-        if !tells && self.tracker.manners().tells {
-            self.ask_again(reply.at);
+        match (tells, self.tracker.manners().tells) {
+            (true, false) => (self.due, self.early) = (Due::default(), Due::default()),
+            (false, true) => self.ask_again(reply.at),
+            _ => {}
         }
         for &id in &news.told {
             self.due.drop(id);
