@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, HOUR, MINUTE, Reply, SECOND, Seen};
-use crate::market::found::Order;
+use crate::market::found::{Order, stands_in};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::covered::Covered;
 use crate::plan::ending::{Ending, View};
@@ -89,6 +89,10 @@ impl List {
             self.ending.learn_empty(offset);
             self.sweep.learn_empty(offset);
             return;
+        }
+        let order = self.order.unwrap_or(Order::Newest);
+        if matches!(order, Order::Newest | Order::Ending) && !stands_in(reply, order) {
+            return; // the list may be in another order by now
         }
         let last_page = (shown as f32) < self.page * 0.9 && !reply.truncated;
         match self.order {

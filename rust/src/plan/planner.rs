@@ -170,6 +170,7 @@ impl Planner {
 
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
+        let tells = self.tracker.manners().tells;
         let news = self.tracker.observe(ask, reply);
         if let Some(order) = self.tracker.found.flags().order {
             self.list.set_order(order, &self.arrivals);
@@ -183,11 +184,17 @@ impl Planner {
         let new = self.first_sights(reply, &news);
         if let Ask::Search { offset, .. } = ask
             && !reply.failed
+            && !news.repeated
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
             self.round.shown(offset, reply.seen.len());
             self.list.learn(offset, reply, &new, &mut self.arrivals);
+        }
+        match (tells, self.tracker.manners().tells) {
+            (true, false) => (self.due, self.early) = (Due::default(), Due::default()),
+            (false, true) => self.ask_again(reply.at),
+            _ => {}
         }
         for &id in &news.told {
             self.due.drop(id);
@@ -247,6 +254,20 @@ impl Planner {
         let worth = self.tracker.rates.bought(lot) * self.focus.of(lot);
         self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+    }
+
+    /// The upstream tells of ends once more: ask after all that is over, or seems to be.
+    fn ask_again(&mut self, now: i64) {
+        let is_over = |lot: &&Lot| lot.absent_at != 0 || lot.expires_at <= now - SETTLED;
+        let open = self.tracker.board.open(now - TOO_LATE..=i64::MAX).filter(is_over);
+        let ids: Vec<i64> = open.map(|lot| lot.auction_id).collect();
+        for auction_id in ids {
+            let Some(lot) = self.tracker.board.get_mut(auction_id) else { continue };
+            (lot.omitted, lot.last_asked) = (false, 0);
+            let expires_at = lot.expires_at;
+            let Some(lot) = self.tracker.board.get(auction_id) else { continue };
+            self.due.want(Wanted { auction_id, expires_at, worth: self.worth_after(lot) });
+        }
     }
 
     /// Lots whose time has passed are asked after.
