@@ -116,15 +116,20 @@ class Plan:
         now: int,
         pins: Mapping[str, str] | None = None,
     ) -> None:
-        self._folder = folder
-        budget = {"per_day": per_day, "per_minute": per_minute, "now": now}
+        self._folder, self._pins = folder, dict(pins or {})
+        self._budget = {"per_day": per_day, "per_minute": per_minute, "now": now}
         with _told(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._kept = _opened(folder, lambda: Planner(**budget))
+        self._open()
+
+    def _open(self) -> None:
+        folder = self._folder
+        with _told(folder):
+            self._kept = _opened(folder, lambda: Planner(**self._budget))
             self._log: IO[bytes] = _log_path(folder, self._kept.generation).open("ab", buffering=0)
             os.truncate(self._log.fileno(), self._kept.whole)
-        self.planner.resume(**budget)
-        is_new = self.planner.pin(dict(pins or {}))
+        self.planner.resume(**self._budget)
+        is_new = self.planner.pin(self._pins)
         if is_new or not (folder / _STATE).exists():
             self.save()  # the log goes on from what is believed now
 
@@ -158,7 +163,13 @@ class Plan:
     def reply(self, at: int, *, failed: bool, truncated: bool, rows: Sequence[Row]) -> News:
         """Take in the reply to the last question."""
         self._write("reply", [at, failed, truncated, rows])
-        news = self._kept.reply(at, failed, truncated, rows)
+        try:
+            news = self._kept.reply(at, failed, truncated, rows)
+        except RuntimeError:  # a fault of ours; it would come again with what is kept
+            self._log.close()
+            self._budget["now"] = at
+            self._open()
+            return News([], [])
         if self._kept.replies >= _SNAPSHOT_EVERY:
             self.save()
         return news
@@ -192,7 +203,7 @@ def look(folder: Path) -> Planner | None:
     """
     try:
         return _Kept.load(folder, None).planner
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         return None
 
 
@@ -274,8 +285,8 @@ class _Kept:
 def _opened(folder: Path, fresh: Callable[[], Planner]) -> _Kept:
     try:
         return _Kept.load(folder, fresh)
-    except ValueError as error:  # what it knew comes back by replies
-        _log.warning("plan.begun_anew", folder=str(folder), reason=str(error))
+    except (ValueError, RuntimeError) as error:  # what it knew comes back by replies
+        _log.error("plan.begun_anew", folder=str(folder), reason=str(error))
         for path in (folder / _STATE, *folder.glob("log-*")):
             path.unlink(missing_ok=True)
         return _Kept(fresh())

@@ -1,9 +1,10 @@
 //! The planner, as Python sees it: plain tuples in and out.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -128,7 +129,12 @@ impl Planner {
             (None, ids) => Ask::Refresh { ids },
         };
         let reply = Reply { at, failed, truncated, seen };
-        Ok(told(&py.detach(|| self.lock().observe(&ask, &reply))))
+        // a fault of ours costs what was known, not the process
+        let taken = py.detach(|| {
+            catch_unwind(AssertUnwindSafe(|| self.lock().observe(&ask, &reply)))
+        });
+        let fault = |_| PyRuntimeError::new_err("the planner failed: please report it");
+        taken.map(|news| told(&news)).map_err(fault)
     }
 
     /// What can be said at the end.
