@@ -27,6 +27,7 @@ PARTS = (
     "startup",
     "cold",
     "history",
+    "market",
 )
 """In the order of the report, as far as its requirements leave one open."""
 

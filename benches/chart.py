@@ -10,7 +10,7 @@ _CHAR = 6.7
 """Width of a character at most, for 12 px of a sans-serif font."""
 # A browser's own preference decides, also where the picture is shown on somebody else's page; the
 # ground is drawn too, so that the text stands out wherever that is.
-_STYLE = """
+STYLE = """
   .ground { fill: #ffffff; stroke: #d0d7de }
   text { fill: #1f2328; font: 12px system-ui, "Segoe UI", Helvetica, Arial, sans-serif }
   .title { font-size: 14px; font-weight: 600 }
@@ -36,7 +36,7 @@ def render(title: str, rates: Mapping[str, float], *, ours: str) -> str:
     size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(title)}">',
-        f"<style>{_STYLE}\n</style>",
+        f"<style>{STYLE}\n</style>",
         f'<rect class="ground" x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}" rx="6"/>',
         f'<text class="title" x="{_PAD}" y="27">{escape(title)}, auctions a second</text>',
         *_bars(rates, ours),

@@ -43,6 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fewer rounds, shorter streams, fewer peers: every result and every gate",
     )
+    parser.addoption(
+        "--planner",
+        default="",
+        help="command that the market plays, in place of m26 plan serve",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from benches import bars, chart
 from benches.bars import TIMES, Bar
+from benches.market import report as market
 from benches.race import ratio
 
 PICTURES = "benchmarks"
@@ -63,12 +64,16 @@ def render(run: Info) -> Report:
         _BARS,
         _table(("", ""), _circumstances(run)),
         *(text for part in PARTS for text in _part(part, found)),
+        *(market.section(info["market"], PICTURES) for info in found if "market" in info),
     ]
     races = [info["race"] for info in found if "race" in info]
     pictures = {
         _picture(race): chart.render(race["title"], _rates(race), ours=race["ours"])
         for race in races
     }
+    for info in found:
+        if "market" in info:
+            pictures[market.PICTURE] = market.picture(info["market"])
     return Report("\n".join(sections) + "\n", pictures)
 
 

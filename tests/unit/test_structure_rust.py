@@ -18,7 +18,7 @@ LAYERS = (
     {"rows"},
     {"card"},
     {"json"},
-    {"clock", "drift", "error"},
+    {"clock", "drift", "error", "market"},
 )
 """Folders, and files beside them. A higher line may use a lower one, those on one line never use
 each other."""

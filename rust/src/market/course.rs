@@ -4,7 +4,7 @@
 
 use crate::market::hazards::Axis;
 use crate::market::lot::Lot;
-use crate::market::rates::{Rates, bid_row, sale_row, seconds};
+use crate::market::rates::{Rates, bid_row, missed, sale_row, seconds};
 
 /// What may have become of a lot by a moment, as probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,30 +41,51 @@ impl Course {
     }
 }
 
-/// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
-pub(crate) fn course(rates: &Rates, lot: &Lot, from: i64, to: i64) -> Course {
-    let (sale, bid) = (sale_row(lot), bid_row(lot));
-    let mut now = Course { same: 1.0, ..Course::default() };
-    steps(lot, from, to, |step| {
-        let buy = rates.bought.hazard(sale, step.age);
-        let more = rates.bids.hazard(bid, step.lead);
-        let leave = if lot.bids > 0 { 0.0 } else { rates.withdrawn.hazard(0, step.age) };
-        let all = buy + more + leave;
-        if all > 0.0 {
-            let gone = -now.same * (-all * step.seconds).exp_m1() / all;
-            now.same -= gone * all;
-            now.bought_same += gone * buy;
-            now.withdrawn += gone * leave;
-            let fresh = gone * more;
-            let next = rates.bought.hazard(sale | 1, step.age) * step.seconds;
-            let old = -now.further * (-next).exp_m1();
-            let new = -fresh * (-next / 2.0).exp_m1();
-            now.further += fresh - old - new;
-            now.bought_further += old + new;
-        }
-        true
-    });
-    now
+impl Rates {
+    /// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
+    #[must_use]
+    pub fn course(&self, lot: &Lot, from: i64, to: i64) -> Course {
+        let (sale, bid) = (sale_row(lot), bid_row(lot));
+        let mut now = Course { same: 1.0, ..Course::default() };
+        steps(lot, from, to, |step| {
+            let buy = self.bought.hazard(sale, step.age);
+            let more = self.bids.hazard(bid, step.lead);
+            let leave = if lot.bids > 0 { 0.0 } else { self.withdrawn.hazard(0, step.age) };
+            let all = buy + more + leave;
+            if all > 0.0 {
+                let gone = -now.same * (-all * step.seconds).exp_m1() / all;
+                now.same -= gone * all;
+                now.bought_same += gone * buy;
+                now.withdrawn += gone * leave;
+                let fresh = gone * more;
+                let next = self.bought.hazard(sale | 1, step.age) * step.seconds;
+                let old = -now.further * (-next).exp_m1();
+                let new = -fresh * (-next / 2.0).exp_m1();
+                now.further += fresh - old - new;
+                now.bought_further += old + new;
+            }
+            true
+        });
+        now
+    }
+
+    /// P(bought, given that it ended early after it was last seen).
+    #[must_use]
+    pub fn bought(&self, lot: &Lot) -> f32 {
+        let to = if missed(lot) { lot.absent_at } else { lot.expires_at };
+        let course = self.course(lot, lot.last_active, to);
+        let bought = course.bought();
+        let ended = bought + course.withdrawn;
+        if ended > 0.0 { bought / ended } else { 0.0 }
+    }
+
+    /// P(sold by its expiry, given that it was on offer at `since` as it was last seen).
+    #[must_use]
+    pub fn sold_at_last(&self, lot: &Lot, since: i64) -> f32 {
+        let course = self.course(lot, since, lot.expires_at);
+        let bid = if lot.bids > 0 { course.same } else { 0.0 };
+        course.bought() + course.further + bid
+    }
 }
 
 /// When between `from` and `to` it ended early, at these quantiles, given that it did.

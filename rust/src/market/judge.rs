@@ -94,7 +94,7 @@ fn claim(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<Claim>
         return None;
     }
     let course = rates.course(lot, lot.last_active, lot.expires_at);
-    if let Some(again) = &lot.relisted {
+    if let Some(again) = lot.relisted.as_ref().filter(|again| speaks(lot, again)) {
         return Some(by_relisting(lot, again, manners, course));
     }
     if let Some(by) = gone_by(lot, manners) {
@@ -154,6 +154,12 @@ fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates) -> Claim 
             Claim { rule, sure, ..certain(fate, price, (since, end + SECOND)) }
         }
     }
+}
+
+/// Whether a later listing of the copy tells how this one ended: a sale at another time was another's.
+fn speaks(lot: &Lot, again: &Relisted) -> bool {
+    let sale = lot.last_active..=lot.expires_at + EARLY;
+    !again.sold || again.acquired_at == 0 || sale.contains(&(again.acquired_at + SECOND))
 }
 
 /// The copy was listed again, acquired anew or not.

@@ -13,7 +13,7 @@ use crate::market::lot::{Lot, Told};
 use crate::market::rates::{EARLY, Look, MISSED, Rates, ages, bid_row, missed, sale_row, seconds};
 
 /// Hazards follow the looks after so many of them, or so long.
-const LOOKS: u32 = 512;
+const LOOKS: u32 = 2048;
 const REST: i64 = 10 * MINUTE;
 /// Kinds of early ends: bought, taken back, or either of them.
 const BOUGHT: u8 = 0;
@@ -29,14 +29,20 @@ impl Rates {
         }
         self.pause(at);
         match look {
-            Look::Active { bids, .. } => self.alive(before, at.min(end), bids, 1.0),
+            Look::Active { bids, .. } => {
+                self.unmiss(before, 1.0);
+                self.alive(before, at.min(end), bids, 1.0);
+            }
             Look::Gone if before.absent_at == 0 && at < end - MISSED => {
                 self.left(before, at, EITHER, before.bids > 0, 1.0);
             }
             Look::Gone => {}
             Look::Told(told) => match told.status {
                 Status::Active => {}
-                Status::Expired => self.alive(before, end, before.bids, 1.0),
+                Status::Expired => {
+                    self.unmiss(before, 1.0);
+                    self.alive(before, end, before.bids, 1.0);
+                }
                 Status::Cancelled => self.left(before, at.min(end), WITHDRAWN, false, 1.0),
                 Status::Ended => self.sold(before, at, &told),
             },
@@ -88,13 +94,18 @@ impl Rates {
 
     /// Ended before its time, and no later than `to`; what was missed before is not counted again.
     fn left(&mut self, lot: &Lot, to: i64, kind: u8, bids: bool, weight: f32) {
-        let known = missed(lot);
-        let interval = ages(lot, lot.last_active, if known { lot.absent_at } else { to });
+        let to = if missed(lot) { lot.absent_at } else { to };
+        self.unmiss(lot, weight);
         let row = sale_row(lot) | usize::from(bids);
-        if known {
+        self.ends.add(Axis::Age, (kind, row), ages(lot, lot.last_active, to), weight);
+    }
+
+    /// What was counted when it was missed, if it was, is no longer.
+    fn unmiss(&mut self, lot: &Lot, weight: f32) {
+        if missed(lot) {
+            let interval = ages(lot, lot.last_active, lot.absent_at);
             self.ends.add(Axis::Age, (EITHER, sale_row(lot)), interval, -weight);
         }
-        self.ends.add(Axis::Age, (kind, row), interval, weight);
     }
 
     /// Let the rates follow what was learned, now and then.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{SECOND, Seen, Status};
+use crate::market::asked::{Seen, Status};
 
 /// One auction. Times are microseconds, 0 for never; money is coins, 0 for none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct Lot {
     /// The first proof of absence since it was last seen on offer: a refresh left it out, or a page
     /// in a strict order that spans its place does not show it.
     pub absent_at: i64,
-    /// Whether that was a refresh.
+    /// Whether that first proof was a refresh.
     pub omitted: bool,
     /// What a reply told of its end.
     pub told: Option<Told>,
@@ -199,9 +199,13 @@ impl Lot {
         self.bids = seen.bids;
         self.current_bid = seen.current_bid;
         self.buyout_price = seen.buyout_price;
-        // rounded down: it ends within the second after
-        let end = at + i64::from(seen.seconds_remaining) * SECOND;
-        self.expires_at = (end + SECOND - 1).div_euclid(SECOND) * SECOND;
+        self.expires_at = seen.expires_at(at);
+    }
+
+    /// Whether a refresh left it out: asking again tells nothing.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        self.absent_at != 0 && self.last_asked >= self.absent_at && self.told.is_none()
     }
 
     /// Whether a reply has told its end.

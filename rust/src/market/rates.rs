@@ -8,12 +8,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::SECOND;
-use crate::market::course::{Course, course};
 use crate::market::hazards::{Axis, Censored, Table};
 use crate::market::lot::{Lot, Told};
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
-const RATIOS: [f32; 13] = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5];
+const RATIOS: [f32; 15] =
+    [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.7, 2.0, 2.5];
 /// The band of lots whose median is not known, and of those without a buyout price.
 const UNKNOWN: usize = RATIOS.len() + 1;
 const NO_BUYOUT: usize = UNKNOWN + 1;
@@ -98,12 +98,6 @@ impl Rates {
         }
     }
 
-    /// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
-    #[must_use]
-    pub fn course(&self, lot: &Lot, from: i64, to: i64) -> Course {
-        course(self, lot, from, to)
-    }
-
     /// P(bought out or withdrawn in (from, to], given that it was on offer at `from`).
     #[must_use]
     pub fn ended_early(&self, lot: &Lot, from: i64, to: i64) -> f32 {
@@ -122,28 +116,10 @@ impl Rates {
         1.0 - self.ended_early(lot, from, to)
     }
 
-    /// P(bought, given that it ended early after it was last seen).
-    #[must_use]
-    pub fn bought(&self, lot: &Lot) -> f32 {
-        let to = if missed(lot) { lot.absent_at } else { lot.expires_at };
-        let course = self.course(lot, lot.last_active, to);
-        let bought = course.bought();
-        let ended = bought + course.withdrawn;
-        if ended > 0.0 { bought / ended } else { 0.0 }
-    }
-
     /// P(at least one more bid in the last `lead` µs, given that it is on offer then).
     #[must_use]
     pub fn further_bid(&self, lot: &Lot, lead: i64) -> f32 {
         -(-self.bids.sum(bid_row(lot), seconds(lead.max(0)))).exp_m1()
-    }
-
-    /// P(sold by its expiry, given that it was on offer at `since` as it was last seen).
-    #[must_use]
-    pub fn sold_at_last(&self, lot: &Lot, since: i64) -> f32 {
-        let course = self.course(lot, since, lot.expires_at);
-        let bid = if lot.bids > 0 { course.same } else { 0.0 };
-        course.bought() + course.further + bid
     }
 
     /// P(a fresh listing of any price is still on offer at this age in seconds, its expiry apart).

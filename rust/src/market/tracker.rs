@@ -229,8 +229,8 @@ impl Tracker {
         let first = lot.absent_at == 0;
         if first {
             lot.absent_at = at;
+            lot.omitted = omitted;
         }
-        lot.omitted |= omitted;
         if first && at < lot.expires_at {
             let before = Lot { absent_at: 0, ..lot.clone() };
             self.rates.learn(&before, at, Look::Gone);

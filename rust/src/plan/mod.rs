@@ -11,6 +11,8 @@
 pub mod arrivals;
 pub mod covered;
 pub mod due;
+pub mod edge;
+pub mod ending;
 pub mod focus;
 pub mod list;
 pub mod pace;
@@ -18,4 +20,5 @@ pub mod planner;
 pub mod price;
 pub mod rank;
 pub mod round;
+pub mod sweep;
 pub mod view;

@@ -13,16 +13,19 @@ use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
+use crate::plan::ending::View;
 use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
-use crate::plan::price::{Fading, Means, Worths, shadow};
+use crate::plan::price::{Means, Worths, shadow};
 use crate::plan::round::Round;
 
 /// Number of the state's layout: one higher whenever anything in it is stored otherwise.
 pub const LAYOUT: u32 = 1;
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
+/// A lot that is worth asking after does not wait longer than this where requests suffice.
+const LONG_WAIT: i64 = 9 * HOUR;
 /// An answer this long after the expiry comes too late to count.
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
@@ -33,15 +36,15 @@ const AHEAD: i64 = 10 * MINUTE;
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
-/// What an answer before its time is worth of one after it: it may have to be asked for again.
-const BEFORE_TIME: f32 = 0.3;
+/// How much more a sale is worth that is known before its time.
+const BEFORE_TIME: f32 = 0.003;
 /// Share of a batch of sales that a request may cost at the most for that.
 const CHEAP: f32 = 0.1;
 /// Requests are to spare below this price, in sales; then one of so many goes on with the round.
 const SPARE: f32 = 0.005;
 const ROUND: u64 = 8;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.012;
+const IN_TIME: f32 = 0.022;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -83,6 +86,7 @@ pub struct Planner {
     pub(super) worths: Worths,
     price: f32,
     priced_at: i64,
+    dearer: f32,
     /// Lots asked after, and those whose end was told, of late.
     asked: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -117,6 +121,7 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
+            dearer: 1.0,
             asked: (0.0, 0.0),
             passed: now,
             review: BTreeSet::new(),
@@ -168,10 +173,9 @@ impl Planner {
 
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
-        let known_alive = self.tracker.board.open_len();
         let news = self.tracker.observe(ask, reply);
         if let Some(order) = self.tracker.found.flags().order {
-            self.list.set_order(order);
+            self.list.set_order(order, &self.arrivals);
         }
         let yielded = self.reasons.entry(self.last_why.clone()).or_default();
         yielded.replies += 1;
@@ -186,7 +190,7 @@ impl Planner {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
             self.round.shown(offset, reply.seen.len());
-            self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
+            self.list.learn(offset, reply, &new, &mut self.arrivals);
         }
         for &id in &news.told {
             self.due.drop(id);
@@ -239,7 +243,7 @@ impl Planner {
     /// A lot is gone before its time: ask how, if that is told.
     fn missed(&mut self, id: i64) {
         let Some(lot) = self.tracker.board.get(id) else { return };
-        if lot.omitted || !self.tracker.manners().tells {
+        if lot.is_left_out() || !self.tracker.manners().tells {
             self.due.drop(id);
             return;
         }
@@ -257,7 +261,7 @@ impl Planner {
         let tells = self.tracker.manners().tells;
         self.review(now);
         for lot in self.tracker.board.open(self.passed + 1..=to) {
-            if lot.omitted {
+            if lot.is_left_out() {
                 continue;
             }
             let worth = self.worth_after(lot);
@@ -302,7 +306,8 @@ impl Planner {
             }
             self.review.pop_first();
             let Some(lot) = self.tracker.board.get(id) else { continue };
-            if lot.is_told() || lot.last_active != seen || lot.expires_at <= now {
+            let is_over = lot.is_told() || lot.last_active != seen || lot.expires_at <= now;
+            if is_over || self.due.has(id) {
                 continue;
             }
             let rates = &self.tracker.rates;
@@ -333,11 +338,16 @@ impl Planner {
     fn set_price(&mut self, now: i64) {
         self.priced_at = now;
         let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
+        let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means =
             Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
-        self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        // lots that wait too long say that requests are dearer than that
+        let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
+        let step = if now - oldest > LONG_WAIT { 1.1 } else { 0.97 };
+        self.dearer = (self.dearer * step).clamp(1.0, 20.0);
+        self.price = price * self.dearer;
     }
 
     pub(super) fn batch(&self) -> usize {
@@ -370,12 +380,11 @@ impl Planner {
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
-        let urgency = self.urgency(&best, at);
-        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        // what a request for these would bring now that a later one would not
+        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
+        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
         match page {
-            Some(page) if page_is_due || (worth < price && gain > worth) => {
-                (self.search(page.offset), page.why)
-            }
+            Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
             Some(_) if loss < price && self.walks(paging) => self.round(reach),
             Some(page) => (self.search(page.offset), page.why),
@@ -412,8 +421,11 @@ impl Planner {
 
     pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
         let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
-        let options = self.list.options(at, &self.arrivals, &fading, paging, reach);
+        let arrivals = &self.arrivals;
+        let fading = &self.list.fading(|age| rates.survival(age), arrivals);
+        let page = self.list.page();
+        let pause = self.pace.interval() as f32 / SECOND as f32;
+        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
         })
@@ -429,14 +441,16 @@ impl Planner {
         let board = &self.tracker.board;
         let late = manners.recall.unwrap_or(TOO_LATE).min(TOO_LATE);
         let keep = |id: i64| {
-            board
-                .get(id)
-                .is_some_and(|lot| !lot.is_told() && !lot.omitted && lot.expires_at + late > at)
+            board.get(id).is_some_and(|lot| {
+                !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
+            })
         };
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
         let sum = |list: &[Wanted]| list.iter().map(|wanted| wanted.worth).sum::<f32>();
-        let worth = sum(&best) + BEFORE_TIME * sum(&more);
+        // one that is told before its time need not be asked for after it
+        let spared = self.price / batch as f32 + BEFORE_TIME;
+        let worth = sum(&best) + spared * sum(&more);
         (best.into_iter().chain(more).collect(), worth)
     }
 

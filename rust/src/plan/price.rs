@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 /// Steps of worth.
 const STEPS: usize = 32;
 /// Points at which survival is read, in seconds of waiting.
-const WAITS: [f32; 22] = [
+const WAITS: [f32; 27] = [
     5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 65.0, 80.0, 100.0, 130.0, 170.0, 220.0, 300.0, 400.0,
-    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 21_600.0,
+    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 16_200.0, 21_600.0, 32_400.0, 43_200.0,
+    86_400.0, 172_800.0,
 ];
 
 /// How much the answers of the lots that came due were worth.
@@ -111,6 +112,26 @@ impl Fading {
         Self { points }
     }
 
+    /// By a survival curve, where looks come at random, a wait apart on average.
+    #[must_use]
+    pub fn drawn(survival: impl Fn(f32) -> f32) -> Self {
+        let steady = Self::new(survival);
+        let points = WAITS.map(|wait| {
+            let (mut alive, mut sum, mut last) = (0.0, 0.0, 0.0);
+            for step in 0..40 {
+                // equally likely spans of the time since the last look
+                let next = if step == 39 { 8.0 } else { -(1.0 - (step + 1) as f32 / 40.0).ln() };
+                let lived = steady.after(next * wait).1 - steady.after(last * wait).1;
+                let weight = 1.0 - (step as f32 + 0.5) / 40.0;
+                sum += lived * weight;
+                alive += lived * weight * (last + next) / 2.0 / wait;
+                last = next;
+            }
+            (alive, sum)
+        });
+        Self { points }
+    }
+
     /// Survival and its integral after a wait.
     #[must_use]
     pub fn after(&self, wait: f32) -> (f32, f32) {
@@ -195,11 +216,13 @@ pub fn yields(
     for &rate in hourly {
         for stream in streams {
             let shortest = interval * stream.places;
-            let waits = std::iter::once(shortest).chain(WAITS).filter(|&wait| wait >= shortest);
+            let finer = |step: u8| shortest * 1.07_f32.powi(i32::from(step));
+            let most = if stream.places > 1.0 { 50 } else { 1 };
+            let waits = (0..most).map(finer).chain(WAITS).filter(|&wait| wait >= shortest);
             let mut waits =
                 waits.map(|wait| (wait, fading.page(rate * stream.share, stream.cap, wait)));
             let due = waits.find(|&(_, (_, lost))| lost * value >= price);
-            let (wait, (shown, _)) = due.unwrap_or((21_600.0, (0.0, 0.0)));
+            let (wait, (shown, _)) = due.unwrap_or((172_800.0, (0.0, 0.0)));
             pages += stream.places * 3_600.0 / wait;
             seen += stream.places * 3_600.0 / wait * shown;
         }

@@ -1,7 +1,8 @@
 //! A market whose hazards are known, and somebody who looks at it: its own model, not m26's.
+
 #![allow(dead_code)] // each test uses its part
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-#![allow(clippy::cast_possible_wrap)] // small figures
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // small figures
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 use m26::market::asked::{HOUR, SECOND, Seen, Status};
 use m26::market::lot::{Fate, Lot};
@@ -180,19 +181,19 @@ pub struct Eyes {
 /// What is seen of each auction: when, by id.
 pub fn moments(market: &[Truth], seed: u64, eyes: Eyes) -> Vec<(f64, usize)> {
     let mut dice = Dice(seed);
-    let mut looks = Vec::new();
+    let mut all = Vec::new();
     for (at, truth) in market.iter().enumerate() {
         let span = (truth.expires - truth.posted) as f64;
-        looks.push((truth.posted as f64 + 22.0 * dice.uniform(), at));
-        looks.push((truth.posted as f64 + 22.0 + 22.0 * dice.uniform(), at));
+        all.push((truth.posted as f64 + 22.0 * dice.uniform(), at));
+        all.push((truth.posted as f64 + 22.0 + 22.0 * dice.uniform(), at));
         let more = (2.0 * eyes.looks * dice.uniform()) as usize;
-        looks.extend((0..more).map(|_| (truth.posted as f64 + span * dice.uniform(), at)));
+        all.extend((0..more).map(|_| (truth.posted as f64 + span * dice.uniform(), at)));
         let lead = (eyes.lead * dice.normal().exp()).min(span / 2.0);
-        looks.push((truth.expires as f64 - lead, at));
-        looks.push((truth.expires as f64 + 5.0 + 600.0 * dice.uniform(), at));
+        all.push((truth.expires as f64 - lead, at));
+        all.push((truth.expires as f64 + 5.0 + 600.0 * dice.uniform(), at));
     }
-    looks.sort_by(|a, b| a.0.total_cmp(&b.0));
-    looks
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all
 }
 
 pub fn micros(seconds: f64) -> i64 {
@@ -210,11 +211,11 @@ pub fn play(
     let mut lots: Vec<Option<Lot>> = vec![None; market.len()];
     for (time, at) in moments(market, seed, eyes) {
         let (truth, now) = (&market[at], micros(time));
-        let seen = truth.seen(time, eyes.final_price);
-        let active = seen.status == Status::Active;
+        let shown = truth.seen(time, eyes.final_price);
+        let active = shown.status == Status::Active;
         let Some(lot) = &mut lots[at] else {
             if active {
-                let lot = Lot::new(&seen, now);
+                let lot = Lot::new(&shown, now);
                 rates.met(&lot);
                 lots[at] = Some(lot);
             }
@@ -228,11 +229,11 @@ pub fn play(
             visit(rates, truth, lot, now);
         }
         if active {
-            lot.see(&seen, now);
-            let look = Look::Active { bids: seen.bids, current_bid: seen.current_bid };
-            rates.learn(&before, now, look);
+            lot.see(&shown, now);
+            let (bids, current_bid) = (shown.bids, shown.current_bid);
+            rates.learn(&before, now, Look::Active { bids, current_bid });
         } else if eyes.tells {
-            lot.see(&seen, now);
+            lot.see(&shown, now);
             lot.told.into_iter().for_each(|told| rates.learn(&before, now, Look::Told(told)));
         } else if time < truth.expires as f64 && lot.absent_at == 0 {
             lot.absent_at = now;
