@@ -130,9 +130,8 @@ impl Planner {
         };
         let reply = Reply { at, failed, truncated, seen };
         // a fault of ours costs what was known, not the process
-        let taken = py.detach(|| {
-            catch_unwind(AssertUnwindSafe(|| self.lock().observe(&ask, &reply)))
-        });
+        let taken =
+            py.detach(|| catch_unwind(AssertUnwindSafe(|| self.lock().observe(&ask, &reply))));
         let fault = |_| PyRuntimeError::new_err("the planner failed: please report it");
         taken.map(|news| told(&news)).map_err(fault)
     }
