@@ -12,85 +12,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Self
 
 import orjson
 import structlog
 
 from m26._native import Planner
+from m26.collect.questions import Ask, Label, News, Notice, Question, Row
 from m26.errors import StorageError
 from m26.home.files import replace_private
 
 _log = structlog.get_logger()
 _SNAPSHOT_EVERY = 1_000
 """Replies after which the log begins anew: as many are read again after a kill."""
-FLAGS = (
-    *("order", "paging", "page", "truncate", "batch"),
-    *("ended", "recall", "visible", "ended_price"),
-)
-"""What an upstream may do one way or the other."""
-REASONS = (
-    *("front_page", "a_hole", "a_page_around_a_moment", "a_page_of_the_sweep"),
-    *("where_moments_stand", "a_round_of_the_list", "expired", "probe"),
-)
-"""Why requests are sent, as they are counted."""
 PLANS = "plan"
 """Folder of a home, with one for each platform."""
 _STATE = "state"
 _HEADER = b"m26 plan %d\n" % Planner.LAYOUT
-
-
-class Ask(NamedTuple):
-    """A question: a page of the list, or the states of auctions."""
-
-    search: tuple[int, int] | None
-    """Offset and count."""
-    ids: list[int]
-    """Empty for a search."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to ask, when (µs of server time), and why."""
-
-    ask: Ask
-    at: int
-    why: str
-
-
-Row = Sequence[Any]
-"""An auction as a reply shows it: id, status, bids, current bid, buyout price, posted (s), seconds
-left, median price, card, physical copy, acquired (s). Money in coins."""
-
-
-class Label(NamedTuple):
-    """What became of an auction. Times in µs."""
-
-    auction_id: int
-    outcome: str
-    outcome_via: str | None
-    final_price: int | None
-    evidence: str
-    confidence: float
-    price_confidence: float
-    closed_after: int | None
-    closed_before: int | None
-    closed_at: int | None
-
-
-class Notice(NamedTuple):
-    """What is now held true of the upstream; the value is JSON text."""
-
-    flag: str
-    value: str
-    why: str
-
-
-class News(NamedTuple):
-    """What a reply came to."""
-
-    labels: list[Label]
-    notices: list[Notice]
 
 
 class Plan:
@@ -147,7 +85,11 @@ class Plan:
 
     def next(self, now: int) -> Question:
         """The next question; nothing is written down yet."""
-        (search, ids), at, why = self.planner.next(now)
+        try:
+            (search, ids), at, why = self.planner.next(now)
+        except RuntimeError as error:
+            self._begin_anew(now, str(error))
+            (search, ids), at, why = self.planner.next(now)
         return Question(Ask(search, list(ids)), at, why)
 
     def sent(self, question: Question) -> None:
@@ -165,14 +107,20 @@ class Plan:
         self._write("reply", [at, failed, truncated, rows])
         try:
             news = self._kept.reply(at, failed, truncated, rows)
-        except RuntimeError:  # a fault of ours; it would come again with what is kept
-            self._log.close()
-            self._budget["now"] = at
-            self._open()
+        except RuntimeError as error:
+            self._begin_anew(at, str(error))
             return News([], [])
         if self._kept.replies >= _SNAPSHOT_EVERY:
             self.save()
         return news
+
+    def _begin_anew(self, now: int, why: str) -> None:
+        """A fault of ours would come again with what is kept: it is given up, and told."""
+        self._log.close()
+        with _told(self._folder):
+            _clear(self._folder, why)
+        self._budget["now"] = now
+        self._open()
 
     def conclude(self) -> News:
         """What can be said of every auction that is still open."""
@@ -285,11 +233,16 @@ class _Kept:
 def _opened(folder: Path, fresh: Callable[[], Planner]) -> _Kept:
     try:
         return _Kept.load(folder, fresh)
-    except (ValueError, RuntimeError) as error:  # what it knew comes back by replies
-        _log.error("plan.begun_anew", folder=str(folder), reason=str(error))
-        for path in (folder / _STATE, *folder.glob("log-*")):
-            path.unlink(missing_ok=True)
+    except (ValueError, RuntimeError) as error:
+        _clear(folder, str(error))
         return _Kept(fresh())
+
+
+def _clear(folder: Path, why: str) -> None:
+    """Give up what is kept; it comes back by replies."""
+    _log.error("plan.begun_anew", folder=str(folder), reason=why)
+    for path in (folder / _STATE, *folder.glob("log-*")):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
