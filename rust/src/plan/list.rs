@@ -142,7 +142,11 @@ impl List {
     pub fn streams(&self, arrivals: &Arrivals) -> Vec<Stream> {
         match self.order {
             Some(Order::Newest) | None => {
-                vec![Stream { places: 1.0, share: 1.0, cap: self.page() - OVERLAP as f32 }]
+                vec![Stream {
+                    places: 1.0,
+                    share: 1.0,
+                    cap: (self.page() - OVERLAP as f32).max(1.0),
+                }]
             }
             Some(Order::Ending) => self.ending.streams(arrivals, self.page()),
             Some(Order::None | Order::Random) => self.sweep.streams(self.page()),
@@ -173,7 +177,7 @@ impl List {
         let View { at, arrivals, fading, paging, reach, pause, .. } = view;
         let end = self.covered.end().unwrap_or(at - HOUR);
         let wait = ((at - end) as f32 / SECOND as f32).max(0.0);
-        let cap = self.page() - OVERLAP as f32;
+        let cap = (self.page() - OVERLAP as f32).max(1.0);
         let rate = arrivals.current(at);
         let (shown, lost) = fading.page(rate, cap, wait);
         // what the next request would no longer show: a page further back might, for a request more

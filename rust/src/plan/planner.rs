@@ -40,6 +40,9 @@ const GONE: [f32; 3] = [0.2, 0.4, 0.65];
 const BEFORE_TIME: f32 = 0.003;
 /// Share of a batch of sales that a request may cost at the most for that.
 const CHEAP: f32 = 0.1;
+/// Requests are to spare below this price, in sales; then one of so many goes on with the round.
+const SPARE: f32 = 0.005;
+const ROUND: u64 = 8;
 /// A sale that is known within the hour is worth so much more.
 const IN_TIME: f32 = 0.032;
 
@@ -388,6 +391,10 @@ impl Planner {
         if let Some(offset) = self.list.explore(paging, reach) {
             return (self.search(offset), "where moments stand");
         }
+        let is_spare = self.price < SPARE && self.questions % ROUND == ROUND - 1;
+        if is_spare && self.walks(paging) {
+            return self.round(reach);
+        }
         let page = self.best_page(at, paging, reach);
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
@@ -400,12 +407,15 @@ impl Planner {
         match page {
             Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
-            Some(_) if gain < price && self.walks(paging) => {
-                (self.search(self.round.place(reach)), "a round of the list")
-            }
+            Some(_) if loss < price && self.walks(paging) => self.round(reach),
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
+    }
+
+    /// The next page of a round: what nobody waits for is looked at as well.
+    fn round(&self, reach: u32) -> (Ask, &'static str) {
+        (self.search(self.round.place(reach)), "a round of the list")
     }
 
     /// Whether the list can be passed over page by page.
