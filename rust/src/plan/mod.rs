@@ -1,7 +1,7 @@
 //! Which request comes next: what is known of a market and a budget in, a question and its reason out.
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
-//! - [`arrivals`]: how much is listed when; [`covered`]: what of it was looked at; [`rank`]: where in
+//! - [`arrivals`]: how much is listed when, [`estimate`]: in an hour; [`covered`]: what of it was looked at; [`rank`]: where in
 //!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
@@ -9,6 +9,7 @@
 pub mod arrivals;
 pub mod covered;
 pub mod due;
+pub mod estimate;
 pub mod list;
 pub mod pace;
 pub mod planner;
