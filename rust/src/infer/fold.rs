@@ -16,7 +16,7 @@ use crate::infer::time::{Time, Times};
 use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen, Status};
 use crate::market::calibration::Row;
 use crate::market::found::Flags;
-use crate::market::lot::Evidence;
+use crate::market::lot::{Evidence, Lot, Verdict};
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::estimate::{first_sights, listed};
@@ -106,6 +106,7 @@ impl Fold {
                 let told = market.tracker.board.iter().filter(|lot| lot.is_told());
                 ids.extend(told.map(|lot| lot.auction_id));
             }
+            market.count(&ids);
             let said = ids.into_iter().filter_map(|id| market.inferred(record.platform, id, page));
             concluded.inferred.extend(said);
             market.tell(record.platform, &mut concluded);
@@ -229,23 +230,29 @@ impl Market {
                 self.coverage.met(lot);
             }
         }
-        for (id, _) in &news.verdicts {
-            if let Some(lot) = self.tracker.board.get(*id) {
-                self.coverage.judged(lot, lot.verdict.as_ref());
-            }
-        }
         news
     }
 
-    /// What is said of an auction; None: what was is taken back, as its own row does, or it says
-    /// more than is known of the upstream's words.
-    fn inferred(&self, platform: &str, auction_id: i64, page: i32) -> Option<Inferred> {
-        let verdict = self.tracker.board.get(auction_id)?.verdict?;
-        if verdict.evidence == Evidence::Status && !self.tells_unsold {
-            return None;
+    /// What is said of a lot, unless that says more than is known of the upstream's words.
+    fn said<'l>(&self, lot: &'l Lot) -> Option<&'l Verdict> {
+        let is_stored = |said: &&Verdict| self.tells_unsold || said.evidence != Evidence::Status;
+        lot.verdict.as_ref().filter(is_stored)
+    }
+
+    /// Count what is said of these now.
+    fn count(&mut self, ids: &[i64]) {
+        for &id in ids {
+            let Some(lot) = self.tracker.board.get(id) else { continue };
+            let told = self.tells_unsold || !lot.is_told();
+            self.coverage.judged(lot, lot.verdict.as_ref().filter(|_| told));
         }
+    }
+
+    /// What is said of an auction; None: what was is taken back, as its own row does.
+    fn inferred(&self, platform: &str, auction_id: i64, page: i32) -> Option<Inferred> {
+        let verdict = self.said(self.tracker.board.get(auction_id)?)?;
         let (platform, observed_at) = (platform.to_owned(), self.observed_at);
-        let closing = closing(&verdict, self.time.shift, observed_at);
+        let closing = closing(verdict, self.time.shift, observed_at);
         Some(Inferred { page, platform, auction_id, observed_at, closing })
     }
 
