@@ -193,6 +193,9 @@ impl Market {
             _ => return None,
         };
         let shift = self.time.shift;
+        // a time of the upstream's own: wrong is, of two, the clock that was read with it
+        let posted_at =
+            if row.posted_at <= self.time.now { row.posted_at } else { row.posted_at + shift };
         let left = row.expires_at + shift - self.time.now;
         let left = if status == Status::Active { left.max(0).div_euclid(SECOND) } else { 0 };
         Some(Seen {
@@ -201,12 +204,12 @@ impl Market {
             bids: row.bids,
             current_bid: row.current_bid,
             buyout_price: row.buyout_price.unwrap_or(0),
-            posted_at: row.posted_at + shift,
+            posted_at,
             seconds_remaining: i32::try_from(left).unwrap_or(i32::MAX),
             median_price: row.median_price.unwrap_or(0),
             card_id: row.card_id,
             card_instance_id: row.card_instance_id.unwrap_or(0),
-            acquired_at: row.acquired_at.map_or(0, |at| at + shift),
+            acquired_at: row.acquired_at.unwrap_or(0),
         })
     }
 

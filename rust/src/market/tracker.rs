@@ -92,11 +92,9 @@ impl Tracker {
         self.calibration.settle(self.now);
         let mut touched = Vec::with_capacity(reply.seen.len());
         for seen in &reply.seen {
+            touched.extend(self.board.earlier(seen)); // before it becomes the copy's newest
             self.see(seen, reply.at, &mut news);
             touched.push(seen.auction_id);
-            if let Some(earlier) = self.board.earlier(seen) {
-                touched.push(earlier);
-            }
         }
         if !reply.failed {
             match ask {

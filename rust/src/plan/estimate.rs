@@ -15,8 +15,7 @@ pub fn first_sights(
 ) -> Vec<(Seen, f32, i64)> {
     let mut new = Vec::with_capacity(news.new.len());
     for seen in &reply.seen {
-        if news.new.binary_search(&seen.auction_id).is_err()
-            && !news.new.contains(&seen.auction_id)
+        if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
         {
             continue;
         }

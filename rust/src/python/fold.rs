@@ -114,7 +114,17 @@ fn hour_told((platform, at): &(String, i64), seeing: &Seeing) -> HourTuple {
     let requests = KINDS.into_iter().zip(hour.requests).filter(|&(_, count)| count > 0);
     let listed = (whole(*low), whole(*listed), whole(*high));
     let (due, known, sales) = (hour.due, hour.known, hour.sales);
-    (platform.clone(), *at, requests.collect(), *seen, listed, due, known, sales, hour.blind / SECOND)
+    (
+        platform.clone(),
+        *at,
+        requests.collect(),
+        *seen,
+        listed,
+        due,
+        known,
+        sales,
+        hour.blind / SECOND,
+    )
 }
 
 #[allow(clippy::cast_possible_truncation)] // of a number of auctions nothing is cut
