@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
+use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Status};
 use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ending::View;
+use crate::plan::estimate::{first_sights, listed};
 use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
@@ -184,7 +185,7 @@ impl Planner {
         yielded.told += news.told.len() as u64;
         yielded.absent += news.absent.len() as u64;
         yielded.shown += reply.seen.len() as u64;
-        let new = self.first_sights(reply, &news);
+        let new = first_sights(&self.tracker, &mut self.arrivals, reply, &news);
         if let Ask::Search { offset, .. } = ask
             && !reply.failed
             && !news.repeated
@@ -227,24 +228,6 @@ impl Planner {
             self.set_price(reply.at);
         }
         news
-    }
-
-    fn first_sights(&mut self, reply: &Reply, news: &News) -> Vec<(Seen, f32, i64)> {
-        let mut new = Vec::with_capacity(news.new.len());
-        for seen in &reply.seen {
-            if news.new.binary_search(&seen.auction_id).is_err()
-                && !news.new.contains(&seen.auction_id)
-            {
-                continue;
-            }
-            let Some(lot) = self.tracker.board.get(seen.auction_id) else { continue };
-            let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
-            let survival = self.tracker.rates.survival(age);
-            self.arrivals.first_sight(lot, survival);
-            let length = (lot.expires_at - lot.posted_at).max(0);
-            new.push((*seen, 1.0 / survival.max(0.05), length));
-        }
-        new
     }
 
     /// A lot is gone before its time: ask how, if that is told.
@@ -534,13 +517,6 @@ impl Planner {
     /// Listings of an hour by estimate: (listed, low, high).
     #[must_use]
     pub fn listed(&self, hour: i64) -> (f32, f32, f32) {
-        let count = self.arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
-        let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
-        let strict =
-            matches!(self.tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
-        let unseen = if strict { missed * self.arrivals.rate(hour) } else { 0.0 };
-        let listed = count.listed + unseen;
-        let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();
-        (listed, (listed - spread).max(count.seen as f32), listed + spread)
+        listed(&self.tracker, &self.arrivals, hour)
     }
 }
