@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.support.examiner import DAY, NOW, row
 
-from m26.collect.plan import Ask, Plan, Question
+from m26.collect.plan import Plan
+from m26.collect.questions import Ask, Question
 
 STEPS = ("open", "os.rename", "os.remove", "os.truncate", "os.mkdir")
 IDS = (1, 2, 3)

@@ -14,7 +14,8 @@ from tests.support.wire import T0, auction, body, card
 
 from m26.collect.focus import Focus
 from m26.collect.loop import Market, request
-from m26.collect.plan import Ask, Plan, look
+from m26.collect.plan import Plan, look
+from m26.collect.questions import Ask
 from m26.models import SWEEP_END
 from m26.normalizer import Normalizer
 from m26.upstream.profile import Paging, Profile
@@ -252,3 +253,11 @@ def test_of_several_weights_the_largest_counts() -> None:
     assert focus.learn([*cards, (5, 0, "", "QB", 99, 1, 1, "Core")])
     assert not focus.learn(cards)
     assert focus.weights == {4: 0.5, 1: 3, 2: 2, 5: 5}
+
+
+async def test_a_clock_that_goes_back_is_no_reason_to_end(bench: Make, plan: Plan) -> None:
+    back = [reply(body(*map(auction, (3, 2, 1)), at=T0 - 7_200 + n)) for n in range(4)]
+    made = bench(*pages(4), *back, *pages(4))
+    await played(made, plan)
+
+    assert len([page for page in made.journal if page.is_reply]) == 12

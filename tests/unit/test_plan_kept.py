@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 from tests.support.examiner import DAY, NOW, row
 from tests.support.full import full_disk
 
-from m26.collect.plan import Ask, Plan, Question
+from m26.collect.plan import Plan
+from m26.collect.questions import Ask, Question
 from m26.errors import HomeLockedError, StorageError
 
 MINUTE = 60_000_000

@@ -11,81 +11,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from m26._native import Planner
 from m26.collect.plan_files import Kept, PlanFiles, read
+from m26.collect.questions import Ask, Label, News, Notice, Question, Row
 
 _SNAPSHOT_EVERY = 1_000
 """Replies after which the log begins anew: as many are read again after a kill."""
-FLAGS = (
-    *("order", "paging", "page", "truncate", "batch"),
-    *("ended", "recall", "visible", "ended_price"),
-)
-"""What an upstream may do one way or the other."""
-REASONS = (
-    *("front_page", "a_hole", "a_page_around_a_moment", "a_page_of_the_sweep"),
-    *("where_moments_stand", "a_round_of_the_list", "expired", "probe"),
-)
-"""Why requests are sent, as they are counted."""
 PLANS = "plan"
 """Folder of a home, with one for each platform."""
 _DAY = 86_400_000_000
 _HELD = 4
 """Requests that may have left beyond an even pace, at the most."""
-
-
-class Ask(NamedTuple):
-    """A question: a page of the list, or the states of auctions."""
-
-    search: tuple[int, int] | None
-    """Offset and count."""
-    ids: list[int]
-    """Empty for a search."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to ask, when (µs of server time), and why."""
-
-    ask: Ask
-    at: int
-    why: str
-
-
-Row = Sequence[Any]
-"""An auction as a reply shows it: id, status, bids, current bid, buyout price, posted (s), seconds
-left, median price, card, physical copy, acquired (s). Money in coins."""
-
-
-class Label(NamedTuple):
-    """What became of an auction. Times in µs."""
-
-    auction_id: int
-    outcome: str
-    outcome_via: str | None
-    final_price: int | None
-    evidence: str
-    confidence: float
-    price_confidence: float
-    closed_after: int | None
-    closed_before: int | None
-    closed_at: int | None
-
-
-class Notice(NamedTuple):
-    """What is now held true of the upstream; the value is JSON text."""
-
-    flag: str
-    value: str
-    why: str
-
-
-class News(NamedTuple):
-    """What a reply came to."""
-
-    labels: list[Label]
-    notices: list[Notice]
 
 
 _NOTHING = News([], [])
@@ -120,9 +58,10 @@ class Plan:
     ) -> None:
         with ExitStack() as stack:
             self._files = stack.enter_context(PlanFiles(folder))
-            self._course = self._restored() or self._begun(per_day, per_minute, now)
+            self._budget, self._pins = (per_day, per_minute), dict(pins or {})
+            self._course = self._restored() or self._begun(now)
             self._note("resume", [per_day, per_minute, now])
-            if self.planner.pin(dict(pins or {})):
+            if self.planner.pin(self._pins):
                 self.save()  # the log goes on from what is believed now
             self._held = stack.pop_all()
 
@@ -146,7 +85,11 @@ class Plan:
 
     def next(self, now: int) -> Question:
         """The next question; nothing is written down yet."""
-        (search, ids), at, why = self.planner.next(now)
+        try:
+            (search, ids), at, why = self.planner.next(now)
+        except RuntimeError as error:
+            self._begin_anew(now, str(error))
+            (search, ids), at, why = self.planner.next(now)
         return Question(Ask(search, list(ids)), at, why)
 
     def sent(self, question: Question) -> None:
@@ -166,9 +109,20 @@ class Plan:
             ValueError, TypeError, OverflowError: a row is none; nothing has changed.
         """
         given = [at, failed, truncated, rows]
-        self._course.take("reply", given)  # first: what cannot be read is not written down
+        try:
+            self._course.take("reply", given)  # first: what cannot be read is not written down
+        except RuntimeError as error:
+            self._begin_anew(at, str(error))
+            return _NOTHING
         self._files.add("reply", given)
         return self.untold
+
+    def _begin_anew(self, now: int, why: str) -> None:
+        """A fault of ours would come again with what is kept: it is moved aside, and told."""
+        self._files.move_aside(why)
+        self._course = self._begun(now)
+        self.planner.pin(self._pins)
+        self.save()
 
     def conclude(self) -> News:
         """What can be said of every auction that is still open."""
@@ -187,11 +141,12 @@ class Plan:
         try:
             kept = self._files.load()
             return _Course.of(kept) if kept else None
-        except (ValueError, TypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError, RuntimeError) as error:
             self._files.move_aside(str(error))
             return None
 
-    def _begun(self, per_day: int, per_minute: int, now: int) -> _Course:
+    def _begun(self, now: int) -> _Course:
+        per_day, per_minute = self._budget
         planner = Planner(per_day=per_day, per_minute=per_minute, now=now)
         if self._files.is_aside:
             for back in range(per_day, 0, -1):
@@ -254,7 +209,7 @@ def look(folder: Path) -> Planner | None:
     try:
         kept = read(folder)
         return _Course.of(kept).planner if kept else None
-    except (OSError, ValueError, TypeError, OverflowError):
+    except (OSError, ValueError, TypeError, OverflowError, RuntimeError):
         return None
 
 

@@ -8,7 +8,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from m26.collect.plan import News, Plan, Question
+from m26.collect.plan import Plan
+from m26.collect.questions import News, Question
 from m26.errors import UsageError
 
 _HOUR = 3_600_000_000

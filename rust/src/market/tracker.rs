@@ -103,11 +103,9 @@ impl Tracker {
         let shown = if news.repeated { &[] } else { reply.seen.as_slice() };
         let mut touched = Vec::with_capacity(shown.len());
         for seen in shown.iter().filter(is_asked) {
+            touched.extend(self.board.earlier(seen)); // before it becomes the copy's newest
             self.see(seen, reply.at, &mut news);
             touched.push(seen.auction_id);
-            if let Some(earlier) = self.board.earlier(seen) {
-                touched.push(earlier);
-            }
         }
         if !reply.failed && !news.repeated && is_whole {
             match ask {

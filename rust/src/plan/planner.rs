@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
+use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Status};
 use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ending::View;
+use crate::plan::estimate::{first_sights, listed};
 use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
@@ -40,8 +41,11 @@ const GONE: [f32; 3] = [0.2, 0.4, 0.65];
 const BEFORE_TIME: f32 = 0.003;
 /// Share of a batch of sales that a request may cost at the most for that.
 const CHEAP: f32 = 0.1;
+/// Requests are to spare below this price, in sales; then one of so many goes on with the round.
+const SPARE: f32 = 0.005;
+const ROUND: u64 = 8;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.022;
+const IN_TIME: f32 = 0.032;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -181,7 +185,7 @@ impl Planner {
         yielded.told += news.told.len() as u64;
         yielded.absent += news.absent.len() as u64;
         yielded.shown += reply.seen.len() as u64;
-        let new = self.first_sights(reply, &news);
+        let new = first_sights(&self.tracker, &mut self.arrivals, reply, &news);
         if let Ask::Search { offset, .. } = ask
             && !reply.failed
             && !news.repeated
@@ -224,24 +228,6 @@ impl Planner {
             self.set_price(reply.at);
         }
         news
-    }
-
-    fn first_sights(&mut self, reply: &Reply, news: &News) -> Vec<(Seen, f32, i64)> {
-        let mut new = Vec::with_capacity(news.new.len());
-        for seen in &reply.seen {
-            if news.new.binary_search(&seen.auction_id).is_err()
-                && !news.new.contains(&seen.auction_id)
-            {
-                continue;
-            }
-            let Some(lot) = self.tracker.board.get(seen.auction_id) else { continue };
-            let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
-            let survival = self.tracker.rates.survival(age);
-            self.arrivals.first_sight(lot, survival);
-            let length = (lot.expires_at - lot.posted_at).max(0);
-            new.push((*seen, 1.0 / survival.max(0.05), length));
-        }
-        new
     }
 
     /// A lot is gone before its time: ask how, if that is told.
@@ -388,6 +374,10 @@ impl Planner {
         if let Some(offset) = self.list.explore(paging, reach) {
             return (self.search(offset), "where moments stand");
         }
+        let is_spare = self.price < SPARE && self.questions % ROUND == ROUND - 1;
+        if is_spare && self.walks(paging) {
+            return self.round(reach);
+        }
         let page = self.best_page(at, paging, reach);
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
@@ -400,12 +390,15 @@ impl Planner {
         match page {
             Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
-            Some(_) if gain < price && self.walks(paging) => {
-                (self.search(self.round.place(reach)), "a round of the list")
-            }
+            Some(_) if loss < price && self.walks(paging) => self.round(reach),
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
+    }
+
+    /// The next page of a round: what nobody waits for is looked at as well.
+    fn round(&self, reach: u32) -> (Ask, &'static str) {
+        (self.search(self.round.place(reach)), "a round of the list")
     }
 
     /// Whether the list can be passed over page by page.
@@ -524,13 +517,6 @@ impl Planner {
     /// Listings of an hour by estimate: (listed, low, high).
     #[must_use]
     pub fn listed(&self, hour: i64) -> (f32, f32, f32) {
-        let count = self.arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
-        let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
-        let strict =
-            matches!(self.tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
-        let unseen = if strict { missed * self.arrivals.rate(hour) } else { 0.0 };
-        let listed = count.listed + unseen;
-        let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();
-        (listed, (listed - spread).max(count.seen as f32), listed + spread)
+        listed(&self.tracker, &self.arrivals, hour)
     }
 }
