@@ -1,7 +1,7 @@
 """A plan that is killed at every step it takes on disk; written out: what each left behind.
 
-``python -m tests.support.plan_kills FOLDER``. Each life is a process of its own, ended by an audit hook
-where the interpreter tells of a step.
+``python -m tests.support.plan_kills FOLDER``. Each life is a process of its own, which an audit
+hook ends where the interpreter tells of a step.
 """
 
 from __future__ import annotations
