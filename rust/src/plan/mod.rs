@@ -1,8 +1,8 @@
 //! Which request comes next: what is known of a market and a budget in, a question and its reason out.
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
-//! - [`arrivals`]: how much is listed when; [`covered`]: what of it was looked at; [`rank`]: where in
-//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth;
+//! - [`arrivals`]: how much is listed when, [`estimate`]: in an hour; [`covered`]: what of it was
+//!   looked at; [`rank`]: where in the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth;
 //!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
 //!   [`view`]: what an operator may ask.
 //!
@@ -13,6 +13,7 @@ pub mod covered;
 pub mod due;
 pub mod edge;
 pub mod ending;
+pub mod estimate;
 pub mod focus;
 pub mod list;
 pub mod pace;
