@@ -14,6 +14,7 @@ from m26.upstream.profile import (
     Command,
     OAuth,
     Paging,
+    Pins,
     Profile,
     Signing,
     Wal,
@@ -37,6 +38,7 @@ SECTIONS = {
     "commands.NAME": Command,
     "signing": Signing,
     "paging": Paging,
+    "upstream": Pins,
     "budget": BudgetLimits,
     "card": CardRules,
 }

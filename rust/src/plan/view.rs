@@ -18,7 +18,9 @@ pub struct Hour {
     pub seen: u32,
     /// By estimate, with an interval.
     pub listed: (f32, f32, f32),
-    /// Seconds of it whose listings nobody has looked at.
+    /// By estimate, until now.
+    pub so_far: f32,
+    /// Seconds of it, until now, whose listings nobody has looked at since the beginning.
     pub blind: f32,
 }
 
@@ -61,12 +63,15 @@ impl Planner {
         (first.max(kept)..=self.tracker.now.div_euclid(HOUR))
             .map(|hour| {
                 let count = self.arrivals.counts.get(&hour).copied().unwrap_or_default();
-                let passed = (self.tracker.now - hour * HOUR).min(HOUR) as f32 / 1e6;
+                let (from, to) = (hour * HOUR, (hour + 1) * HOUR);
+                let passed = to.min(self.tracker.now) - from.max(self.began);
+                let blind = (passed as f32 / 1e6 - count.looked).max(0.0);
                 Hour {
                     from: hour * HOUR,
                     seen: count.seen,
                     listed: self.listed(hour * HOUR),
-                    blind: (passed - count.looked).max(0.0),
+                    so_far: count.listed + blind * self.arrivals.rate(from),
+                    blind,
                 }
             })
             .collect()

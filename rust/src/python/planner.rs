@@ -168,10 +168,10 @@ impl Planner {
         hours.iter().map(|h| (h.from, h.listed.0, h.listed.1, h.listed.2)).collect()
     }
 
-    /// Listings of each hour: start, seen, listed, seconds without a look.
+    /// Listings of each hour until now: start, seen, listed, seconds without a look.
     fn hours(&self) -> Vec<(i64, u32, f32, f32)> {
         let hours = self.lock().hours();
-        hours.iter().map(|h| (h.from, h.seen, h.listed.0, h.blind)).collect()
+        hours.iter().map(|h| (h.from, h.seen, h.so_far, h.blind)).collect()
     }
 
     /// What is held true of the upstream: flag, value as JSON text, since (0: from the start), by
