@@ -69,6 +69,12 @@ impl List {
         self.fresh = 1.0;
     }
 
+    /// Whether auctions stand by posting, as far as is known.
+    #[must_use]
+    pub fn is_by_posting(&self) -> bool {
+        self.order == Some(Order::Newest)
+    }
+
     /// Auctions a page shows.
     #[must_use]
     pub fn page(&self) -> f32 {

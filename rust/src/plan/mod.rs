@@ -2,10 +2,11 @@
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
 //! - [`arrivals`]: how much is listed when; [`covered`]: what of it was looked at; [`rank`]: where in
-//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth.
+//!   the list that stands; [`again`]: which pages show how known lots end; [`due`]: what is worth asking after; [`price`]: what a request is worth.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
 
+pub mod again;
 pub mod arrivals;
 pub mod covered;
 pub mod due;

@@ -11,6 +11,7 @@ use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use crate::market::found::{Flags, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
+use crate::plan::again::{self, Again, Places, SURE};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::list::{List, Option_};
@@ -72,6 +73,7 @@ pub struct Planner {
     /// How much is listed.
     pub arrivals: Arrivals,
     list: List,
+    again: Again,
     due: Due,
     worths: Worths,
     price: f32,
@@ -101,6 +103,7 @@ impl Planner {
             pace: Pace::new(per_day, per_minute, now),
             arrivals: Arrivals::new(),
             list: List::default(),
+            again: Again::default(),
             due: Due::default(),
             worths: Worths::new(),
             price: 1.0,
@@ -161,7 +164,12 @@ impl Planner {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
             self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
+            if offset > 0 {
+                let places = self.places(reply.at);
+                self.again.learn(offset, reply, &places, self.means());
+            }
         }
+        self.again.met(new.len());
         for &id in &news.told {
             self.due.drop(id);
             self.early.drop(id);
@@ -189,6 +197,7 @@ impl Planner {
         if reply.at - self.priced_at > PRICE_EVERY {
             self.set_price(reply.at);
         }
+        self.look_again(reply.at);
         news
     }
 
@@ -210,6 +219,43 @@ impl Planner {
         new
     }
 
+    /// Plan second looks, where a list shows what is gone and a refresh tells the rest.
+    fn look_again(&mut self, at: i64) {
+        if !self.again.is_due(at) {
+            return;
+        }
+        let flags = self.tracker.found.flags();
+        let useful = flags.paging != Some(false) && flags.visible != Some(true);
+        if useful && self.list.is_by_posting() && self.tracker.manners().tells {
+            let (places, means) = (self.places(at), self.means());
+            self.again.plan(at, &self.tracker, &self.arrivals, &places, means);
+        } else {
+            self.again.clear();
+        }
+    }
+
+    fn places(&self, at: i64) -> Places {
+        Places::new(at, &self.arrivals, &self.fading())
+    }
+
+    fn fading(&self) -> Fading {
+        Fading::new(|age| self.tracker.rates.survival(age))
+    }
+
+    fn means(&self) -> again::Means {
+        let cost = self.price / self.batch() as f32;
+        let page = self.list.page() as u32;
+        again::Means { price: self.price, cost, page, reach: self.reach() }
+    }
+
+    /// Places of the list that can be reached.
+    fn reach(&self) -> u32 {
+        match self.tracker.found.flags().truncate {
+            Some(0) | None => u32::MAX,
+            Some(reach) => reach,
+        }
+    }
+
     /// A lot is gone before its time: ask how, if that is told.
     fn missed(&mut self, id: i64) {
         let Some(lot) = self.tracker.board.get(id) else { return };
@@ -217,7 +263,7 @@ impl Planner {
             self.due.drop(id);
             return;
         }
-        let worth = self.tracker.rates.bought(lot);
+        let worth = self.worth_after(lot);
         self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
@@ -297,19 +343,24 @@ impl Planner {
     /// What the answer to a question after a lot's expiry is worth.
     fn worth_after(&self, lot: &Lot) -> f32 {
         if lot.absent_at != 0 {
-            return self.tracker.rates.bought(lot);
+            let bought = self.tracker.rates.bought(lot);
+            return if bought < SURE { bought } else { 1.0 - bought };
         }
         self.tracker.rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
     }
 
     fn set_price(&mut self, now: i64) {
+        self.again.fade(now - self.priced_at);
         self.priced_at = now;
-        let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
         let streams = self.list.streams(&self.arrivals);
-        let means =
-            Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
-        self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let means = Means {
+            per_day: self.pace.per_day() as f32 - self.again.per_day,
+            batch: self.batch() as f32,
+            asks: true,
+            bonus: self.again.bonus(),
+        };
+        let hourly = self.arrivals.hourly();
+        self.price = shadow(&hourly, &streams, &self.fading(), &self.worths, means);
     }
 
     fn batch(&self) -> usize {
@@ -325,10 +376,7 @@ impl Planner {
         }
         let flags = *self.tracker.found.flags();
         let paging = flags.paging != Some(false);
-        let reach = match flags.truncate {
-            Some(0) | None => u32::MAX,
-            Some(reach) => reach,
-        };
+        let reach = self.reach();
         if let Some(offset) = self.list.explore(paging, reach) {
             return (self.search(offset), "where moments stand");
         }
@@ -340,7 +388,11 @@ impl Planner {
         let price = self.price.max(0.01);
         let urgency = self.urgency(&best, at);
         let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        let again = self.again.best().filter(|look| look.gain >= price);
         match page {
+            _ if again.is_some_and(|look| look.gain >= loss) => {
+                (self.search(again.map_or(0, |look| look.offset)), "a second look")
+            }
             Some(page) if page_is_due || (worth < price && gain > worth) => {
                 (self.search(page.offset), page.why)
             }
@@ -352,7 +404,8 @@ impl Planner {
 
     /// What a new listing is worth.
     fn value(&self) -> f32 {
-        self.worths.beyond(self.price / self.batch() as f32).max(0.01)
+        let asked = self.worths.beyond(self.price / self.batch() as f32);
+        (asked + self.again.bonus()).max(0.01)
     }
 
     fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
