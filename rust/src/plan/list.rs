@@ -47,6 +47,8 @@ pub struct List {
     /// Share of pages' auctions that were new, lately.
     fresh: f32,
     page: f32,
+    /// Share of the rows of pages meant for a hole that were new, lately.
+    hits: f32,
     pages: u64,
     explored: u32,
 }
@@ -59,7 +61,7 @@ impl List {
         }
         let parts = if order == Order::Ending { DURATIONS.len() } else { 1 };
         let looked = std::mem::take(&mut self.covered);
-        *self = Self { order: Some(order), page: self.page, ..Self::default() };
+        *self = Self { order: Some(order), page: self.page, hits: 1.0, ..Self::default() };
         self.covered = match (looked.first(), order) {
             (Some(first), Order::Newest | Order::Ending) if looked.len() == 1 => {
                 vec![first.clone(); parts]
@@ -138,7 +140,12 @@ impl List {
         if first {
             self.covered = vec![Covered::default()];
         }
-        for (from, to) in self.covered[0].add(from, to) {
+        let spans = self.covered[0].add(from, to);
+        if offset > 0 && !spans.is_empty() && oldest > at - HOUR / 2 {
+            let share = new.len() as f32 / reply.seen.len() as f32;
+            self.hits += (share - self.hits) * 0.05;
+        }
+        for (from, to) in spans {
             let inside = |(seen, ..): &&(Seen, f32, i64)| (from..to).contains(&seen.posted_at);
             let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
             if from > at - 6 * HOUR {
@@ -259,7 +266,7 @@ impl List {
             }
             let (alive, _) = fading.after((at - to) as f32 / SECOND as f32);
             let there = arrivals.between(from, to) * alive;
-            let shown = there.min(cap);
+            let shown = there.min(cap) * self.hits;
             let offset = place.saturating_sub(OVERLAP);
             options.push(Option_ { offset, shown, lost: shown, why: "a hole" });
         }

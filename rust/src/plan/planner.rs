@@ -330,7 +330,7 @@ impl Planner {
             let worth = rates.ended_early(lot, seen, now) * rates.bought(lot);
             let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
             let step = usize::from(step) + 1;
-            if step < GONE.len() || self.price > CHEAP * self.batch() as f32 {
+            if step < GONE.len() || self.is_scarce() {
                 self.early.want(wanted);
             } else {
                 self.early.drop(id);
@@ -344,7 +344,7 @@ impl Planner {
     fn worth_after(&self, lot: &Lot) -> f32 {
         if lot.absent_at != 0 {
             let bought = self.tracker.rates.bought(lot);
-            return if bought < SURE { bought } else { 1.0 - bought };
+            return if bought < SURE || !self.is_scarce() { bought } else { 1.0 - bought };
         }
         self.tracker.rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
     }
@@ -361,6 +361,11 @@ impl Planner {
         };
         let hourly = self.arrivals.hourly();
         self.price = shadow(&hourly, &streams, &self.fading(), &self.worths, means);
+    }
+
+    /// Whether a request has to tell of many sales to be worth it: then what can wait does.
+    fn is_scarce(&self) -> bool {
+        self.price > CHEAP * self.batch() as f32
     }
 
     fn batch(&self) -> usize {
@@ -412,7 +417,7 @@ impl Planner {
         let rates = &self.tracker.rates;
         let fading = Fading::new(|age| rates.survival(age));
         let options = self.list.options(at, &self.arrivals, &fading, paging, reach);
-        options.into_iter().max_by(|a, b| {
+        options.into_iter().rev().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
         })
     }
@@ -433,7 +438,10 @@ impl Planner {
         };
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
-        let sum = |list: &[Wanted]| list.iter().map(|wanted| wanted.worth).sum::<f32>();
+        // where lots wait for a full batch, one is worth no more in this than in the next
+        let most = if self.is_scarce() { self.price / batch as f32 } else { 1.0 };
+        let worth_of = |wanted: &Wanted| wanted.worth.min(most);
+        let sum = |list: &[Wanted]| list.iter().map(worth_of).sum::<f32>();
         let worth = sum(&best) + BEFORE_TIME * sum(&more);
         (best.into_iter().chain(more).collect(), worth)
     }
