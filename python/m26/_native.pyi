@@ -1,7 +1,7 @@
 """The Rust boundary: bytes and integers in, COPY buffers and plain tuples out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Self, TypeAlias, final
+from typing import Any, Final, Self, TypeAlias, final
 
 __all__ = [
     "AUCTION_COLUMNS",
@@ -18,6 +18,7 @@ __all__ = [
     "Delta",
     "Normalizer",
     "Peek",
+    "Planner",
     "ServerClock",
     "States",
     "Watchdog",
@@ -46,24 +47,9 @@ _Closing: TypeAlias = tuple[
 ]
 _Inferred: TypeAlias = tuple[int, str, int, int, _Closing]
 _StateRow: TypeAlias = tuple[
-    str,
-    int,
-    str,
-    int | None,
-    int,
-    int,
-    int,
-    int,
-    int,
-    int | None,
-    str | None,
-    str | None,
-    float | None,
-    float | None,
-    int | None,
-    bool,
-    int,
-]
+    str, int, str, int | None, int, int, int, int, int, int | None, str | None, str | None,
+    float | None, float | None, int | None, bool, int,
+]  # fmt: skip
 
 MAX_PAGE_BYTES: Final[int]
 """Larger pages are rejected unread."""
@@ -360,6 +346,38 @@ class Peek:
 
 def peek(body: bytes, /) -> Peek:
     """Read the envelope of one reply. Never raises on bad data: `kind` says what it is."""
+
+_Ask: TypeAlias = tuple[tuple[int, int] | None, Sequence[int]]
+_News: TypeAlias = tuple[list[tuple[Any, ...]], list[tuple[str, str, str]]]
+
+@final
+class Planner:
+    """Which request comes next, by what is known of a market; times in µs. See `collect.plan`."""
+
+    LAYOUT: Final[int]
+    def __new__(cls, *, per_day: int, per_minute: int, now: int) -> Self: ...
+    @staticmethod
+    def load(state: bytes, /) -> Planner: ...
+    def save(self) -> bytes: ...
+    def resume(self, *, per_day: int, per_minute: int, now: int) -> None: ...
+    def pin(self, pins: dict[str, str], /) -> bool: ...
+    def set_focus(self, weights: dict[int, float], /) -> None: ...
+    def next(self, now: int, /) -> tuple[_Ask, int, str]: ...
+    def sent(self, at: int, /) -> None: ...
+    def unsent(self) -> None: ...
+    def observe(
+        self, ask: _Ask, /, *, at: int, failed: bool, truncated: bool, rows: Sequence[Any]
+    ) -> _News: ...
+    def conclude(self) -> _News: ...
+    def outlook(self) -> tuple[float, int, int, int, float, float]: ...
+    def listed(self) -> list[tuple[int, float, float, float]]: ...
+    def hours(self) -> list[tuple[int, int, float, float]]: ...
+    def reasons(self) -> list[tuple[str, int, int, int, int, int]]: ...
+    def evidence(self) -> list[tuple[str, str, int, str, bool]]: ...
+    def choices(self, now: int, /) -> list[tuple[int | None, float, float, str]]: ...
+    def lot(self, auction_id: int, /) -> tuple[Any, ...] | None: ...
+    def by_weight(self) -> list[tuple[float, int, int, int]]: ...
+    def forecast(self, per_day: int, /) -> tuple[float, float, float, float, float, float]: ...
 
 @final
 class Watchdog:

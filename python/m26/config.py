@@ -14,7 +14,7 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from m26.addresses import postgres_address, redis_address
-from m26.config_fields import Bytes, Count, Port
+from m26.config_fields import Bytes, Count, Focus, Port
 from m26.errors import ConfigError
 from m26.safefile import refuse_others
 from m26.tomlfile import read_toml
@@ -54,6 +54,12 @@ class Budget(_Section):
     per_day: Count | None = None
     per_minute: Count | None = None
     burst: Count | None = None
+
+
+class Plan(_Section):
+    """What is asked: what matters more than the rest."""
+
+    focus: Focus = Field(default_factory=dict)
 
 
 class Journal(_Section):
@@ -97,6 +103,7 @@ class Settings(_Section):
     postgres: Postgres = Postgres()
     redis: Redis = Redis()
     budget: Budget = Budget()
+    plan: Plan = Plan()
     journal: Journal = Journal()
     web: Web = Web()
     vault: Vault = Vault()

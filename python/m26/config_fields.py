@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Annotated
 
@@ -9,6 +10,8 @@ from pydantic import BeforeValidator, Field
 
 _MAX_PORT = 65535
 _LARGEST = 2**63 - 1
+_FOCUS = {"cards": r"\d{1,19}", "overall": r"\d{1,3}(-\d{1,3})?", "position": ".+", "program": ".+"}
+"""What weights are for, and how each is named."""
 _UNITS = {"": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
 
@@ -27,6 +30,24 @@ def _number(value: object) -> object:
     return value
 
 
+def _focus(value: object) -> object:
+    """A table of weights; in the environment it is JSON text."""
+    given = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(given, dict) or not all(isinstance(of, dict) for of in given.values()):
+        raise ValueError('write tables of weights, such as {"position": {"QB": 3}}')
+    for kind, weights in given.items():
+        if kind not in _FOCUS:
+            raise ValueError(f"{kind!r} is none of {', '.join(_FOCUS)}")
+        for name in weights:
+            if not re.fullmatch(_FOCUS[kind], name):
+                raise ValueError(f"{name!r} is none of {kind}")
+    return given
+
+
+Focus = Annotated[
+    dict[str, dict[str, Annotated[float, Field(gt=0, le=100)]]], BeforeValidator(_focus)
+]
+"""Weights by kind and name; what is named nowhere weighs 1."""
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0, le=_LARGEST)]
 Count = Annotated[int, BeforeValidator(_number), Field(gt=0, le=_LARGEST)]
 Port = Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MAX_PORT)]

@@ -19,8 +19,8 @@ from tests.support.wire import auction, body
 
 from m26.cli import build
 
-NO_DOCUMENT = {"embedded psql"}
-"""It prints what psql prints."""
+NO_DOCUMENT = {"embedded psql", "plan serve"}
+"""They print what psql prints, and what a dialogue asks for."""
 SERVING = ("sim", "embedded start")
 """They print their document when they serve, until they are asked to end."""
 WAYS: dict[str, str] = {
@@ -33,6 +33,11 @@ WAYS: dict[str, str] = {
     "config show": "",
     "run": "--dry-run",
     "status": "",
+    "top": "",
+    "upstream show": "",
+    "plan explain": "57828095",
+    "plan forecast": "--per-day 8000",
+    "plan focus": "",
     "doctor": "",
     "resume": "",
     "normalize": "{files}/page.json -o {files}/rows.ndjson --platform ps5",

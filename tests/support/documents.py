@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from m26.cli import auth_documents, checks, documents, journal_documents
+from m26.cli import auth_documents, checks, documents, journal_documents, plan_documents
 from m26.cli.replay import ReplayView
 from m26.models import EventView
 from m26.status.views import StatusView
@@ -46,6 +46,11 @@ def check_printed(kind: Any, document: Any) -> None:
 DOCUMENTS: dict[str, Any] = {
     "run": StatusView | documents.PlanView,
     "status": documents.HomeView,
+    "top": plan_documents.TopView,
+    "upstream show": plan_documents.UpstreamView,
+    "plan explain": plan_documents.ExplainView,
+    "plan forecast": plan_documents.ForecastView,
+    "plan focus": plan_documents.FocusView,
     "doctor": checks.DoctorView,
     "tail": EventView,
     "resume": documents.ResumeView,

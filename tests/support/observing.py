@@ -5,7 +5,7 @@ from __future__ import annotations
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
 from m26.status.snapshot import Observer, versions
-from m26.status.views import AccountView, ServerView, SetupView
+from m26.status.views import AccountView, MarketView, ServerView, SetupView
 
 
 class Clock:
@@ -26,6 +26,7 @@ class Watched:
         self.backlog = 0
         self.status = Status(clock=self.clock)
         self.metrics = Metrics()
+        self.markets: list[MarketView] = []
         self.accounts = [] if simulator else [self.account("main", "ps5")]
         folder = "/var/lib/m26"
         self.setup = SetupView(
@@ -44,6 +45,7 @@ class Watched:
             setup=self.setup,
             backlog=lambda: self.backlog,
             accounts=lambda: self.accounts,
+            markets=lambda: self.markets,
             clock=self.clock,
             now=self.clock,
         )

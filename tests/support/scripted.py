@@ -10,11 +10,11 @@ from typing import Any
 from tests.support.virtual import Clock
 from tests.support.wire import T0
 
-from m26.collect.exchange import Exchange
+from m26.collect.exchange import Answer, Exchange
 from m26.collect.reaction import Reaction
 from m26.home.stops import clear_stop
 from m26.limits.book import Book
-from m26.limits.halt import Halt
+from m26.limits.halt import Halt, StoppedError
 from m26.limits.standing import Standing
 from m26.models import Account, Page
 from m26.servertime import ServerTime, Told
@@ -58,6 +58,9 @@ class Scripted:
     ticket_id: str = "t0"
     renewals: list[Exception] = field(default_factory=list)
     """How the next renewals fail."""
+
+    async def ready(self) -> None:
+        pass
 
     async def request(
         self, command: str, payload: str, *, params: Mapping[str, str] | None = None
@@ -144,6 +147,9 @@ def benches(home: Path) -> Make:
         async def room() -> None:
             session.notes.append(("room",))
 
+        async def slot(_name: str) -> None:
+            pass
+
         reaction = Reaction(
             account="main",
             session=session,
@@ -161,6 +167,7 @@ def benches(home: Path) -> Make:
             receive=receive,
             server=server,
             may_ask=room,
+            slot=slot,
             reaction=reaction,
             telemetry=telemetry,
             clock=times,
@@ -170,8 +177,25 @@ def benches(home: Path) -> Make:
     return make
 
 
-async def ask(made: Bench) -> Any:
-    return await made.exchange.ask("search", "{}", query="{}")
+@dataclass(frozen=True)
+class Asked(Answer):
+    """An answer, and whether there was a pause or a stop before it came."""
+
+    troubled: bool
+
+
+async def ask(made: Bench) -> Asked:
+    """Ask, whatever befalls it, until there is an answer, as the loop does."""
+    troubled = False
+    while True:
+        troubled |= await made.exchange.ready()
+        try:
+            told = await made.exchange.ask("search", "{}", query="{}")
+        except StoppedError:
+            continue
+        troubled |= await made.exchange.settle("search", told)
+        if isinstance(told, Answer):
+            return Asked(told.page, told.peek, troubled)
 
 
 def kinds(made: Bench) -> list[str]:

@@ -360,3 +360,22 @@ async def test_a_pause_holds_whoever_asks_and_is_told(tmp_path: Path) -> None:
     assert told[0].startswith("paused, duplicate_login: ")
     assert told[-1] == ""
     assert budget.paused is None
+
+
+async def test_a_slot_that_is_waited_for_is_left_to_whoever_uses_it(tmp_path: Path) -> None:
+    clock = Clock()
+    budget = make(tmp_path / "b.json", clock)
+    await spent(budget, clock, 3)
+    left, began = budget.left, clock.now
+    await budget.free("")
+    assert round(clock.now - began, 3) == 21.6
+    assert budget.left["day"] == left["day"]
+    assert await spent(budget, clock, 1) == [clock.now]
+
+    hasty = make(tmp_path / "h.json", clock, BudgetLimits(per_day=864_000, per_minute=600, burst=5))
+    times = []
+    for _ in range(40):  # of blocks, too
+        await hasty.free("")
+        times += await spent(hasty, clock, 1)
+    gaps = [round(b - a, 3) for a, b in pairwise(times[5:])]
+    assert max(gaps) <= 0.101

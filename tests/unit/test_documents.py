@@ -18,7 +18,7 @@ from tests.support.observing import Watched
 
 from m26.auth.credentials import Use
 from m26.auth.report import BundleLine, Forecast, Health, Line
-from m26.cli import build, embedded, figures, rejects
+from m26.cli import build, embedded, figures, rejects, top
 from m26.cli.checks import Check
 from m26.cli.credentials import show
 from m26.cli.documents import EmbeddedServerView, FailureView, RejectLineView
@@ -72,6 +72,36 @@ def made_up() -> Any:
         },
         watched.account("new", "pc"),
     ]
+    watched.markets = [
+        {
+            "platform": "ps5",
+            "coverage": {"seen": 990, "listed": 1000.0, "ratio": 0.99, "blind_seconds": 12.5},
+            "listings_per_hour": 41.7,
+            "auctions_known": 900,
+            "auctions_open": 800,
+            "auctions_due": 3,
+            "decisions": {"expired": 30, "front page": 12},
+            "last": {
+                "ask": "refresh",
+                "offset": None,
+                "count": 50,
+                "worth": None,
+                "why": "expired",
+            },
+            "next": [
+                {"ask": "search", "offset": 0, "count": 2.5, "worth": 0.75, "why": "front page"}
+            ],
+            "capabilities": [
+                {
+                    "flag": "paging",
+                    "value": True,
+                    "origin": "learned",
+                    "since": iso(now),
+                    "evidence": "the page at 100 begins behind the page at 0",
+                }
+            ],
+        }
+    ]
     watched.backlog = 7
     watched.clock.now += 60
     versions = {"m26": "1.2.3", "python": "3.11.7"}
@@ -115,6 +145,12 @@ NOT_SHOWN = {
     "drift",
     "clock_skew_seconds",
     "versions.python",
+    "markets.coverage.seen",  # as a share
+    "markets.coverage.listed",
+    "markets.capabilities.since",  # `m26 upstream show` tells it
+    "markets.capabilities.evidence",
+    "markets.capabilities.origin",
+    "markets.next.ask",  # its words say it
 }
 """Members of the status that a person is not shown: they are in the JSON and in the metrics."""
 
@@ -140,7 +176,13 @@ def altered(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def test_every_member_of_the_status_is_shown_to_a_person_or_left_out_on_purpose() -> None:
     def said(status: Any) -> Any:
         accounts = [Account(each["name"], each["platform"]) for each in status["accounts"]]
-        return figures.banner(status, accounts), figures.figures(status), figures.summary(status)
+        looked = {"running": True, "problem": "", **status}
+        return (
+            figures.banner(status, accounts),
+            figures.figures(status),
+            figures.summary(status),
+            top.rows(looked),
+        )
 
     status = orjson.loads(orjson.dumps(made_up()))
     everything = {where.removeprefix(".") for where, _ in altered(status)}
@@ -192,7 +234,7 @@ def commands(app: App, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 
 def test_every_command_has_a_type_of_its_document() -> None:
-    assert set(commands(build())) == {*DOCUMENTS, "embedded psql"}
+    assert set(commands(build())) == {*DOCUMENTS, "embedded psql", "plan serve"}
 
 
 def test_commands_print_documents_of_their_types(m26: Callable[..., Any], home: Path) -> None:

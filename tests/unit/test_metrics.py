@@ -16,6 +16,7 @@ CONTRACT = {
     "m26_journal_damaged": "gauge",
     "m26_auth_seconds_left": "gauge",
     "m26_coverage_ratio": "gauge",
+    "m26_plan_requests_total": "counter",
     "m26_state": "gauge",
     "m26_rejects_total": "counter",
     "m26_drift_total": "counter",
@@ -29,6 +30,7 @@ def test_every_metric_of_the_contract_has_its_name_and_type() -> None:
         **CONTRACT,
         "m26_late_total": "counter",
         "m26_stream_rebuilds_total": "counter",
+        "m26_upstream_changes_total": "counter",
         "m26_web_refused_total": "counter",
     }
 

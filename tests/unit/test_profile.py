@@ -81,3 +81,40 @@ def test_a_position_that_is_no_number_is_told_as_one(tmp_path: Path, key: str) -
     except Exception as error:  # noqa: BLE001 - its class is what is asked for
         told = type(error).__name__
     assert told == "ConfigError"
+
+
+def pinned(tmp_path: Path, text: str) -> Profile:
+    """The simulator's profile under an overlay."""
+    overlay = tmp_path / "profile.toml"
+    overlay.write_text(text)
+    overlay.chmod(0o600)
+    return Profile.load("sim", home=tmp_path)
+
+
+def test_what_is_pinned_is_not_learned(tmp_path: Path) -> None:
+    assert Profile.load("sim").pins == {}
+    text = '[upstream]\norder = "ending"\npaging = false\nbatch = 20\nrecall = 0\n'
+    assert pinned(tmp_path, text).pins == {
+        "order": "ending",
+        "paging": "false",
+        "batch": "20",
+        "recall": "0",
+    }
+    assert pinned(tmp_path, '[paging]\nmode = "none"\n').pins == {"paging": "false"}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('order = "oldest"', "order is 'oldest', not 'newest' or"),
+        ("page = 0", "page is 0, not 1 to 10,000"),
+        ("batch = true", "batch is of type bool, not int"),
+        ('visible = "yes"', "visible is of type str, not bool"),
+        ("recall = -1", "recall is -1"),
+        ("pages = 3", "unknown field 'pages'"),
+        ('paging = true\n[paging]\nmode = "none"', "says not how"),
+    ],
+)
+def test_a_pin_that_cannot_be_is_told(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        pinned(tmp_path, f"[upstream]\n{text}\n")

@@ -144,6 +144,7 @@ def test_each_account_is_shown_with_its_own_state_budget_and_credentials() -> No
             strategy="signed", seconds_left=lambda: {"session": 5.0, "access_token": None}
         ),
         budget=SimpleNamespace(outlook=lambda: outlook),
+        market=None,
     )
     watched.status.report("account:a", State.COLLECTING)
     watched.status.report("budget:a", State.PAUSED, reason="budget: spent")

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import anyio
 
-from m26.app.accounts import Assignment
+from m26.app.accounts import Assignment, budget_limits
 from m26.app.outgoing import budget_of, gateway, written_down
 from m26.app.process import Process, beside
 from m26.auth.cache import TicketCache
 from m26.auth.entry import Entry
 from m26.auth.session import Session
 from m26.auth.vault import Vault
-from m26.clock import iso
-from m26.collect import sweep
+from m26.clock import Clock, iso
 from m26.collect.exchange import Exchange
+from m26.collect.focus import Focus
 from m26.collect.keep import Keeper
+from m26.collect.loop import Market
+from m26.collect.plan import FLAGS, PLANS, REASONS, Plan
 from m26.collect.reaction import Reaction
 from m26.limits.budget import Budget
 from m26.limits.halt import Halt
 from m26.limits.standing import Standing
 from m26.models import Account
+from m26.normalizer import Normalizer
 from m26.status.conditions import State, Status
 from m26.status.metrics import LOGIN, Metrics, begin
 from m26.status.views import AccountView
-from m26.upstream.profile import Paging
+from m26.upstream.client import GatewayClient
 from m26.upstream.rules import RULES
 
 
@@ -40,6 +43,7 @@ class Collector:
     exchange: Exchange
     session: Session
     budget: Budget
+    market: Market
 
     @property
     def auth_left(self) -> dict[str, float]:
@@ -87,11 +91,18 @@ async def collecting(
         clock=process.clock.time,
     )
     counted = [LOGIN, *(command.name for command in assigned.profile.commands.values())]
-    begin(process.telemetry.metrics.requests, counted, RULES)
+    metrics = process.telemetry.metrics
+    begin(metrics.requests, counted, RULES)
+    begin(metrics.plan_requests, REASONS)
+    begin(metrics.upstream_changes, FLAGS)
     async with AsyncExitStack() as stack:
+        markets = {
+            platform: stack.enter_context(_market(platform, process, assigned, keeper))
+            for platform in sorted({each.platform for each in assigned.accounts})
+        }
         made = [
             await stack.enter_async_context(
-                _collector(each, process, assigned, vault, cache, keeper, halt)
+                _collector(each, process, assigned, vault, cache, keeper, halt, markets)
             )
             for each in assigned.accounts
         ]
@@ -99,11 +110,43 @@ async def collecting(
         yield tuple(made)
 
 
-async def ask(collectors: Sequence[Collector], paging: Paging) -> None:
-    """Sweep the market for all accounts. Ends only by cancellation, or by the first failure."""
+async def ask(collectors: Sequence[Collector]) -> None:
+    """Ask for all accounts. Ends only by cancellation, or by the first failure."""
     async with anyio.create_task_group() as group:
         for each in collectors:
-            group.start_soon(sweep.collect, each.exchange, paging)
+            group.start_soon(each.market.collect, each.exchange)
+
+
+@contextmanager
+def _market(
+    platform: str, process: Process, assigned: Assignment, keeper: Keeper
+) -> Iterator[Market]:
+    """What a platform's accounts share; its plan is kept in the home.
+
+    Raises:
+        StorageError: it cannot be.
+    """
+    limits, profile = budget_limits(assigned.profile, process.settings), assigned.profile
+    accounts = sum(each.platform == platform for each in assigned.accounts)
+    per_day, per_minute = limits.per_day * accounts, limits.per_minute * accounts
+    now = process.clock.time() + keeper.times.of(platform).skew
+    with Plan(
+        process.settings.home / PLANS / platform,
+        per_day=per_day,
+        per_minute=per_minute,
+        now=int(now * 1e6),
+        pins=profile.pins,
+    ) as plan:
+        yield Market(
+            platform=platform,
+            plan=plan,
+            per_day=per_day,
+            per_minute=per_minute,
+            paging=profile.paging,
+            focus=Focus(process.settings.plan.focus),
+            normalizer=Normalizer(profile.card),
+            telemetry=process.telemetry,
+        )
 
 
 @asynccontextmanager
@@ -115,36 +158,36 @@ async def _collector(
     cache: TicketCache,
     keeper: Keeper,
     halt: Halt,
+    markets: Mapping[str, Market],
 ) -> AsyncIterator[Collector]:
     """Everything that asks for one account; its budget is written down at the end."""
     clock, telemetry, profile = process.clock, process.telemetry, assigned.profile
+    settings, name, durable = process.settings, account.name, keeper.durable
     async with AsyncExitStack() as stack:
-        name, told = account.name, partial(_waiting, telemetry.status, account.name)
-        budget = budget_of(
-            name, profile, process.settings, clock=clock, on_wait=told, durable=keeper.durable
-        )
+        told = partial(_waiting, telemetry.status, name)
+        budget = budget_of(name, profile, settings, clock=clock, on_wait=told, durable=durable)
         await stack.enter_async_context(written_down(budget, account=name))
-        client = await stack.enter_async_context(
-            gateway(
-                profile,
-                account.platform,
-                oauth_url=assigned.oauth_url,
-                base_url=assigned.base_url,
-                clock=clock,
-                server=keeper.times.of(account.platform),
-            )
-        )
+        client = await stack.enter_async_context(_gateway(account, assigned, keeper, clock))
         session = Session(
-            entry=Entry(vault, account.name, clock=clock.time),
+            entry=Entry(vault, name, clock=clock.time),
             client=client,
             profile=profile,
             cache=cache,
-            spend=halt.guarded(account.name, budget.spend),
+            spend=halt.guarded(name, budget.spend),
             clock=clock.time,
-            on_strategy=partial(_strategy, telemetry.status, account.name),
+            on_strategy=partial(_strategy, telemetry.status, name),
             on_login=partial(telemetry.metrics.count_request, LOGIN),
         )
         stack.push_async_callback(session.aclose)
+        reaction = Reaction(
+            account=name,
+            session=session,
+            standing=Standing(budget.book, clock=clock.time),
+            halt=halt,
+            slow_down=budget.slow_down,
+            telemetry=telemetry,
+            clock=clock,
+        )
         exchange = Exchange(
             account=account,
             session=session,
@@ -154,19 +197,23 @@ async def _collector(
             receive=keeper.receive,
             server=client.server,
             may_ask=keeper.room,
-            reaction=Reaction(
-                account=account.name,
-                session=session,
-                standing=Standing(budget.book, clock=clock.time),
-                halt=halt,
-                slow_down=budget.slow_down,
-                telemetry=telemetry,
-                clock=clock,
-            ),
+            slot=halt.guarded(name, budget.free),
+            reaction=reaction,
             telemetry=telemetry,
             clock=clock,
         )
-        yield Collector(account, exchange, session, budget)
+        yield Collector(account, exchange, session, budget, markets[account.platform])
+
+
+def _gateway(account: Account, assigned: Assignment, keeper: Keeper, clock: Clock) -> GatewayClient:
+    return gateway(
+        assigned.profile,
+        account.platform,
+        oauth_url=assigned.oauth_url,
+        base_url=assigned.base_url,
+        clock=clock,
+        server=keeper.times.of(account.platform),
+    )
 
 
 def gauge(collectors: Iterable[Collector], metrics: Metrics) -> None:

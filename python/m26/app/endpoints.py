@@ -42,6 +42,7 @@ async def serving(
         setup={**setup, "database": {**setup["database"], "version": database_version}},
         backlog=lambda: drain.backlog,
         accounts=lambda: [each.view(telemetry.status) for each in collectors],
+        markets=lambda: [each.view for each in dict.fromkeys(c.market for c in collectors)],
         now=clock.time,
     )
     due = due_seconds(opened.assigned.profile, settings, clock)

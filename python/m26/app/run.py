@@ -103,7 +103,7 @@ async def running(
         version = await patience(store.ping)
         observer = await enter(serving(process, opened, drain, collectors, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
-        asking = partial(ask, collectors, assigned.profile.paging)
+        asking = partial(ask, collectors)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))
         await enter(correcting(process, store, committed=committed))  # ends first: all is published
         yield Run(observer.snapshot, finish)

@@ -116,6 +116,10 @@ class Session:
         )
         return credentials.seconds_left(self._clock())
 
+    async def ready(self) -> None:
+        """Have a ticket: without one, log in. Errors as of `request`."""
+        await self._ensure()
+
     async def request(
         self, command: str, payload: str, *, params: Mapping[str, str] | None = None
     ) -> Reply:

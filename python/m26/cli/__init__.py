@@ -48,14 +48,18 @@ def build() -> App:
         app.command(group)
         return group
 
-    command("run:run", "The main job: poll, store, publish, show.", "run")
-    command("status:status", "Is it healthy? Asks the running process.", "status")
-    command("doctor:doctor", "What is wrong here, and the command that fixes it.", "doctor")
-    command("tail:tail", "Live events, resumable.", "tail")
-    command("stop:resume", "Go on after a STOP that you have dealt with.", "resume")
-    command("normalize:normalize", "Offline: captured replies to rows in a file.", "normalize")
-    command("replay:replay", "Captured replies through the live path into PostgreSQL.", "replay")
-    command("sim:sim", "The auction-house simulator on its own.", "sim")
+    for target, text, name in (
+        ("run:run", "The main job: poll, store, publish, show.", "run"),
+        ("status:status", "Is it healthy? Asks the running process.", "status"),
+        ("top:top", "The next requests and why, live.", "top"),
+        ("doctor:doctor", "What is wrong here, and the command that fixes it.", "doctor"),
+        ("tail:tail", "Live events, resumable.", "tail"),
+        ("stop:resume", "Go on after a STOP that you have dealt with.", "resume"),
+        ("normalize:normalize", "Offline: captured replies to rows in a file.", "normalize"),
+        ("replay:replay", "Captured replies through the live path into PostgreSQL.", "replay"),
+        ("sim:sim", "The auction-house simulator on its own.", "sim"),
+    ):
+        command(target, text, name)
 
     auth = subgroup("auth", "Credentials: get them, see their health, care for them.")
     command("auth:import_", "Read tokens and bundles from captures.", "import", auth)
@@ -89,7 +93,12 @@ def build() -> App:
     command("embedded:dsn", "Its address, for other programs.", "dsn", embedded)
     command("embedded:psql", "A psql shell on the embedded database.", "psql", embedded)
     plan = subgroup("plan", "What is asked next, and why.")
+    command("plan:explain", "What is known of an auction, and what is next.", "explain", plan)
+    command("plan:forecast", "What another budget would see.", "forecast", plan)
+    command("plan:focus", "What matters more, and what that costs the rest.", "focus", plan)
     command("plan:serve", "The planner behind JSON lines, in virtual time.", "serve", plan)
+    upstream = subgroup("upstream", "What was found out of the upstream.")
+    command("upstream:show", "Each capability: pinned or learned, and by what.", "show", upstream)
     return app
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from m26.cli.output import Rows, duration, size, text
 from m26.clock import unix
 from m26.models import Account
-from m26.status.views import ConditionView, ServerView, SetupView, StatusView
+from m26.status.views import ConditionView, MarketView, ServerView, SetupView, StatusView
 
 _PASSING = ("budget left", "account", "lag", "running")
 """Rows that say nothing once the run is over."""
@@ -54,6 +54,7 @@ def figures(now: StatusView) -> Rows:
         ("requests", f"{sent}; {rate['requests_per_minute']:.1f}/min"),
         ("budget left", _pairs(now["budget"], "unknown")),
         *_account_rows(now),
+        *(("market", _market(each)) for each in now["markets"]),
         ("auctions", f"{_pairs(auctions)}; {rate['auctions_per_second']:,.1f}/s"),
         ("events", f"{_pairs(now['events'])}; {rate['events_per_second']:,.1f}/s"),
         ("lag", ", ".join(f"{stage} {_seconds(value)}" for stage, value in lag.items())),
@@ -121,6 +122,19 @@ def _account_rows(now: StatusView) -> Rows:
             parts.append(f"auth {duration(left)}")
         rows.append(("account", f"{account['name']} ({account['platform']}): {', '.join(parts)}"))
     return rows
+
+
+def _market(market: MarketView) -> str:
+    """How much of it is seen; `m26 top` says more."""
+    ratio, asked = market["coverage"]["ratio"], sum(market["decisions"].values())
+    seen = "-" if ratio is None else f"{ratio:.1%}"
+    flags = sum(each["origin"] != "unknown" for each in market["capabilities"])
+    return (
+        f"{market['platform']}: {seen} of the last day's listings seen,"
+        f" {text(market['auctions_open'])} auctions open, {text(market['auctions_due'])} due;"
+        f" {text(asked)} requests planned; {flags} of {len(market['capabilities'])}"
+        " capabilities known"
+    )
 
 
 def _server(server: ServerView) -> str:

@@ -1,1 +1,1 @@
-"""Asking the gateway: the request budget, one request carried to its end, sweeps of the market."""
+"""Asking the gateway: what is asked next and why, one request at a time, each reply kept."""

@@ -1,4 +1,4 @@
-"""One request carried to its end: sent, journaled, judged, and asked again until it is data."""
+"""One request carried to its end: a slot awaited, then sent, journaled and judged."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from m26.limits.halt import StoppedError
 from m26.models import BROKEN, Account, Page
 from m26.servertime import ServerTime, Told
 from m26.status.conditions import State
+from m26.status.metrics import LOGIN
 from m26.status.telemetry import Telemetry
 from m26.upstream.profile import Command
 from m26.upstream.replies import Reply, classify, classify_transport
@@ -44,8 +45,6 @@ class Answer:
 
     page: Page
     peek: Peek
-    troubled: bool
-    """There was a pause or a stop before it came."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +63,8 @@ class Exchange:
     """What is believed of the server's clock."""
     may_ask: Callable[[], Awaitable[None]]
     """Returns when received data can be kept; waits while the disk is full or the like."""
+    slot: Callable[[str], Awaitable[None]]
+    """Returns when the account's budget would let a request leave; uses nothing of it."""
     reaction: Reaction
     telemetry: Telemetry
     clock: Clock = field(default_factory=Clock)
@@ -71,6 +72,33 @@ class Exchange:
     """The profile's."""
     _wrong: str = field(default="", init=False)
     """Whose clock was found to be wrong, and how, as it was told."""
+
+    async def ready(self) -> bool:
+        """Return when a request may leave now: what it is, should be decided then, not before.
+
+        Returns:
+            Whether there was a pause or a stop.
+
+        Raises:
+            StoppedError: a STOP holds and ends this process.
+        """
+        troubled = False
+        while True:
+            troubled |= await self.reaction.clear()
+            await self.may_ask()
+            try:
+                await self.session.ready()
+                await self.slot("")
+            except StoppedError:  # it came while the slot was waited for
+                continue
+            except TransportError as error:
+                verdict = classify_transport(error)
+            except (RefusedError, UnavailableError) as error:
+                verdict = error.verdict
+            else:
+                return troubled
+            self.telemetry.metrics.count_request(LOGIN, verdict.reason)
+            troubled |= await self.reaction.to(verdict)
 
     async def ask(
         self,
@@ -80,8 +108,8 @@ class Exchange:
         query: str,
         params: Mapping[str, str] | None = None,
         sweep: int = 0,
-    ) -> Answer:
-        """Ask until there is an answer that is data; every reply on the way is journaled.
+    ) -> Answer | Verdict:
+        """Ask once; the reply is journaled, whatever it is. What follows is up to `settle`.
 
         Args:
             command: key of the profile's ``[commands]``.
@@ -89,36 +117,49 @@ class Exchange:
             query: what was asked, for the journal: payload with paging, JSON text.
             params: URL parameters.
             sweep: start of the sweep that this belongs to, microseconds; 0 for none.
+
+        Returns:
+            The answer, or why there is none that is data.
+
+        Raises:
+            StoppedError: a STOP came before it was sent.
+        """
+        wire = self.commands[command].name
+        try:
+            reply = await self.session.request(command, payload, params=params)
+        except StoppedError:
+            raise
+        except TransportError as error:
+            verdict = classify_transport(error)
+            if verdict.quarantine:
+                await self.journal(self._broken(error, verdict))
+            return verdict
+        except (RefusedError, UnavailableError) as error:
+            return error.verdict
+        peek = await run_sync(_native.peek, reply.body)
+        page = await self.receive(self._page(wire, reply, query, sweep), Told.by(peek, reply.date))
+        head = reply.head._replace(served_at=page.served_at)
+        verdict = classify(head, peek, hosts=self.hosts)
+        self._observe(reply, page, peek.response_time)
+        await self.session.judged(verdict)
+        return Answer(page, peek) if verdict.action is Action.OK else verdict
+
+    async def settle(self, command: str, told: Answer | Verdict) -> bool:
+        """Count what came of a request, and do what the failure table says.
+
+        Returns:
+            Whether there was a pause or a stop.
+
+        Raises:
+            StoppedError: it is a STOP, and it ends this process.
         """
         wire, count = self.commands[command].name, self.telemetry.metrics.count_request
-        troubled = False
-        while True:
-            troubled |= await self.reaction.clear()
-            await self.may_ask()
-            try:
-                reply = await self.session.request(command, payload, params=params)
-            except StoppedError:  # a STOP came while the request waited for its slot
-                continue
-            except TransportError as error:
-                verdict = classify_transport(error)
-                if verdict.quarantine:
-                    await self.journal(self._broken(error, verdict))
-            except (RefusedError, UnavailableError) as error:
-                verdict = error.verdict
-            else:
-                peek = await run_sync(_native.peek, reply.body)
-                page = self._page(wire, reply, query, sweep)
-                page = await self.receive(page, Told.by(peek, reply.date))
-                head = reply.head._replace(served_at=page.served_at)
-                verdict = classify(head, peek, hosts=self.hosts)
-                self._observe(reply, page, peek.response_time)
-                await self.session.judged(verdict)
-                if verdict.action is Action.OK:
-                    count(wire, "ok")
-                    await self.reaction.succeeded()
-                    return Answer(page, peek, troubled)
-            count(wire, verdict.reason)
-            troubled |= await self.reaction.to(verdict)
+        if isinstance(told, Answer):
+            count(wire, "ok")
+            await self.reaction.succeeded()
+            return False
+        count(wire, told.reason)
+        return await self.reaction.to(told)
 
     def _page(self, command: str, reply: Reply, query: str, sweep: int) -> Page:
         return Page(

@@ -32,6 +32,7 @@ class Session(Protocol):
 
     @property
     def ticket_id(self) -> str: ...  # noqa: D102
+    async def ready(self) -> None: ...  # noqa: D102
     async def request(  # noqa: D102
         self, command: str, payload: str, *, params: Mapping[str, str] | None = None
     ) -> Reply: ...

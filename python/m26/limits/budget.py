@@ -139,13 +139,24 @@ class Budget:
         Raises:
             StorageError: the budget cannot be written down, so no request may leave.
         """
+        await self._wait(name, use=True)
+
+    async def free(self, name: str) -> None:
+        """The same, but the slot is left to whoever uses it: what for is decided when it is free.
+
+        Raises:
+            StorageError: the budget cannot be read.
+        """
+        await self._wait(name, use=False)
+
+    async def _wait(self, name: str, *, use: bool) -> None:
         told = False
         try:
             while True:
                 async with self._one_at_a_time:
-                    wait = self._next_of_block(name)
+                    wait = self._next_of_block(name, use=use)
                     if wait is None:
-                        wait = await when_free(partial(self._take, name))
+                        wait = await when_free(partial(self._take, name, use=use))
                 if wait is _NONE:
                     return
                 seconds = max(0.001, wait.until - self._clock())
@@ -174,7 +185,7 @@ class Budget:
             self._give_back(entries)
             self.book.save(entries)
 
-    def _next_of_block(self, name: str) -> Wait | None:
+    def _next_of_block(self, name: str, *, use: bool) -> Wait | None:
         """The next slot that is ours already; None when there is none, or not for `name`."""
         now = self._clock()
         while len(self._slots) > self._limits.burst and self._slots[self._limits.burst] <= now:
@@ -185,20 +196,22 @@ class Budget:
             return None
         if self._slots[0] > now:
             return Wait("", self._slots[0])
+        if not use:
+            return _NONE
         self._slots.popleft()
         self._unused, self._used_at = self._unused - 1, now
         return _NONE
 
-    def _take(self, name: str) -> Wait:
+    def _take(self, name: str, *, use: bool) -> Wait:
         with self.book.turn() as entries:
             now = self._clock()
             returned = self._give_back(entries)
             if entries.last is not None and now - entries.last >= max(_REST, 2 * self._interval):
                 entries.eased_at = now
             wait = self._obstacle(entries, name, now)
-            if wait is None:
+            if wait is None and use:
                 self._use(entries, name, now)
-            if wait is None or returned:
+            if (wait is None and use) or returned:
                 self.book.save(entries)
             return wait or _NONE
 

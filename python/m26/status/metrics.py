@@ -74,8 +74,17 @@ class Metrics:
         )
         self.coverage = Gauge(
             "m26_coverage_ratio",
-            "Share of the market seen by the last sweep.",
+            "Share of the listings of the last day that were seen, by estimate.",
             ["platform"],
+            registry=r,
+        )
+        self.plan_requests = Counter(
+            "m26_plan_requests_total", "Requests by why they were sent.", ["reason"], registry=r
+        )
+        self.upstream_changes = Counter(
+            "m26_upstream_changes_total",
+            "What the upstream can do, learned or found changed.",
+            ["flag"],
             registry=r,
         )
         self.state = Gauge("m26_state", "1 for the current state.", ["state"], registry=r)

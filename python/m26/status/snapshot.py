@@ -20,6 +20,7 @@ from m26.status.views import (
     CommitsView,
     ConditionView,
     JournalView,
+    MarketView,
     RateView,
     SetupView,
     StatusView,
@@ -47,6 +48,7 @@ class Observer:
         setup: what this run uses.
         backlog: number of journal records that are not committed yet.
         accounts: how each account is.
+        markets: what is known of each platform's market.
         clock: monotonic seconds.
         now: Unix seconds.
     """
@@ -59,11 +61,12 @@ class Observer:
         setup: SetupView,
         backlog: Callable[[], int],
         accounts: Callable[[], list[AccountView]] = list,
+        markets: Callable[[], list[MarketView]] = list,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._metrics, self._status, self._setup = metrics, status, setup
-        self._backlog, self._accounts = backlog, accounts
+        self._backlog, self._accounts, self._markets = backlog, accounts, markets
         self._clock, self._now = clock, now
         self._began = clock()
         self._marks = deque([(self._began, 0, 0, 0)])
@@ -93,6 +96,7 @@ class Observer:
             accounts=self._accounts(),
             requests=requests,
             budget=_whole(metrics.by_label("m26_budget_remaining", "window")),
+            markets=self._markets(),
             auctions=auctions,
             late=int(metrics.value("m26_late_total")),
             events=events,

@@ -67,6 +67,50 @@ class JournalView(TypedDict):
     backlog: int
 
 
+class CapabilityView(TypedDict):
+    """One thing that an upstream does one way or the other."""
+
+    flag: str
+    value: Annotated[str | int | bool | None, "Null where it is not known; of recall: for ever."]
+    origin: Literal["pinned", "learned", "unknown"]
+    since: Time | None
+    evidence: Annotated[str, "What was seen last that settled it, or speaks against a pin."]
+
+
+class ChoiceView(TypedDict):
+    """A request that could be sent next, or the one that was sent last."""
+
+    ask: Literal["search", "refresh"]
+    offset: Annotated[int | None, "Place of a page in the list; null of a refresh."]
+    count: Annotated[float, "Auctions that are asked after, or new ones that a page would show."]
+    worth: Annotated[float | None, "In sales that become known."]
+    why: str
+
+
+class CoverageView(TypedDict):
+    """How much of the listings of the last 24 hours was seen, by estimate."""
+
+    seen: int
+    listed: float
+    ratio: float | None
+    blind_seconds: Annotated[float, "Of those hours: nobody has looked at their listings."]
+
+
+class MarketView(TypedDict):
+    """What is known of one platform's market, and what is asked of it next."""
+
+    platform: str
+    coverage: CoverageView
+    listings_per_hour: Annotated[float, "Just now."]
+    auctions_known: int
+    auctions_open: Annotated[int, "Of them: nothing told their end."]
+    auctions_due: Annotated[int, "Of them: they are to be asked after."]
+    decisions: Annotated[dict[str, int], "Requests by their reason, since the plan began."]
+    last: ChoiceView | None
+    next: Annotated[list[ChoiceView], "The worthiest first, as of the last reply."]
+    capabilities: list[CapabilityView]
+
+
 class SetupView(TypedDict):
     """What a run uses, settled at its start; these members are in `StatusView`, too."""
 
@@ -99,6 +143,7 @@ class StatusView(TypedDict):
     accounts: list[AccountView]
     requests: Annotated[dict[str, int], "By outcome."]
     budget: Annotated[dict[str, int], "Requests left before a limit, of all accounts the least."]
+    markets: Annotated[list[MarketView], "One for each platform that is asked for."]
     auctions: Annotated[dict[str, int], Keys(("new", "changed", "unchanged", "rejected"))]
     late: Annotated[int, "States that another collector had overtaken; they are events, too."]
     events: Annotated[dict[str, int], Keys(("listed", "bid", "changed", "closed"))]

@@ -63,6 +63,8 @@ def typed(kind: type[Any], values: Mapping[str, Any], where: str) -> Mapping[str
         hint, among = hints[name], None
         if get_origin(hint) is Annotated:
             hint, among = get_args(hint)
+        if type(None) in get_args(hint):  # it may be left out; TOML has no null
+            hint = get_args(hint)[0]
         if not _is_of(value, hint):
             wanted, found = getattr(hint, "__name__", "table"), type(value).__name__
             why = f"is of type {found}, not {wanted}"

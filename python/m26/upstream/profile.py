@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -80,6 +80,23 @@ class Paging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What the operator knows of the upstream; what is None is learned."""
+
+    order: Annotated[str | None, ("newest", "ending", "none", "random")] = None
+    paging: bool | None = None
+    page: Annotated[int | None, range(1, 10_001)] = None
+    truncate: Annotated[int | None, range(10_000_001)] = None
+    """Auctions of a list that can be reached; 0: all."""
+    batch: Annotated[int | None, range(1, 10_001)] = None
+    ended: Annotated[str | None, ("full", "omitted", "error")] = None
+    recall: Annotated[int | None, range(2**31)] = None
+    """Seconds; 0: for ever."""
+    visible: bool | None = None
+    ended_price: Annotated[str | None, ("final", "last_bid")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetLimits:
     """Gateway requests of one account, logins and retries included."""
 
@@ -108,6 +125,7 @@ class Profile:
     commands: Mapping[str, Command]
     signing: Signing
     paging: Paging
+    upstream: Pins
     budget: BudgetLimits
     card: CardRules
 
@@ -164,6 +182,7 @@ class Profile:
             },
             signing=section(Signing, "signing"),
             paging=section(Paging, "paging"),
+            upstream=section(Pins, "upstream"),
             budget=section(BudgetLimits, "budget"),
             card=build(CardRules, card, f"{where}: [card]"),
         )
@@ -181,6 +200,11 @@ class Profile:
                 )
         if not self.platforms:
             raise ConfigError(f"{where}: platforms is empty", hint="See docs/PROTOCOL.md.")
+        if self.upstream.paging and self.paging.mode == "none":
+            raise ConfigError(
+                f"{where}: [upstream] paging is true, but [paging] says not how",
+                hint='Set [paging] mode to "url" or "payload".',
+            )
 
     def _mask(self) -> None:
         """Keep the operator's own secrets out of every later log line."""
@@ -197,6 +221,18 @@ class Profile:
     def blaze_id(self, platform: str) -> str:
         """``X-BLAZE-ID`` of every gateway request for one platform."""
         return self.wal.blaze_id.format(year=self.year, platform=platform)
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """What of the upstream need not be learned, by flag."""
+        given = asdict(self.upstream)
+        if self.paging.mode == "none":
+            given["paging"] = False
+        return {
+            flag: str(value).lower() if isinstance(value, bool) else str(value)
+            for flag, value in given.items()
+            if value is not None
+        }
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -68,6 +68,15 @@ pub struct Seen {
     pub acquired_at: i64,
 }
 
+impl Seen {
+    /// When it expires, as shown at `at`: its time is rounded down, so it ends within a second after.
+    #[must_use]
+    pub fn expires_at(&self, at: i64) -> i64 {
+        let end = at + i64::from(self.seconds_remaining) * SECOND;
+        (end + SECOND - 1).div_euclid(SECOND) * SECOND
+    }
+}
+
 /// The answer to an [`Ask`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {

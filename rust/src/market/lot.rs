@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{SECOND, Seen, Status};
+use crate::market::asked::{Seen, Status};
 
 /// One auction. Times are microseconds, 0 for never; money is coins, 0 for none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,9 +199,7 @@ impl Lot {
         self.bids = seen.bids;
         self.current_bid = seen.current_bid;
         self.buyout_price = seen.buyout_price;
-        // rounded down: it ends within the second after
-        let end = at + i64::from(seen.seconds_remaining) * SECOND;
-        self.expires_at = (end + SECOND - 1).div_euclid(SECOND) * SECOND;
+        self.expires_at = seen.expires_at(at);
     }
 
     /// Whether a refresh left it out: asking again tells nothing.

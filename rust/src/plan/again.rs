@@ -5,6 +5,8 @@
 //!
 //! Invariant: looks are planned by replies alone; a lot that has a later look to come counts for none.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, HOUR, MINUTE, Reply, SECOND};
@@ -12,14 +14,12 @@ use crate::market::course::Course;
 use crate::market::lot::Lot;
 use crate::market::rates::seconds;
 use crate::market::tracker::Tracker;
-use crate::plan::arrivals::{Arrivals, DURATIONS};
+use crate::plan::arrivals::Arrivals;
 use crate::plan::list::LONGEST;
 use crate::plan::price::Fading;
 
 /// A lot that is gone counts as bought without being asked after where that is so likely.
 pub const SURE: f32 = 0.96;
-/// A duration of which fewer are listed has no look of its own.
-const LEAST_SHARE: f32 = 0.01;
 /// Ages between which places are worked out.
 const STEP: i64 = 5 * MINUTE;
 /// Looks are planned anew after this long.
@@ -44,18 +44,27 @@ pub struct Look {
     pub gain: f32,
 }
 
+/// Lots that run for as long as each other.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Kin {
+    /// What was posted until then had its look or has missed it.
+    until: i64,
+    /// No look until then.
+    paused: i64,
+    /// Places seen near the end against what was expected; 0 for not seen.
+    density: f32,
+}
+
 /// Which spans of posting time were looked at again, and which pages would be worth it now.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Again {
-    /// By duration: lots posted until then had their look or have missed it.
-    until: [i64; DURATIONS.len()],
-    paused: [i64; DURATIONS.len()],
-    looks: Vec<(usize, Look)>,
+    /// By duration, microseconds.
+    kin: BTreeMap<i64, Kin>,
+    /// By duration: the page for its next look.
+    looks: Vec<(i64, Look)>,
     planned_at: i64,
     /// What looks were worth beyond their price, and for how many lots seen.
     surplus: (f32, f32),
-    /// By duration: places seen at its age against what was expected, 0 for not seen.
-    density: [f32; DURATIONS.len()],
     /// Looks a day.
     pub per_day: f32,
 }
@@ -68,16 +77,14 @@ impl Places {
     /// By what was listed when, and how it fades.
     #[must_use]
     pub fn new(at: i64, arrivals: &Arrivals, fading: &Fading) -> Self {
-        let shares: [f32; DURATIONS.len()] = std::array::from_fn(|index| arrivals.share(index));
-        let runs = |age: i64| {
-            let longer = (0..DURATIONS.len()).filter(|&i| DURATIONS[i] * SECOND > age);
-            longer.map(|index| shares[index]).sum::<f32>()
-        };
         let (mut places, mut sum, mut age) = (vec![0.0], 0.0, 0);
         while age < LONGEST {
             let middle = age + STEP / 2;
             let (alive, _) = fading.after(seconds(middle));
-            sum += arrivals.rate(at - middle) * seconds(STEP) * runs(middle) * alive;
+            sum += arrivals.rate(at - middle)
+                * seconds(STEP)
+                * arrivals.lasting(seconds(middle))
+                * alive;
             places.push(sum);
             age += STEP;
         }
@@ -99,20 +106,6 @@ impl Places {
         let (low, high) = (self.0[step], self.0[step + 1]);
         let part = ((place - low) / (high - low).max(1e-3)).clamp(0.0, 1.0);
         step as i64 * STEP + (part * STEP as f32) as i64
-    }
-}
-
-impl Default for Again {
-    fn default() -> Self {
-        Self {
-            until: [0; DURATIONS.len()],
-            paused: [0; DURATIONS.len()],
-            looks: Vec::new(),
-            planned_at: 0,
-            surplus: (0.0, 0.0),
-            density: [0.0; DURATIONS.len()],
-            per_day: 0.0,
-        }
     }
 }
 
@@ -156,27 +149,27 @@ impl Again {
 
     /// A page further back came: what it showed is looked at.
     pub fn learn(&mut self, offset: u32, reply: &Reply, places: &Places, means: Means) {
-        let planned = self.looks.iter().position(|(_, look)| look.offset == offset);
-        let planned = planned.map(|index| self.looks.swap_remove(index));
-        if let Some((index, look)) = planned {
-            self.paused[index] = reply.at + REST; // unless it shows what it should
+        let planned = self.looks.iter().find(|(_, look)| look.offset == offset).copied();
+        if let Some((duration, look)) = planned {
+            let kin = self.kin.entry(duration).or_default();
+            kin.paused = reply.at + REST; // unless it shows what it should
             self.surplus.0 += (look.gain - means.price).max(0.0);
             self.per_day += 1.0;
         }
+        self.looks.clear();
+        self.planned_at = 0;
         let posted = || reply.seen.iter().map(|seen| seen.posted_at);
         let (Some(oldest), Some(newest)) = (posted().min(), posted().max()) else { return };
-        let oldest_age = reply.at - oldest;
-        for (index, duration) in DURATIONS.iter().map(|&length| length * SECOND).enumerate() {
-            if (oldest_age - duration).abs() < duration / 2 {
+        let age = reply.at - oldest;
+        for (&duration, kin) in &mut self.kin {
+            if (age - duration).abs() < duration / 2 {
                 let last = offset as f32 + reply.seen.len() as f32;
-                self.density[index] = last / places.before(oldest_age).max(1.0);
+                kin.density = last / places.before(age).max(1.0);
             }
-            if newest > reply.at - duration && oldest_age > duration - duration / SLACK * 2 {
-                self.until[index] = self.until[index].max(newest - SECOND);
-                self.paused[index] = 0;
+            if newest > reply.at - duration && age > duration - duration / SLACK * 2 {
+                (kin.until, kin.paused) = (kin.until.max(newest - SECOND), 0);
             }
         }
-        self.planned_at = 0;
     }
 
     /// Looks of some time ago count less: `passed` since that was said last.
@@ -203,15 +196,16 @@ impl Again {
     ) {
         self.planned_at = at;
         self.looks.clear();
-        for (index, duration) in DURATIONS.iter().map(|&length| length * SECOND).enumerate() {
-            if arrivals.share(index) <= LEAST_SHARE || self.paused[index] > at {
+        for (duration, _) in arrivals.durations() {
+            let kin = *self.kin.entry(duration).or_default();
+            if kin.paused > at {
                 continue;
             }
-            let from = self.until[index].max(at + MARGIN - duration);
+            let from = kin.until.max(at + MARGIN - duration);
             if from + duration > at + (duration / SLACK).min(HOUR) {
                 continue; // there is time
             }
-            let density = self.density_at(index);
+            let density = self.density_at(duration);
             let oldest = places.before(at - from) * density;
             let offset = oldest as u32 + OVERLAP;
             if offset <= means.page || offset >= means.reach {
@@ -223,18 +217,18 @@ impl Again {
             if ends.is_empty() {
                 continue;
             }
-            let near = |lot: &&Lot| (lot.expires_at - lot.posted_at - duration).abs() < 2 * SECOND;
+            let near = |lot: &&Lot| (lot.expires_at - lot.posted_at - duration).abs() < MINUTE;
             let lots = tracker.board.open(ends).filter(near);
             let gain = lots.map(|lot| gain(tracker, lot, at, means.cost)).sum();
-            self.looks.push((index, Look { offset, gain }));
+            self.looks.push((duration, Look { offset, gain }));
         }
     }
 
     /// Places at this duration's age against what is expected, or at the nearest that was seen.
-    fn density_at(&self, index: usize) -> f32 {
-        let seen = (0..DURATIONS.len()).filter(|&other| self.density[other] > 0.0);
-        let nearest = seen.min_by_key(|&other| other.abs_diff(index));
-        nearest.map_or(1.0, |other| self.density[other])
+    fn density_at(&self, duration: i64) -> f32 {
+        let seen = self.kin.iter().filter(|(_, kin)| kin.density > 0.0);
+        let nearest = seen.min_by_key(|&(&other, _)| other.abs_diff(duration));
+        nearest.map_or(1.0, |(_, kin)| kin.density)
     }
 }
 

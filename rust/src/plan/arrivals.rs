@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{DAY, HOUR, SECOND};
+use crate::market::asked::{DAY, HOUR, MINUTE, SECOND};
 use crate::market::lot::Lot;
 
 /// Hours for which listings are counted.
 const KEEP: i64 = 96;
-/// Durations that are told apart, seconds; learned beside these: none.
-pub const DURATIONS: [i64; 8] = [3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800, 259_200];
+/// Durations that are told apart, at most.
+const DURATIONS: usize = 16;
+/// A duration of which fewer are listed is not in use.
+const LEAST_SHARE: f32 = 0.01;
 /// No weight is larger: a lot that hardly ever lives this long says little of how many there were.
 const MOST: f32 = 12.0;
 
@@ -30,8 +32,8 @@ pub struct Arrivals {
     recent: (f32, f32),
     /// By the hour posted: lots seen, and what they stand for; and its square for the interval.
     pub counts: BTreeMap<i64, Count>,
-    /// Share of each of [`DURATIONS`], as counts.
-    durations: [f32; DURATIONS.len()],
+    /// For how long auctions run, whole minutes in microseconds, and how many do.
+    durations: Vec<(i64, f32)>,
 }
 
 /// Lots of one hour.
@@ -51,15 +53,12 @@ impl Arrivals {
     /// Before anything was seen: a lively market.
     #[must_use]
     pub fn new() -> Self {
-        let mut durations = [0.2; DURATIONS.len()];
-        durations[0] = 2.0;
-        durations[5] = 4.0;
         Self {
             hours: [(0.0, 0.0); 24],
             level: (0.0, 0.0),
             recent: (0.0, 0.0),
             counts: BTreeMap::new(),
-            durations,
+            durations: Vec::new(),
         }
     }
 
@@ -71,13 +70,23 @@ impl Arrivals {
         count.listed += weight;
         count.variance += weight * (weight - 1.0).max(0.0);
         if lot.expires_at > lot.posted_at {
-            let duration = (lot.expires_at - lot.posted_at) / SECOND;
-            let near = |known: &i64| (known - duration).abs();
-            let place = (0..DURATIONS.len()).min_by_key(|&i| near(&DURATIONS[i])).unwrap_or(5);
-            self.durations[place] += weight;
-            if self.durations.iter().sum::<f32>() > 60_000.0 {
-                self.durations.iter_mut().for_each(|share| *share *= 0.5);
-            }
+            self.lasts(lot.expires_at - lot.posted_at, weight);
+        }
+    }
+
+    fn lasts(&mut self, duration: i64, weight: f32) {
+        let duration = (duration + MINUTE / 2).div_euclid(MINUTE) * MINUTE;
+        match self.durations.binary_search_by_key(&duration, |&(known, _)| known) {
+            Ok(place) => self.durations[place].1 += weight,
+            Err(place) => self.durations.insert(place, (duration, weight)),
+        }
+        if self.durations.len() > DURATIONS {
+            let rarest = (0..self.durations.len())
+                .min_by(|&a, &b| self.durations[a].1.total_cmp(&self.durations[b].1));
+            self.durations.remove(rarest.unwrap_or(0));
+        }
+        if self.durations.iter().map(|(_, count)| count).sum::<f32>() > 60_000.0 {
+            self.durations.iter_mut().for_each(|(_, count)| *count *= 0.5);
         }
     }
 
@@ -119,7 +128,7 @@ impl Arrivals {
     /// Listings a second at `at`, by its hour of the day where that was seen.
     #[must_use]
     pub fn rate(&self, at: i64) -> f32 {
-        let level = if self.level.1 > 0.0 { self.level.0 / self.level.1 } else { 1.0 };
+        let level = self.mean();
         let hour = at.rem_euclid(DAY) / HOUR;
         let (sum, exposure) = self.hours[hour as usize % 24];
         let prior = 300.0;
@@ -133,16 +142,30 @@ impl Arrivals {
         (self.recent.0 + self.rate(at) * prior) / (self.recent.1 + prior)
     }
 
+    /// Listings a second, whatever the hour.
+    #[must_use]
+    pub fn mean(&self) -> f32 {
+        if self.level.1 > 0.0 { self.level.0 / self.level.1 } else { 1.0 }
+    }
+
     /// Listings a second by the hour of the day.
     #[must_use]
     pub fn hourly(&self) -> [f32; 24] {
         std::array::from_fn(|hour| self.rate(hour as i64 * HOUR))
     }
 
-    /// Share of listings that run this of [`DURATIONS`].
+    /// Durations in use, microseconds, the shortest first, and the share of listings of each.
+    pub fn durations(&self) -> impl Iterator<Item = (i64, f32)> {
+        let all: f32 = self.durations.iter().map(|(_, count)| count).sum();
+        let shares = self.durations.iter().map(move |&(duration, count)| (duration, count / all));
+        shares.filter(|(_, share)| *share > LEAST_SHARE)
+    }
+
+    /// Share of listings that run longer than `age`, seconds.
     #[must_use]
-    pub fn share(&self, duration: usize) -> f32 {
-        self.durations[duration] / self.durations.iter().sum::<f32>()
+    pub fn lasting(&self, age: f32) -> f32 {
+        let longer = |(duration, _): &(i64, f32)| *duration as f32 > age * SECOND as f32;
+        self.durations().filter(longer).map(|(_, share)| share).sum()
     }
 
     /// Listings expected between two moments.

@@ -2,7 +2,10 @@
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
 //! - [`arrivals`]: how much is listed when; [`covered`]: what of it was looked at; [`rank`]: where in
-//!   the list that stands; [`again`]: which pages show how known lots end; [`due`]: what is worth asking after; [`price`]: what a request is worth.
+//!   the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth;
+//!   [`again`]: which pages show how known lots end; `scarce`: what waits in a market too large;
+//!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
+//!   [`view`]: what an operator may ask.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
 
@@ -10,8 +13,15 @@ pub mod again;
 pub mod arrivals;
 pub mod covered;
 pub mod due;
+pub mod edge;
+pub mod ending;
+pub mod focus;
 pub mod list;
 pub mod pace;
 pub mod planner;
 pub mod price;
 pub mod rank;
+pub mod round;
+mod scarce;
+pub mod sweep;
+pub mod view;

@@ -8,18 +8,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
-use crate::market::found::{Flags, Order};
+use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
-use crate::plan::again::{self, Again, Places, SURE};
+use crate::plan::again::{Again, SURE};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
+use crate::plan::ending::View;
+use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
-use crate::plan::price::{Fading, Means, Worths, shadow};
+use crate::plan::price::{Means, Worths, shadow};
+use crate::plan::round::Round;
 
+/// Number of the state's layout: one higher whenever anything in it is stored otherwise.
+pub const LAYOUT: u32 = 1;
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
+/// A lot that is worth asking after does not wait longer than this where requests suffice.
+const LONG_WAIT: i64 = 9 * HOUR;
 /// An answer this long after the expiry comes too late to count.
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
@@ -30,12 +37,10 @@ const AHEAD: i64 = 10 * MINUTE;
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
-/// What an answer before its time is worth of one after it: it may have to be asked for again.
-const BEFORE_TIME: f32 = 0.3;
-/// Share of a batch of sales that a request may cost at the most for that.
-const CHEAP: f32 = 0.1;
+/// How much more a sale is worth that is known before its time.
+const BEFORE_TIME: f32 = 0.003;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.012;
+const IN_TIME: f32 = 0.022;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,12 +77,13 @@ pub struct Planner {
     pub pace: Pace,
     /// How much is listed.
     pub arrivals: Arrivals,
-    list: List,
-    again: Again,
-    due: Due,
-    worths: Worths,
-    price: f32,
+    pub(super) list: List,
+    pub(super) again: Again,
+    pub(super) due: Due,
+    pub(super) worths: Worths,
+    pub(super) price: f32,
     priced_at: i64,
+    dearer: f32,
     /// Lots asked after, and those whose end was told, of late.
     asked: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -85,7 +91,12 @@ pub struct Planner {
     /// (when, id, step, last look): a lot is probably gone by then.
     review: BTreeSet<(i64, i64, u8, i64)>,
     /// Lots that may be gone before their time.
-    early: Due,
+    pub(super) early: Due,
+    round: Round,
+    /// What the operator answered of the upstream.
+    pub pins: Flags,
+    /// What matters more, and what less.
+    pub focus: Focus,
     /// When it began.
     pub began: i64,
     /// What came of the questions, by reason.
@@ -108,10 +119,14 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
+            dearer: 1.0,
             asked: (0.0, 0.0),
             passed: now,
             review: BTreeSet::new(),
             early: Due::default(),
+            round: Round::default(),
+            pins,
+            focus: Focus::default(),
             began: now,
             reasons: BTreeMap::new(),
             last_why: String::new(),
@@ -123,6 +138,16 @@ impl Planner {
     pub fn resume(&mut self, per_day: usize, per_minute: usize, now: i64) {
         self.pace.set(per_day, per_minute, now);
         self.tracker.now = self.tracker.now.max(now);
+    }
+
+    /// What the operator answered of the upstream; whether that is new, and what was learned gone.
+    pub fn pin(&mut self, pins: Flags) -> bool {
+        let is_new = pins != self.pins;
+        if is_new {
+            self.pins = pins;
+            self.tracker.found = Found::new(pins);
+        }
+        is_new
     }
 
     /// The next question.
@@ -146,10 +171,9 @@ impl Planner {
 
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
-        let known_alive = self.tracker.board.open_len();
         let news = self.tracker.observe(ask, reply);
         if let Some(order) = self.tracker.found.flags().order {
-            self.list.set_order(order);
+            self.list.set_order(order, &self.arrivals);
         }
         let yielded = self.reasons.entry(self.last_why.clone()).or_default();
         yielded.replies += 1;
@@ -163,10 +187,11 @@ impl Planner {
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
-            self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
+            self.round.shown(offset, reply.seen.len());
+            self.list.learn(offset, reply, &new, &mut self.arrivals);
             if offset > 0 {
-                let places = self.places(reply.at);
-                self.again.learn(offset, reply, &places, self.means());
+                let (places, means) = (self.places(reply.at), self.means());
+                self.again.learn(offset, reply, &places, means);
             }
         }
         self.again.met(new.len());
@@ -217,43 +242,6 @@ impl Planner {
             new.push((*seen, 1.0 / survival.max(0.05), length));
         }
         new
-    }
-
-    /// Plan second looks, where a list shows what is gone and a refresh tells the rest.
-    fn look_again(&mut self, at: i64) {
-        if !self.again.is_due(at) {
-            return;
-        }
-        let flags = self.tracker.found.flags();
-        let useful = flags.paging != Some(false) && flags.visible != Some(true);
-        if useful && self.list.is_by_posting() && self.tracker.manners().tells {
-            let (places, means) = (self.places(at), self.means());
-            self.again.plan(at, &self.tracker, &self.arrivals, &places, means);
-        } else {
-            self.again.clear();
-        }
-    }
-
-    fn places(&self, at: i64) -> Places {
-        Places::new(at, &self.arrivals, &self.fading())
-    }
-
-    fn fading(&self) -> Fading {
-        Fading::new(|age| self.tracker.rates.survival(age))
-    }
-
-    fn means(&self) -> again::Means {
-        let cost = self.price / self.batch() as f32;
-        let page = self.list.page() as u32;
-        again::Means { price: self.price, cost, page, reach: self.reach() }
-    }
-
-    /// Places of the list that can be reached.
-    fn reach(&self) -> u32 {
-        match self.tracker.found.flags().truncate {
-            Some(0) | None => u32::MAX,
-            Some(reach) => reach,
-        }
     }
 
     /// A lot is gone before its time: ask how, if that is told.
@@ -327,7 +315,7 @@ impl Planner {
                 continue;
             }
             let rates = &self.tracker.rates;
-            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot);
+            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
             let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
             let step = usize::from(step) + 1;
             if step < GONE.len() || self.is_scarce() {
@@ -342,16 +330,21 @@ impl Planner {
 
     /// What the answer to a question after a lot's expiry is worth.
     fn worth_after(&self, lot: &Lot) -> f32 {
-        if lot.absent_at != 0 {
-            let bought = self.tracker.rates.bought(lot);
-            return if bought < SURE || !self.is_scarce() { bought } else { 1.0 - bought };
-        }
-        self.tracker.rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        let rates = &self.tracker.rates;
+        let sold = if lot.absent_at == 0 {
+            rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        } else {
+            let bought = rates.bought(lot);
+            if bought < SURE || !self.is_scarce() { bought } else { 1.0 - bought }
+        };
+        sold * self.focus.of(lot)
     }
 
     fn set_price(&mut self, now: i64) {
         self.again.fade(now - self.priced_at);
         self.priced_at = now;
+        let rates = &self.tracker.rates;
+        let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means = Means {
             per_day: self.pace.per_day() as f32 - self.again.per_day,
@@ -359,17 +352,24 @@ impl Planner {
             asks: true,
             bonus: self.again.bonus(),
         };
-        let hourly = self.arrivals.hourly();
-        self.price = shadow(&hourly, &streams, &self.fading(), &self.worths, means);
+        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        // lots that wait too long say that requests are dearer than that
+        let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
+        let step = if now - oldest > LONG_WAIT { 1.1 } else { 0.97 };
+        self.dearer = (self.dearer * step).clamp(1.0, 20.0);
+        self.price = price * self.dearer;
     }
 
-    /// Whether a request has to tell of many sales to be worth it: then what can wait does.
-    fn is_scarce(&self) -> bool {
-        self.price > CHEAP * self.batch() as f32
-    }
-
-    fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> usize {
         self.tracker.found.flags().batch.map_or(50, |batch| batch as usize).max(1)
+    }
+
+    /// Places of the list that can be reached.
+    pub(super) fn reach(&self) -> u32 {
+        match self.tracker.found.flags().truncate {
+            Some(0) | None => u32::MAX,
+            Some(reach) => reach,
+        }
     }
 
     fn choose(&mut self, at: i64) -> (Ask, &'static str) {
@@ -391,39 +391,60 @@ impl Planner {
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
-        let urgency = self.urgency(&best, at);
-        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
-        let again = self.again.best().filter(|look| look.gain >= price);
+        // what a request for these would bring now that a later one would not
+        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
+        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
+        let page_is_due = page_is_due || self.is_scarce() && worth < price && gain > worth;
+        if let Some(look) = self.again.best().filter(|look| look.gain >= price.max(loss)) {
+            return (self.search(look.offset), "a second look");
+        }
         match page {
-            _ if again.is_some_and(|look| look.gain >= loss) => {
-                (self.search(again.map_or(0, |look| look.offset)), "a second look")
-            }
-            Some(page) if page_is_due || (worth < price && gain > worth) => {
-                (self.search(page.offset), page.why)
-            }
+            Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
+            Some(_) if gain < price && self.walks(paging) => {
+                (self.search(self.round.place(reach)), "a round of the list")
+            }
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
     }
 
-    /// What a new listing is worth.
-    fn value(&self) -> f32 {
-        let asked = self.worths.beyond(self.price / self.batch() as f32);
-        (asked + self.again.bonus()).max(0.01)
+    /// Whether the list can be passed over page by page.
+    fn walks(&self, paging: bool) -> bool {
+        let order = self.tracker.found.flags().order;
+        paging && matches!(order, Some(Order::Newest | Order::Ending))
     }
 
-    fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
+    /// When a lot is looked at for its own sake, microseconds.
+    pub(super) fn looked_at(&self, lot: &Lot) -> i64 {
+        let ended = if self.tracker.manners().tells {
+            lot.expires_at + SETTLED
+        } else {
+            lot.expires_at - AHEAD
+        };
+        let reviewed = self.review.iter().find(|&&(_, id, ..)| id == lot.auction_id);
+        reviewed.map_or(ended, |&(when, ..)| when.min(ended))
+    }
+
+    /// What a new listing is worth.
+    pub(super) fn value(&self) -> f32 {
+        (self.worths.beyond(self.share()) + self.again.bonus()).max(0.01)
+    }
+
+    pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
         let rates = &self.tracker.rates;
-        let fading = Fading::new(|age| rates.survival(age));
-        let options = self.list.options(at, &self.arrivals, &fading, paging, reach);
-        options.into_iter().rev().max_by(|a, b| {
+        let arrivals = &self.arrivals;
+        let fading = &self.list.fading(|age| rates.survival(age), arrivals);
+        let page = self.list.page();
+        let pause = self.pace.interval() as f32 / SECOND as f32;
+        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
+        options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
         })
     }
 
     /// The ids that are worth most, and what their answers are.
-    fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
+    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
         if !manners.tells {
@@ -438,11 +459,9 @@ impl Planner {
         };
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
-        // where lots wait for a full batch, one is worth no more in this than in the next
-        let most = if self.is_scarce() { self.price / batch as f32 } else { 1.0 };
-        let worth_of = |wanted: &Wanted| wanted.worth.min(most);
-        let sum = |list: &[Wanted]| list.iter().map(worth_of).sum::<f32>();
-        let worth = sum(&best) + BEFORE_TIME * sum(&more);
+        // one that is told before its time need not be asked for after it
+        let spared = self.share() + BEFORE_TIME;
+        let worth = self.worth_now(&best) + spared * self.worth_now(&more);
         (best.into_iter().chain(more).collect(), worth)
     }
 

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 /// Steps of worth.
 const STEPS: usize = 32;
 /// Points at which survival is read, in seconds of waiting.
-const WAITS: [f32; 22] = [
+const WAITS: [f32; 27] = [
     5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 65.0, 80.0, 100.0, 130.0, 170.0, 220.0, 300.0, 400.0,
-    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 21_600.0,
+    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 16_200.0, 21_600.0, 32_400.0, 43_200.0,
+    86_400.0, 172_800.0,
 ];
 
 /// How much the answers of the lots that came due were worth.
@@ -47,6 +48,13 @@ impl Worths {
     pub fn share(&self, least: f32) -> f32 {
         let from = (0..STEPS).filter(|&i| middle(i) >= least);
         from.map(|i| self.counts[i]).sum::<f32>() / self.total()
+    }
+
+    /// What the lots worth at least this are worth, of one lot on average.
+    #[must_use]
+    pub fn from(&self, least: f32) -> f32 {
+        let from = (0..STEPS).filter(|&i| middle(i) >= least);
+        from.map(|i| self.counts[i] * middle(i)).sum::<f32>() / self.total()
     }
 
     /// What a lot is worth beyond `cost`, on average, if it is only asked after where that pays.
@@ -101,6 +109,26 @@ impl Fading {
             (last, at) = (alive, wait);
             *point = (alive, sum);
         }
+        Self { points }
+    }
+
+    /// By a survival curve, where looks come at random, a wait apart on average.
+    #[must_use]
+    pub fn drawn(survival: impl Fn(f32) -> f32) -> Self {
+        let steady = Self::new(survival);
+        let points = WAITS.map(|wait| {
+            let (mut alive, mut sum, mut last) = (0.0, 0.0, 0.0);
+            for step in 0..40 {
+                // equally likely spans of the time since the last look
+                let next = if step == 39 { 8.0 } else { -(1.0 - (step + 1) as f32 / 40.0).ln() };
+                let lived = steady.after(next * wait).1 - steady.after(last * wait).1;
+                let weight = 1.0 - (step as f32 + 0.5) / 40.0;
+                sum += lived * weight;
+                alive += lived * weight * (last + next) / 2.0 / wait;
+                last = next;
+            }
+            (alive, sum)
+        });
         Self { points }
     }
 
@@ -169,6 +197,20 @@ fn spent(
     worths: &Worths,
     means: Means,
 ) -> f32 {
+    let (pages, _, refreshes) = yields(price, hourly, streams, fading, worths, means);
+    pages + refreshes
+}
+
+/// A day at a price: pages, listings that they show for the first time, refreshes.
+#[must_use]
+pub fn yields(
+    price: f32,
+    hourly: &[f32; 24],
+    streams: &[Stream],
+    fading: &Fading,
+    worths: &Worths,
+    means: Means,
+) -> (f32, f32, f32) {
     let cost = if means.asks { price / means.batch } else { 0.0 };
     let value = worths.beyond(cost) + means.bonus;
     let interval = 86_400.0 / means.per_day;
@@ -176,15 +218,17 @@ fn spent(
     for &rate in hourly {
         for stream in streams {
             let shortest = interval * stream.places;
-            let waits = std::iter::once(shortest).chain(WAITS).filter(|&wait| wait >= shortest);
+            let finer = |step: u8| shortest * 1.07_f32.powi(i32::from(step));
+            let most = if stream.places > 1.0 { 50 } else { 1 };
+            let waits = (0..most).map(finer).chain(WAITS).filter(|&wait| wait >= shortest);
             let mut waits =
                 waits.map(|wait| (wait, fading.page(rate * stream.share, stream.cap, wait)));
             let due = waits.find(|&(_, (_, lost))| lost * value >= price);
-            let (wait, (shown, _)) = due.unwrap_or((21_600.0, (0.0, 0.0)));
+            let (wait, (shown, _)) = due.unwrap_or((172_800.0, (0.0, 0.0)));
             pages += stream.places * 3_600.0 / wait;
             seen += stream.places * 3_600.0 / wait * shown;
         }
     }
     let refreshes = if means.asks { seen * worths.share(cost) / means.batch } else { 0.0 };
-    pages + refreshes
+    (pages, seen, refreshes)
 }

@@ -5,12 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::HOUR;
-
 /// Points that are kept.
 const MOST: usize = 96;
-/// A point older than this is only used where there is no newer one near.
-const STALE: i64 = 6 * HOUR;
 
 /// Where moments stood in the list.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -20,26 +16,18 @@ pub struct Rank {
 }
 
 impl Rank {
-    /// At `now` the auction at `place` was this far from now.
-    pub fn learn(&mut self, distance: i64, place: u32, now: i64) {
-        // what contradicts the order of the new point is outdated
+    /// At `now` the auctions between two (distance, place) stood in one row.
+    pub fn learn(&mut self, near: (i64, u32), far: (i64, u32), now: i64) {
+        // what lies between, or contradicts their order, is outdated
         self.points.retain(|&(other, at, _)| {
-            (other < distance && at <= place) || (other > distance && at >= place)
+            (other < near.0 && at <= near.1) || (other > far.0 && at >= far.1)
         });
-        let near = (distance / 50).max(20 * crate::market::asked::SECOND);
-        self.points.retain(|&(other, ..)| (other - distance).abs() > near);
-        let index = self.points.partition_point(|&(other, ..)| other < distance);
-        self.points.insert(index, (distance, place, now));
-        if self.points.len() > MOST
-            && let Some(oldest) = (0..self.points.len()).min_by_key(|&i| self.points[i].2)
-        {
-            self.points.remove(oldest);
+        let index = self.points.partition_point(|&(other, ..)| other < near.0);
+        self.points.splice(index..index, [(near.0, near.1, now), (far.0, far.1, now)]);
+        while self.points.len() > MOST {
+            let oldest = (0..self.points.len()).min_by_key(|&i| self.points[i].2);
+            self.points.remove(oldest.unwrap_or(0));
         }
-    }
-
-    /// Forget everything: the list is in another order.
-    pub fn clear(&mut self) {
-        self.points.clear();
     }
 
     /// The place of the moment at this distance; None while there is too little to tell.
@@ -61,10 +49,9 @@ impl Rank {
         Some((f64::from(low.1) + share * (f64::from(high.1) - f64::from(low.1))) as u32)
     }
 
-    /// When the nearest point was seen.
+    /// The last point: (distance, place).
     #[must_use]
-    pub fn is_stale(&self, distance: i64, now: i64) -> bool {
-        let near = self.points.iter().min_by_key(|(other, ..)| (other - distance).abs());
-        near.is_none_or(|&(.., at)| now - at > STALE)
+    pub fn last(&self) -> Option<(i64, u32)> {
+        self.points.last().map(|&(distance, place, _)| (distance, place))
     }
 }

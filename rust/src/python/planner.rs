@@ -1,15 +1,17 @@
 //! The planner, as Python sees it: plain tuples in and out.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen, Status};
-use crate::market::found::{Flags, Notice, NoticeValue};
+use crate::market::asked::{Ask, Reply, SECOND, Seen, Status};
+use crate::market::found::{Ended, Flags, Found, Notice, NoticeValue, Order, Recall};
 use crate::market::lot::{Evidence, Verdict};
 use crate::market::tracker::News;
+use crate::plan::focus::Focus;
 use crate::plan::planner;
 
 /// Which request comes next, by what is known of a market.
@@ -34,6 +36,9 @@ type Label = (
     Option<i64>,
     Option<i64>,
 );
+/// Card, posted, expires, first seen, last seen on offer, missing since (0: never), bids, current
+/// bid, buyout price, median.
+type LotTuple = (i64, i64, i64, i64, i64, i64, i32, i64, i64, i64);
 /// Flag, value as JSON text, why.
 type NoticeTuple = (&'static str, String, String);
 
@@ -51,13 +56,17 @@ impl Planner {
         Self(Mutex::new(planner::Planner::new(Flags::default(), per_day, per_minute, now)))
     }
 
+    /// Names the layout of a state: one of another layout cannot be loaded.
+    #[classattr]
+    const LAYOUT: u32 = planner::LAYOUT;
+
     #[staticmethod]
     #[pyo3(signature = (state, /))]
     fn load(state: &[u8]) -> PyResult<Self> {
-        let inner = postcard::from_bytes(state);
-        inner.map(|inner| Self(Mutex::new(inner))).map_err(|error| {
-            PyValueError::new_err(format!("this is no state of a planner of this version: {error}"))
-        })
+        match postcard::take_from_bytes(state) {
+            Ok((inner, [])) => Ok(Self(Mutex::new(inner))),
+            _ => Err(PyValueError::new_err("this is no state of a planner of this version")),
+        }
     }
 
     fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
@@ -69,6 +78,18 @@ impl Planner {
     #[pyo3(signature = (*, per_day, per_minute, now))]
     fn resume(&self, per_day: usize, per_minute: usize, now: i64) {
         self.lock().resume(per_day, per_minute, now);
+    }
+
+    /// What the operator answered of the upstream, by flag; whether that is new.
+    #[pyo3(signature = (pins, /))]
+    #[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a dictionary
+    fn pin(&self, pins: BTreeMap<String, String>) -> PyResult<bool> {
+        let mut flags = Flags::default();
+        for (flag, value) in &pins {
+            answer(&mut flags, flag, value)
+                .ok_or_else(|| PyValueError::new_err(format!("{flag} cannot be {value}")))?;
+        }
+        Ok(self.lock().pin(flags))
     }
 
     #[pyo3(signature = (now, /))]
@@ -115,7 +136,7 @@ impl Planner {
         told(&py.detach(|| self.lock().tracker.conclude_all()))
     }
 
-    /// Price of a request, lots that are due, lots known and open, pages' state: for the operator.
+    /// Price of a request, lots that are due, known and open, listings a second, worth of a new one.
     fn outlook(&self) -> (f32, usize, usize, usize, f32, f32) {
         self.lock().outlook()
     }
@@ -127,17 +148,122 @@ impl Planner {
         reasons.map(|(why, y)| (why.clone(), y.replies, y.new, y.told, y.absent, y.shown)).collect()
     }
 
-    /// Listings of each hour since the beginning: start, listed, low, high.
+    /// Listings of each hour: start, listed, low, high.
     fn listed(&self) -> Vec<(i64, f32, f32, f32)> {
+        let hours = self.lock().hours();
+        hours.iter().map(|h| (h.from, h.listed.0, h.listed.1, h.listed.2)).collect()
+    }
+
+    /// Listings of each hour: start, seen, listed, seconds without a look.
+    fn hours(&self) -> Vec<(i64, u32, f32, f32)> {
+        let hours = self.lock().hours();
+        hours.iter().map(|h| (h.from, h.seen, h.listed.0, h.blind)).collect()
+    }
+
+    /// What is held true of the upstream: flag, value as JSON text, since (0: from the start), by
+    /// what, and whether it is pinned.
+    fn evidence(&self) -> Vec<(&'static str, String, i64, String, bool)> {
         let planner = self.lock();
-        let hours = planner.began.div_euclid(HOUR)..=planner.tracker.now.div_euclid(HOUR);
-        hours
-            .map(|hour| {
-                let (listed, low, high) = planner.listed(hour * HOUR);
-                (hour * HOUR, listed, low, high)
-            })
+        let pinned = Found::new(planner.pins).evidence();
+        let is_pinned = |flag| pinned.iter().any(|(other, ..)| *other == flag);
+        let evidence = planner.tracker.found.evidence().into_iter();
+        evidence
+            .map(|(flag, value, at, why)| (flag, json(&value), at, why, is_pinned(flag)))
             .collect()
     }
+
+    /// Weights of cards beside that of all others, which is 1.
+    #[pyo3(signature = (weights, /))]
+    fn set_focus(&self, weights: BTreeMap<i64, f32>) {
+        self.lock().focus = Focus::new(weights);
+    }
+
+    /// Lots by weight (a share of the largest): how many, past their expiry, told.
+    fn by_weight(&self, py: Python<'_>) -> Vec<(f64, usize, usize, usize)> {
+        let known = py.detach(|| {
+            let planner = self.lock();
+            planner.focus.known(&planner.tracker.board, planner.tracker.now)
+        });
+        known.into_iter().map(|(w, k)| (f64::from(w) / 1e3, k.lots, k.over, k.told)).collect()
+    }
+
+    /// What could be asked at `now`: offset (None: a refresh), rows, worth, why.
+    #[pyo3(signature = (now, /))]
+    fn choices(&self, py: Python<'_>, now: i64) -> Vec<(Option<u32>, f32, f32, &'static str)> {
+        let choices = py.detach(|| self.lock().choices(now));
+        choices.iter().map(|c| (c.offset, c.count, c.worth, c.why)).collect()
+    }
+
+    /// A lot: the state it was last seen in, what was concluded, how many are wanted more, and
+    /// when it is looked at.
+    #[pyo3(signature = (auction_id, /))]
+    fn lot(&self, auction_id: i64) -> Option<(LotTuple, Option<Label>, Option<usize>, i64)> {
+        let planner = self.lock();
+        let (lot, before, from) = planner.lot(auction_id)?;
+        let state = (
+            lot.card_id,
+            lot.posted_at,
+            lot.expires_at,
+            lot.first_seen,
+            lot.last_active,
+            lot.absent_at,
+            lot.bids,
+            lot.current_bid,
+            lot.buyout_price,
+            lot.median_price,
+        );
+        Some((state, lot.verdict.map(|verdict| label(auction_id, &verdict)), before, from))
+    }
+
+    /// A day with so many requests: listed, seen, sales, known, pages, refreshes.
+    #[pyo3(signature = (per_day, /))]
+    fn forecast(&self, py: Python<'_>, per_day: usize) -> (f32, f32, f32, f32, f32, f32) {
+        let f = py.detach(|| self.lock().forecast(per_day));
+        (f.listed, f.seen, f.sales, f.known, f.pages, f.refreshes)
+    }
+}
+
+/// Take the operator's word for one flag; None: that it cannot be.
+fn answer(flags: &mut Flags, flag: &str, value: &str) -> Option<()> {
+    match flag {
+        "order" => {
+            flags.order = Some(match value {
+                "newest" => Order::Newest,
+                "ending" => Order::Ending,
+                "random" => Order::Random,
+                "none" => Order::None,
+                _ => return None,
+            });
+        }
+        "ended" => {
+            flags.ended = Some(match value {
+                "full" => Ended::Full,
+                "omitted" => Ended::Omitted,
+                "error" => Ended::Error,
+                _ => return None,
+            });
+        }
+        "recall" => {
+            flags.recall = Some(match value.parse().ok()? {
+                0 => Recall::Forever,
+                seconds => Recall::Seconds(seconds),
+            });
+        }
+        "paging" => flags.paging = Some(value.parse().ok()?),
+        "visible" => flags.visible = Some(value.parse().ok()?),
+        "page" => flags.page = Some(value.parse().ok()?),
+        "truncate" => flags.truncate = Some(value.parse().ok()?),
+        "batch" => flags.batch = Some(value.parse().ok()?),
+        "ended_price" => {
+            flags.final_price = Some(match value {
+                "final" => true,
+                "last_bid" => false,
+                _ => return None,
+            });
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 fn seen(row: &Row) -> PyResult<Seen> {
@@ -170,13 +296,16 @@ fn told(news: &News) -> (Vec<Label>, Vec<NoticeTuple>) {
 }
 
 fn notice(notice: &Notice) -> NoticeTuple {
-    let value = match &notice.value {
+    (notice.flag, json(&notice.value), notice.why.clone())
+}
+
+fn json(value: &NoticeValue) -> String {
+    match value {
         NoticeValue::Text(text) => format!("\"{text}\""),
         NoticeValue::Number(number) => number.to_string(),
         NoticeValue::Bool(value) => value.to_string(),
         NoticeValue::Null => "null".to_owned(),
-    };
-    (notice.flag, value, notice.why.clone())
+    }
 }
 
 fn label(id: i64, verdict: &Verdict) -> Label {

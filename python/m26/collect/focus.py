@@ -1,0 +1,43 @@
+"""What matters more to the operator in; weights of cards, as pages show them, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class Focus:
+    """Weights of cards beside that of all others, which is 1.
+
+    Args:
+        weights: by kind (``cards``, ``overall``, ``position``, ``program``) and name; an overall
+            is a number or a range such as ``90-99``. Of several that fit, the largest counts.
+    """
+
+    def __init__(self, weights: Mapping[str, Mapping[str, float]]) -> None:
+        self._cards = {int(name): of for name, of in weights.get("cards", {}).items()}
+        self._overall = [_span(name, of) for name, of in weights.get("overall", {}).items()]
+        self._position = weights.get("position", {})
+        self._program = weights.get("program", {})
+        self.weights = dict(self._cards)
+        """Of each card that was seen and weighs something else than 1."""
+
+    def learn(self, cards: Iterable[tuple[Any, ...]]) -> bool:
+        """Take in card rows, as `Batch.card_rows` gives them; whether a weight is new."""
+        known = len(self.weights)
+        for card_id, _, _, position, overall, _, _, program, *_ in cards:
+            given = [
+                self._cards.get(card_id),
+                self._position.get(position or ""),
+                self._program.get(program or ""),
+                *(of for low, high, of in self._overall if low <= (overall or 0) <= high),
+            ]
+            found = [weight for weight in given if weight is not None]
+            if found and max(found) != 1:
+                self.weights[card_id] = max(found)
+        return len(self.weights) > known
+
+
+def _span(name: str, weight: float) -> tuple[int, int, float]:
+    low, _, high = name.partition("-")
+    return int(low), int(high or low), weight

@@ -1,0 +1,121 @@
+//! A list in no order: pages in, which one comes next and what it would show out.
+//!
+//! One that stays as it is from request to request is looked at place by place; of one that is drawn
+//! anew each time every page is as good as any other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::market::asked::{HOUR, Reply, SECOND, Seen};
+use crate::plan::arrivals::Arrivals;
+use crate::plan::ending::View;
+use crate::plan::list::Option_;
+use crate::plan::price::Stream;
+
+/// Postings older than this tell nothing of how many come.
+const YOUNG: i64 = HOUR;
+
+/// What is known of the list.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Sweep {
+    /// Whether each request draws its page anew.
+    pub drawn: bool,
+    /// Where the sweep stands, and when it was at each place.
+    at: u32,
+    visited: Vec<i64>,
+    /// How long ago a place was looked at, on average, when it is looked at again; seconds.
+    wait: f32,
+    /// When the last pages came, microseconds between them.
+    last: i64,
+    gap: f32,
+    /// Auctions of the list.
+    pub size: f32,
+}
+
+impl Sweep {
+    /// Take in a page. `new`: which of its rows were new, and what each stands for.
+    pub fn learn(
+        &mut self,
+        offset: u32,
+        reply: &Reply,
+        new: &[(Seen, f32, i64)],
+        page: f32,
+        arrivals: &mut Arrivals,
+    ) {
+        let shown = reply.seen.len() as f32;
+        let ends = shown < page * 0.9 && !reply.truncated;
+        let now = reply.at;
+        let gap = if self.last == 0 { 0.0 } else { (now - self.last) as f32 / SECOND as f32 };
+        self.last = now;
+        self.gap = if self.gap == 0.0 { gap } else { self.gap + 0.02 * (gap - self.gap) };
+        if self.drawn {
+            self.wait = self.gap * self.places(page);
+            self.count_drawn(now, shown, new, arrivals);
+            return;
+        }
+        let place = (offset as f32 / page) as usize;
+        if self.visited.len() <= place {
+            self.visited.resize(place + 1, 0);
+        }
+        let before = std::mem::replace(&mut self.visited[place], now);
+        if before != 0 {
+            let wait = (now - before) as f32 / SECOND as f32;
+            self.wait = if self.wait == 0.0 { wait } else { self.wait + 0.05 * (wait - self.wait) };
+            let from = before.max(now - YOUNG);
+            let fresh = new.iter().filter(|(seen, ..)| seen.posted_at >= from);
+            let listed = fresh.map(|(_, weight, _)| weight).sum();
+            arrivals.looked(from, now, listed, 1.0 / self.places(page));
+        }
+        if ends {
+            self.size = offset as f32 + shown;
+            self.visited.truncate(place + 1);
+        } else {
+            self.size = self.size.max(offset as f32 + shown);
+        }
+        self.at = if ends { 0 } else { offset + reply.seen.len() as u32 };
+    }
+
+    /// Of those posted lately a page shows its share, but for those that were drawn before.
+    fn count_drawn(&self, now: i64, shown: f32, new: &[(Seen, f32, i64)], arrivals: &mut Arrivals) {
+        if self.size <= 0.0 || self.wait <= 0.0 {
+            return;
+        }
+        let young = YOUNG as f32 / SECOND as f32;
+        let undrawn = self.wait * (1.0 - (-young / self.wait).exp()) / young;
+        let fresh = new.iter().filter(|(seen, ..)| seen.posted_at >= now - YOUNG);
+        let listed = fresh.map(|(_, weight, _)| weight).sum();
+        arrivals.looked(now - YOUNG, now, listed, shown / self.size * undrawn);
+    }
+
+    /// Nothing stands at `offset`.
+    pub fn learn_empty(&mut self, offset: u32) {
+        self.size = self.size.min(offset as f32);
+        self.at = 0;
+    }
+
+    /// Pages of the list.
+    fn places(&self, page: f32) -> f32 {
+        (self.size / page).max(1.0)
+    }
+
+    /// Where new listings gather, for the price.
+    #[must_use]
+    pub fn streams(&self, page: f32) -> Vec<Stream> {
+        let places = self.places(page);
+        vec![Stream { places, share: 1.0 / places, cap: page }]
+    }
+
+    /// The next page.
+    #[must_use]
+    pub fn option(&self, view: View) -> Option_ {
+        let View { at: now, arrivals, fading, page, paging, reach, .. } = view;
+        let offset = if self.drawn || !paging || self.at >= reach { 0 } else { self.at };
+        let visited = self.visited.get((offset as f32 / page) as usize).copied().unwrap_or(0);
+        let wait = match visited {
+            _ if self.drawn => self.wait,
+            0 => self.wait.max(6.0 * 3_600.0),
+            visited => (now - visited) as f32 / SECOND as f32,
+        };
+        let (shown, lost) = fading.page(arrivals.rate(now) / self.places(page), page, wait);
+        Option_ { offset, shown, lost, why: "a page of the sweep" }
+    }
+}
