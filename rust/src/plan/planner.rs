@@ -16,7 +16,7 @@ use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ending::View;
 use crate::plan::focus::Focus;
-use crate::plan::list::{List, Option_};
+use crate::plan::list::{List, Option_, RECENT};
 use crate::plan::pace::Pace;
 use crate::plan::price::{Means, Worths, shadow};
 use crate::plan::round::Round;
@@ -237,7 +237,11 @@ impl Planner {
             let Some(lot) = self.tracker.board.get(seen.auction_id) else { continue };
             let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
             let survival = self.tracker.rates.survival(age);
-            self.arrivals.first_sight(lot, survival);
+            if self.list.is_by_posting() && lot.first_seen - lot.posted_at > RECENT {
+                self.arrivals.late_sight(lot); // of its time only a part is looked at
+            } else {
+                self.arrivals.first_sight(lot, survival);
+            }
             let length = (lot.expires_at - lot.posted_at).max(0);
             new.push((*seen, 1.0 / survival.max(0.05), length));
         }
