@@ -23,9 +23,27 @@ pub mod clock;
 pub mod drift;
 pub mod error;
 pub mod history;
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)] // chances, rates and counts of them are estimates: no digit more is meant than an f32 has
 pub mod infer;
 pub mod json;
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)] // chances, rates and counts of them are estimates: no digit more is meant than an f32 has
 pub mod market;
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)] // chances, rates and counts of them are estimates: no digit more is meant than an f32 has
 pub mod plan;
 pub mod reply;
 pub mod rows;

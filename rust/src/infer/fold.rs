@@ -218,7 +218,7 @@ impl Market {
         if let Some(order) = self.tracker.found.flags().order {
             self.list.set_order(order, &self.arrivals);
         }
-        let new = first_sights(&self.tracker, &mut self.arrivals, reply, &news);
+        let new = first_sights(&self.tracker, &mut self.arrivals, &self.list, reply, &news);
         if let Ask::Search { offset, .. } = ask
             && !reply.failed
             && !news.repeated

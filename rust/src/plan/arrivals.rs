@@ -74,6 +74,11 @@ impl Arrivals {
         }
     }
 
+    /// A lot is seen for the first time at an age at which it stands for no others.
+    pub fn late_sight(&mut self, lot: &Lot) {
+        self.counts.entry(lot.posted_at.div_euclid(HOUR)).or_default().seen += 1;
+    }
+
     fn lasts(&mut self, duration: i64, weight: f32) {
         let duration = (duration + MINUTE / 2).div_euclid(MINUTE) * MINUTE;
         match self.durations.binary_search_by_key(&duration, |&(known, _)| known) {

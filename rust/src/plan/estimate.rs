@@ -4,12 +4,14 @@ use crate::market::asked::{HOUR, Reply, SECOND, Seen};
 use crate::market::found::Order;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
+use crate::plan::list::{List, RECENT};
 
 /// The lots that `reply`, taken in by `tracker`, showed for the first time: what each stands for, and
 /// how long it runs, microseconds.
 pub fn first_sights(
     tracker: &Tracker,
     arrivals: &mut Arrivals,
+    list: &List,
     reply: &Reply,
     news: &News,
 ) -> Vec<(Seen, f32, i64)> {
@@ -22,7 +24,11 @@ pub fn first_sights(
         let Some(lot) = tracker.board.get(seen.auction_id) else { continue };
         let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
         let survival = tracker.rates.survival(age);
-        arrivals.first_sight(lot, survival);
+        if list.is_by_posting() && lot.first_seen - lot.posted_at > RECENT {
+            arrivals.late_sight(lot); // of its time only a part is looked at
+        } else {
+            arrivals.first_sight(lot, survival);
+        }
         let length = (lot.expires_at - lot.posted_at).max(0);
         new.push((*seen, 1.0 / survival.max(0.05), length));
     }

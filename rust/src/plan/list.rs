@@ -16,6 +16,8 @@ use crate::plan::sweep::Sweep;
 
 /// No auction runs longer.
 pub const LONGEST: i64 = 3 * DAY + HOUR;
+/// How much is listed is learned of no older a time.
+pub const RECENT: i64 = 6 * HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
 /// What of a hole is lost unless it is looked at soon.
@@ -69,6 +71,12 @@ impl List {
         }
     }
 
+    /// Whether auctions stand by posting, as far as is known.
+    #[must_use]
+    pub fn is_by_posting(&self) -> bool {
+        self.order == Some(Order::Newest)
+    }
+
     /// Auctions a page shows.
     #[must_use]
     pub fn page(&self) -> f32 {
@@ -120,7 +128,7 @@ impl List {
         for (from, to) in self.covered.add(from, to) {
             let inside = |(seen, ..): &&(Seen, f32, i64)| (from..to).contains(&seen.posted_at);
             let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
-            if from > at - 6 * HOUR {
+            if from > at - RECENT {
                 arrivals.looked(from, to, listed, 1.0);
             }
         }

@@ -2,12 +2,15 @@
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
 //! - [`arrivals`]: how much is listed when, [`estimate`]: in an hour; [`covered`]: what of it was
-//!   looked at; [`rank`]: where in the list that stands; [`due`]: what is worth asking after; [`price`]: what a request is worth;
+//!   looked at; [`rank`]: where in the list that stands; [`due`]: what is worth asking after;
+//!   [`price`]: what a request is worth; [`again`]: which pages show how known lots end; `scarce`: what
+//!   waits in a market too large;
 //!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
 //!   [`view`]: what an operator may ask.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
 
+pub mod again;
 pub mod arrivals;
 pub mod covered;
 pub mod due;
@@ -21,5 +24,6 @@ pub mod planner;
 pub mod price;
 pub mod rank;
 pub mod round;
+mod scarce;
 pub mod sweep;
 pub mod view;

@@ -11,6 +11,7 @@ use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Status};
 use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
+use crate::plan::again::{Again, SURE};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ending::View;
@@ -39,8 +40,6 @@ const AHEAD: i64 = 10 * MINUTE;
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
 /// How much more a sale is worth that is known before its time.
 const BEFORE_TIME: f32 = 0.003;
-/// Share of a batch of sales that a request may cost at the most for that.
-const CHEAP: f32 = 0.1;
 /// Requests are to spare below this price, in sales; then one of so many goes on with the round.
 const SPARE: f32 = 0.005;
 const ROUND: u64 = 8;
@@ -83,9 +82,10 @@ pub struct Planner {
     /// How much is listed.
     pub arrivals: Arrivals,
     pub(super) list: List,
+    pub(super) again: Again,
     pub(super) due: Due,
     pub(super) worths: Worths,
-    price: f32,
+    pub(super) price: f32,
     priced_at: i64,
     dearer: f32,
     /// Lots asked after, and those whose end was told, of late.
@@ -118,6 +118,7 @@ impl Planner {
             pace: Pace::new(per_day, per_minute, now),
             arrivals: Arrivals::new(),
             list: List::default(),
+            again: Again::default(),
             due: Due::default(),
             worths: Worths::new(),
             price: 1.0,
@@ -185,7 +186,7 @@ impl Planner {
         yielded.told += news.told.len() as u64;
         yielded.absent += news.absent.len() as u64;
         yielded.shown += reply.seen.len() as u64;
-        let new = first_sights(&self.tracker, &mut self.arrivals, reply, &news);
+        let new = first_sights(&self.tracker, &mut self.arrivals, &self.list, reply, &news);
         if let Ask::Search { offset, .. } = ask
             && !reply.failed
             && !news.repeated
@@ -194,12 +195,17 @@ impl Planner {
             let offset = if ignored { 0 } else { *offset };
             self.round.shown(offset, reply.seen.len());
             self.list.learn(offset, reply, &new, &mut self.arrivals);
+            if offset > 0 {
+                let (places, means) = (self.places(reply.at), self.means());
+                self.again.learn(offset, reply, &places, means);
+            }
         }
         match (tells, self.tracker.manners().tells) {
             (true, false) => (self.due, self.early) = (Due::default(), Due::default()),
             (false, true) => self.ask_again(reply.at),
             _ => {}
         }
+        self.again.met(new.len());
         for &id in &news.told {
             self.due.drop(id);
             self.early.drop(id);
@@ -227,6 +233,7 @@ impl Planner {
         if reply.at - self.priced_at > PRICE_EVERY {
             self.set_price(reply.at);
         }
+        self.look_again(reply.at);
         news
     }
 
@@ -237,7 +244,7 @@ impl Planner {
             self.due.drop(id);
             return;
         }
-        let worth = self.tracker.rates.bought(lot) * self.focus.of(lot);
+        let worth = self.worth_after(lot);
         self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
@@ -318,7 +325,7 @@ impl Planner {
             let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
             let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
             let step = usize::from(step) + 1;
-            if step < GONE.len() || self.price > CHEAP * self.batch() as f32 {
+            if step < GONE.len() || self.is_scarce() {
                 self.early.want(wanted);
             } else {
                 self.early.drop(id);
@@ -334,18 +341,24 @@ impl Planner {
         let sold = if lot.absent_at == 0 {
             rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
         } else {
-            rates.bought(lot)
+            let bought = rates.bought(lot);
+            if bought < SURE || !self.is_scarce() { bought } else { 1.0 - bought }
         };
         sold * self.focus.of(lot)
     }
 
     fn set_price(&mut self, now: i64) {
+        self.again.fade(now - self.priced_at);
         self.priced_at = now;
         let rates = &self.tracker.rates;
         let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
-        let means =
-            Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
+        let means = Means {
+            per_day: self.pace.per_day() as f32 - self.again.per_day,
+            batch: self.batch() as f32,
+            asks: true,
+            bonus: self.again.bonus(),
+        };
         let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
         // lots that wait too long say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
@@ -358,6 +371,14 @@ impl Planner {
         self.tracker.found.flags().batch.map_or(50, |batch| batch as usize).max(1)
     }
 
+    /// Places of the list that can be reached.
+    pub(super) fn reach(&self) -> u32 {
+        match self.tracker.found.flags().truncate {
+            Some(0) | None => u32::MAX,
+            Some(reach) => reach,
+        }
+    }
+
     fn choose(&mut self, at: i64) -> (Ask, &'static str) {
         if let Some(ask) = self.tracker.found.probe(at, &self.tracker.board) {
             return (ask, "probe");
@@ -367,10 +388,7 @@ impl Planner {
         }
         let flags = *self.tracker.found.flags();
         let paging = flags.paging != Some(false);
-        let reach = match flags.truncate {
-            Some(0) | None => u32::MAX,
-            Some(reach) => reach,
-        };
+        let reach = self.reach();
         if let Some(offset) = self.list.explore(paging, reach) {
             return (self.search(offset), "where moments stand");
         }
@@ -387,6 +405,10 @@ impl Planner {
         // what a request for these would bring now that a later one would not
         let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
         let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
+        let page_is_due = page_is_due || self.is_scarce() && worth < price && gain > worth;
+        if let Some(look) = self.again.best().filter(|look| look.gain >= price.max(loss)) {
+            return (self.search(look.offset), "a second look");
+        }
         match page {
             Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
@@ -420,7 +442,7 @@ impl Planner {
 
     /// What a new listing is worth.
     pub(super) fn value(&self) -> f32 {
-        self.worths.beyond(self.price / self.batch() as f32).max(0.01)
+        (self.worths.beyond(self.share()) + self.again.bonus()).max(0.01)
     }
 
     pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
@@ -451,10 +473,9 @@ impl Planner {
         };
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
-        let sum = |list: &[Wanted]| list.iter().map(|wanted| wanted.worth).sum::<f32>();
         // one that is told before its time need not be asked for after it
-        let spared = self.price / batch as f32 + BEFORE_TIME;
-        let worth = sum(&best) + spared * sum(&more);
+        let spared = self.share() + BEFORE_TIME;
+        let worth = self.worth_now(&best) + spared * self.worth_now(&more);
         (best.into_iter().chain(more).collect(), worth)
     }
 

@@ -163,6 +163,8 @@ pub struct Means {
     pub batch: f32,
     /// Whether lots are asked after at all.
     pub asks: bool,
+    /// What a new listing is worth beside its answer.
+    pub bonus: f32,
 }
 
 /// The price of a request, in sales that become known.
@@ -210,7 +212,7 @@ pub fn yields(
     means: Means,
 ) -> (f32, f32, f32) {
     let cost = if means.asks { price / means.batch } else { 0.0 };
-    let value = worths.beyond(cost);
+    let value = worths.beyond(cost) + means.bonus;
     let interval = 86_400.0 / means.per_day;
     let (mut pages, mut seen) = (0.0, 0.0);
     for &rate in hourly {

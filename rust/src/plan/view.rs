@@ -113,7 +113,8 @@ impl Planner {
         let streams = self.list.streams(&self.arrivals);
         let hourly = self.arrivals.hourly();
         let asks = self.tracker.manners().tells;
-        let means = Means { per_day: per_day.max(1) as f32, batch: self.batch() as f32, asks };
+        let (per_day, batch) = (per_day.max(1) as f32, self.batch() as f32);
+        let means = Means { per_day, batch, asks, bonus: self.again.bonus() };
         let price = shadow(&hourly, &streams, &fading, &self.worths, means);
         let (pages, seen, refreshes) =
             yields(price, &hourly, &streams, &fading, &self.worths, means);
