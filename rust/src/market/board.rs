@@ -71,12 +71,14 @@ impl Board {
     }
 
     /// Lots whose id lies in `ids`, by id.
+    #[must_use]
     pub fn posted(&self, ids: RangeInclusive<i64>) -> impl DoubleEndedIterator<Item = &Lot> {
         let (from, to) = ids.into_inner();
         self.lots.range(from.min(to)..=to).map(|(_, lot)| lot)
     }
 
     /// Lots that nobody told the end of and that expire in the span, by expiry.
+    #[must_use]
     pub fn open(&self, expiry: RangeInclusive<i64>) -> impl DoubleEndedIterator<Item = &Lot> {
         let (from, to) = expiry.into_inner();
         self.open
@@ -115,6 +117,7 @@ impl Board {
     }
 
     /// The lot before of a copy that is listed: it was sold, or it was not.
+    #[must_use]
     pub fn earlier(&self, seen: &Seen) -> Option<i64> {
         let earlier = self.lots.get(self.copies.get(&seen.card_instance_id)?)?;
         (earlier.auction_id < seen.auction_id).then_some(earlier.auction_id)

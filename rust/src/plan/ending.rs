@@ -250,7 +250,7 @@ impl Ending {
         match (self.beyond, self.rank.last()) {
             (Some(beyond), Some((far, last))) if duration > far => {
                 let (beyond, last) = (beyond as f32, last as f32);
-                Some(if beyond - last > page { (last + beyond) / 2.0 } else { beyond })
+                Some(if beyond - last > page { f32::midpoint(last, beyond) } else { beyond })
             }
             _ => Some(place),
         }

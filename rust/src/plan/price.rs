@@ -105,7 +105,7 @@ impl Fading {
         let (mut last, mut at, mut sum) = (1.0, 0.0, 0.0);
         for (point, &wait) in points.iter_mut().zip(&WAITS) {
             let alive = survival(wait);
-            sum += (last + alive) / 2.0 * (wait - at);
+            sum += f32::midpoint(last, alive) * (wait - at);
             (last, at) = (alive, wait);
             *point = (alive, sum);
         }
@@ -178,7 +178,7 @@ pub fn shadow(
 ) -> f32 {
     let (mut low, mut high) = (0.0, 100.0);
     for _ in 0..24 {
-        let price = (low + high) / 2.0;
+        let price = f32::midpoint(low, high);
         if spent(price, hourly, streams, fading, worths, means) > means.per_day {
             low = price;
         } else {
