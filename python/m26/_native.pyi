@@ -46,6 +46,15 @@ _Closing: TypeAlias = tuple[
     str, str | None, str, float, int | None, float | None, int | None, int | None, int
 ]
 _Inferred: TypeAlias = tuple[int, str, int, int, _Closing]
+_Hour: TypeAlias = tuple[
+    str, int, list[tuple[str, int]], int, tuple[int, int, int], int, int, int, int
+]
+_Claims: TypeAlias = tuple[
+    str, int, str, str, str, float, tuple[float, float], tuple[float, float]
+]
+_Look: TypeAlias = tuple[
+    str, int | None, tuple[int, int] | None, Sequence[int], bool, bool, tuple[int, int, int]
+]
 _StateRow: TypeAlias = tuple[
     str, int, str, int | None, int, int, int, int, int, int | None, str | None, str | None,
     float | None, float | None, int | None, bool, int,
@@ -304,6 +313,45 @@ class Delta:
     @property
     def first_seen(self) -> list[tuple[str, int, int]]:
         """(platform, auction_id, observed_at) of auctions that were seen sooner."""
+
+@final
+class Fold:
+    """What the records of one part have shown of its markets so far; a fold over them in order.
+
+    What it says follows from the records alone, wherever they are cut into batches.
+    """
+
+    def __new__(cls) -> Self:
+        """Of a part of which nothing was read yet."""
+    @staticmethod
+    def load(state: bytes, /) -> Fold:
+        """As `save` left it.
+
+        Raises:
+            ValueError: it is no state of this build.
+        """
+    def save(self) -> bytes:
+        """All of it; for this build alone."""
+    def take(
+        self, batch: Batch, records: Sequence[_Look], /
+    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims]]:
+        """Take in consecutive records, whose pages of data `batch` has; read without the GIL.
+
+        Args:
+            batch: what was read.
+            records: (platform, page of the batch, offset and count of a search, ids of a refresh,
+                whether the question is known, whether the upstream failed, (served_at,
+                observed_at, fetched_at) in microseconds) of each reply.
+
+        Returns:
+            Outcomes as `States.derive` takes them; of hours of which there is news (platform,
+            start in microseconds, requests by kind, auctions posted in it that were seen, listed
+            (low, likely, high), endings due, endings known, sales known, blind seconds); of a new
+            calibration (platform, hour from which it applies, evidence, band, lead, claims asked,
+            (agreed, said) of the outcome, the same of outcome and price).
+        """
+    def verdicts(self) -> list[_Inferred]:
+        """All that is said of auctions now, before the first page of a batch."""
 
 @final
 class Peek:

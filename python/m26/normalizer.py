@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from m26 import _native
 from m26._native import Batch, CopyBuffer
@@ -18,20 +17,26 @@ class Normalizer:
     """
 
     def __init__(self, rules: CardRules) -> None:
+        self._rules = rules
         self._native = _native.Normalizer(per_copy=rules.per_copy, positions=rules.positions)
+
+    def another(self) -> Normalizer:
+        """One of the same rules that has read nothing yet."""
+        return Normalizer(self._rules)
 
     async def normalize(self, pages: Sequence[Page]) -> Batch:
         """The batch of `pages`; bad data comes back in its rejects."""
         from anyio.to_thread import run_sync  # offline use needs no event loop
 
-        return await run_sync(
-            partial(
-                self._native.normalize,
-                [page.body for page in pages],
-                platforms=[page.platform for page in pages],
-                fetched_at=[page.fetched_at for page in pages],
-                times=[(page.served_at, page.observed_at) for page in pages],
-            )
+        return await run_sync(self.read, pages)
+
+    def read(self, pages: Sequence[Page]) -> Batch:
+        """The same, in the caller's thread; the GIL is released."""
+        return self._native.normalize(
+            [page.body for page in pages],
+            platforms=[page.platform for page in pages],
+            fetched_at=[page.fetched_at for page in pages],
+            times=[(page.served_at, page.observed_at) for page in pages],
         )
 
     def missing(self, batch: Batch) -> list[tuple[int, int]]:

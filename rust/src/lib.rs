@@ -3,9 +3,11 @@
 //! # Layout
 //! A higher line may use a lower one; those on one line never use each other.
 //! - `python`: the only place that names PyO3.
-//! - [`batch`]: pages to rows, cards, rejects and drift; the crate's main entry.
-//! - [`reply`] | [`history`]: one reply, from its envelope to rows; what is committed, and what a batch
-//!   changes of it.
+//! - [`infer`]: the batches of a part to outcomes that no auction's own rows say, and to coverage.
+//! - [`batch`] | [`plan`]: pages to rows, cards, rejects and drift, the crate's main entry; which
+//!   request comes next.
+//! - [`reply`] | [`history`] | [`market`]: one reply, from its envelope to rows; what is committed, and
+//!   what a batch changes of it; what is known of a market.
 //! - [`rows`]: what is stored, and in which bytes.
 //! - [`card`]: cards: their canonical form, their identity by content, those that were read before.
 //! - [`json`]: JSON bytes, whatever they are about.
@@ -21,6 +23,7 @@ pub mod clock;
 pub mod drift;
 pub mod error;
 pub mod history;
+pub mod infer;
 pub mod json;
 pub mod market;
 pub mod plan;

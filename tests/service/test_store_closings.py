@@ -13,7 +13,7 @@ from tests.support.wire import T0, auction, body, records
 
 from m26._native import States
 from m26.normalizer import Normalizer
-from m26.store.batch import Prepared, Stored
+from m26.store.batch import Concluded, Prepared, Stored
 from m26.store.closings import Closing, Inferred
 from m26.store.database import opened
 from m26.store.knowledge import Knowledge
@@ -53,10 +53,8 @@ class Process:
         read = [(r.pos, r.page) for r in given if r.page]
         batch = await self.known.normalizer.normalize([page for _, page in read])
         kind = Staged if self.far and self.pos else Transaction
-        prepared = Prepared("j", given, read, batch)
-        transaction = kind(
-            self.connection, self.known, prepared, careful=careful, inferred=inferred
-        )
+        prepared = Prepared("j", given, read, batch, concluded=Concluded(inferred))
+        transaction = kind(self.connection, self.known, prepared, careful=careful)
         try:
             stored = await transaction.run()
         except BaseException:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.full import full_disk
 
 from m26.errors import StorageError
 from m26.home.lock import HomeLock, Lock, take
@@ -96,14 +95,3 @@ def test_a_lock_that_was_not_taken_whole_is_not_held(tmp_path: Path) -> None:
     with full_disk(), pytest.raises(StorageError, match="cannot use the home"):
         HomeLock.acquire(tmp_path)
     HomeLock.acquire(tmp_path).release()
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Files of this process cannot grow."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

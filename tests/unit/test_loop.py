@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from tests.support.wire import T0, auction, body, card
 
 from m26.collect.focus import Focus
 from m26.collect.loop import Market, request
-from m26.collect.plan import Ask, Plan, look
+from m26.collect.plan import Plan, look
+from m26.collect.questions import Ask
 from m26.models import SWEEP_END
 from m26.normalizer import Normalizer
 from m26.upstream.profile import Paging, Profile
@@ -138,7 +140,8 @@ async def test_what_says_nothing_of_the_question_is_not_learned_from(
 ) -> None:
     await played(bench(*pages(1), step), plan)
 
-    assert [what for what, _ in log(folder)] == ["sent", "reply", "sent", "unsent", "sent"]
+    asked = [what for what, _ in log(folder) if what != "resume"]
+    assert asked == ["sent", "reply", "sent", "unsent", "sent"]
 
 
 async def test_a_restart_goes_on_with_what_was_known(bench: Make, plan: Plan, folder: Path) -> None:
@@ -148,7 +151,8 @@ async def test_a_restart_goes_on_with_what_was_known(bench: Make, plan: Plan, fo
     assert kept is not None
     assert kept.outlook() == plan.planner.outlook()
     assert kept.evidence() == plan.planner.evidence()
-    with Plan(folder, **BUDGET, now=(T0 + 60) * 1_000_000) as again:
+    killed = shutil.copytree(folder, folder.with_name("killed"))
+    with Plan(killed, **BUDGET, now=(T0 + 60) * 1_000_000) as again:
         assert again.planner.outlook()[2] == 3
 
 
@@ -252,3 +256,11 @@ def test_of_several_weights_the_largest_counts() -> None:
     assert focus.learn([*cards, (5, 0, "", "QB", 99, 1, 1, "Core")])
     assert not focus.learn(cards)
     assert focus.weights == {4: 0.5, 1: 3, 2: 2, 5: 5}
+
+
+async def test_a_clock_that_goes_back_is_no_reason_to_end(bench: Make, plan: Plan) -> None:
+    back = [reply(body(*map(auction, (3, 2, 1)), at=T0 - 7_200 + n)) for n in range(4)]
+    made = bench(*pages(4), *back, *pages(4))
+    await played(made, plan)
+
+    assert len([page for page in made.journal if page.is_reply]) == 12

@@ -9,7 +9,8 @@ import pytest
 from tests.support.commands import Outcome
 from tests.support.documents import DOCUMENTS, check_printed
 
-from m26.collect.plan import PLANS, Ask, Plan, Question
+from m26.collect.plan import PLANS, Plan
+from m26.collect.questions import Ask, Question
 
 NOW = 1_790_000_000_000_000
 M26 = Callable[..., Outcome]

@@ -21,7 +21,8 @@ from m26.collect.exchange import Exchange
 from m26.collect.focus import Focus
 from m26.collect.keep import Keeper
 from m26.collect.loop import Market
-from m26.collect.plan import FLAGS, PLANS, REASONS, Plan
+from m26.collect.plan import PLANS, Plan
+from m26.collect.questions import FLAGS, REASONS
 from m26.collect.reaction import Reaction
 from m26.limits.budget import Budget
 from m26.limits.halt import Halt

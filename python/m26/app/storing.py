@@ -91,6 +91,7 @@ async def storing(
         committed=committed.set,
         telemetry=process.telemetry,
         clock=process.clock,
+        folder=process.settings.home / "infer",
     )
     await patience(drain.open)
     due = due_seconds(assigned.profile, process.settings, process.clock)

@@ -16,7 +16,8 @@ from m26._native import Batch
 from m26.collect import outlook
 from m26.collect.exchange import Answer, Exchange
 from m26.collect.focus import Focus
-from m26.collect.plan import Ask, News, Plan, Question, Row
+from m26.collect.plan import Plan
+from m26.collect.questions import Ask, News, Question, Row
 from m26.collect.sweep import SEARCH, Sweeps, marker
 from m26.limits.halt import StoppedError
 from m26.normalizer import Normalizer
@@ -146,7 +147,11 @@ class Market:
     def _show(self, question: Question) -> None:
         last = question.ask, question.why
         planner = self.plan.planner
-        self.view = outlook.market(self.platform, planner, now=question.at, last=last)
+        try:
+            self.view = outlook.market(self.platform, planner, now=question.at, last=last)
+        except RuntimeError as error:  # a fault of the planner; what it says next will tell
+            _log.error("plan.not_shown", platform=self.platform, reason=str(error))
+            return
         if (ratio := self.view["coverage"]["ratio"]) is not None:
             self.telemetry.metrics.coverage.labels(self.platform).set(ratio)
 

@@ -6,7 +6,7 @@ import orjson
 
 from m26._native import Planner
 from m26.clock import iso
-from m26.collect.plan import FLAGS, Ask
+from m26.collect.questions import FLAGS, Ask
 from m26.status.views import CapabilityView, ChoiceView, CoverageView, MarketView
 
 _HOURS = 24

@@ -7,94 +7,33 @@ rebuilds it after a kill at any moment.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
-
-import orjson
-import structlog
+from typing import Any, Self
 
 from m26._native import Planner
-from m26.errors import StorageError
-from m26.home.files import replace_private
+from m26.collect.plan_files import Kept, PlanFiles, read
+from m26.collect.questions import Ask, Label, News, Notice, Question, Row
 
-_log = structlog.get_logger()
 _SNAPSHOT_EVERY = 1_000
 """Replies after which the log begins anew: as many are read again after a kill."""
-FLAGS = (
-    *("order", "paging", "page", "truncate", "batch"),
-    *("ended", "recall", "visible", "ended_price"),
-)
-"""What an upstream may do one way or the other."""
-REASONS = (
-    *("front_page", "a_hole", "a_page_around_a_moment", "a_page_of_the_sweep"),
-    *("where_moments_stand", "a_round_of_the_list", "expired", "probe"),
-)
-"""Why requests are sent, as they are counted."""
 PLANS = "plan"
 """Folder of a home, with one for each platform."""
-_STATE = "state"
-_HEADER = b"m26 plan %d\n" % Planner.LAYOUT
+_DAY = 86_400_000_000
+_HELD = 4
+"""Requests that may have left beyond an even pace, at the most."""
 
 
-class Ask(NamedTuple):
-    """A question: a page of the list, or the states of auctions."""
-
-    search: tuple[int, int] | None
-    """Offset and count."""
-    ids: list[int]
-    """Empty for a search."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to ask, when (µs of server time), and why."""
-
-    ask: Ask
-    at: int
-    why: str
-
-
-Row = Sequence[Any]
-"""An auction as a reply shows it: id, status, bids, current bid, buyout price, posted (s), seconds
-left, median price, card, physical copy, acquired (s). Money in coins."""
-
-
-class Label(NamedTuple):
-    """What became of an auction. Times in µs."""
-
-    auction_id: int
-    outcome: str
-    outcome_via: str | None
-    final_price: int | None
-    evidence: str
-    confidence: float
-    price_confidence: float
-    closed_after: int | None
-    closed_before: int | None
-    closed_at: int | None
-
-
-class Notice(NamedTuple):
-    """What is now held true of the upstream; the value is JSON text."""
-
-    flag: str
-    value: str
-    why: str
-
-
-class News(NamedTuple):
-    """What a reply came to."""
-
-    labels: list[Label]
-    notices: list[Notice]
+_NOTHING = News([], [])
 
 
 class Plan:
     """A planner whose questions and replies are on disk before they count.
+
+    What is there and cannot be read is moved aside and told, and the planner begins anew, as if it
+    had spent the budget of the day before.
 
     Args:
         folder: where it is kept; made if it is not there.
@@ -104,6 +43,7 @@ class Plan:
         pins: what the operator answered of the upstream, by flag.
 
     Raises:
+        HomeLockedError: another process has this plan.
         StorageError: the folder cannot be read or written.
     """
 
@@ -116,52 +56,73 @@ class Plan:
         now: int,
         pins: Mapping[str, str] | None = None,
     ) -> None:
-        self._folder = folder
-        budget = {"per_day": per_day, "per_minute": per_minute, "now": now}
-        with _told(folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._kept = _opened(folder, lambda: Planner(**budget))
-            self._log: IO[bytes] = _log_path(folder, self._kept.generation).open("ab", buffering=0)
-            os.truncate(self._log.fileno(), self._kept.whole)
-        self.planner.resume(**budget)
-        is_new = self.planner.pin(dict(pins or {}))
-        if is_new or not (folder / _STATE).exists():
-            self.save()  # the log goes on from what is believed now
+        with ExitStack() as stack:
+            self._files = stack.enter_context(PlanFiles(folder))
+            self._budget, self._pins = (per_day, per_minute), dict(pins or {})
+            self._course = self._restored() or self._begun(now)
+            self._note("resume", [per_day, per_minute, now])
+            if self.planner.pin(self._pins):
+                self.save()  # the log goes on from what is believed now
+            self._held = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.save()
-        self._log.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._held:
+            if kind is None:
+                self.save()
 
     @property
     def planner(self) -> Planner:
         """What decides; to be asked, not to be told anything."""
-        return self._kept.planner
+        return self._course.planner
+
+    @property
+    def untold(self) -> News:
+        """What the last reply came to, if no question followed it: a kill may have kept it back."""
+        return self._course.untold
 
     def next(self, now: int) -> Question:
         """The next question; nothing is written down yet."""
-        (search, ids), at, why = self.planner.next(now)
+        try:
+            (search, ids), at, why = self.planner.next(now)
+        except RuntimeError as error:
+            self._begin_anew(now, str(error))
+            (search, ids), at, why = self.planner.next(now)
         return Question(Ask(search, list(ids)), at, why)
 
     def sent(self, question: Question) -> None:
-        """Count a question, before it goes out."""
-        self._write("sent", [[question.ask.search, question.ask.ids], question.at])
-        self._kept.sent(question.ask, question.at)
+        """Count a question before it goes out, and what came of the one before as told."""
+        if self._course.replies >= _SNAPSHOT_EVERY:
+            self.save()
+        self._note("sent", [list(question.ask), question.at])
 
     def unsent(self) -> None:
         """The last question did not go out after all, or nothing can be learned of its reply."""
-        self._write("unsent", None)
-        self._kept.unsent()
+        self._note("unsent", [])
 
     def reply(self, at: int, *, failed: bool, truncated: bool, rows: Sequence[Row]) -> News:
-        """Take in the reply to the last question."""
-        self._write("reply", [at, failed, truncated, rows])
-        news = self._kept.reply(at, failed, truncated, rows)
-        if self._kept.replies >= _SNAPSHOT_EVERY:
-            self.save()
-        return news
+        """Take in the reply to the last question.
+
+        Raises:
+            ValueError, TypeError, OverflowError: a row is none; nothing has changed.
+        """
+        given = [at, failed, truncated, rows]
+        try:
+            self._course.take("reply", given)  # first: what cannot be read is not written down
+        except RuntimeError as error:
+            self._begin_anew(at, str(error))
+            return _NOTHING
+        self._files.add("reply", given)
+        return self.untold
+
+    def _begin_anew(self, now: int, why: str) -> None:
+        """A fault of ours would come again with what is kept: it is moved aside, and told."""
+        self._files.move_aside(why)
+        self._course = self._begun(now)
+        self.planner.pin(self._pins)
+        self.save()
 
     def conclude(self) -> News:
         """What can be said of every auction that is still open."""
@@ -169,30 +130,86 @@ class Plan:
 
     def save(self) -> None:
         """Write down what is known, and begin the log anew."""
-        kept, folder = self._kept, self._folder
-        old = _log_path(folder, kept.generation)
-        kept.generation, kept.replies = kept.generation + 1, 0
-        header = _HEADER + kept.generation.to_bytes(8, "big")
-        with _told(folder):
-            log = _log_path(folder, kept.generation).open("wb", buffering=0)
-            replace_private(folder / _STATE, header + self.planner.save())
-            self._log.close()
-            self._log = log
-            old.unlink(missing_ok=True)
+        self._files.begin(self.planner.save())
+        self._course.replies = 0
 
-    def _write(self, what: str, given: object) -> None:
-        with _told(self._folder):
-            self._log.write(orjson.dumps([what, given]) + b"\n")
+    def _note(self, what: str, given: list[Any]) -> None:
+        self._files.add(what, given)
+        self._course.take(what, given)
+
+    def _restored(self) -> _Course | None:
+        try:
+            kept = self._files.load()
+            return _Course.of(kept) if kept else None
+        except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+            self._files.move_aside(str(error))
+            return None
+
+    def _begun(self, now: int) -> _Course:
+        per_day, per_minute = self._budget
+        planner = Planner(per_day=per_day, per_minute=per_minute, now=now)
+        if self._files.is_aside:
+            for back in range(per_day, 0, -1):
+                planner.sent(now - max(0, back - _HELD) * _DAY // per_day)
+        self._files.begin(planner.save())
+        return _Course(planner)
+
+
+@dataclass(slots=True)
+class _Course:
+    """A planner, and what happens to it."""
+
+    planner: Planner
+    asked: Ask | None = None
+    replies: int = 0
+    """Since the snapshot."""
+    untold: News = _NOTHING
+
+    @classmethod
+    def of(cls, kept: Kept) -> Self:
+        """As it was left."""
+        course = cls(Planner.load(kept.state))
+        for what, given in kept.events:
+            course.take(what, given)
+        return course
+
+    def take(self, what: str, given: Sequence[Any]) -> None:
+        """Live through an event, now or once more."""
+        match what:
+            case "sent":
+                (search, ids), at = given
+                self.planner.sent(at)
+                self.asked = Ask(None if search is None else (search[0], search[1]), ids)
+                self.untold = _NOTHING
+            case "unsent":
+                self.planner.unsent()
+                self.asked = None
+            case "reply":
+                self._reply(*given)
+            case _:
+                per_day, per_minute, now = given
+                self.planner.resume(per_day=per_day, per_minute=per_minute, now=now)
+
+    def _reply(self, at: int, failed: bool, truncated: bool, rows: Sequence[Row]) -> None:
+        if self.asked is None:
+            raise ValueError("a reply without a question")
+        rows = list(map(tuple, rows))
+        told = self.planner.observe(
+            self.asked, at=at, failed=failed, truncated=truncated, rows=rows
+        )
+        self.asked, self.untold = None, _news(told)
+        self.replies += 1
 
 
 def look(folder: Path) -> Planner | None:
     """The planner of a folder as its last reply left it, whoever has it open.
 
-    None: there is none, or it is of another version.
+    None: there is none, or it cannot be read.
     """
     try:
-        return _Kept.load(folder, None).planner
-    except (OSError, ValueError):
+        kept = read(folder)
+        return _Course.of(kept).planner if kept else None
+    except (OSError, ValueError, TypeError, OverflowError, RuntimeError):
         return None
 
 
@@ -201,99 +218,6 @@ def kept(home: Path) -> dict[str, Planner]:
     folders = sorted(path for path in (home / PLANS).glob("*") if path.is_dir())
     found = ((folder.name, look(folder)) for folder in folders)
     return {name: planner for name, planner in found if planner is not None}
-
-
-@dataclass(slots=True)
-class _Kept:
-    """What a folder holds, and what was asked since."""
-
-    planner: Planner
-    generation: int = 0
-    asked: Ask | None = None
-    replies: int = 0
-    """Since the snapshot."""
-    whole: int = 0
-    """Bytes of the log, without a line that a kill cut."""
-
-    @classmethod
-    def load(cls, folder: Path, fresh: Callable[[], Planner] | None) -> Self:
-        """The last snapshot, and what the log says came after it.
-
-        Raises:
-            FileNotFoundError: there is no snapshot, and `fresh` makes none.
-            ValueError: it is of another version.
-        """
-        try:
-            state = (folder / _STATE).read_bytes()
-            generation = int.from_bytes(state[len(_HEADER) :][:8], "big")
-            if not state.startswith(_HEADER):
-                raise ValueError("it was kept by another version")
-            kept = cls(Planner.load(state[len(_HEADER) + 8 :]), generation)
-        except FileNotFoundError:
-            if fresh is None:
-                raise
-            kept = cls(fresh())
-        with suppress(FileNotFoundError), _log_path(folder, kept.generation).open("rb") as log:
-            for line in log:
-                if not line.endswith(b"\n"):
-                    break
-                kept._again(line)
-                kept.whole += len(line)
-        return kept
-
-    def _again(self, line: bytes) -> None:
-        match orjson.loads(line):
-            case ["sent", [[search, ids], at]]:
-                self.sent(Ask(None if search is None else (search[0], search[1]), ids), at)
-            case ["unsent", _]:
-                self.unsent()
-            case ["reply", given]:
-                self.reply(*given)
-
-    def sent(self, ask: Ask, at: int) -> None:
-        """A question goes out."""
-        self.planner.sent(at)
-        self.asked = ask
-
-    def unsent(self) -> None:
-        """It did not."""
-        self.planner.unsent()
-        self.asked = None
-
-    def reply(self, at: int, failed: bool, truncated: bool, rows: Sequence[Any]) -> News:
-        """Its reply came."""
-        if self.asked is None:
-            raise ValueError("a reply without a question")
-        self.replies += 1
-        rows = [tuple(row) for row in rows]
-        return _news(
-            self.planner.observe(self.asked, at=at, failed=failed, truncated=truncated, rows=rows)
-        )
-
-
-def _opened(folder: Path, fresh: Callable[[], Planner]) -> _Kept:
-    try:
-        return _Kept.load(folder, fresh)
-    except ValueError as error:  # what it knew comes back by replies
-        _log.warning("plan.begun_anew", folder=str(folder), reason=str(error))
-        for path in (folder / _STATE, *folder.glob("log-*")):
-            path.unlink(missing_ok=True)
-        return _Kept(fresh())
-
-
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"cannot keep the plan in {folder}: {error.strerror or error}",
-            hint="Free disk space, or give m26 the folder back; what is known is not lost.",
-        ) from error
-
-
-def _log_path(folder: Path, generation: int) -> Path:
-    return folder / f"log-{generation}"
 
 
 def _news(told: tuple[list[Any], list[Any]]) -> News:

@@ -7,7 +7,7 @@ the newest segment is never deleted, so that no position is given out twice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -172,6 +172,26 @@ class Journal(Viewed):
         if gaps := [Gap(r.pos, r.end, r.detail) for r in found if r.page is None]:
             self.damage.found(self.id, gaps)
         return found
+
+    def again(self, pos: int) -> Iterator[Record]:
+        """Records from `pos` on, or from the first that is kept: they were read before.
+
+        What is damaged comes without its page, and is not told once more.
+
+        Raises:
+            StorageError: a segment cannot be read.
+        """
+        while True:
+            try:
+                pos = max(pos, self.first_pos)
+                for record, _ in records(self._view, pos, mark=None, files=self._files):
+                    yield record
+                    pos = record.end
+            except FileNotFoundError:
+                continue  # `release` has deleted a segment meanwhile
+            except OSError as error:
+                raise storage_error("read", self._folder, error) from None
+            return
 
     def checksum(self, end: int) -> int | None:
         """Checksum of the record that ends at `end`, by which it is told from a twin's.

@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_LONG = (1, 10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 172_800)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOGIN = "login"
 """What logins are counted as, beside the wire names of commands."""
@@ -50,6 +51,21 @@ class Metrics:
             registry=r,
         )
         self.events = Counter("m26_events_total", "Events committed.", ["kind"], registry=r)
+        self.outcomes = Counter(
+            "m26_outcomes_total", "Outcomes committed, by evidence.", ["evidence"], registry=r
+        )
+        self.outcome_seconds = Histogram(
+            "m26_outcome_seconds",
+            "The end of an auction, as it is known or guessed, to its outcome.",
+            registry=r,
+            buckets=_LONG,
+        )
+        self.calibration = Gauge(
+            "m26_calibration_ratio",
+            "Inferred outcomes that proved right over those expected to, by price band.",
+            ["band"],
+            registry=r,
+        )
         self.commit_seconds = Histogram(
             "m26_commit_seconds", "One batch, lock to commit.", registry=r, buckets=_SECONDS
         )

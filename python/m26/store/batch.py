@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from m26.models import Page, Record
 from m26.store import sweeps
@@ -14,6 +14,7 @@ from m26.store import sweeps
 if TYPE_CHECKING:
     from m26._native import Batch
     from m26.journal.trail import Writer
+    from m26.store.closings import Inferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ class CursorMovedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Concluded:
+    """What consecutive records of a part say beside their rows: see `Fold.take`."""
+
+    inferred: Sequence[Inferred] = ()
+    """Outcomes, in the order of the pages of the batch that they come before."""
+    coverage: Sequence[tuple[Any, ...]] = ()
+    calibration: Sequence[tuple[Any, ...]] = ()
+    snapshot: bytes | None = None
+    """To be kept once all of it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """Consecutive records of one part that are read and not stored yet."""
 
@@ -60,6 +73,7 @@ class Prepared:
     """Position and page of the records that can list auctions: the pages of `batch`."""
     batch: Batch
     claim: Claim = Claim()
+    concluded: Concluded = Concluded()
 
     @property
     def begin(self) -> int:
@@ -94,6 +108,8 @@ class Stored:
     """States that another collector had overtaken; each is an event. The observations are these,
     `new`, `changed` and `unchanged`."""
     kinds: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Events that gave an outcome, by its evidence."""
     rejects: Counter[str] = field(default_factory=Counter)
     drift: int = 0
     seconds: float = 0.0

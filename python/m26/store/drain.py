@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import anyio
 import structlog
@@ -16,14 +17,14 @@ from m26.journal import Journal
 from m26.models import Record
 from m26.normalizer import Normalizer
 from m26.status.conditions import State
-from m26.status.metrics import Metrics, begin
 from m26.status.telemetry import Telemetry
 from m26.store import connection as connections
 from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
+from m26.store.figures import Figures
+from m26.store.inference import History, Inference
 from m26.store.load import Loader
 from m26.store.migrate import SchemaNewerError, check_epoch
-from m26.store.rejects import REASONS
 from m26.store.twin import Place
 from m26.store.waiting import Waiting
 from m26.wake import Wake
@@ -49,6 +50,7 @@ class Drain:
         telemetry: told how storing is.
         clock: by which pages are dated.
         silence: seconds without an answer after which the operator hears why.
+        folder: where snapshots of what is inferred are kept; None: nowhere.
     """
 
     def __init__(
@@ -62,15 +64,16 @@ class Drain:
         telemetry: Telemetry,
         clock: Clock | None = None,
         silence: float = _SILENCE,
+        folder: Path | None = None,
     ) -> None:
         self._journal, self._place = journal, Place(journal)
         self._store, self._wake = store, wake
         self._make_normalizer = normalizer
         self._committed = committed
         self._status, self._metrics = telemetry.status, telemetry.metrics
-        begin(self._metrics.rejects, REASONS)
-        self._silence = silence
-        self._loader = Loader(store, normalizer())
+        self._figures = Figures(telemetry.metrics)
+        self._silence, self._folder = silence, folder
+        self._loader = self._make_loader()
         self.pos = 0
         """Records that are committed."""
         self.stored_at = 0.0
@@ -189,6 +192,12 @@ class Drain:
         records = await run_sync(self._journal.read, pos)
         return await self._loader.prepare(self._journal.id, records) if records else None
 
+    def _make_loader(self) -> Loader:
+        normalizer, journal = self._make_normalizer(), self._journal
+        history: History = lambda _, pos: journal.again(pos)  # noqa: E731 - of this one journal
+        inference = Inference(normalizer, folder=self._folder, history=history)
+        return Loader(self._store, normalizer, inference=inference)
+
     async def _forget_ahead(self) -> None:
         self._ready = None
         if self._ahead is not None:
@@ -225,9 +234,10 @@ class Drain:
     async def _after_commit(self, stored: Stored) -> None:
         done, self.pos, self._ready = self._ready, stored.pos, None
         self.stored_at = time.monotonic()
-        count(self._metrics, stored)
+        self._figures.count(stored)
         self._committed()
         if done is not None:
+            self._figures.concluded(done.concluded)
             await self._place.committed(done)
         await run_sync(self._journal.release, self.pos)
         self._metrics.journal_bytes.set(self._journal.size)
@@ -239,7 +249,7 @@ class Drain:
         pos = await self._place.prove(moved.cursor)
         if pos < self.pos:
             # a database that was set back: no card is known to be in it
-            self._loader = Loader(self._store, self._make_normalizer())
+            self._loader = self._make_loader()
         self.pos = pos
 
     async def _outage(self, error: Exception) -> None:
@@ -284,17 +294,3 @@ class Drain:
         if page is not None and page.fetched_at:
             age = max(0.0, time.time() - page.fetched_at / 1e6)
             self._metrics.lag_seconds.labels("store").set(age)
-
-
-def count(metrics: Metrics, stored: Stored) -> None:
-    """Add a committed batch to the figures."""
-    for state in ("new", "changed", "unchanged"):
-        metrics.auctions.labels(state).inc(getattr(stored, state))
-    metrics.auctions.labels("rejected").inc(stored.rejects.total())
-    metrics.late.inc(stored.late)
-    metrics.drift.inc(stored.drift)
-    metrics.commit_seconds.observe(stored.seconds)
-    for kind, number in stored.kinds.items():
-        metrics.events.labels(kind).inc(number)
-    for reason, number in stored.rejects.items():
-        metrics.rejects.labels(reason).inc(number)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+from anyio.to_thread import run_sync
 
 from m26 import _native
 from m26.models import Record
@@ -17,6 +18,7 @@ from m26.servertime import Dating
 from m26.store.batch import Prepared, Stored
 from m26.store.connection import is_data, within
 from m26.store.database import Store
+from m26.store.inference import Inference
 from m26.store.knowledge import Knowledge
 from m26.store.rejects import may_list_auctions
 from m26.store.staging import NotStagedError, Staged
@@ -40,6 +42,7 @@ class Loader:
         deadline: longest time for one batch, seconds.
         kept: auctions whose state is kept in memory, at least; twice as many at most.
         far: whether the server is far away; None: by the last batches' round trips.
+        inference: what infers outcomes; one that keeps nothing unless given.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class Loader:
         deadline: float = 60,
         kept: int = KEPT,
         far: bool | None = None,
+        inference: Inference | None = None,
     ) -> None:
         self._store = store
+        self._inference = inference or Inference(normalizer)
         self._normalizer = normalizer
         self._deadline = deadline
         self._far = far
@@ -71,7 +76,8 @@ class Loader:
         records = self._dated(part, records)
         pages = [(r.pos, r.page) for r in records if r.page and may_list_auctions(r.page)]
         batch = await self._normalizer.normalize([page for _, page in pages])
-        return Prepared(part, records, pages, batch)
+        concluded = await run_sync(self._inference.conclude, part, records, batch)
+        return Prepared(part, records, pages, batch, concluded=concluded)
 
     def _dated(self, part: str, records: Sequence[Record]) -> Sequence[Record]:
         """The records with the times that earlier versions left to the store."""
@@ -95,6 +101,8 @@ class Loader:
             if not is_data(error):
                 raise
             stored = await self._attempt(prepared, careful=True)
+        if prepared.concluded.snapshot is not None:
+            await run_sync(self._inference.committed, prepared.part, prepared.concluded)
         stored.seconds = time.perf_counter() - started
         return stored
 

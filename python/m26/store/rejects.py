@@ -66,7 +66,7 @@ def without_data(records: Iterable[Record]) -> Iterator[Record]:
 
 def is_kept(page: Page) -> bool:
     """Whether a page that is no data as a whole is worth a person's look, by the failure table."""
-    verdict = _judged(page)
+    verdict = judged(page)
     return verdict.quarantine or verdict.action is Action.OK
 
 
@@ -81,12 +81,13 @@ def of_record(record: Record) -> Iterator[Reject]:
         why = orjson.loads(page.query)
         yield Reject(record.pos, None, 0, size, why["reason"], why["message"], page)
         return
-    verdict = _judged(page)
+    verdict = judged(page)
     if verdict.quarantine:
         yield Reject(record.pos, None, 0, size, verdict.reason, verdict.message, page)
 
 
-def _judged(page: Page) -> Verdict:
+def judged(page: Page) -> Verdict:
+    """What the failure table says of a reply."""
     head = Head(page.status or _OK, page.fetched_at, served_at=page.served_at)
     return classify(head, peek(page.body))
 

@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 
 from m26 import _native
-from m26.store import closings, late, partitions, sweeps
+from m26.store import closings, coverage, late, partitions, sweeps
 from m26.store import statements as sql
 from m26.store.batch import Stored
 from m26.store.copying import copy
@@ -74,6 +74,7 @@ _FINISH = f"""
 {sql.NOTE_DRIFTS};
 {sweeps.COUNT_STAGED};
 {sweeps.CLOSE_STAGED};
+{coverage.STAGED}
 UPDATE m26.stream_head SET seq = (current_setting('m26.batch')::jsonb ->> 'seq')::bigint;
 COMMIT;"""  # noqa: S608 - as above
 
@@ -166,5 +167,6 @@ class Staged(Transaction):
         drift = [dict(zip(names, row, strict=True)) for row in self._batch.drift]
         rest = {"seq": stored.seq, "drift": drift, "counted": counted, "closed": closed}
         rest["amends"] = late.amends(delta) if delta is not None else {}
+        rest["seen"] = coverage.rows(self._prepared)
         rest["closings"] = delta.closed if delta is not None else []
         return orjson.dumps(rest).decode()

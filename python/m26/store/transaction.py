@@ -15,7 +15,7 @@ import asyncpg
 
 from m26 import _native
 from m26.models import Record
-from m26.store import closings, late, partitions, rejects, sweeps
+from m26.store import closings, coverage, late, partitions, rejects, sweeps
 from m26.store import statements as sql
 from m26.store.batch import Cursor, CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
@@ -43,7 +43,6 @@ class Transaction:
         prepared: the batch.
         careful: after data that PostgreSQL refused. Read back what is not in memory, go by
             savepoints, and halve down to the row at fault, which goes to the quarantine.
-        inferred: outcomes that come before pages of the batch, in the order of those.
     """
 
     def __init__(
@@ -53,11 +52,10 @@ class Transaction:
         prepared: Prepared,
         *,
         careful: bool,
-        inferred: Sequence[Inferred] = (),
     ) -> None:
         self._connection = connection
         self._known = known
-        self._prepared, self._inferred = prepared, inferred
+        self._prepared, self._inferred = prepared, prepared.concluded.inferred
         self._batch, self._pages = prepared.batch, prepared.pages
         self._careful = careful
         self._rejects: list[Reject] = []
@@ -86,6 +84,7 @@ class Transaction:
                 await self._apply(0, rows, self._inferred, stored)
             await self._write_rejects(stored)
             await self._write_drift(stored)
+            await coverage.write(connection, self._prepared)
             records = self._prepared.records
             pages = [record.page for record in records if record.page is not None]
             await sweeps.write(connection, pages, stored.sweeps)
@@ -241,6 +240,7 @@ class Transaction:
     def _count(self, delta: Delta, stored: Stored) -> None:
         stored.seq += len(delta.closed)
         stored.kinds.update(closed=len(delta.closed))
+        stored.outcomes.update(closing[2] for *_, closing in delta.closed)
         for index, seen, new, changed, told, listed, bid, closed, events in delta.pages:
             _, page = self._pages[index]
             stored.new += new
@@ -248,6 +248,7 @@ class Transaction:
             stored.unchanged += seen - new - changed - told
             stored.late += told
             stored.seq += events
+            stored.outcomes["status"] += closed
             stored.kinds.update(
                 listed=listed, bid=bid, closed=closed, changed=events - listed - bid - closed
             )

@@ -42,6 +42,8 @@ pub struct Batch {
     pub pages: usize,
     /// Indexes of the pages that were error replies: no data, no reject.
     pub refused: Vec<usize>,
+    /// Indexes of the pages whose list was cut by the server.
+    pub truncated: Vec<usize>,
     /// Auction rows.
     pub rows: Vec<AuctionRow>,
     /// Card versions that are not known to be committed.
@@ -83,6 +85,7 @@ struct Draft {
     rejects: Vec<Reject>,
     drift: Drift,
     refused: Vec<usize>,
+    truncated: Vec<usize>,
 }
 
 impl Normalizer {
@@ -113,6 +116,7 @@ impl Normalizer {
         Batch {
             pages: pages.len(),
             refused: draft.refused,
+            truncated: draft.truncated,
             rows: draft.rows,
             new_cards,
             rejects: draft.rejects,
@@ -176,6 +180,7 @@ impl Normalizer {
         if !envelope.has_details && !envelope.is_refusal() {
             return Err(Fault::new(Reason::UnknownShape, 0));
         }
+        draft.truncated.extend((envelope.truncated == Some(true)).then_some(index));
         if items.read.is_empty() && items.rejects.is_empty() {
             draft.refused.extend(envelope.is_refusal().then_some(index));
             return Ok(());

@@ -1,10 +1,12 @@
 //! Outcomes that no observation says: what was inferred between the pages of a batch in, events out.
 //!
 //! Invariant: such an event repeats its auction's last one, whichever batch that was in; what it
-//! repeats is left to the database.
+//! repeats is left to the database. What is said of an end that a row tells is part of its event.
+
+use std::collections::HashMap;
 
 use crate::history::courses::{Courses, Found, Words};
-use crate::rows::record::Closing;
+use crate::rows::record::{AuctionRow, Closing, Evidence};
 
 /// An outcome that no observation of its auction says.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,9 +39,27 @@ pub(crate) struct Closings<'i> {
     /// What is still to be taken in, in the order of its pages.
     pub(crate) due: &'i [Inferred],
     pub(crate) closed: Vec<Closed>,
+    /// What is said of ends that rows tell, by page and auction.
+    told: HashMap<(i32, i64), &'i Inferred>,
 }
 
 impl<'i> Closings<'i> {
+    pub(crate) fn new(due: &'i [Inferred]) -> Self {
+        let by_status = due.iter().filter(|by| by.closing.evidence == Evidence::Status);
+        let told = by_status.map(|by| ((by.page - 1, by.auction_id), by)).collect();
+        Self { due, closed: Vec::new(), told }
+    }
+
+    /// What is said of the end that `row` tells, if it tells one: part of its event.
+    #[inline]
+    pub(crate) fn told(&self, row: &AuctionRow) -> Option<Closing> {
+        if self.told.is_empty() {
+            return None;
+        }
+        let by = self.told.get(&(row.page, row.auction_id))?;
+        (*by.platform == *row.platform).then_some(by.closing)
+    }
+
     /// Take in what comes before `page`.
     #[cold]
     pub(crate) fn take<'s>(

@@ -80,14 +80,15 @@ impl<'s> Course<'s> {
         })
     }
 
-    /// Take in the next row that is not late; the event it makes.
+    /// Take in the next row that is not late, and what else is said of the end that it tells; the
+    /// event it makes.
     pub(crate) fn observe(
         &mut self,
         index: usize,
         row: &AuctionRow,
         status: Word,
         before: Option<Identity>,
-        meaning: Meaning,
+        (meaning, told): (Meaning, Option<Closing>),
     ) -> Option<EventKind> {
         self.identity = identity(row, status);
         let change = self.identity.event_after(before);
@@ -100,7 +101,13 @@ impl<'s> Course<'s> {
         self.start_price = row.start_price.unwrap_or(self.start_price);
         self.newest = row.observed_at;
         self.last = Some(index);
-        let kind = match self.fate.see(meaning, Look::of(row, self.expires_at)) {
+        let mut by_row = self.fate.see(meaning, Look::of(row, self.expires_at));
+        if let Some(closing) = told
+            && self.fate.take(closing)
+        {
+            by_row = Change::Closed;
+        }
+        let kind = match by_row {
             Change::Closed => Some(EventKind::Closed),
             Change::Withdrawn => Some(EventKind::Changed),
             Change::Nothing => change,

@@ -101,7 +101,7 @@ pub fn derive(
     let mut pages = Pages::default();
     let mut events = CopyWriter::new(unheld, ROW_BYTES);
     let mut seq = head;
-    let mut closings = Closings { due: inferred, closed: Vec::new() };
+    let mut closings = Closings::new(inferred);
     for (index, (row, found)) in rows.iter().zip(&found).enumerate() {
         if closings.due.first().is_some_and(|next| next.page <= row.page) {
             closings.take(row.page, &mut courses, &mut words, &mut seq);
@@ -118,7 +118,8 @@ pub fn derive(
             event
         } else {
             let before = course.before(status, words.held(status));
-            let kind = course.observe(index, row, status, before, meaning);
+            let told = closings.told(row);
+            let kind = course.observe(index, row, status, before, (meaning, told));
             pages.count(row, before.is_none(), kind);
             seq += i64::from(kind.is_some());
             kind.map(|kind| course.event(seq, kind, row))

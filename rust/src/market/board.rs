@@ -72,13 +72,16 @@ impl Board {
 
     /// Lots whose id lies in `ids`, by id.
     pub fn posted(&self, ids: RangeInclusive<i64>) -> impl DoubleEndedIterator<Item = &Lot> {
-        self.lots.range(ids).map(|(_, lot)| lot)
+        let (from, to) = ids.into_inner();
+        self.lots.range(from.min(to)..=to).map(|(_, lot)| lot)
     }
 
     /// Lots that nobody told the end of and that expire in the span, by expiry.
     pub fn open(&self, expiry: RangeInclusive<i64>) -> impl DoubleEndedIterator<Item = &Lot> {
         let (from, to) = expiry.into_inner();
-        self.open.range((from, i64::MIN)..=(to, i64::MAX)).filter_map(|(_, id)| self.lots.get(id))
+        self.open
+            .range((from.min(to), i64::MIN)..=(to, i64::MAX))
+            .filter_map(|(_, id)| self.lots.get(id))
     }
 
     /// How many lots are open.

@@ -75,6 +75,7 @@ impl Spread {
         hazards: impl Fn(usize) -> f32,
         share: impl Fn(usize) -> f32,
     ) -> Self {
+        let high = high.max(low); // their clock may go back
         let (first, last) = (axis.column(low), axis.column(high));
         let len = last - first + 1;
         let mut spread = Self { first, len, mass: [0.0; COLUMNS], at_risk: [0.0; COLUMNS] };

@@ -1,7 +1,8 @@
 //! What is known of one platform's market: its lots, how the upstream behaves, how each lot ended.
 //!
 //! - [`asked`]: questions and replies, whoever asks them; [`lot`]: what is known of one auction.
-//! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out.
+//! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out;
+//!   `absence`: the lots that a reply shows to be gone.
 //! - [`found`]: what the upstream can do, by what its replies show.
 //! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
 //! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
@@ -11,6 +12,7 @@
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
 //! for byte, wherever they are cut. Nothing here decides what to ask.
 
+mod absence;
 pub mod asked;
 pub mod board;
 pub mod calibration;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::market::asked::{Ask, DAY, HOUR, Reply, SECOND, Seen, Status};
 use crate::market::board::Board;
 use crate::market::calibration::Calibration;
-use crate::market::found::{Ended, Flags, Found, Notice, Order, Recall};
+use crate::market::found::{Ended, Flags, Found, Notice, Recall};
 use crate::market::judge::{Manners, claimed, judge};
 use crate::market::lot::{Fate, Lot, Verdict};
 use crate::market::rates::{Look, Rates};
@@ -42,6 +42,8 @@ pub struct Tracker {
 /// What a reply came to.
 #[derive(Debug, Default)]
 pub struct News {
+    /// The page was one from before once more: it shows nothing.
+    pub repeated: bool,
     /// What is now said of lots, in order.
     pub verdicts: Vec<(i64, Verdict)>,
     /// What is now said of the upstream.
@@ -90,15 +92,22 @@ impl Tracker {
         self.now = self.now.max(reply.at);
         self.replies += 1;
         self.calibration.settle(self.now);
-        let mut touched = Vec::with_capacity(reply.seen.len());
-        for seen in &reply.seen {
+        news.repeated = self.found.is_repeated();
+        let asked: Option<BTreeSet<i64>> = match ask {
+            Ask::Refresh { ids } => Some(ids.iter().copied().collect()),
+            Ask::Search { .. } => None,
+        };
+        let is_asked =
+            |seen: &&Seen| asked.as_ref().is_none_or(|ids| ids.contains(&seen.auction_id));
+        let is_whole = reply.seen.iter().all(|seen| is_asked(&seen));
+        let shown = if news.repeated { &[] } else { reply.seen.as_slice() };
+        let mut touched = Vec::with_capacity(shown.len());
+        for seen in shown.iter().filter(is_asked) {
+            touched.extend(self.board.earlier(seen)); // before it becomes the copy's newest
             self.see(seen, reply.at, &mut news);
             touched.push(seen.auction_id);
-            if let Some(earlier) = self.board.earlier(seen) {
-                touched.push(earlier);
-            }
         }
-        if !reply.failed {
+        if !reply.failed && !news.repeated && is_whole {
             match ask {
                 Ask::Refresh { ids } => self.answered(ids, reply, &mut news),
                 Ask::Search { .. } => self.spanned(reply, &mut news),
@@ -106,7 +115,7 @@ impl Tracker {
         }
         touched.extend(&news.absent);
         for id in touched {
-            self.conclude(id, &mut news);
+            self.conclude(id, false, &mut news);
         }
         self.pass(&mut news);
         if self.replies.is_multiple_of(SWEEP_EVERY) {
@@ -121,7 +130,7 @@ impl Tracker {
         let mut news = News::default();
         let open: Vec<i64> = self.waiting.iter().map(|&(_, id)| id).collect();
         for id in open {
-            self.conclude(id, &mut news);
+            self.conclude(id, true, &mut news);
         }
         news
     }
@@ -174,70 +183,6 @@ impl Tracker {
             }
     }
 
-    /// A refresh was answered: what it left out is gone, as far as it was read.
-    fn answered(&mut self, ids: &[i64], reply: &Reply, news: &mut News) {
-        let batch = self.found.flags().batch.map_or(0, |batch| batch as usize);
-        let shown: BTreeSet<i64> = reply.seen.iter().map(|seen| seen.auction_id).collect();
-        let last = ids.iter().rposition(|id| shown.contains(id)).map_or(0, |place| place + 1);
-        for &id in &ids[..batch.max(last).min(ids.len())] {
-            let Some(lot) = self.board.get_mut(id) else { continue };
-            lot.last_asked = reply.at;
-            lot.times_asked = lot.times_asked.saturating_add(1);
-            if !shown.contains(&id) && !lot.is_told() {
-                self.miss(id, reply.at, true, news);
-            }
-        }
-    }
-
-    /// A page came: what stands inside its span and is not on it is gone.
-    fn spanned(&mut self, reply: &Reply, news: &mut News) {
-        if self.found.flags().visible == Some(true) {
-            return; // what ended stays in the list for a while, then goes: that it did says little
-        }
-        let shown: BTreeSet<i64> = reply.seen.iter().map(|seen| seen.auction_id).collect();
-        let alive = || reply.seen.iter().filter(|seen| seen.status == Status::Active);
-        let gone: Vec<i64> = match self.found.flags().order {
-            Some(Order::Newest) => {
-                let (Some(&low), Some(&high)) = (shown.first(), shown.last()) else { return };
-                let lots = self.board.posted(low..=high);
-                lots.filter(|lot| is_missing(lot, reply.at, &shown))
-                    .map(|lot| lot.auction_id)
-                    .collect()
-            }
-            Some(Order::Ending) => {
-                let expiry =
-                    |seen: &Seen| self.board.get(seen.auction_id).map(|lot| lot.expires_at);
-                let low = alive().filter_map(expiry).min().unwrap_or_default() + SECOND;
-                let high = alive().filter_map(expiry).max().unwrap_or_default() - SECOND;
-                if low > high {
-                    return;
-                }
-                let lots = self.board.open(low..=high);
-                lots.filter(|lot| is_missing(lot, reply.at, &shown))
-                    .map(|lot| lot.auction_id)
-                    .collect()
-            }
-            _ => return,
-        };
-        for id in gone {
-            self.miss(id, reply.at, false, news);
-        }
-    }
-
-    fn miss(&mut self, id: i64, at: i64, omitted: bool, news: &mut News) {
-        let Some(lot) = self.board.get_mut(id) else { return };
-        let first = lot.absent_at == 0;
-        if first {
-            lot.absent_at = at;
-            lot.omitted = omitted;
-        }
-        if first && at < lot.expires_at {
-            let before = Lot { absent_at: 0, ..lot.clone() };
-            self.rates.learn(&before, at, Look::Gone);
-        }
-        news.absent.push(id);
-    }
-
     /// Time passed: judge what nobody will tell any more.
     fn pass(&mut self, news: &mut News) {
         while let Some(&(when, id)) = self.waiting.first() {
@@ -254,16 +199,16 @@ impl Tracker {
                 self.waiting.insert((due, id));
                 continue;
             }
-            self.conclude(id, news);
+            self.conclude(id, false, news);
         }
     }
 
-    fn conclude(&mut self, id: i64, news: &mut News) {
+    fn conclude(&mut self, id: i64, is_last: bool, news: &mut News) {
         let manners = self.manners();
         let due = |lot: &Lot| self.due(lot);
         let Some(lot) = self.board.get(id) else { return };
         let is_over = lot.is_told() || lot.absent_at != 0 || lot.relisted.is_some();
-        let is_due = due(lot) <= self.now;
+        let is_due = is_last || due(lot) <= self.now;
         let verdict = if is_over || is_due {
             judge(lot, self.now, &manners, &self.rates, &self.calibration)
         } else {
@@ -282,16 +227,6 @@ impl Tracker {
         lot.verdict = verdict;
         news.verdicts.push((id, said));
     }
-}
-
-/// Whether a lot that ought to be on a page of `at` is not.
-fn is_missing(lot: &Lot, at: i64, shown: &BTreeSet<i64>) -> bool {
-    !lot.is_told()
-        && lot.absent_at == 0
-        && lot.last_active != 0
-        && lot.last_active < at
-        && lot.expires_at > at
-        && !shown.contains(&lot.auction_id)
 }
 
 /// Whether saying `new` after `old` would be news.

@@ -38,7 +38,9 @@ impl Focus {
     #[must_use]
     pub fn new(mut cards: BTreeMap<i64, f32>) -> Self {
         let most = cards.values().copied().fold(1.0, f32::max);
-        cards.values_mut().for_each(|weight| *weight /= most);
+        for weight in cards.values_mut() {
+            *weight /= most;
+        }
         Self { cards, rest: 1.0 / most }
     }
 
@@ -50,6 +52,7 @@ impl Focus {
 
     /// What is known of the lots of each weight (in thousandths of the largest) at `now`.
     #[must_use]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 1,000
     pub fn known(&self, board: &Board, now: i64) -> BTreeMap<u32, Known> {
         let mut groups: BTreeMap<u32, Known> = BTreeMap::new();
         for lot in board.all() {

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{DAY, HOUR, Reply, SECOND, Seen};
-use crate::market::found::Order;
+use crate::market::asked::{DAY, HOUR, MINUTE, Reply, SECOND, Seen};
+use crate::market::found::{Order, stands_in};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::covered::Covered;
 use crate::plan::ending::{Ending, View};
@@ -21,7 +21,13 @@ pub const RECENT: i64 = 6 * HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
 /// What of a hole is lost unless it is looked at soon.
-const HOLE_LOSS: f32 = 0.22;
+const HOLE_LOSS: f32 = 0.15;
+/// A hole of which fewer would be shown, as a share of a page, is not worth a request.
+const LEAST_HOLE: f32 = 0.25;
+/// What of listings that a page does not reach is lost, the request for a page further back included.
+const OVERFLOW_LOSS: f32 = 0.6;
+/// What is younger than this stands where the rate of the last minutes has it.
+const NEAR: i64 = 15 * MINUTE;
 
 /// A page that could be asked for.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +98,10 @@ impl List {
             self.sweep.learn_empty(offset);
             return;
         }
+        let order = self.order.unwrap_or(Order::Newest);
+        if matches!(order, Order::Newest | Order::Ending) && !stands_in(reply, order) {
+            return; // the list may be in another order by now
+        }
         let last_page = (shown as f32) < self.page * 0.9 && !reply.truncated;
         match self.order {
             Some(Order::Newest) | None => self.by_posting(offset, reply, new, last_page, arrivals),
@@ -122,6 +132,11 @@ impl List {
                 arrivals.looked(from, to, listed, 1.0);
             }
         }
+        if offset > 0 {
+            // what was asked for and not met is not asked for again
+            let (reach, end) = ((to - from) / 2, self.covered.end().unwrap_or(to));
+            self.covered.add(from - reach, (to + reach).min(end));
+        }
         self.covered.forget(at - LONGEST);
         let near = if offset > 0 { (at - newest, offset) } else { (0, 0) };
         let far = (at - oldest, offset + reply.seen.len() as u32 - 1);
@@ -135,7 +150,11 @@ impl List {
     pub fn streams(&self, arrivals: &Arrivals) -> Vec<Stream> {
         match self.order {
             Some(Order::Newest) | None => {
-                vec![Stream { places: 1.0, share: 1.0, cap: self.page() - OVERLAP as f32 }]
+                vec![Stream {
+                    places: 1.0,
+                    share: 1.0,
+                    cap: (self.page() - OVERLAP as f32).max(1.0),
+                }]
             }
             Some(Order::Ending) => self.ending.streams(arrivals, self.page()),
             Some(Order::None | Order::Random) => self.sweep.streams(self.page()),
@@ -166,24 +185,32 @@ impl List {
         let View { at, arrivals, fading, paging, reach, pause, .. } = view;
         let end = self.covered.end().unwrap_or(at - HOUR);
         let wait = ((at - end) as f32 / SECOND as f32).max(0.0);
-        let cap = self.page() - OVERLAP as f32;
+        let cap = (self.page() - OVERLAP as f32).max(1.0);
         let rate = arrivals.current(at);
         let (shown, lost) = fading.page(rate, cap, wait);
-        // what the next request would no longer show, a page further back may: later, and for a request
-        let next = rate * fading.after(wait + pause).1;
-        let lost = lost.max((next - cap).clamp(0.0, shown) * HOLE_LOSS);
+        // what the next request would no longer show: a page further back might, for a request more
+        let over = overflow(rate * fading.after(wait + pause).1, cap).min(shown);
+        let lost = lost.max(over * if paging { OVERFLOW_LOSS } else { 1.0 });
         let mut options = vec![Option_ { offset: 0, shown, lost, why: "front page" }];
         if !paging {
             return options;
         }
         for (from, to) in self.covered.holes(at - LONGEST, end).into_iter().rev().take(4) {
-            let Some(place) = self.rank.place(at - to) else { continue };
+            let place = if at - to < NEAR {
+                (rate * fading.after((at - to) as f32 / SECOND as f32).1) as u32
+            } else {
+                let Some(place) = self.rank.place(at - to) else { continue };
+                place
+            };
             if place + 1 >= reach || to - from < 2 * SECOND {
                 continue;
             }
             let (alive, _) = fading.after((at - to) as f32 / SECOND as f32);
             let there = arrivals.between(from, to) * alive;
             let shown = there.min(cap);
+            if shown < cap * LEAST_HOLE {
+                continue;
+            }
             let offset = place.saturating_sub(OVERLAP);
             options.push(Option_ { offset, shown, lost: shown * HOLE_LOSS, why: "a hole" });
         }
@@ -195,4 +222,10 @@ impl List {
         let strange = self.order == Some(Order::Ending) && paging;
         if strange { self.ending.explore(reach) } else { None }
     }
+}
+
+/// Listings that a page of `cap` would not show, if some `mean` of them came.
+fn overflow(mean: f32, cap: f32) -> f32 {
+    let spread = 0.6 * mean.max(1.0).sqrt();
+    spread * ((mean - cap) / spread).exp().ln_1p()
 }

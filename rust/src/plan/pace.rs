@@ -17,7 +17,7 @@ pub const HELD: i64 = 3;
 pub struct Pace {
     per_day: usize,
     per_minute: usize,
-    /// When each request of the last 24 h left, at least.
+    /// When each request of the last 24 h left, at least; in order, whatever the limits were then.
     sent: VecDeque<i64>,
     /// When the next one is due at an even pace.
     due: i64,
@@ -56,7 +56,9 @@ impl Pace {
             let count = self.sent.len();
             if count < limit { i64::MIN } else { self.sent[count - limit] + window + 1 }
         };
-        now.max(self.due).max(room(self.per_day, DAY)).max(room(self.per_minute, MINUTE))
+        let last = self.sent.back().copied().unwrap_or(i64::MIN);
+        let limits = room(self.per_day, DAY).max(room(self.per_minute, MINUTE));
+        now.max(self.due).max(last).max(limits)
     }
 
     /// How many more than this one could be held back at `at` without being lost.
@@ -68,9 +70,7 @@ impl Pace {
     /// A request leaves.
     pub fn spend(&mut self, at: i64) {
         self.sent.push_back(at);
-        while self.sent.front().is_some_and(|&sent| sent < at - DAY - MINUTE)
-            || self.sent.len() > self.per_day + self.per_minute
-        {
+        while self.sent.front().is_some_and(|&sent| sent < at - DAY - MINUTE) {
             self.sent.pop_front();
         }
         self.due = self.due.max(at - HELD * self.interval()) + self.interval();

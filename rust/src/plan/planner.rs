@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
+use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Status};
 use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
@@ -15,8 +15,9 @@ use crate::plan::again::{Again, SURE};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ending::View;
+use crate::plan::estimate::{first_sights, listed};
 use crate::plan::focus::Focus;
-use crate::plan::list::{List, Option_, RECENT};
+use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
 use crate::plan::price::{Means, Worths, shadow};
 use crate::plan::round::Round;
@@ -39,8 +40,11 @@ const AHEAD: i64 = 10 * MINUTE;
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
 /// How much more a sale is worth that is known before its time.
 const BEFORE_TIME: f32 = 0.003;
+/// Requests are to spare below this price, in sales; then one of so many goes on with the round.
+const SPARE: f32 = 0.005;
+const ROUND: u64 = 8;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.022;
+const IN_TIME: f32 = 0.032;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -171,6 +175,7 @@ impl Planner {
 
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
+        let tells = self.tracker.manners().tells;
         let news = self.tracker.observe(ask, reply);
         if let Some(order) = self.tracker.found.flags().order {
             self.list.set_order(order, &self.arrivals);
@@ -181,9 +186,10 @@ impl Planner {
         yielded.told += news.told.len() as u64;
         yielded.absent += news.absent.len() as u64;
         yielded.shown += reply.seen.len() as u64;
-        let new = self.first_sights(reply, &news);
+        let new = first_sights(&self.tracker, &mut self.arrivals, reply, &news);
         if let Ask::Search { offset, .. } = ask
             && !reply.failed
+            && !news.repeated
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
@@ -195,6 +201,11 @@ impl Planner {
             }
         }
         self.again.met(new.len());
+        match (tells, self.tracker.manners().tells) {
+            (true, false) => (self.due, self.early) = (Due::default(), Due::default()),
+            (false, true) => self.ask_again(reply.at),
+            _ => {}
+        }
         for &id in &news.told {
             self.due.drop(id);
             self.early.drop(id);
@@ -226,28 +237,6 @@ impl Planner {
         news
     }
 
-    fn first_sights(&mut self, reply: &Reply, news: &News) -> Vec<(Seen, f32, i64)> {
-        let mut new = Vec::with_capacity(news.new.len());
-        for seen in &reply.seen {
-            if news.new.binary_search(&seen.auction_id).is_err()
-                && !news.new.contains(&seen.auction_id)
-            {
-                continue;
-            }
-            let Some(lot) = self.tracker.board.get(seen.auction_id) else { continue };
-            let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
-            let survival = self.tracker.rates.survival(age);
-            if self.list.is_by_posting() && lot.first_seen - lot.posted_at > RECENT {
-                self.arrivals.late_sight(lot); // of its time only a part is looked at
-            } else {
-                self.arrivals.first_sight(lot, survival);
-            }
-            let length = (lot.expires_at - lot.posted_at).max(0);
-            new.push((*seen, 1.0 / survival.max(0.05), length));
-        }
-        new
-    }
-
     /// A lot is gone before its time: ask how, if that is told.
     fn missed(&mut self, id: i64) {
         let Some(lot) = self.tracker.board.get(id) else { return };
@@ -258,6 +247,20 @@ impl Planner {
         let worth = self.worth_after(lot);
         self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+    }
+
+    /// The upstream tells of ends once more: ask after all that is over, or seems to be.
+    fn ask_again(&mut self, now: i64) {
+        let is_over = |lot: &&Lot| lot.absent_at != 0 || lot.expires_at <= now - SETTLED;
+        let open = self.tracker.board.open(now - TOO_LATE..=i64::MAX).filter(is_over);
+        let ids: Vec<i64> = open.map(|lot| lot.auction_id).collect();
+        for auction_id in ids {
+            let Some(lot) = self.tracker.board.get_mut(auction_id) else { continue };
+            (lot.omitted, lot.last_asked) = (false, 0);
+            let expires_at = lot.expires_at;
+            let Some(lot) = self.tracker.board.get(auction_id) else { continue };
+            self.due.want(Wanted { auction_id, expires_at, worth: self.worth_after(lot) });
+        }
     }
 
     /// Lots whose time has passed are asked after.
@@ -389,6 +392,10 @@ impl Planner {
         if let Some(offset) = self.list.explore(paging, reach) {
             return (self.search(offset), "where moments stand");
         }
+        let is_spare = self.price < SPARE && self.questions % ROUND == ROUND - 1;
+        if is_spare && self.walks(paging) {
+            return self.round(reach);
+        }
         let page = self.best_page(at, paging, reach);
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
@@ -405,12 +412,15 @@ impl Planner {
         match page {
             Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
-            Some(_) if gain < price && self.walks(paging) => {
-                (self.search(self.round.place(reach)), "a round of the list")
-            }
+            Some(_) if loss < price && self.walks(paging) => self.round(reach),
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
+    }
+
+    /// The next page of a round: what nobody waits for is looked at as well.
+    fn round(&self, reach: u32) -> (Ask, &'static str) {
+        (self.search(self.round.place(reach)), "a round of the list")
     }
 
     /// Whether the list can be passed over page by page.
@@ -528,13 +538,6 @@ impl Planner {
     /// Listings of an hour by estimate: (listed, low, high).
     #[must_use]
     pub fn listed(&self, hour: i64) -> (f32, f32, f32) {
-        let count = self.arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
-        let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
-        let strict =
-            matches!(self.tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
-        let unseen = if strict { missed * self.arrivals.rate(hour) } else { 0.0 };
-        let listed = count.listed + unseen;
-        let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();
-        (listed, (listed - spread).max(count.seen as f32), listed + spread)
+        listed(&self.tracker, &self.arrivals, hour)
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing here changes which question comes next.
 
+#![allow(clippy::cast_precision_loss)] // estimates
+
 use crate::market::asked::HOUR;
 use crate::market::lot::Lot;
 use crate::plan::planner::Planner;

@@ -2,7 +2,7 @@
 //!
 //! - `normalizer`: pages in, batches out; `buffer`: the memory that a batch hands to Python.
 //! - `states`: committed states, what a batch changes of them, and outcomes of stored ones;
-//!   `closing`: outcomes as tuples.
+//!   `closing`: outcomes as tuples; `fold`: those that no row says, and coverage.
 //! - `peek`: the facts of one reply; `clock`: when it was made.
 //! - `watchdog`: ends the process when Python's loop stands still; it alone has a thread.
 //!
@@ -16,6 +16,7 @@ use crate::rows::schema::Column;
 mod buffer;
 mod clock;
 mod closing;
+mod fold;
 mod normalizer;
 mod peek;
 mod planner;
@@ -29,6 +30,8 @@ mod _native {
     use super::buffer::CopyBuffer;
     #[pymodule_export]
     use super::clock::ServerClock;
+    #[pymodule_export]
+    use super::fold::Fold;
     #[pymodule_export]
     use super::normalizer::{Batch, Normalizer};
     #[pymodule_export]
@@ -74,6 +77,7 @@ const _: () = assert!(
         && align_of::<normalizer::Normalizer>() <= PYTHON_ALIGNMENT
         && align_of::<states::States>() <= PYTHON_ALIGNMENT
         && align_of::<states::Delta>() <= PYTHON_ALIGNMENT
+        && align_of::<fold::Fold>() <= PYTHON_ALIGNMENT
         && align_of::<peek::Peek>() <= PYTHON_ALIGNMENT
 );
 

@@ -1,9 +1,10 @@
 //! The planner, as Python sees it: plain tuples in and out.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -39,12 +40,24 @@ type Label = (
 /// Card, posted, expires, first seen, last seen on offer, missing since (0: never), bids, current
 /// bid, buyout price, median.
 type LotTuple = (i64, i64, i64, i64, i64, i64, i32, i64, i64, i64);
+/// Offset (None: a refresh), rows, worth, why.
+type ChoiceTuple = (Option<u32>, f32, f32, &'static str);
 /// Flag, value as JSON text, why.
 type NoticeTuple = (&'static str, String, String);
 
 impl Planner {
     fn lock(&self) -> MutexGuard<'_, planner::Planner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Work without the GIL, in which a fault of ours costs what was known, not the process.
+    fn guarded<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut planner::Planner) -> T + Send,
+    ) -> PyResult<T> {
+        let done = py.detach(|| catch_unwind(AssertUnwindSafe(|| work(&mut self.lock()))));
+        done.map_err(|_| PyRuntimeError::new_err("the planner failed: please report it"))
     }
 }
 
@@ -93,13 +106,13 @@ impl Planner {
     }
 
     #[pyo3(signature = (now, /))]
-    fn next(&self, py: Python<'_>, now: i64) -> (AskTuple, i64, &'static str) {
-        let question = py.detach(|| self.lock().next(now));
+    fn next(&self, py: Python<'_>, now: i64) -> PyResult<(AskTuple, i64, &'static str)> {
+        let question = self.guarded(py, |planner| planner.next(now))?;
         let ask = match question.ask {
             Ask::Search { offset, count } => (Some((offset, count)), Vec::new()),
             Ask::Refresh { ids } => (None, ids),
         };
-        (ask, question.at, question.why)
+        Ok((ask, question.at, question.why))
     }
 
     #[pyo3(signature = (at, /))]
@@ -128,7 +141,8 @@ impl Planner {
             (None, ids) => Ask::Refresh { ids },
         };
         let reply = Reply { at, failed, truncated, seen };
-        Ok(told(&py.detach(|| self.lock().observe(&ask, &reply))))
+        let news = self.guarded(py, |planner| planner.observe(&ask, &reply))?;
+        Ok(told(&news))
     }
 
     /// What can be said at the end.
@@ -189,9 +203,9 @@ impl Planner {
 
     /// What could be asked at `now`: offset (None: a refresh), rows, worth, why.
     #[pyo3(signature = (now, /))]
-    fn choices(&self, py: Python<'_>, now: i64) -> Vec<(Option<u32>, f32, f32, &'static str)> {
-        let choices = py.detach(|| self.lock().choices(now));
-        choices.iter().map(|c| (c.offset, c.count, c.worth, c.why)).collect()
+    fn choices(&self, py: Python<'_>, now: i64) -> PyResult<Vec<ChoiceTuple>> {
+        let choices = self.guarded(py, |planner| planner.choices(now))?;
+        Ok(choices.iter().map(|c| (c.offset, c.count, c.worth, c.why)).collect())
     }
 
     /// A lot: the state it was last seen in, what was concluded, how many are wanted more, and

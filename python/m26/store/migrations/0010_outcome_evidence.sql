@@ -28,18 +28,22 @@ CREATE TABLE m26.coverage_hour (
     CONSTRAINT coverage_hour_pkey PRIMARY KEY (part, platform, hour)
 );
 
--- What later proof said of earlier evidence; the rows of a version apply from its hour on.
+-- What later proof said of earlier evidence, and what that had said of itself; the rows of a version
+-- apply from its hour on.
 CREATE TABLE m26.calibration (
     part text NOT NULL,
+    platform text NOT NULL,
     evidence text NOT NULL,
     band text NOT NULL,
     lead text NOT NULL,
     asked bigint NOT NULL,
     agreed bigint NOT NULL,
     price_agreed bigint NOT NULL,
+    said real NOT NULL,
+    price_said real NOT NULL,
     version integer NOT NULL,
     applies_from timestamptz NOT NULL,
-    CONSTRAINT calibration_pkey PRIMARY KEY (part, version, evidence, band, lead)
+    CONSTRAINT calibration_pkey PRIMARY KEY (part, platform, version, evidence, band, lead)
 );
 
 CREATE OR REPLACE VIEW m26.sale AS

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::market::asked::{Ask, Reply};
 use crate::market::board::Board;
 use list::List;
-pub use page::{Order, shown_order};
+pub use page::{Order, shown_order, stands_in};
 use probe::Probes;
 use question::Question;
 use recall::Recalled;
@@ -103,6 +103,8 @@ pub struct Found {
     refreshes: Refreshes,
     recalled: Recalled,
     probes: Probes,
+    /// The last reply was a page from before once more.
+    repeated: bool,
 }
 
 impl Found {
@@ -115,6 +117,7 @@ impl Found {
             refreshes: Refreshes::new(&pins),
             recalled: Recalled::new(&pins),
             probes: Probes::default(),
+            repeated: false,
         }
     }
 
@@ -126,10 +129,12 @@ impl Found {
 
     /// Take in a reply before `board` does; what was learned from it.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply, board: &Board) -> Vec<Notice> {
+        self.repeated = false;
         match ask {
             Ask::Search { offset, .. } => {
                 self.refreshes.search(reply.failed);
-                if !reply.failed && self.list.observe(*offset, reply) {
+                self.repeated = !reply.failed && !self.list.observe(*offset, reply);
+                if !reply.failed && !self.repeated {
                     self.refreshes.priced(reply, board);
                 }
             }
@@ -150,6 +155,18 @@ impl Found {
             final_price: self.refreshes.final_price.held,
         };
         self.news()
+    }
+
+    /// Whether the last reply was a page from before once more: it shows nothing.
+    #[must_use]
+    pub fn is_repeated(&self) -> bool {
+        self.repeated
+    }
+
+    /// How many ids of the last refresh were read, whatever was answered.
+    #[must_use]
+    pub fn surely_read(&self) -> usize {
+        self.refreshes.surely_read() as usize
     }
 
     /// A request that is worth sending only for what it would show; rare.

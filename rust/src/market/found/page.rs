@@ -37,6 +37,17 @@ pub fn shown_order(reply: &Reply) -> Option<Order> {
     }
 }
 
+/// Whether a page stands in a strict order, a few odd rows aside: one of few rows in it alone.
+#[must_use]
+pub fn stands_in(reply: &Reply, order: Order) -> bool {
+    let keys: Vec<i64> = match order {
+        Order::Newest => reply.seen.iter().map(|seen| -seen.posted_at).collect(),
+        Order::Ending => remaining(reply),
+        Order::Random | Order::None => return false,
+    };
+    sortedness(&keys).unwrap_or_else(|| keys.is_sorted())
+}
+
 /// See [`Shape`].
 pub(super) fn shape(reply: &Reply) -> Shape {
     let posted: Vec<i64> = reply.seen.iter().map(|seen| -seen.posted_at).collect();

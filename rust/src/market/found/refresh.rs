@@ -87,6 +87,11 @@ impl Refreshes {
         }
     }
 
+    /// How many ids are read, if the batch showed its length a moment ago; else 0.
+    pub fn surely_read(&self) -> u32 {
+        if self.unshown <= 1 { self.batch.held.unwrap_or(0) } else { 0 }
+    }
+
     /// A search was answered, or failed: what else fails may be chance as well.
     pub fn search(&mut self, failed: bool) {
         self.loss += 0.05 * (f64::from(u8::from(failed)) - self.loss);
@@ -132,7 +137,7 @@ impl Refreshes {
         } else if asked.len() >= surely {
             self.unshown = self.unshown.saturating_add(1);
         }
-        let surely = if self.unshown <= 1 { surely } else { 1 };
+        let surely = surely.min(self.surely_read().max(1) as usize);
         let read = &asked[..last.max(surely)];
         self.told(read, &shown, reply.at, board, recalled);
         if self.ended.believed() == Some(Ended::Full) {

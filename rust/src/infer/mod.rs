@@ -1,0 +1,12 @@
+//! Records of a part in, in their order; what became of its auctions, and how much was seen, out.
+//!
+//! - [`fold`]: the markets of a part, and what a record does to them.
+//! - [`time`]: what time it is by the records so far; [`closing`]: a verdict as it is stored.
+//! - [`coverage`]: what of the market was seen in each hour.
+//!
+//! Invariant: what is said follows from the records alone, wherever they are cut into batches.
+
+pub mod closing;
+pub mod coverage;
+pub mod fold;
+pub mod time;

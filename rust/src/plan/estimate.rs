@@ -1,0 +1,49 @@
+//! First sights and what of the list was looked at in; how many auctions were listed in an hour, out.
+
+use crate::market::asked::{HOUR, Reply, SECOND, Seen};
+use crate::market::found::Order;
+use crate::market::tracker::{News, Tracker};
+use crate::plan::arrivals::Arrivals;
+use crate::plan::list::RECENT;
+
+/// The lots that `reply`, taken in by `tracker`, showed for the first time: what each stands for, and
+/// how long it runs, microseconds.
+pub fn first_sights(
+    tracker: &Tracker,
+    arrivals: &mut Arrivals,
+    reply: &Reply,
+    news: &News,
+) -> Vec<(Seen, f32, i64)> {
+    let by_posting = tracker.found.flags().order == Some(Order::Newest);
+    let mut new = Vec::with_capacity(news.new.len());
+    for seen in &reply.seen {
+        if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
+        {
+            continue;
+        }
+        let Some(lot) = tracker.board.get(seen.auction_id) else { continue };
+        let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
+        let survival = tracker.rates.survival(age);
+        if by_posting && lot.first_seen - lot.posted_at > RECENT {
+            arrivals.late_sight(lot); // of its time only a part is looked at
+        } else {
+            arrivals.first_sight(lot, survival);
+        }
+        let length = (lot.expires_at - lot.posted_at).max(0);
+        new.push((*seen, 1.0 / survival.max(0.05), length));
+    }
+    new
+}
+
+/// Listings of the hour that begins at `hour`: the estimate, and an interval that should hold the
+/// truth nine times of ten.
+#[must_use]
+pub fn listed(tracker: &Tracker, arrivals: &Arrivals, hour: i64) -> (f32, f32, f32) {
+    let count = arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
+    let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
+    let strict = matches!(tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
+    let unseen = if strict { missed * arrivals.rate(hour) } else { 0.0 };
+    let listed = count.listed + unseen;
+    let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();
+    (listed, (listed - spread).max(count.seen as f32), listed + spread)
+}
