@@ -248,3 +248,29 @@ fn gain(tracker: &Tracker, lot: &Lot, at: i64, cost: f32) -> f32 {
     let unchanged = if lot.bids > 0 { 1.0 } else { rates.sold_at_last(lot, at) };
     gone + further * asked(1.0) + same * asked(unchanged) - before
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_and_its_age_are_the_inverse_of_each_other() {
+        let places = Places((0..100u16).map(|step| f32::from(step) * 30.0).collect());
+        assert!((places.before(7 * STEP / 2) - 105.0).abs() < 0.1);
+        assert!((places.age(105.0) - 7 * STEP / 2).abs() < SECOND);
+    }
+
+    #[test]
+    fn a_look_that_missed_its_lots_is_not_tried_again_at_once() {
+        let places = Places((0..2_000u16).map(|step| f32::from(step) * 30.0).collect());
+        let means = Means { price: 5.0, cost: 0.5, page: 100, reach: u32::MAX };
+        let look = Look { offset: 1_000, gain: 8.0 };
+        let mut again = Again { looks: vec![(8 * HOUR, look)], ..Again::default() };
+        let empty = Reply { at: 10 * HOUR, failed: false, truncated: false, seen: Vec::new() };
+        again.learn(1_000, &empty, &places, means);
+        assert_eq!(again.kin[&(8 * HOUR)].paused, 10 * HOUR + REST);
+        assert!(again.best().is_none());
+        again.met(2_000);
+        assert!((again.bonus() - 3.0 / 3_000.0).abs() < 1e-6);
+    }
+}

@@ -3,8 +3,8 @@
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
 //! - [`arrivals`]: how much is listed when, [`estimate`]: in an hour; [`covered`]: what of it was
 //!   looked at; [`rank`]: where in the list that stands; [`due`]: what is worth asking after;
-//!   [`price`]: what a request is worth; [`again`]: which pages show how known lots end; `scarce`: what
-//!   waits in a market too large;
+//!   [`price`]: what a request is worth; [`again`]: which pages show how known lots end;
+//!   `scarce`: what waits in a market that outruns requests;
 //!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
 //!   [`view`]: what an operator may ask.
 //!
