@@ -90,6 +90,8 @@ def build() -> App:
     command("embedded:psql", "A psql shell on the embedded database.", "psql", embedded)
     plan = subgroup("plan", "What is asked next, and why.")
     command("plan:serve", "The planner behind JSON lines, in virtual time.", "serve", plan)
+    market = subgroup("market", "What the record says of the market, and how far to believe it.")
+    command("market:calibration", "Inferred outcomes: said against right.", "calibration", market)
     return app
 
 
