@@ -75,7 +75,8 @@ async def test_what_is_labelled_sure_is_right(
             behaviour=variant(name),
         )
         given = list(looked_at(market, seed=5))
-        truths = {truth.listing.auction_id: truth for truth in ledger.truths()}
+    with Ledger.open_readonly(tmp_path / "ledger") as reader:
+        truths = {truth.listing.auction_id: truth for truth in reader.truths()}
     connection = await asyncpg.connect(database)
     try:
         async with opened(database) as store:
