@@ -24,6 +24,7 @@ from m26.publish.relay import STREAM, Relay
 from m26.status.telemetry import Telemetry
 from m26.store.database import Store, opened
 from m26.store.drain import Drain
+from m26.store.load import Loader
 from m26.wake import Wake
 
 PATIENCE = 60.0
@@ -98,7 +99,7 @@ def drain_of(journal: Journal, store: Store, *, wake: Wake, committed: Callable[
     return Drain(
         journal,
         store,
-        normalizer=lambda: Normalizer(RULES),
+        loader=lambda: Loader.of_journal(store, journal, Normalizer(RULES)),
         wake=wake,
         committed=committed,
         telemetry=Telemetry(),

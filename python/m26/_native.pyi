@@ -49,9 +49,7 @@ _Inferred: TypeAlias = tuple[int, str, int, int, _Closing]
 _Hour: TypeAlias = tuple[
     str, int, list[tuple[str, int]], int, tuple[int, int, int], int, int, int, int
 ]
-_Claims: TypeAlias = tuple[
-    str, int, str, str, str, float, tuple[float, float], tuple[float, float]
-]
+_Claims: TypeAlias = tuple[str, int, str, str, str, float, tuple[float, float], tuple[float, float]]
 _Look: TypeAlias = tuple[
     str, int | None, tuple[int, int] | None, Sequence[int], bool, bool, tuple[int, int, int]
 ]
@@ -186,18 +184,29 @@ class States:
         Raises:
             ValueError: the capacity is 0 or over 2**28.
         """
-    def unheld(
-        self, batch: Batch, start: int, stop: int, /, others: Sequence[tuple[str, int]] = ...
-    ) -> list[tuple[str, int]]:
-        """(platform, auction_id) of each auction in these rows, and of others, that is not held.
+    def unheld(self, batch: Batch, start: int, stop: int, /) -> list[tuple[str, int]]:
+        """(platform, auction_id) of each auction in these rows that is not held.
 
         Neither as committed nor as pending.
 
         Raises:
             IndexError: the batch has no such rows.
         """
+    def unheld_others(
+        self, others: Sequence[tuple[str, int]], batch: Batch, start: int, stop: int, /
+    ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        """(platform, auction_id) of others that are not held: those in these rows, and the rest.
+
+        Raises:
+            IndexError: the batch has no such rows.
+        """
     def learn(self, rows: Sequence[_StateRow], /) -> None:
         """Hold these committed states, read back from the database; STATE_COLUMNS."""
+    def lend(self, rows: Sequence[_StateRow], /) -> None:
+        """The same until the end of the transaction, of auctions that no row shows.
+
+        Their ``newest`` need not count what pages have shown since.
+        """
     def derive(
         self,
         batch: Batch,

@@ -25,6 +25,10 @@ FROM pg_attribute AS a
 WHERE a.attrelid = ('m26.' || $1)::regclass AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum"""
 
+PROVED = """
+INSERT INTO m26.calibration VALUES
+    ('file:test', 'ps5', 'absent, bought', '< 0.6', '< 4 h', 9, 8, 8, 8.1, 7.9, 497222, now())"""
+
 
 async def fill(dsn: str) -> None:
     """A sold, an expired and a running auction, a sweep, a reject and a surprise."""
@@ -38,6 +42,11 @@ async def fill(dsn: str) -> None:
         await store.migrate()
         loader = Loader(store, Normalizer(Profile.load("madden26").card))
         await loader.store("file:test", wire.records(*bodies, sweep=wire.T0 * 1_000_000))
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(PROVED)
+    finally:
+        await connection.close()
 
 
 def documented(relation: str) -> list[tuple[str, str]]:

@@ -111,7 +111,9 @@ def test_what_is_inferred_closes_auctions_between_pages() -> None:
     states.commit()
     again = states.derive(batch, 0, 0, inferred=[closing], **rest)
     assert again.closed == []  # what stands is as strong
-    assert states.unheld(batch, 0, 0, [("ps5", 1), ("ps5", 3)]) == [("ps5", 3)]
+    others = [("ps5", 1), ("ps5", 3), ("ps5", 2)]
+    assert states.unheld_others(others, batch, 0, 2) == ([], [("ps5", 3)])
+    assert States().unheld_others(others, batch, 0, 1) == (others[:1], others[1:])
 
     for misfit in (
         [closing, (0, *closing[1:])],

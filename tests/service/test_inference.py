@@ -108,7 +108,9 @@ async def test_what_a_refresh_tells_is_one_event_with_its_row(database: str) -> 
             (3, "listed"), (3, "closed"),
         ]  # fmt: skip
         # that a sale is what ENDED means was known with the first that had expired
-        again = "SELECT confidence, evidence FROM m26.auction_event WHERE auction_id = 2 ORDER BY seq"
+        again = (
+            "SELECT confidence, evidence FROM m26.auction_event WHERE auction_id = 2 ORDER BY seq"
+        )
         assert [c for c, e in await at.fetch(again) if e] == pytest.approx([0.98, 1.0])
 
 
@@ -150,7 +152,9 @@ async def test_a_copy_that_is_listed_again_tells_whether_it_was_sold(database: s
 async def test_what_a_refresh_leaves_out_is_gone_and_shown_again_it_is_taken_back(
     database: str,
 ) -> None:
-    market = [lot(n, "expired" if n > 6 else "buyout", end=600 if n < 7 else 3600) for n in range(1, 13)]
+    market = [
+        lot(n, "expired" if n > 6 else "buyout", end=600 if n < 7 else 3600) for n in range(1, 13)
+    ]
     upstream = Upstream(market, ended="omitted")
     everything = [each.id for each in market]
     asked = [(60, 0), (300, everything), *((620 + 20 * n, everything) for n in range(6))]
@@ -162,10 +166,10 @@ async def test_what_a_refresh_leaves_out_is_gone_and_shown_again_it_is_taken_bac
         await at.load(loader, given[:-1])
         row = await at.row(1)
         assert told(row) == ("sold", "buyout", "absent", 2000)
-        assert (T0 + 300, T0 + 620) == (
+        assert (
             row["closed_after"].timestamp(),
             row["closed_before"].timestamp(),
-        )
+        ) == (T0 + 300, T0 + 620)
         assert told(await at.row(8)) == (None,) * 4
         await at.load(loader, given[-1:])
         assert told(await at.row(1)) == (None,) * 4

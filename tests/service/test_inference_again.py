@@ -99,7 +99,9 @@ async def test_a_long_journal_is_read_again_in_steps_while_storing_goes_on(
         assert found == await at.fetch(f"SELECT {told} FROM m26.auction ORDER BY auction_id")
 
 
-async def test_what_an_older_m26_left_open_is_caught_up(database: str, script: list[Record]) -> None:
+async def test_what_an_older_m26_left_open_is_caught_up(
+    database: str, script: list[Record]
+) -> None:
     told = "SELECT auction_id, outcome, evidence, confidence FROM m26.auction ORDER BY auction_id"
     async with place(database) as at:
         await at.load(at.loader(script), script, 16)

@@ -44,6 +44,7 @@ WAYS: dict[str, str] = {
     "db migrate": "",
     "db status": "",
     "replay": "{files}/page.json --platform ps5",
+    "market calibration": "",
     "tail": "--from 1 --limit 1",
     "journal ls": "",
     "journal export": "{files}/pages.seg",

@@ -8,7 +8,14 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
-from m26.cli import auth_documents, checks, documents, journal_documents, plan_documents
+from m26.cli import (
+    auth_documents,
+    checks,
+    documents,
+    journal_documents,
+    market_documents,
+    plan_documents,
+)
 from m26.cli.replay import ReplayView
 from m26.models import EventView
 from m26.status.views import StatusView
@@ -73,6 +80,7 @@ DOCUMENTS: dict[str, Any] = {
     "journal export": journal_documents.ExportView,
     "journal ack": documents.JournalAckView,
     "journal new-id": documents.JournalNewIdView,
+    "market calibration": market_documents.CalibrationView,
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
     "embedded status": documents.EmbeddedView,

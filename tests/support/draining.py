@@ -19,6 +19,7 @@ from m26.status.metrics import Metrics
 from m26.status.telemetry import Telemetry
 from m26.store.database import opened
 from m26.store.drain import Drain
+from m26.store.load import Loader
 from m26.upstream.profile import Profile
 from m26.wake import Wake
 
@@ -74,7 +75,7 @@ async def draining(
         drain = Drain(
             journal,
             store,
-            normalizer=normalizer,
+            loader=lambda: Loader.of_journal(store, journal, normalizer()),
             wake=wake,
             committed=lambda: None,
             telemetry=Telemetry(status, metrics),

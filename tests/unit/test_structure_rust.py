@@ -13,8 +13,9 @@ SOURCES = ROOT / "rust" / "src"
 LAYERS = (
     {"lib"},
     {"python"},
-    {"batch"},
-    {"reply", "history"},
+    {"infer"},
+    {"batch", "plan"},
+    {"reply", "history", "market"},
     {"rows"},
     {"card"},
     {"json"},

@@ -21,6 +21,7 @@ from m26.normalizer import Normalizer
 from m26.servertime import ServerTimes
 from m26.store.database import Store
 from m26.store.drain import Drain
+from m26.store.load import Loader
 from m26.wake import Wake
 
 _LAST = 64
@@ -83,15 +84,17 @@ async def storing(
     Raises:
         StorageError: the database does not answer, or the journal cannot be written.
     """
+    snapshots = process.settings.home / "infer"
     drain = Drain(
         journal,
         store,
-        normalizer=lambda: Normalizer(assigned.profile.card),
+        loader=lambda: Loader.of_journal(
+            store, journal, Normalizer(assigned.profile.card), folder=snapshots
+        ),
         wake=journaled,
         committed=committed.set,
         telemetry=process.telemetry,
         clock=process.clock,
-        folder=process.settings.home / "infer",
     )
     await patience(drain.open)
     due = due_seconds(assigned.profile, process.settings, process.clock)

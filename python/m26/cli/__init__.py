@@ -99,6 +99,8 @@ def build() -> App:
     command("plan:serve", "The planner behind JSON lines, in virtual time.", "serve", plan)
     upstream = subgroup("upstream", "What was found out of the upstream.")
     command("upstream:show", "Each capability: pinned or learned, and by what.", "show", upstream)
+    market = subgroup("market", "What the record says of the market, and how far to believe it.")
+    command("market:calibration", "Inferred outcomes: said against right.", "calibration", market)
     return app
 
 

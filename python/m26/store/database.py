@@ -179,6 +179,11 @@ class Store:
         row = await self._pool.fetchrow("SELECT * FROM m26.reject WHERE id = $1", reject_id)
         return dict(row) if row else None
 
+    async def calibration(self) -> list[dict[str, Any]]:
+        """What inferred outcomes said of themselves, and how many of them proved right."""
+        with _answering():
+            return [dict(row) for row in await self._pool.fetch(statements.CALIBRATION)]
+
     async def sizes(self) -> list[dict[str, Any]]:
         """Rows and bytes on disk of each table, partitions added up."""
         with _answering():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import anyio
 import structlog
@@ -15,14 +14,12 @@ from m26.clock import Clock
 from m26.errors import OutageError, StorageError
 from m26.journal import Journal
 from m26.models import Record
-from m26.normalizer import Normalizer
 from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
 from m26.store import connection as connections
 from m26.store.batch import CursorMovedError, Prepared, Stored
 from m26.store.database import Store
 from m26.store.figures import Figures
-from m26.store.inference import History, Inference
 from m26.store.load import Loader
 from m26.store.migrate import SchemaNewerError, check_epoch
 from m26.store.twin import Place
@@ -44,13 +41,12 @@ class Drain:
     Args:
         journal: read, and told what is committed.
         store: the database.
-        normalizer: makes a new one, that knows no card.
+        loader: makes a new one, that knows nothing of the database.
         wake: nudged when there is more to read.
         committed: called after each commit.
         telemetry: told how storing is.
         clock: by which pages are dated.
         silence: seconds without an answer after which the operator hears why.
-        folder: where snapshots of what is inferred are kept; None: nowhere.
     """
 
     def __init__(
@@ -58,22 +54,21 @@ class Drain:
         journal: Journal,
         store: Store,
         *,
-        normalizer: Callable[[], Normalizer],
+        loader: Callable[[], Loader],
         wake: Wake,
         committed: Callable[[], None],
         telemetry: Telemetry,
         clock: Clock | None = None,
         silence: float = _SILENCE,
-        folder: Path | None = None,
     ) -> None:
         self._journal, self._place = journal, Place(journal)
         self._store, self._wake = store, wake
-        self._make_normalizer = normalizer
+        self._make_loader = loader
         self._committed = committed
         self._status, self._metrics = telemetry.status, telemetry.metrics
         self._figures = Figures(telemetry.metrics)
-        self._silence, self._folder = silence, folder
-        self._loader = self._make_loader()
+        self._silence = silence
+        self._loader = loader()
         self.pos = 0
         """Records that are committed."""
         self.stored_at = 0.0
@@ -191,12 +186,6 @@ class Drain:
     async def _prepare(self, pos: int) -> Prepared | None:
         records = await run_sync(self._journal.read, pos)
         return await self._loader.prepare(self._journal.id, records) if records else None
-
-    def _make_loader(self) -> Loader:
-        normalizer, journal = self._make_normalizer(), self._journal
-        history: History = lambda _, pos: journal.again(pos)  # noqa: E731 - of this one journal
-        inference = Inference(normalizer, folder=self._folder, history=history)
-        return Loader(self._store, normalizer, inference=inference)
 
     async def _forget_ahead(self) -> None:
         self._ready = None

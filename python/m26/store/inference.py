@@ -8,7 +8,6 @@ all that it says of auctions is offered once more, of which the ladder of eviden
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -174,7 +173,7 @@ class Inference:
             self._is_behind, self._offers = False, reading.fold.verdicts()
 
     def _kept(self, part: str, begin: int, history: History) -> _Reading | None:
-        """The snapshot, where it is whole, of this build, not beyond `begin`, and the part's own."""
+        """The snapshot, where it is whole, of this build and this part, and not beyond `begin`."""
         if self._folder is None:
             return None
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -199,7 +198,7 @@ def _packed(reading: _Reading) -> bytes:
 
 def _build() -> str:
     """Another build may understand a state otherwise."""
-    found = os.stat(_NATIVE)
+    found = _NATIVE.stat()
     return f"{found.st_size}-{found.st_mtime_ns}"
 
 
@@ -225,8 +224,9 @@ def _looks(records: Sequence[Record], refused: frozenset[int]) -> Iterator[tuple
 
 
 def question(page: Page) -> tuple[tuple[int, int] | None, list[int], bool]:
-    """What a page answers: offset and count of a search for everything, or the ids of a refresh;
-    and whether it is one of these.
+    """What a page answers, and whether it is known.
+
+    It is offset and count of a search for everything, or the ids of a refresh.
     """
     try:
         asked = orjson.loads(page.query)

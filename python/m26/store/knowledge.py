@@ -7,11 +7,19 @@ the transaction that wrote it last is compared.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from m26._native import States
 from m26.normalizer import Normalizer
+from m26.store import statements
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    from m26._native import Batch
+    from m26.store.closings import Inferred
 
 
 class Head(NamedTuple):
@@ -35,8 +43,42 @@ class Knowledge:
     partition: int = -1
     """The newest partition of the events that is there for certain; -1: none."""
 
+    async def read_back(
+        self,
+        connection: PoolConnectionProxy[Any],
+        rows: tuple[Batch, int, int],
+        inferred: Sequence[Inferred],
+        *,
+        careful: bool = False,
+    ) -> None:
+        """Read back the states that the table has and memory has not.
+
+        Of what was inferred they are needed; of rows, first and last, where some may be there. Of
+        auctions that no row shows no sightings are read: those may be very many.
+        """
+        batch, start, stop = rows
+        reads_back = careful or self.reads_back
+        unheld = self.states.unheld(batch, start, stop if reads_back else start)
+        if inferred:
+            others = [(platform, auction_id) for _, platform, auction_id, *_ in inferred]
+            shown, hidden = self.states.unheld_others(others, batch, start, stop)
+            unheld += shown
+            if hidden:
+                found = await connection.fetch(statements.READ_OUTCOMES, *columns(hidden))
+                self.states.lend([tuple(row) for row in found])
+        if unheld:
+            found = await connection.fetch(statements.READ_STATES, *columns(unheld))
+            self.states.learn([tuple(row) for row in found])
+            if reads_back:
+                self.reads_back = bool(found)
+
     def forget(self) -> None:
         """Another writer has stored a batch, or may have."""
         self.states.forget()
         self.reads_back = True
         self.partition = -1
+
+
+def columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows as columns, for `unnest`."""
+    return [list(column) for column in zip(*rows, strict=True)]

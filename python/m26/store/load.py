@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 from anyio.to_thread import run_sync
@@ -25,7 +25,11 @@ from m26.store.staging import NotStagedError, Staged
 from m26.store.transaction import Transaction
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from asyncpg.pool import PoolConnectionProxy
+
+    from m26.journal import Journal
 
 KEPT = 250_000
 """Auctions whose state is kept in memory: more than are alive at once."""
@@ -70,6 +74,21 @@ class Loader:
         if self._far is not None:
             return self._far
         return min(self._round_trips, default=0.0) > FAR
+
+    @classmethod
+    def of_journal(
+        cls, store: Store, journal: Journal, normalizer: Normalizer, *, folder: Path | None = None
+    ) -> Self:
+        """One for a journal, which is read again where it has to be.
+
+        Args:
+            store: the database.
+            journal: whose records are given.
+            normalizer: knows no card.
+            folder: where snapshots of what is inferred are kept; None: nowhere.
+        """
+        inference = Inference(normalizer, folder=folder, history=lambda _, pos: journal.again(pos))
+        return cls(store, normalizer, inference=inference)
 
     async def prepare(self, part: str, records: Sequence[Record]) -> Prepared:
         """Read consecutive records of one part; nothing is stored yet."""

@@ -93,6 +93,7 @@ class Staged(Transaction):
             NotStagedError: there is something to quarantine, a partition is to be made, or another
                 writer came between the look and the lock.
         """
+        connection = self._connection
         rows, looked = self._batch.counts["auctions"], await self._look()
         stored = Stored(self._prepared.end, seq=looked.seq, pages=len(self._pages), rows=rows)
         missing: Sequence[tuple[int, int]] = ()
@@ -100,9 +101,9 @@ class Staged(Transaction):
         if rows or self._inferred:
             # Read in no transaction: who waits for the stream head has a lock on nothing else.
             missing = await self._missing_cards()
-            await self._read_back(0, rows, self._inferred)
+            await self._known.read_back(connection, (self._batch, 0, rows), self._inferred)
             delta = await self._derive(0, rows, self._inferred, stored)
-        connection, began = self._connection, time.perf_counter()
+        began = time.perf_counter()
         await connection.execute(_BEGIN)
         self.round_trip = time.perf_counter() - began
         try:

@@ -52,7 +52,22 @@ ON CONFLICT (part) DO NOTHING"""
 # where none is active, it was never seen active; what came late taught no end and does not count.
 # LIMIT keeps the planner from reading all events at once. Sightings are grouped with what is asked
 # for, and not joined to it: without hash joins that would be each with each.
-READ_STATES = """
+_STATES = """
+SELECT
+    a.platform, a.auction_id, a.status, a.buyout_price, a.current_bid, a.next_bid, a.bids,
+    a.card_version, (extract(epoch FROM a.expires_at) * 1000000)::bigint AS expires_at,
+    a.start_price, a.outcome, a.evidence, a.confidence, a.price_confidence,
+    (extract(epoch FROM a.closed_after) * 1000000)::bigint AS closed_after,
+    a.status = 'active' OR (
+        SELECT true FROM m26.auction_event AS e
+        WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
+            AND NOT e.late
+        LIMIT 1) IS NOT NULL AS was_active,
+    (extract(epoch FROM greatest(a.observed_at, a.last_seen, {seen})) * 1000000)::bigint
+        AS newest
+FROM {keys}
+JOIN m26.auction AS a ON a.platform = n.platform AND a.auction_id = n.auction_id"""
+READ_STATES = f"""
 WITH newest AS (
     SELECT platform, auction_id, max(observed_at) AS observed_at
     FROM (
@@ -64,20 +79,10 @@ WITH newest AS (
     ) AS s
     GROUP BY platform, auction_id HAVING bool_or(is_asked)
 )
-SELECT
-    a.platform, a.auction_id, a.status, a.buyout_price, a.current_bid, a.next_bid, a.bids,
-    a.card_version, (extract(epoch FROM a.expires_at) * 1000000)::bigint AS expires_at,
-    a.start_price, a.outcome, a.evidence, a.confidence, a.price_confidence,
-    (extract(epoch FROM a.closed_after) * 1000000)::bigint AS closed_after,
-    a.status = 'active' OR (
-        SELECT true FROM m26.auction_event AS e
-        WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
-            AND NOT e.late
-        LIMIT 1) IS NOT NULL AS was_active,
-    (extract(epoch FROM greatest(a.observed_at, a.last_seen, n.observed_at)) * 1000000)::bigint
-        AS newest
-FROM newest AS n
-JOIN m26.auction AS a ON a.platform = n.platform AND a.auction_id = n.auction_id"""
+{_STATES.format(seen="n.observed_at", keys="newest AS n")}"""  # noqa: S608 - constants
+# The same, of auctions that no row shows: with `newest` as far as the row has it.
+_KEYS = "unnest($1::text[], $2::bigint[]) AS n (platform, auction_id)"
+READ_OUTCOMES = _STATES.format(seen="NULL", keys=_KEYS)
 
 # $1 card id, $2 version as JSON has it.
 CARD_NAME = "SELECT name FROM m26.card WHERE card_id = $1 AND version = m26.card_version($2)"
@@ -168,6 +173,22 @@ INSERT INTO m26.drift AS d (path, kind, count, sample)
 SELECT 'card.version', 'many_versions', count(*), 'card ' || min(card_id)
 FROM many HAVING count(*) > 0
 ON CONFLICT (path, kind) DO UPDATE SET count = d.count + excluded.count, last_seen = now()"""
+
+# The tables in use, of all parts, whatever the time before the end.
+CALIBRATION = """
+SELECT
+    c.platform, c.evidence, c.band, sum(c.asked)::bigint AS asked,
+    sum(c.said)::float8 / sum(c.asked)::float8 AS said,
+    sum(c.agreed)::float8 / sum(c.asked)::float8 AS right,
+    sum(c.price_said)::float8 / sum(c.asked)::float8 AS price_said,
+    sum(c.price_agreed)::float8 / sum(c.asked)::float8 AS price_right,
+    max(c.applies_from) AS applies_from
+FROM m26.calibration AS c
+JOIN (
+    SELECT part, platform, max(version) AS version FROM m26.calibration GROUP BY part, platform
+) AS newest USING (part, platform, version)
+GROUP BY c.platform, c.evidence, c.band HAVING sum(c.asked) > 0
+ORDER BY c.platform, c.evidence, c.band"""
 
 SIZES = """
 SELECT coalesce(p.relname, c.relname) AS table, sum(pg_total_relation_size(c.oid))::bigint AS bytes

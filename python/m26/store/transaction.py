@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from m26.store import statements as sql
 from m26.store.batch import Cursor, CursorMovedError, Prepared, Stored
 from m26.store.connection import is_data, plain
 from m26.store.copying import copy
-from m26.store.knowledge import Head, Knowledge
+from m26.store.knowledge import Head, Knowledge, columns
 from m26.store.migrate import check_epoch
 from m26.store.rejects import Reject
 
@@ -117,7 +117,7 @@ class Transaction:
         """The card versions that are not in the table."""
         normalizer, batch = self._known.normalizer, self._batch
         if missing := normalizer.missing(batch):
-            found = await self._connection.fetch(sql.KNOWN_CARDS, *_columns(missing))
+            found = await self._connection.fetch(sql.KNOWN_CARDS, *columns(missing))
             normalizer.know([(row["card_id"], row["version"]) for row in found])
             missing = normalizer.missing(batch)
         self._new_cards = frozenset(missing)
@@ -132,7 +132,7 @@ class Transaction:
             await self._insert_some(cards, missing, 0, cards.rows)
         else:
             await copy(self._connection, "card", _native.CARD_COLUMNS, cards)
-        for row in await self._connection.fetch(sql.MANY_VERSIONS, *_columns(missing)):
+        for row in await self._connection.fetch(sql.MANY_VERSIONS, *columns(missing)):
             await self._note("card.version", "many_versions", 1, f"card {row['card_id']}")
 
     async def _insert_some(
@@ -161,7 +161,8 @@ class Transaction:
         An auction that is not in memory is taken as new. Where it is not new, its row is in the
         way of COPY, and the batch is tried again carefully.
         """
-        await self._read_back(start, stop, inferred)
+        rows = (self._batch, start, stop)
+        await self._known.read_back(self._connection, rows, inferred, careful=self._careful)
         delta = await self._derive(start, stop, inferred, stored)
         try:
             await self._write(delta)
@@ -196,24 +197,8 @@ class Transaction:
         )
         if not (wanted := (delta := derive()).wanted):
             return delta
-        events = await self._connection.fetch(late.READ_PAST, *_columns(wanted))
+        events = await self._connection.fetch(late.READ_PAST, *columns(wanted))
         return derive(events=[tuple(row) for row in events])
-
-    async def _read_back(self, start: int, stop: int, inferred: Sequence[Inferred]) -> None:
-        """Read back the states that the table has and memory has not.
-
-        Of what was inferred they are needed; of rows `start` to `stop` where some may be there.
-        """
-        states, known = self._known.states, self._known
-        reads_back = self._careful or known.reads_back
-        others = [(platform, auction_id) for _, platform, auction_id, *_ in inferred]
-        unheld = states.unheld(self._batch, start, stop if reads_back else start, others)
-        if not unheld:
-            return
-        found = await self._connection.fetch(sql.READ_STATES, *_columns(unheld))
-        states.learn([tuple(row) for row in found])
-        if reads_back:
-            known.reads_back = bool(found)
 
     async def _write(self, delta: Delta) -> None:
         if not self._careful:
@@ -294,7 +279,3 @@ class Transaction:
 
     async def _note(self, path: str, kind: str, count: int, sample: str) -> None:
         await self._connection.execute(sql.NOTE_DRIFT, path, kind, count, sample)
-
-
-def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -58,13 +58,24 @@ pub(crate) struct Found<'a> {
 
 impl<'a> Found<'a> {
     pub(crate) fn of(row: &'a AuctionRow, words: &mut Words<'a>) -> Self {
-        Self::named(&row.platform, row.auction_id, words)
+        Self::by(&row.platform, row.auction_id, words, States::held)
     }
 
+    /// Of an auction that no row shows.
     pub(crate) fn named(platform: &'a str, auction_id: i64, words: &mut Words<'a>) -> Self {
+        Self::by(platform, auction_id, words, States::known)
+    }
+
+    #[inline]
+    fn by(
+        platform: &'a str,
+        auction_id: i64,
+        words: &mut Words<'a>,
+        find: impl Fn(&'a States, u32, Word, i64) -> Option<&'a State>,
+    ) -> Self {
         let states = words.states;
         let (hash, platform) = (states.hash(auction_id), words.number(platform));
-        let held = words.held(platform).and_then(|word| states.held(hash, word, auction_id));
+        let held = words.held(platform).and_then(|word| find(states, hash, word, auction_id));
         Self { hash, platform, held }
     }
 }

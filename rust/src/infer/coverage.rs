@@ -29,7 +29,7 @@ const ENDED: u8 = 1;
 const SOLD: u8 = 2;
 
 /// Names of [`Hour::requests`].
-pub const KINDS: [&str; 4] = ["front", "further", "refresh", "failed"];
+pub const KINDS: [&str; 5] = ["front", "further", "refresh", "other", "failed"];
 
 /// What was seen of one hour.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,13 +67,14 @@ impl Default for Coverage {
 }
 
 impl Coverage {
-    /// A question was answered, or failed, at `now`.
-    pub fn asked(&mut self, ask: &Ask, failed: bool, now: i64) {
+    /// A question, if it is known, was answered, or failed, at `now`.
+    pub fn asked(&mut self, ask: Option<&Ask>, failed: bool, now: i64) {
         let kind = match ask {
-            _ if failed => 3,
-            Ask::Search { offset: 0, .. } => 0,
-            Ask::Search { .. } => 1,
-            Ask::Refresh { .. } => 2,
+            _ if failed => 4,
+            Some(Ask::Search { offset: 0, .. }) => 0,
+            Some(Ask::Search { .. }) => 1,
+            Some(Ask::Refresh { .. }) => 2,
+            None => 3,
         };
         self.hour(now.div_euclid(HOUR)).requests[kind] += 1;
         if failed {

@@ -98,6 +98,8 @@ impl Fold {
             }
             let Some(market) = self.markets.get_mut(record.platform) else { continue };
             let Some((ask, reply)) = market.read(batch, record) else { continue };
+            let known = record.whole.then_some(&record.ask);
+            market.coverage.asked(known, reply.failed, reply.at);
             let news = market.observe(&ask, &reply);
             let page = i32::try_from(next).unwrap_or(i32::MAX);
             let mut ids: Vec<i64> = news.verdicts.iter().map(|&(id, _)| id).collect();
@@ -225,7 +227,6 @@ impl Market {
             let offset = if ignored { 0 } else { *offset };
             self.list.learn(offset, reply, &new, &mut self.arrivals);
         }
-        self.coverage.asked(ask, reply.failed, reply.at);
         for id in &news.new {
             if let Some(lot) = self.tracker.board.get(*id) {
                 self.coverage.met(lot);

@@ -57,3 +57,53 @@ impl Time {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: i64 = 1_790_000_000_000_000;
+    const HOUR: i64 = 60 * MINUTE;
+
+    /// What time it is after replies that were served and received then, after the first.
+    fn after(steps: &[(i64, i64)]) -> Time {
+        let mut time = Time::default();
+        for &(served, fetched) in [(0, 0)].iter().chain(steps) {
+            let served_at = T0 + served;
+            time.pass(Times { served_at, observed_at: served_at, fetched_at: T0 + fetched });
+        }
+        time
+    }
+
+    #[test]
+    fn it_passes_as_both_clocks_tell() {
+        let time = after(&[(20, 21), (9 * HOUR, 9 * HOUR + 5)]);
+        assert_eq!((time.now - T0, time.shift), (9 * HOUR, 0));
+    }
+
+    #[test]
+    fn a_server_clock_that_jumps_and_comes_back_moves_nothing() {
+        let away = [(MINUTE, MINUTE), (2 * MINUTE + HOUR, 2 * MINUTE)];
+        let jumped = after(&away);
+        assert_eq!((jumped.now - T0, jumped.shift), (2 * MINUTE, -HOUR));
+        let back = after(&[away[0], away[1], (3 * MINUTE, 3 * MINUTE)]);
+        assert_eq!((back.now - T0, back.shift), (3 * MINUTE, 0));
+    }
+
+    #[test]
+    fn our_own_clock_may_be_set() {
+        for by in [-HOUR, HOUR] {
+            let time = after(&[(MINUTE, MINUTE + by), (2 * MINUTE, 2 * MINUTE + by)]);
+            assert_eq!((time.now - T0, time.shift), (2 * MINUTE, 0));
+        }
+    }
+
+    #[test]
+    fn an_older_reply_is_told_and_time_stands_still() {
+        let mut time = after(&[(HOUR, HOUR)]);
+        let served_at = T0 + MINUTE;
+        let old = Times { served_at, observed_at: T0 + HOUR + 1, fetched_at: served_at };
+        assert!(!time.pass(old));
+        assert_eq!(time.now, T0 + HOUR);
+    }
+}

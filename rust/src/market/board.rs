@@ -3,6 +3,7 @@
 //! Invariant: all orders are total and of the data alone, so that the same replies give the same
 //! board. What is told, or past its time by [`KEEP_OPEN`], is dropped by [`Board::prune`].
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
@@ -95,12 +96,15 @@ impl Board {
     /// Take in what a reply shows of one auction.
     pub fn see(&mut self, seen: &Seen, at: i64) -> Change {
         let auction_id = seen.auction_id;
-        let before = self.lots.get(&auction_id).cloned();
+        let (before, lot) = match self.lots.entry(auction_id) {
+            Entry::Occupied(known) => {
+                let (before, lot) = (known.get().clone(), known.into_mut());
+                lot.see(seen, at);
+                (Some(before), lot)
+            }
+            Entry::Vacant(place) => (None, place.insert(Lot::new(seen, at))),
+        };
         let old = before.as_ref().map(|lot| (lot.expires_at, lot.is_told()));
-        let lot = self.lots.entry(auction_id).or_insert_with(|| Lot::new(seen, at));
-        if old.is_some() {
-            lot.see(seen, at);
-        }
         let (expires_at, told) = (lot.expires_at, lot.is_told());
         if old != Some((expires_at, told)) {
             if let Some((expiry, _)) = old {

@@ -197,9 +197,19 @@ impl Table {
 
     /// Integral of the hazard from 0 to `x`.
     pub(crate) fn sum(&self, row: usize, x: f32) -> f32 {
+        self.sum_at(row, self.place(x))
+    }
+
+    /// The column that holds `x`, and how far in it that is: the same for every row.
+    pub(crate) fn place(&self, x: f32) -> (usize, f32) {
         let column = self.axis.column(x);
+        (column, (x - self.axis.span(column).0).max(0.0))
+    }
+
+    /// What [`Table::sum`] says of a place.
+    pub(crate) fn sum_at(&self, row: usize, (column, into): (usize, f32)) -> f32 {
         let at = row * self.axis.edges().len() + column;
-        self.below[at] + self.hazard[at] * (x - self.axis.span(column).0).max(0.0)
+        self.below[at] + self.hazard[at] * into
     }
 
     /// Nothing happened while it was exposed from `low` to `high`; `weight` is how sure that is.

@@ -126,8 +126,9 @@ impl Rates {
     #[must_use]
     pub fn survival(&self, age: f32) -> f32 {
         let (mut alive, mut all) = (0.0, 0.0);
+        let (place, withdrawn) = (self.bought.place(age), self.withdrawn.sum(0, age));
         for (band, share) in self.shares.iter().enumerate() {
-            let gone = self.bought.sum(2 * band, age) + self.withdrawn.sum(0, age);
+            let gone = self.bought.sum_at(2 * band, place) + withdrawn;
             alive += share * (-gone).exp();
             all += share;
         }

@@ -15,7 +15,6 @@ pub fn first_sights(
     reply: &Reply,
     news: &News,
 ) -> Vec<(Seen, f32, i64)> {
-    let by_posting = tracker.found.flags().order == Some(Order::Newest);
     let mut new = Vec::with_capacity(news.new.len());
     for seen in &reply.seen {
         if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)

@@ -1,5 +1,6 @@
 //! The states of auctions and what a batch changes, as Python sees them.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
@@ -40,21 +41,38 @@ impl States {
         Ok(Self(Mutex::new(state::States::new(capacity))))
     }
 
-    #[pyo3(signature = (batch, start, stop, /, others = Vec::new()))]
-    #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
+    #[pyo3(signature = (batch, start, stop, /))]
     fn unheld(
         &self,
         py: Python<'_>,
         batch: &Bound<'_, Batch>,
         start: usize,
         stop: usize,
-        others: Vec<(String, i64)>,
     ) -> PyResult<Vec<(String, i64)>> {
+        let shown =
+            batch.get().slice(start, stop)?.iter().map(|row| (&*row.platform, row.auction_id));
+        Ok(owned(py.detach(|| self.lock().unheld(shown))))
+    }
+
+    #[pyo3(signature = (others, batch, start, stop, /))]
+    #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
+    fn unheld_others(
+        &self,
+        py: Python<'_>,
+        others: Vec<(String, i64)>,
+        batch: &Bound<'_, Batch>,
+        start: usize,
+        stop: usize,
+    ) -> PyResult<(Vec<(String, i64)>, Vec<(String, i64)>)> {
         let rows = batch.get().slice(start, stop)?;
-        let shown = rows.iter().map(|row| (&*row.platform, row.auction_id));
-        let others = others.iter().map(|(platform, id)| (&**platform, *id));
-        let unheld = py.detach(|| self.lock().unheld(shown.chain(others)));
-        Ok(unheld.into_iter().map(|(platform, id)| (platform.to_owned(), id)).collect())
+        Ok(py.detach(|| {
+            let others = others.iter().map(|(platform, id)| (&**platform, *id));
+            let unheld = self.lock().unheld(others);
+            let shown = rows.iter().map(|row| (&*row.platform, row.auction_id));
+            let shown: HashSet<_> = shown.collect();
+            let (shown, others) = unheld.into_iter().partition(|other| shown.contains(other));
+            (owned(shown), owned(others))
+        }))
     }
 
     #[pyo3(signature = (rows, /))]
@@ -62,6 +80,14 @@ impl States {
     fn learn(&self, py: Python<'_>, rows: Vec<Bound<'_, PyTuple>>) -> PyResult<()> {
         let rows = rows.iter().map(learned).collect::<PyResult<Vec<_>>>()?;
         py.detach(|| self.lock().learn(rows));
+        Ok(())
+    }
+
+    #[pyo3(signature = (rows, /))]
+    #[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a list
+    fn lend(&self, py: Python<'_>, rows: Vec<Bound<'_, PyTuple>>) -> PyResult<()> {
+        let rows = rows.iter().map(learned).collect::<PyResult<Vec<_>>>()?;
+        py.detach(|| self.lock().lend(rows));
         Ok(())
     }
 
@@ -131,6 +157,10 @@ impl States {
     }
 }
 
+fn owned(auctions: Vec<(&str, i64)>) -> Vec<(String, i64)> {
+    auctions.into_iter().map(|(platform, id)| (platform.to_owned(), id)).collect()
+}
+
 /// A tuple of [`STATE`]; longer than `PyO3` reads by itself.
 fn learned(row: &Bound<'_, PyTuple>) -> PyResult<Learned> {
     if row.len() != STATE.len() {
@@ -186,7 +216,7 @@ fn told(event: PastTuple) -> Past {
     }
 }
 
-/// Status, observed, end, bids, buyout price, current bid.
+/// Status, observed, end, bids, buyout, current bid.
 type SeenTuple = (String, i64, i64, i32, Option<i64>, i64);
 /// What stored states of one auction say of its outcome.
 #[pyfunction]

@@ -4,11 +4,15 @@
 //! beside it until that is. An auction that is not held may be in the database all the same.
 //! Memory is bounded by twice the capacity, some 130 bytes an auction.
 
+mod generation;
+
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use generation::Generation;
 
 use crate::history::index::Index;
 use crate::history::outcome::Standing;
@@ -100,6 +104,8 @@ pub struct States {
     older: Generation,
     /// States of `older` that stand in `recent` too, newer.
     carried: usize,
+    /// Of auctions that no row shows: for this transaction alone.
+    lent: Generation,
 }
 
 impl States {
@@ -114,6 +120,7 @@ impl States {
             recent: Generation::default(),
             older: Generation::default(),
             carried: 0,
+            lent: Generation::default(),
         }
     }
 
@@ -141,24 +148,37 @@ impl States {
     /// Hold committed states.
     pub fn learn(&mut self, rows: impl IntoIterator<Item = Learned>) {
         for row in rows {
-            let state = State {
-                auction_id: row.auction_id,
-                platform: self.intern(&row.platform),
-                was_active: row.was_active,
-                identity: Identity {
-                    buyout_price: row.buyout_price.unwrap_or(NONE),
-                    current_bid: row.current_bid,
-                    next_bid: row.next_bid,
-                    bids: row.bids,
-                    status: self.intern(&row.status),
-                },
-                card_version: row.card_version,
-                expires_at: row.expires_at,
-                start_price: row.start_price.unwrap_or(NONE),
-                newest: row.newest,
-                standing: row.standing,
-            };
+            let state = self.state(&row);
             self.hold(state);
+        }
+    }
+
+    /// Know committed states until the end of this transaction: of auctions that no row shows, so that
+    /// `newest` need not count what pages have shown since.
+    pub fn lend(&mut self, rows: impl IntoIterator<Item = Learned>) {
+        for row in rows {
+            let state = self.state(&row);
+            self.lent.put(self.hash(state.auction_id), state);
+        }
+    }
+
+    fn state(&mut self, row: &Learned) -> State {
+        State {
+            auction_id: row.auction_id,
+            platform: self.intern(&row.platform),
+            was_active: row.was_active,
+            identity: Identity {
+                buyout_price: row.buyout_price.unwrap_or(NONE),
+                current_bid: row.current_bid,
+                next_bid: row.next_bid,
+                bids: row.bids,
+                status: self.intern(&row.status),
+            },
+            card_version: row.card_version,
+            expires_at: row.expires_at,
+            start_price: row.start_price.unwrap_or(NONE),
+            newest: row.newest,
+            standing: row.standing,
         }
     }
 
@@ -172,7 +192,10 @@ impl States {
             self.pending.put(self.hash(state.auction_id), state);
         }
         for &state in &touched.closed {
-            self.pending.put(self.hash(state.auction_id), state);
+            let hash = self.hash(state.auction_id);
+            let is_held = self.held(hash, state.platform, state.auction_id).is_some();
+            let kept = if is_held { &mut self.pending } else { &mut self.lent };
+            kept.put(hash, state);
         }
     }
 
@@ -184,6 +207,7 @@ impl States {
         }
         pending.clear();
         self.pending = pending;
+        self.lent.clear();
         if self.words.len() > MAX_WORDS {
             self.forget(); // not a market's words; what was known is read back where it is needed
         }
@@ -192,6 +216,7 @@ impl States {
     /// What is pending was rolled back.
     pub fn abort(&mut self) {
         self.pending.clear();
+        self.lent.clear();
     }
 
     /// Drop everything: the database was changed by another.
@@ -225,6 +250,12 @@ impl States {
         generations.into_iter().find_map(|states| states.get(hash, platform, auction_id))
     }
 
+    /// The same, or the one that was lent.
+    pub(crate) fn known(&self, hash: u32, platform: Word, auction_id: i64) -> Option<&State> {
+        let held = self.held(hash, platform, auction_id);
+        held.or_else(|| self.lent.get(hash, platform, auction_id))
+    }
+
     fn intern(&mut self, text: &str) -> Word {
         self.word(text).unwrap_or_else(|| {
             let word = Word::try_from(self.words.len()).unwrap_or(Word::MAX);
@@ -246,39 +277,5 @@ impl States {
             self.carried += 1;
         }
         self.recent.put(hash, state);
-    }
-}
-
-/// States by auction.
-#[derive(Debug, Default)]
-struct Generation {
-    index: Index,
-    states: Vec<State>,
-}
-
-impl Generation {
-    fn get(&self, hash: u32, platform: Word, auction_id: i64) -> Option<&State> {
-        self.find(hash, platform, auction_id).map(|number| &self.states[number])
-    }
-
-    fn put(&mut self, hash: u32, state: State) {
-        if let Some(number) = self.find(hash, state.platform, state.auction_id) {
-            self.states[number] = state;
-        } else {
-            self.index.add(hash, self.states.len());
-            self.states.push(state);
-        }
-    }
-
-    fn find(&self, hash: u32, platform: Word, auction_id: i64) -> Option<usize> {
-        self.index.find(hash, |number| {
-            let state = &self.states[number];
-            state.auction_id == auction_id && state.platform == platform
-        })
-    }
-
-    fn clear(&mut self) {
-        self.index.clear();
-        self.states.clear();
     }
 }
