@@ -35,6 +35,9 @@ impl Covered {
     #[must_use]
     pub fn holes(&self, from: i64, to: i64) -> Vec<(i64, i64)> {
         let mut holes = Vec::new();
+        if from >= to {
+            return holes;
+        }
         let mut at = from;
         let before = self.0.range(..from).next_back().map(|(&first, &last)| (first, last));
         let inside = self.0.range(from..to).map(|(&first, &last)| (first, last));

@@ -51,6 +51,16 @@ impl Due {
         self.places.contains_key(&auction_id)
     }
 
+    /// When the one expired that waits the longest, of those worth at least this.
+    #[must_use]
+    pub fn oldest(&self, least: f32) -> Option<i64> {
+        let levels = (least * LEVELS).ceil() as u8..=LEVELS as u8;
+        let first = |level| {
+            self.order.range((level, i64::MIN, i64::MIN)..(level + 1, i64::MIN, i64::MIN)).next()
+        };
+        levels.filter_map(first).map(|&(_, expires_at, _)| expires_at).min()
+    }
+
     /// How many are wanted.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -18,8 +18,8 @@ use crate::plan::sweep::Sweep;
 pub const LONGEST: i64 = 3 * DAY + HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
-/// What of a hole is lost unless it is looked at soon.
-const HOLE_LOSS: f32 = 0.2;
+/// Share of the sales in a hole that are over before there is time to look into it.
+const HOLE_LOSS: f32 = 0.25;
 
 /// A page that could be asked for.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl List {
         let shown = reply.seen.len();
         self.page = self.page.max(shown as f32);
         if shown == 0 {
-            self.ending.learn_empty(offset);
+            self.ending.learn_empty(offset, reply.at);
             self.sweep.learn_empty(offset);
             return;
         }

@@ -20,6 +20,10 @@ use crate::plan::price::{Means, Worths, shadow};
 
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
+/// A lot that is worth asking after does not wait longer than this where requests suffice.
+const LONG_WAIT: i64 = 14 * HOUR;
+/// One of so many lots is looked at to say how many are on offer.
+const SAMPLED: usize = 8;
 /// An answer this long after the expiry comes too late to count.
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
@@ -30,12 +34,12 @@ const AHEAD: i64 = 10 * MINUTE;
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
-/// What an answer before its time is worth of one after it: it may have to be asked for again.
-const BEFORE_TIME: f32 = 0.3;
+/// How much more a sale is worth that is known before its time.
+const BEFORE_TIME: f32 = 0.003;
 /// Share of a batch of sales that a request may cost at the most for that.
 const CHEAP: f32 = 0.1;
 /// A sale that is known within the hour is worth so much more.
-const IN_TIME: f32 = 0.012;
+const IN_TIME: f32 = 0.02;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,6 +81,7 @@ pub struct Planner {
     worths: Worths,
     price: f32,
     priced_at: i64,
+    dearer: f32,
     /// Lots asked after, and those whose end was told, of late.
     asked: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -106,6 +111,7 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
+            dearer: 1.0,
             asked: (0.0, 0.0),
             passed: now,
             review: BTreeSet::new(),
@@ -203,8 +209,8 @@ impl Planner {
             let Some(lot) = self.tracker.board.get(seen.auction_id) else { continue };
             let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
             let survival = self.tracker.rates.survival(age);
-            self.arrivals.first_sight(lot, survival);
             let length = (lot.expires_at - lot.posted_at).max(0);
+            self.arrivals.first_sight(lot, survival, self.list.sweep.alike(length));
             new.push((*seen, 1.0 / survival.max(0.05), length));
         }
         new
@@ -305,11 +311,22 @@ impl Planner {
     fn set_price(&mut self, now: i64) {
         self.priced_at = now;
         let rates = &self.tracker.rates;
+        if self.tracker.found.flags().order == Some(Order::Random) {
+            let open = self.tracker.board.open(now..=i64::MAX).step_by(SAMPLED);
+            let alive = open.filter(|lot| lot.absent_at == 0);
+            let count: f32 = alive.map(|lot| rates.survives(lot, lot.last_active, now)).sum();
+            self.list.sweep.known_alive(count * SAMPLED as f32);
+        }
         let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means =
             Means { per_day: self.pace.per_day() as f32, batch: self.batch() as f32, asks: true };
-        self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        // lots that wait too long say that requests are dearer than that
+        let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
+        let step = if now - oldest > LONG_WAIT { 1.04 } else { 0.97 };
+        self.dearer = (self.dearer * step).clamp(1.0, 20.0);
+        self.price = price * self.dearer;
     }
 
     fn batch(&self) -> usize {
@@ -338,12 +355,16 @@ impl Planner {
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
-        let urgency = self.urgency(&best, at);
-        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        // what a request for these would bring now that a later one would not
+        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
+        // where nothing is lost by waiting, ids wait until they fill a request
+        let manners = self.tracker.manners();
+        let may_wait = manners.tells && manners.recall.is_none();
+        let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
+        let cost = cost * full * full;
+        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
         match page {
-            Some(page) if page_is_due || (worth < price && gain > worth) => {
-                (self.search(page.offset), page.why)
-            }
+            Some(page) if page_is_due => (self.search(page.offset), page.why),
             _ if !ids.is_empty() => (self.refresh(ids, at), "expired"),
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
@@ -360,7 +381,8 @@ impl Planner {
         let arrivals = &self.arrivals;
         let fading = &self.list.fading(|age| rates.survival(age), arrivals);
         let page = self.list.page();
-        let options = self.list.options(View { at, arrivals, fading, page, paging, reach });
+        let pause = self.pace.interval() as f32 / SECOND as f32;
+        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(std::cmp::Ordering::Equal)
         })
@@ -383,7 +405,9 @@ impl Planner {
         let best = self.due.best(batch, keep);
         let more = self.early.best(batch - best.len(), keep);
         let sum = |list: &[Wanted]| list.iter().map(|wanted| wanted.worth).sum::<f32>();
-        let worth = sum(&best) + BEFORE_TIME * sum(&more);
+        // one that is told before its time need not be asked for after it
+        let spared = self.price / batch as f32 + BEFORE_TIME;
+        let worth = sum(&best) + spared * sum(&more);
         (best.into_iter().chain(more).collect(), worth)
     }
 

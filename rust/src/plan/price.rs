@@ -12,8 +12,8 @@ const STEPS: usize = 32;
 /// Points at which survival is read, in seconds of waiting.
 const WAITS: [f32; 27] = [
     5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 65.0, 80.0, 100.0, 130.0, 170.0, 220.0, 300.0, 400.0,
-    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 16_200.0,
-    21_600.0, 32_400.0, 43_200.0, 86_400.0, 172_800.0,
+    600.0, 900.0, 1_500.0, 2_700.0, 5_400.0, 10_800.0, 16_200.0, 21_600.0, 32_400.0, 43_200.0,
+    86_400.0, 172_800.0,
 ];
 
 /// How much the answers of the lots that came due were worth.
@@ -138,6 +138,17 @@ impl Fading {
         (low.1.0 + share * (high.0 - low.1.0), low.1.1 + share * (high.1 - low.1.1))
     }
 
+    /// After which wait a page is full of new listings.
+    #[must_use]
+    pub fn full(&self, rate: f32, cap: f32) -> f32 {
+        let target = cap / rate.max(1e-9);
+        let mut wait = target;
+        for _ in 0..3 {
+            wait *= target / self.after(wait).1.max(1e-9);
+        }
+        wait.min(172_800.0)
+    }
+
     /// New listings that a page would show after `wait`, and what waiting has cost of them.
     #[must_use]
     pub fn page(&self, rate: f32, cap: f32, wait: f32) -> (f32, f32) {
@@ -195,11 +206,15 @@ fn spent(
     for &rate in hourly {
         for stream in streams {
             let shortest = interval * stream.places;
+            let rate = rate * stream.share;
+            let full = fading.full(rate, stream.cap).max(shortest);
             let finer = |step: u8| shortest * 1.07_f32.powi(i32::from(step));
             let most = if stream.places > 1.0 { 50 } else { 1 };
             let waits = (0..most).map(finer).chain(WAITS).filter(|&wait| wait >= shortest);
-            let mut waits =
-                waits.map(|wait| (wait, fading.page(rate * stream.share, stream.cap, wait)));
+            let mut waits = waits
+                .take_while(|&wait| wait < full)
+                .chain([full])
+                .map(|wait| (wait, fading.page(rate, stream.cap * 0.999, wait)));
             let due = waits.find(|&(_, (_, lost))| lost * value >= price);
             let (wait, (shown, _)) = due.unwrap_or((172_800.0, (0.0, 0.0)));
             pages += stream.places * 3_600.0 / wait;
