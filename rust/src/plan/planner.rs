@@ -22,8 +22,9 @@ use crate::plan::price::{Means, Worths, shadow};
 const PRICE_EVERY: i64 = 10 * MINUTE;
 /// A lot that is worth asking after does not wait longer than this where requests suffice.
 const LONG_WAIT: i64 = 14 * HOUR;
-/// One of so many lots is looked at to say how many are on offer.
+/// One of so many lots is looked at to say how many are on offer, once in so long.
 const SAMPLED: usize = 8;
+const SIZE_EVERY: i64 = HOUR;
 /// An answer this long after the expiry comes too late to count.
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
@@ -311,7 +312,8 @@ impl Planner {
     fn set_price(&mut self, now: i64) {
         self.priced_at = now;
         let rates = &self.tracker.rates;
-        if self.tracker.found.flags().order == Some(Order::Random) {
+        let is_due = now.div_euclid(SIZE_EVERY) != (now - PRICE_EVERY).div_euclid(SIZE_EVERY);
+        if is_due && self.tracker.found.flags().order == Some(Order::Random) {
             let open = self.tracker.board.open(now..=i64::MAX).step_by(SAMPLED);
             let alive = open.filter(|lot| lot.absent_at == 0);
             let count: f32 = alive.map(|lot| rates.survives(lot, lot.last_active, now)).sum();
