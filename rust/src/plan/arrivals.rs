@@ -18,6 +18,8 @@ const KEEP: i64 = 96;
 const DURATIONS: usize = 16;
 /// A duration of which fewer are listed is not in use.
 const LEAST_SHARE: f32 = 0.01;
+/// Listings that what was seen anywhere counts for.
+const PRIOR: f32 = 50.0;
 /// No weight is larger: a lot that hardly ever lives this long says little of how many there were.
 const MOST: f32 = 12.0;
 
@@ -32,8 +34,20 @@ pub struct Arrivals {
     recent: (f32, f32),
     /// By the hour posted: lots seen, and what they stand for; and its square for the interval.
     pub counts: BTreeMap<i64, Count>,
-    /// For how long auctions run, whole minutes in microseconds, and how many do.
-    durations: Vec<(i64, f32)>,
+    /// For how long auctions run.
+    durations: Vec<Duration>,
+}
+
+/// Lots that run equally long.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Duration {
+    /// Whole minutes in microseconds.
+    length: i64,
+    /// How many of all that were seen stand for.
+    count: f32,
+    /// Where it was looked for them alone: found, and listings of all lengths there by estimate.
+    found: f32,
+    listed: f32,
 }
 
 /// Lots of one hour.
@@ -62,15 +76,16 @@ impl Arrivals {
         }
     }
 
-    /// A lot is seen for the first time; `survival`: that one like it lived that long.
-    pub fn first_sight(&mut self, lot: &Lot, survival: f32) {
+    /// A lot is seen for the first time; `survival`: that one like it lived that long; it stands for
+    /// `alike` that run as long as it, seen or not.
+    pub fn first_sight(&mut self, lot: &Lot, survival: f32, alike: f32) {
         let weight = (1.0 / survival.max(1e-3)).min(MOST);
         let count = self.counts.entry(lot.posted_at.div_euclid(HOUR)).or_default();
         count.seen += 1;
         count.listed += weight;
         count.variance += weight * (weight - 1.0).max(0.0);
         if lot.expires_at > lot.posted_at {
-            self.lasts(lot.expires_at - lot.posted_at, weight);
+            self.lasts(lot.expires_at - lot.posted_at, weight * alike);
         }
     }
 
@@ -80,18 +95,33 @@ impl Arrivals {
     }
 
     fn lasts(&mut self, duration: i64, weight: f32) {
-        let duration = (duration + MINUTE / 2).div_euclid(MINUTE) * MINUTE;
-        match self.durations.binary_search_by_key(&duration, |&(known, _)| known) {
-            Ok(place) => self.durations[place].1 += weight,
-            Err(place) => self.durations.insert(place, (duration, weight)),
+        let length = (duration + MINUTE / 2).div_euclid(MINUTE) * MINUTE;
+        match self.durations.binary_search_by_key(&length, |known| known.length) {
+            Ok(place) => self.durations[place].count += weight,
+            Err(place) => {
+                self.durations
+                    .insert(place, Duration { length, count: weight, ..Duration::default() });
+            }
         }
         if self.durations.len() > DURATIONS {
             let rarest = (0..self.durations.len())
-                .min_by(|&a, &b| self.durations[a].1.total_cmp(&self.durations[b].1));
+                .min_by(|&a, &b| self.durations[a].count.total_cmp(&self.durations[b].count));
             self.durations.remove(rarest.unwrap_or(0));
         }
-        if self.durations.iter().map(|(_, count)| count).sum::<f32>() > 60_000.0 {
-            self.durations.iter_mut().for_each(|(_, count)| *count *= 0.5);
+        if self.durations.iter().map(|known| known.count).sum::<f32>() > 60_000.0 {
+            self.durations.iter_mut().for_each(|known| known.count *= 0.5);
+        }
+    }
+
+    /// Of those posted in the span it was looked for those that run this long: `found` by estimate.
+    pub fn looked_for(&mut self, duration: i64, from: i64, to: i64, found: f32) {
+        let listed = self.between(from, to);
+        if let Some(known) = self.durations.iter_mut().find(|known| known.length == duration) {
+            known.found += found;
+            known.listed += listed;
+            if known.listed > 20_000.0 {
+                (known.found, known.listed) = (known.found * 0.5, known.listed * 0.5);
+            }
         }
     }
 
@@ -161,8 +191,13 @@ impl Arrivals {
 
     /// Durations in use, microseconds, the shortest first, and the share of listings of each.
     pub fn durations(&self) -> impl Iterator<Item = (i64, f32)> {
-        let all: f32 = self.durations.iter().map(|(_, count)| count).sum();
-        let shares = self.durations.iter().map(move |&(duration, count)| (duration, count / all));
+        let counted: f32 = self.durations.iter().map(|known| known.count).sum();
+        let part = move |known: &Duration| {
+            let prior = known.count / counted;
+            (known.found + PRIOR * prior) / (known.listed + PRIOR)
+        };
+        let all: f32 = self.durations.iter().map(part).sum();
+        let shares = self.durations.iter().map(move |known| (known.length, part(known) / all));
         shares.filter(|(_, share)| *share > LEAST_SHARE)
     }
 

@@ -10,7 +10,7 @@ use crate::market::asked::{Reply, SECOND, Status};
 /// How much of an error is laid to the pace, and how fast the error's mean follows.
 const GAIN: f32 = 0.3;
 /// Errors of which the margin is made.
-const MARGIN: f32 = 1.5;
+const MARGIN: f32 = 1.0;
 /// Pages this far off still tell roughly where a moment stands.
 const FAR: f32 = 4.0;
 
@@ -83,11 +83,13 @@ pub struct Edge {
     error: f32,
     /// Auctions of other durations that expire in a second of it.
     pub others: f32,
+    /// Share of the auctions there that are of this one, of late.
+    pub fresh: f32,
 }
 
 impl Default for Edge {
     fn default() -> Self {
-        Self { moment: 0, place: 0.0, at: 0, pace: 0.0, error: 12.0, others: 0.5 }
+        Self { moment: 0, place: 0.0, at: 0, pace: 0.0, error: 12.0, others: 0.5, fresh: 0.3 }
     }
 }
 
@@ -113,7 +115,7 @@ impl Edge {
     /// Rows by which a page reaches into what was looked at, so that nothing is left out.
     #[must_use]
     pub fn margin(&self, page: f32) -> f32 {
-        (2.0 + MARGIN * self.error).min(page / 4.0)
+        (2.0 + MARGIN * self.error).min(page / 2.0)
     }
 
     /// Learn from a page where it stands now.
@@ -121,7 +123,13 @@ impl Edge {
         if !self.is_placed() {
             return;
         }
-        let Some((place, is_sure)) = page.place(self.moment) else { return };
+        if let Some((place, is_sure)) = page.place(self.moment) {
+            self.correct_to(place, is_sure, at);
+        }
+    }
+
+    /// It stands there.
+    pub fn correct_to(&mut self, place: f32, is_sure: bool, at: i64) {
         let error = place - self.place(at);
         let seconds = (at - self.at) as f32 / SECOND as f32;
         if seconds > 10.0 {
@@ -144,11 +152,12 @@ impl Edge {
         }
     }
 
-    /// So many auctions of other durations expire in this span of it.
-    pub fn beside(&mut self, count: f32, span: i64) {
+    /// So many auctions of this and of other durations expire in this span of it.
+    pub fn beside(&mut self, own: f32, others: f32, span: i64) {
         let seconds = span as f32 / SECOND as f32;
         if seconds > 5.0 {
-            self.others += 0.2 * (count / seconds - self.others);
+            self.others += 0.2 * (others / seconds - self.others);
+            self.fresh += 0.02 * (own / (own + others).max(1.0) - self.fresh);
         }
     }
 }

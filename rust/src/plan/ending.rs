@@ -37,6 +37,8 @@ pub struct Ending {
     /// The list is shorter, as far as an empty page told.
     beyond: Option<u32>,
     explored: Option<u32>,
+    /// Empty pages in a row.
+    misses: u32,
 }
 
 /// What there is to choose by.
@@ -67,8 +69,16 @@ impl Ending {
     }
 
     /// Nothing stands at `offset`.
-    pub fn learn_empty(&mut self, offset: u32) {
-        self.beyond = Some(offset.min(self.beyond.unwrap_or(offset)));
+    pub fn learn_empty(&mut self, offset: u32, at: i64) {
+        self.misses += 1;
+        let size = offset.saturating_sub(25 << self.misses.min(10));
+        self.beyond = Some(offset);
+        self.rank.end(offset);
+        for edge in self.edges.values_mut().filter(|edge| edge.is_placed()) {
+            if edge.place(at) > size as f32 {
+                edge.correct_to(size as f32, false, at);
+            }
+        }
     }
 
     /// Take in a page. `new`: which of its rows were new, and what each stands for.
@@ -82,6 +92,7 @@ impl Ending {
     ) {
         let at = reply.at;
         let Some(page) = Page::of(offset, reply) else { return };
+        self.misses = 0;
         let rows: Vec<(i64, i64)> = reply.seen.iter().filter_map(|seen| expiry(seen, at)).collect();
         let from = if offset == 0 { at } else { page.first() + SECOND };
         let to = if last_page { at + LONGEST } else { page.last() };
@@ -96,6 +107,7 @@ impl Ending {
                     (length - duration).abs() < MINUTE && (from..to).contains(&seen.posted_at)
                 };
                 let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
+                arrivals.looked_for(duration, from, to, listed);
                 if from > at - 6 * HOUR {
                     arrivals.looked(from, to, listed, share);
                 }
@@ -104,10 +116,12 @@ impl Ending {
             let Some(end) = covered.end() else { continue };
             if edge.stand(end + duration, &page, at) {
                 let (from, to) = (page.first(), page.last().min(at + duration));
-                let others = |&&(end, posted): &&(i64, i64)| {
-                    end < to && (end - posted - duration).abs() > MINUTE
-                };
-                edge.beside(rows.iter().filter(others).count() as f32, to - from);
+                let (own, others): (Vec<(i64, i64)>, Vec<(i64, i64)>) = rows
+                    .iter()
+                    .copied()
+                    .filter(|(end, _)| *end < to)
+                    .partition(|(end, posted)| (end - posted - duration).abs() < MINUTE);
+                edge.beside(own.len() as f32, others.len() as f32, to - from);
             }
         }
         let (first, last) = (page.first() - at, page.last() - at);
@@ -124,11 +138,9 @@ impl Ending {
     /// Where new listings gather, for the price.
     #[must_use]
     pub fn streams(&self, arrivals: &Arrivals, page: f32) -> Vec<Stream> {
-        let mean = arrivals.mean();
         let of = |(duration, share): (i64, f32)| {
             let edge = self.edges.get(&duration).cloned().unwrap_or_default();
-            let fresh = mean * share / (mean * share + edge.others).max(1e-6);
-            Stream { places: 1.0, share, cap: (page - edge.margin(page)) * fresh }
+            Stream { places: 1.0, share, cap: (page - edge.margin(page)) * edge.fresh }
         };
         arrivals.durations().map(of).collect()
     }
@@ -250,7 +262,11 @@ impl Ending {
         match (self.beyond, self.rank.last()) {
             (Some(beyond), Some((far, last))) if duration > far => {
                 let (beyond, last) = (beyond as f32, last as f32);
-                Some(if beyond - last > page { f32::midpoint(last, beyond) } else { beyond })
+                Some(if beyond - last > 4.0 * page {
+                    f32::midpoint(last, beyond)
+                } else {
+                    beyond - 25.0
+                })
             }
             _ => Some(place),
         }

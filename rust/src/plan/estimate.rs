@@ -16,6 +16,7 @@ pub fn first_sights(
     news: &News,
 ) -> Vec<(Seen, f32, i64)> {
     let mut new = Vec::with_capacity(news.new.len());
+    let lingers = tracker.found.flags().visible == Some(true); // what ended is still shown
     for seen in &reply.seen {
         if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
         {
@@ -23,13 +24,13 @@ pub fn first_sights(
         }
         let Some(lot) = tracker.board.get(seen.auction_id) else { continue };
         let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
-        let survival = tracker.rates.survival(age);
+        let survival = if lingers { 1.0 } else { tracker.rates.survival(age) };
+        let length = (lot.expires_at - lot.posted_at).max(0);
         if list.is_by_posting() && lot.first_seen - lot.posted_at > RECENT {
             arrivals.late_sight(lot); // of its time only a part is looked at
         } else {
-            arrivals.first_sight(lot, survival);
+            arrivals.first_sight(lot, survival, list.sweep.alike(length));
         }
-        let length = (lot.expires_at - lot.posted_at).max(0);
         new.push((*seen, 1.0 / survival.max(0.05), length));
     }
     new

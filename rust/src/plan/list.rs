@@ -94,7 +94,7 @@ impl List {
         let shown = reply.seen.len();
         self.page = self.page.max(shown as f32);
         if shown == 0 {
-            self.ending.learn_empty(offset);
+            self.ending.learn_empty(offset, reply.at);
             self.sweep.learn_empty(offset);
             return;
         }

@@ -1,6 +1,8 @@
 //! Which request comes next: what is known of a market and a budget in, a question and its reason out.
 //!
 //! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
+//! - [`list`]: which page would show most, in a list by posting; [`ending`]: in one by expiry, whose
+//!   moments [`edge`] follows; [`sweep`]: in one of no order.
 //! - [`arrivals`]: how much is listed when, [`estimate`]: in an hour; [`covered`]: what of it was
 //!   looked at; [`rank`]: where in the list that stands; [`due`]: what is worth asking after;
 //!   [`price`]: what a request is worth; [`again`]: which pages show how known lots end;

@@ -27,7 +27,10 @@ pub const LAYOUT: u32 = 1;
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
 /// A lot that is worth asking after does not wait longer than this where requests suffice.
-const LONG_WAIT: i64 = 9 * HOUR;
+const LONG_WAIT: i64 = 14 * HOUR;
+/// One of so many lots is looked at to say how many are on offer, once in so long.
+const SAMPLED: usize = 8;
+const SIZE_EVERY: i64 = HOUR;
 /// An answer this long after the expiry comes too late to count.
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
@@ -351,6 +354,13 @@ impl Planner {
         self.again.fade(now - self.priced_at);
         self.priced_at = now;
         let rates = &self.tracker.rates;
+        let is_due = now.div_euclid(SIZE_EVERY) != (now - PRICE_EVERY).div_euclid(SIZE_EVERY);
+        if is_due && self.tracker.found.flags().order == Some(Order::Random) {
+            let open = self.tracker.board.open(now..=i64::MAX).step_by(SAMPLED);
+            let alive = open.filter(|lot| lot.absent_at == 0);
+            let count: f32 = alive.map(|lot| rates.survives(lot, lot.last_active, now)).sum();
+            self.list.sweep.known_alive(count * SAMPLED as f32);
+        }
         let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means = Means {
@@ -362,7 +372,7 @@ impl Planner {
         let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
         // lots that wait too long say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
-        let step = if now - oldest > LONG_WAIT { 1.1 } else { 0.97 };
+        let step = if now - oldest > LONG_WAIT { 1.04 } else { 0.97 };
         self.dearer = (self.dearer * step).clamp(1.0, 20.0);
         self.price = price * self.dearer;
     }
@@ -404,6 +414,11 @@ impl Planner {
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
         let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
+        // where nothing is lost by waiting, ids wait until they fill a request
+        let manners = self.tracker.manners();
+        let may_wait = manners.tells && manners.recall.is_none();
+        let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
+        let cost = cost * full * full;
         let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
         let page_is_due = page_is_due || self.is_scarce() && worth < price && gain > worth;
         if let Some(look) = self.again.best().filter(|look| look.gain >= price.max(loss)) {

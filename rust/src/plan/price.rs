@@ -145,6 +145,17 @@ impl Fading {
         (low.1.0 + share * (high.0 - low.1.0), low.1.1 + share * (high.1 - low.1.1))
     }
 
+    /// After which wait a page is full of new listings.
+    #[must_use]
+    pub fn full(&self, rate: f32, cap: f32) -> f32 {
+        let target = cap / rate.max(1e-9);
+        let mut wait = target;
+        for _ in 0..3 {
+            wait *= target / self.after(wait).1.max(1e-9);
+        }
+        wait.min(172_800.0)
+    }
+
     /// New listings that a page would show after `wait`, and what waiting has cost of them.
     #[must_use]
     pub fn page(&self, rate: f32, cap: f32, wait: f32) -> (f32, f32) {
@@ -218,11 +229,15 @@ pub fn yields(
     for &rate in hourly {
         for stream in streams {
             let shortest = interval * stream.places;
+            let rate = rate * stream.share;
+            let full = fading.full(rate, stream.cap).max(shortest);
             let finer = |step: u8| shortest * 1.07_f32.powi(i32::from(step));
             let most = if stream.places > 1.0 { 50 } else { 1 };
             let waits = (0..most).map(finer).chain(WAITS).filter(|&wait| wait >= shortest);
-            let mut waits =
-                waits.map(|wait| (wait, fading.page(rate * stream.share, stream.cap, wait)));
+            let mut waits = waits
+                .take_while(|&wait| wait < full)
+                .chain([full])
+                .map(|wait| (wait, fading.page(rate, stream.cap * 0.999, wait)));
             let due = waits.find(|&(_, (_, lost))| lost * value >= price);
             let (wait, (shown, _)) = due.unwrap_or((172_800.0, (0.0, 0.0)));
             pages += stream.places * 3_600.0 / wait;

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::market::asked::SECOND;
+
 /// Points that are kept.
 const MOST: usize = 96;
 
@@ -18,9 +20,11 @@ pub struct Rank {
 impl Rank {
     /// At `now` the auctions between two (distance, place) stood in one row.
     pub fn learn(&mut self, near: (i64, u32), far: (i64, u32), now: i64) {
-        // what lies between, or contradicts their order, is outdated
+        // what lies between or close by, or contradicts their order, is outdated
+        let close = |distance: i64| (distance / 50).max(20 * SECOND);
         self.points.retain(|&(other, at, _)| {
-            (other < near.0 && at <= near.1) || (other > far.0 && at >= far.1)
+            let is_nearer = other < near.0 - close(near.0) && at < near.1;
+            is_nearer || (other > far.0 + close(far.0) && at > far.1)
         });
         let index = self.points.partition_point(|&(other, ..)| other < near.0);
         self.points.splice(index..index, [(near.0, near.1, now), (far.0, far.1, now)]);
@@ -28,6 +32,11 @@ impl Rank {
             let oldest = (0..self.points.len()).min_by_key(|&i| self.points[i].2);
             self.points.remove(oldest.unwrap_or(0));
         }
+    }
+
+    /// Nothing stands from this place on.
+    pub fn end(&mut self, place: u32) {
+        self.points.retain(|&(_, at, _)| at < place);
     }
 
     /// The place of the moment at this distance; None while there is too little to tell.

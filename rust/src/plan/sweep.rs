@@ -28,7 +28,9 @@ pub struct Sweep {
     last: i64,
     gap: f32,
     /// Auctions of the list.
-    pub size: f32,
+    size: f32,
+    /// Share of the auctions drawn of late that were known.
+    known: f32,
 }
 
 impl Sweep {
@@ -48,6 +50,8 @@ impl Sweep {
         self.last = now;
         self.gap = if self.gap == 0.0 { gap } else { self.gap + 0.02 * (gap - self.gap) };
         if self.drawn {
+            let known = 1.0 - new.len() as f32 / shown;
+            self.known += 0.03 * (known - self.known);
             self.wait = self.gap * self.places(page);
             self.count_drawn(now, shown, new, arrivals);
             return;
@@ -71,7 +75,11 @@ impl Sweep {
         } else {
             self.size = self.size.max(offset as f32 + shown);
         }
-        self.at = if ends { 0 } else { offset + reply.seen.len() as u32 };
+        if ends {
+            self.at = 0;
+        } else if offset == self.at {
+            self.at += reply.seen.len() as u32;
+        }
     }
 
     /// Of those posted lately a page shows its share, but for those that were drawn before.
@@ -86,10 +94,25 @@ impl Sweep {
         arrivals.looked(now - YOUNG, now, listed, shown / self.size * undrawn);
     }
 
+    /// So many of the auctions that are known are on offer.
+    pub fn known_alive(&mut self, count: f32) {
+        if self.drawn {
+            self.size = count / self.known.max(0.01);
+        }
+    }
+
     /// Nothing stands at `offset`.
     pub fn learn_empty(&mut self, offset: u32) {
         self.size = self.size.min(offset as f32);
         self.at = 0;
+    }
+
+    /// How many auctions run as long as one that is seen: the short ones are often over unseen.
+    #[must_use]
+    pub fn alike(&self, duration: i64) -> f32 {
+        let looks = duration as f32 / SECOND as f32 / self.wait.max(1.0);
+        let seen = if self.drawn { 1.0 - (-looks).exp() } else { looks.min(1.0) };
+        1.0 / seen.max(0.05)
     }
 
     /// Pages of the list.
