@@ -17,7 +17,7 @@ pub const LONGEST: i64 = 3 * DAY + HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
 /// A duration of which fewer are listed has no page of its own.
-const LEAST_SHARE: f32 = 0.01;
+pub const LEAST_SHARE: f32 = 0.01;
 
 /// A page that could be asked for.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,12 @@ impl List {
         if self.page > 0.0 { self.page } else { 100.0 }
     }
 
+    /// How many stand before the moment at this distance; None while there is too little to tell.
+    #[must_use]
+    pub fn place(&self, distance: i64) -> Option<u32> {
+        self.rank.place(distance)
+    }
+
     /// Take in a page. `new`: which of its rows were new, and what each stands for.
     pub fn learn(
         &mut self,
@@ -90,6 +96,9 @@ impl List {
         if shown == 0 {
             self.size = self.size.min(offset as f32);
             self.sweep = 0;
+            if matches!(self.order, Some(Order::Newest | Order::Ending)) && offset > 0 {
+                self.rank.learn(LONGEST, offset, reply.at);
+            }
             return;
         }
         let share = new.len() as f32 / shown as f32;

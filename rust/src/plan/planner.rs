@@ -13,6 +13,7 @@ use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
+use crate::plan::ends::Ends;
 use crate::plan::list::{List, Option_};
 use crate::plan::pace::Pace;
 use crate::plan::price::{Fading, Means, Worths, shadow};
@@ -23,8 +24,6 @@ const PRICE_EVERY: i64 = 10 * MINUTE;
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
 const SETTLED: i64 = SECOND;
-/// Lots are asked after before their expiry, where nothing is told after it, from this long before.
-const AHEAD: i64 = 10 * MINUTE;
 
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
@@ -71,19 +70,22 @@ pub struct Planner {
     pub pace: Pace,
     /// How much is listed.
     pub arrivals: Arrivals,
-    list: List,
-    due: Due,
-    worths: Worths,
-    price: f32,
+    pub(super) list: List,
+    pub(super) ends: Ends,
+    pub(super) due: Due,
+    pub(super) worths: Worths,
+    pub(super) price: f32,
     priced_at: i64,
     /// Lots asked after, and those whose end was told, of late.
     asked: (f32, f32),
+    /// Lots that ended, as sales that are known and in all: where nothing is told.
+    pub(super) known: (f32, f32),
     /// Up to which expiry lots have come due.
     passed: i64,
     /// (when, id, step, last look): a lot is probably gone by then.
     review: BTreeSet<(i64, i64, u8, i64)>,
     /// Lots that may be gone before their time.
-    early: Due,
+    pub(super) early: Due,
     /// When it began.
     pub began: i64,
     /// What came of the questions, by reason.
@@ -101,11 +103,13 @@ impl Planner {
             pace: Pace::new(per_day, per_minute, now),
             arrivals: Arrivals::new(),
             list: List::default(),
+            ends: Ends::default(),
             due: Due::default(),
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
             asked: (0.0, 0.0),
+            known: (60.0, 200.0),
             passed: now,
             review: BTreeSet::new(),
             early: Due::default(),
@@ -160,6 +164,9 @@ impl Planner {
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
+            if self.tracker.found.flags().order == Some(Order::Newest) {
+                self.ends.learn(offset, reply);
+            }
             self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
         }
         for &id in &news.told {
@@ -231,6 +238,10 @@ impl Planner {
         let tells = self.tracker.manners().tells;
         self.review(now);
         for lot in self.tracker.board.open(self.passed + 1..=to) {
+            self.known.1 += 1.0;
+            if lot.verdict.is_some_and(|verdict| verdict.is_sure_sale()) {
+                self.known.0 += 1.0;
+            }
             if lot.omitted {
                 continue;
             }
@@ -243,6 +254,9 @@ impl Planner {
             }
         }
         self.passed = to;
+        if self.known.1 > 20_000.0 {
+            self.known = (self.known.0 / 2.0, self.known.1 / 2.0);
+        }
     }
 
     /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end.
@@ -312,7 +326,7 @@ impl Planner {
         self.price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
     }
 
-    fn batch(&self) -> usize {
+    pub(super) fn batch(&self) -> usize {
         self.tracker.found.flags().batch.map_or(50, |batch| batch as usize).max(1)
     }
 
@@ -333,6 +347,9 @@ impl Planner {
             return (self.search(offset), "where moments stand");
         }
         let page = self.best_page(at, paging, reach);
+        if !self.tracker.manners().tells {
+            return self.look_before(at, page, reach);
+        }
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
@@ -368,9 +385,6 @@ impl Planner {
     fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
-        if !manners.tells {
-            return self.best_before(at, batch);
-        }
         let board = &self.tracker.board;
         let late = manners.recall.unwrap_or(TOO_LATE).min(TOO_LATE);
         let keep = |id: i64| {
@@ -397,34 +411,11 @@ impl Planner {
         worth.sum::<f32>() * IN_TIME
     }
 
-    /// The same where nothing is told of what ended: those about to end.
-    fn best_before(&self, at: i64, batch: usize) -> (Vec<Wanted>, f32) {
-        let rates = &self.tracker.rates;
-        let mut wanted: Vec<Wanted> = self
-            .tracker
-            .board
-            .open(at + SECOND..=at + AHEAD)
-            .filter(|lot| lot.absent_at == 0)
-            .map(|lot| {
-                let gone = rates.ended_early(lot, lot.last_active, at) * rates.bought(lot);
-                let lead = lot.expires_at - at;
-                let last = if lot.bids > 0 { 1.0 - rates.further_bid(lot, lead) } else { 0.0 };
-                let later = rates.ended_early(lot, at, lot.expires_at);
-                let worth = gone * (1.0 - later) + if last > 0.9 { last } else { 0.0 };
-                Wanted { auction_id: lot.auction_id, expires_at: lot.expires_at, worth }
-            })
-            .collect();
-        wanted.sort_by(|a, b| b.worth.total_cmp(&a.worth).then(a.auction_id.cmp(&b.auction_id)));
-        wanted.truncate(batch);
-        let worth = wanted.iter().map(|wanted| wanted.worth).sum();
-        (wanted, worth)
-    }
-
-    fn search(&self, offset: u32) -> Ask {
+    pub(super) fn search(&self, offset: u32) -> Ask {
         Ask::Search { offset, count: 100.max(self.list.page() as u32) }
     }
 
-    fn refresh(&mut self, mut ids: Vec<i64>, at: i64) -> Ask {
+    pub(super) fn refresh(&mut self, mut ids: Vec<i64>, at: i64) -> Ask {
         let wish = self.tracker.found.batch_wish();
         let known: std::collections::BTreeSet<i64> = ids.iter().copied().collect();
         let room = wish.saturating_sub(ids.len());
