@@ -11,6 +11,7 @@ use crate::market::asked::{Ask, DAY, HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use crate::market::found::{Flags, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
+use crate::plan::ahead::Ahead;
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ends::Ends;
@@ -72,6 +73,7 @@ pub struct Planner {
     pub arrivals: Arrivals,
     pub(super) list: List,
     pub(super) ends: Ends,
+    ahead: Ahead,
     pub(super) due: Due,
     pub(super) worths: Worths,
     pub(super) price: f32,
@@ -104,6 +106,7 @@ impl Planner {
             arrivals: Arrivals::new(),
             list: List::default(),
             ends: Ends::default(),
+            ahead: Ahead::default(),
             due: Due::default(),
             worths: Worths::new(),
             price: 1.0,
@@ -166,6 +169,7 @@ impl Planner {
             let offset = if ignored { 0 } else { *offset };
             if self.tracker.found.flags().order == Some(Order::Newest) {
                 self.ends.learn(offset, reply);
+                self.ahead.learn(offset, reply, news.absent.len(), &self.arrivals);
             }
             self.list.learn(offset, reply, &new, known_alive, &mut self.arrivals);
         }
@@ -220,8 +224,9 @@ impl Planner {
     /// A lot is gone before its time: ask how, if that is told.
     fn missed(&mut self, id: i64) {
         let Some(lot) = self.tracker.board.get(id) else { return };
-        if lot.omitted || !self.tracker.manners().tells {
+        if lot.omitted || !self.tracker.manners().tells || self.is_forgotten(lot) {
             self.due.drop(id);
+            self.early.drop(id);
             return;
         }
         let worth = self.tracker.rates.bought(lot);
@@ -242,7 +247,7 @@ impl Planner {
             if lot.verdict.is_some_and(|verdict| verdict.is_sure_sale()) {
                 self.known.0 += 1.0;
             }
-            if lot.omitted {
+            if lot.omitted || self.is_forgotten(lot) {
                 continue;
             }
             let worth = self.worth_after(lot);
@@ -357,6 +362,12 @@ impl Planner {
         let price = self.price.max(0.01);
         let urgency = self.urgency(&best, at);
         let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        if !page_is_due
+            && let Some((offset, spared)) = self.ahead(at, reach)
+            && spared > worth
+        {
+            return (self.search(offset), "ahead of a busy hour");
+        }
         match page {
             Some(page) if page_is_due || (worth < price && gain > worth) => {
                 (self.search(page.offset), page.why)
@@ -365,6 +376,21 @@ impl Planner {
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
+    }
+
+    /// Where a busy hour to come can be eased, if its ends have to be asked for in time.
+    fn ahead(&self, at: i64, reach: u32) -> Option<(u32, f32)> {
+        let flags = self.tracker.found.flags();
+        self.tracker.manners().recall?;
+        let is_listed = flags.order == Some(Order::Newest) && flags.paging != Some(false);
+        self.ahead.page(at, &self.list).filter(|&(place, _)| is_listed && place < reach)
+    }
+
+    /// Whether a lot ended so long ago that a refresh would not tell how.
+    fn is_forgotten(&self, lot: &Lot) -> bool {
+        let recall = self.tracker.manners().recall;
+        lot.absent_at != 0
+            && recall.is_some_and(|recall| lot.last_active + recall < self.tracker.now)
     }
 
     /// What a new listing is worth.
