@@ -20,7 +20,7 @@ const MARGIN: i64 = 2 * SECOND;
 /// Time left at which a last look is as good as it gets.
 const LAST_LOOK: i64 = 10 * SECOND;
 /// From this probability on a conclusion is sure; below it counts only so much.
-const SURE: (f32, f32) = (0.9, 0.2);
+const SURE: (f32, f32) = (0.92, 0.2);
 /// What a wrong conclusion costs that was taken for sure, in right ones.
 const WRONG: f32 = 1.0;
 /// A listing that was missed at first and is still there can be seen later, too.
@@ -62,6 +62,11 @@ impl Coming {
     }
 }
 
+/// What the new lots of a page are worth of those of the first one.
+pub(super) fn late_sight(page: Option_) -> f32 {
+    if page.offset > 0 { LATE_SIGHT } else { 1.0 }
+}
+
 fn sure(chance: f32) -> f32 {
     if chance >= SURE.0 { chance - WRONG * (1.0 - chance) } else { SURE.1 * chance }
 }
@@ -79,8 +84,7 @@ impl Planner {
         let (ids, refresh) = self.last_refresh(&coming, place);
         let page = self.last_page(at, &coming, place, reach);
         let listing = self.known.0 / self.known.1;
-        let part = |front: &Option_| if front.offset > 0 { LATE_SIGHT } else { 1.0 };
-        let worth = |front: &Option_| front.lost * listing * part(front);
+        let worth = |front: &Option_| front.lost * listing * late_sight(*front);
         let least = front.as_ref().map_or(0.0, worth);
         match (page, front) {
             (Some((offset, worth)), _) if worth >= refresh.max(least) => {

@@ -13,6 +13,7 @@ use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::ahead::Ahead;
 use crate::plan::arrivals::Arrivals;
+use crate::plan::before::late_sight;
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ends::Ends;
 use crate::plan::list::{List, Option_};
@@ -361,7 +362,12 @@ impl Planner {
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
         let urgency = self.urgency(&best, at);
-        let page_is_due = loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price);
+        // where answers perish there is no later hour that this refresh could wait for
+        let page_is_due = if self.tracker.manners().recall.is_some() {
+            loss * page.map_or(0.0, late_sight) >= worth
+        } else {
+            loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price)
+        };
         if !page_is_due
             && let Some((offset, spared)) = self.ahead(at, reach)
             && spared > worth
@@ -412,7 +418,8 @@ impl Planner {
         let batch = self.batch();
         let manners = self.tracker.manners();
         let board = &self.tracker.board;
-        let late = manners.recall.unwrap_or(TOO_LATE).min(TOO_LATE);
+        // how long it is told is known within a factor of two
+        let late = manners.recall.map_or(TOO_LATE, |recall| (recall / 2).min(TOO_LATE));
         let keep = |id: i64| {
             board
                 .get(id)
