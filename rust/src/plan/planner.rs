@@ -362,9 +362,10 @@ impl Planner {
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
         let price = self.price.max(0.01);
         let urgency = self.urgency(&best, at);
-        // where answers perish there is no later hour that this refresh could wait for
+        // where answers perish the least of these is lost, there is no calm hour to come for it
         let page_is_due = if self.tracker.manners().recall.is_some() {
-            loss * page.map_or(0.0, late_sight) >= worth
+            let marginal = best.get(self.batch() - 1).map_or(0.0, |last| last.worth);
+            loss * page.map_or(0.0, late_sight) >= price.max(marginal * self.batch() as f32)
         } else {
             loss >= price && loss >= urgency && (gain > 1.3 * price || worth < price)
         };
