@@ -96,7 +96,8 @@ impl List {
         if shown == 0 {
             self.size = self.size.min(offset as f32);
             self.sweep = 0;
-            if matches!(self.order, Some(Order::Newest | Order::Ending)) && offset > 0 {
+            let known = self.rank.place(LONGEST).is_some_and(|place| place <= offset);
+            if self.order == Some(Order::Newest) && offset > 0 && !known {
                 self.rank.learn(LONGEST, offset, reply.at);
             }
             return;
