@@ -7,7 +7,7 @@
 //! Invariant: a pure function; nothing contradicts a status that was told.
 
 use crate::market::asked::{SECOND, Status};
-use crate::market::calibration::{Calibration, Cell, Rule};
+use crate::market::calibration::{Calibration, Cell, Rule, moved};
 use crate::market::course::{Course, moments};
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told, Verdict};
 use crate::market::rates::{EARLY, MISSED, Rates};
@@ -22,6 +22,9 @@ pub struct Manners {
     /// How long a refresh tells of an ended auction, microseconds, within a factor of two.
     pub recall: Option<i64>,
 }
+
+/// Log odds by which prices are said lower where none is checked.
+const UNCHECKED: f32 = 0.18;
 
 /// What may have become of a lot, as weights.
 #[derive(Clone, Copy, Default)]
@@ -59,6 +62,7 @@ pub fn judge(
 ) -> Option<Verdict> {
     let claim = claim(lot, now, manners, rates)?;
     let (confidence, price_confidence) = match cell_of(lot, &claim) {
+        Some(cell) if !manners.tells => unchecked(calibration.rate(&cell)),
         Some(cell) => calibration.rate(&cell),
         None => (claim.outcome, claim.sure),
     };
@@ -73,6 +77,11 @@ pub fn judge(
         closed_before,
         closed_at,
     })
+}
+
+/// Where no end is told hardly any price is checked: their odds are said a little lower.
+fn unchecked((outcome, price): (f32, f32)) -> (f32, f32) {
+    (outcome, moved(price, -UNCHECKED))
 }
 
 /// The claim that [`judge`] would make of a lot, for [`Calibration::proved`]: ask before the proof is

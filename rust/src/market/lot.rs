@@ -129,6 +129,17 @@ pub struct Verdict {
     pub closed_at: i64,
 }
 
+impl Verdict {
+    /// From this confidence on it counts as known.
+    pub const SURE: f32 = 0.9;
+
+    /// Whether it says for sure that it was sold, and for how much.
+    #[must_use]
+    pub fn is_sure_sale(&self) -> bool {
+        self.fate.outcome() == "sold" && self.confidence.min(self.price_confidence) >= Self::SURE
+    }
+}
+
 impl Fate {
     /// The outcome's name.
     #[must_use]

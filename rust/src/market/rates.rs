@@ -122,6 +122,21 @@ impl Rates {
         -(-self.bids.sum(bid_row(lot), seconds(lead.max(0)))).exp_m1()
     }
 
+    /// P(it has a bid when `lead` µs are left, given that it is on offer then), and P(that is the
+    /// last one).
+    #[must_use]
+    pub fn last_bid(&self, lot: &Lot, lead: i64) -> (f32, f32) {
+        let row = bid_row(lot);
+        let left = seconds(lead.max(0));
+        let last = (-self.bids.sum(row | 1, left)).exp();
+        if lot.bids > 0 {
+            return (1.0, last);
+        }
+        let before = seconds((lot.expires_at - lot.last_active).max(0));
+        let first = self.bids.sum(row, before) - self.bids.sum(row, left);
+        (-(-first.max(0.0)).exp_m1(), last)
+    }
+
     /// P(a fresh listing of any price is still on offer at this age in seconds, its expiry apart).
     #[must_use]
     pub fn survival(&self, age: f32) -> f32 {

@@ -83,6 +83,12 @@ impl List {
         if self.page > 0.0 { self.page } else { 100.0 }
     }
 
+    /// How many stand before the moment at this distance; None while there is too little to tell.
+    #[must_use]
+    pub fn place(&self, distance: i64) -> Option<u32> {
+        self.rank.place(distance)
+    }
+
     /// Take in a page. `new`: which of its rows were new, and what each stands for.
     pub fn learn(
         &mut self,
@@ -96,6 +102,10 @@ impl List {
         if shown == 0 {
             self.ending.learn_empty(offset, reply.at);
             self.sweep.learn_empty(offset);
+            let known = self.rank.place(LONGEST).is_some_and(|place| place <= offset);
+            if self.order == Some(Order::Newest) && offset > 0 && !known {
+                self.rank.learn((LONGEST, offset), (LONGEST + 1, offset + 1), reply.at);
+            }
             return;
         }
         let order = self.order.unwrap_or(Order::Newest);

@@ -9,15 +9,20 @@
 //!   `scarce`: what waits in a market that outruns requests;
 //!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
 //!   [`view`]: what an operator may ask.
+//! - `before`: looks before the end, where nothing is told after it; `ends`: where such lots stand;
+//!   `ahead`: looks that spare a busy hour, where it is told for a while.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
 
 pub mod again;
+mod ahead;
 pub mod arrivals;
+mod before;
 pub mod covered;
 pub mod due;
 pub mod edge;
 pub mod ending;
+mod ends;
 pub mod estimate;
 pub mod focus;
 pub mod list;

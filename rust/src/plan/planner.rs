@@ -12,9 +12,12 @@ use crate::market::found::{Flags, Found, Order};
 use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::again::{Again, SURE};
+use crate::plan::ahead::Ahead;
 use crate::plan::arrivals::Arrivals;
+use crate::plan::before::{AHEAD, late_sight};
 use crate::plan::due::{Due, Wanted};
 use crate::plan::ending::View;
+use crate::plan::ends::Ends;
 use crate::plan::estimate::{first_sights, listed};
 use crate::plan::focus::Focus;
 use crate::plan::list::{List, Option_};
@@ -23,7 +26,7 @@ use crate::plan::price::{Means, Worths, shadow};
 use crate::plan::round::Round;
 
 /// Number of the state's layout: one higher whenever anything in it is stored otherwise.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 /// The price is worked out again after this long.
 const PRICE_EVERY: i64 = 10 * MINUTE;
 /// A lot that is worth asking after does not wait longer than this where requests suffice.
@@ -35,8 +38,6 @@ const SIZE_EVERY: i64 = HOUR;
 const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
 const SETTLED: i64 = SECOND;
-/// Lots are asked after before their expiry, where nothing is told after it, from this long before.
-const AHEAD: i64 = 10 * MINUTE;
 
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
@@ -86,6 +87,8 @@ pub struct Planner {
     pub arrivals: Arrivals,
     pub(super) list: List,
     pub(super) again: Again,
+    pub(super) ends: Ends,
+    ahead: Ahead,
     pub(super) due: Due,
     pub(super) worths: Worths,
     pub(super) price: f32,
@@ -93,6 +96,8 @@ pub struct Planner {
     dearer: f32,
     /// Lots asked after, and those whose end was told, of late.
     asked: (f32, f32),
+    /// Lots that ended, as sales that are known and in all: where nothing is told.
+    pub(super) known: (f32, f32),
     /// Up to which expiry lots have come due.
     passed: i64,
     /// (when, id, step, last look): a lot is probably gone by then.
@@ -122,12 +127,15 @@ impl Planner {
             arrivals: Arrivals::new(),
             list: List::default(),
             again: Again::default(),
+            ends: Ends::default(),
+            ahead: Ahead::default(),
             due: Due::default(),
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
             dearer: 1.0,
             asked: (0.0, 0.0),
+            known: (60.0, 200.0),
             passed: now,
             review: BTreeSet::new(),
             early: Due::default(),
@@ -196,6 +204,10 @@ impl Planner {
         {
             let ignored = self.tracker.found.flags().paging == Some(false);
             let offset = if ignored { 0 } else { *offset };
+            if self.tracker.found.flags().order == Some(Order::Newest) {
+                self.ends.learn(offset, reply, &self.arrivals);
+                self.ahead.learn(offset, reply, news.absent.len(), &self.arrivals);
+            }
             self.round.shown(offset, reply.seen.len());
             self.list.learn(offset, reply, &new, &mut self.arrivals);
             if offset > 0 {
@@ -243,8 +255,9 @@ impl Planner {
     /// A lot is gone before its time: ask how, if that is told.
     fn missed(&mut self, id: i64) {
         let Some(lot) = self.tracker.board.get(id) else { return };
-        if lot.is_left_out() || !self.tracker.manners().tells {
+        if lot.is_left_out() || !self.tracker.manners().tells || self.is_forgotten(lot) {
             self.due.drop(id);
+            self.early.drop(id);
             return;
         }
         let worth = self.worth_after(lot);
@@ -275,7 +288,11 @@ impl Planner {
         let tells = self.tracker.manners().tells;
         self.review(now);
         for lot in self.tracker.board.open(self.passed + 1..=to) {
-            if lot.is_left_out() {
+            self.known.1 += 1.0;
+            if lot.verdict.is_some_and(|verdict| verdict.is_sure_sale()) {
+                self.known.0 += 1.0;
+            }
+            if lot.is_left_out() || self.is_forgotten(lot) {
                 continue;
             }
             let worth = self.worth_after(lot);
@@ -287,6 +304,9 @@ impl Planner {
             }
         }
         self.passed = to;
+        if self.known.1 > 20_000.0 {
+            self.known = (self.known.0 / 2.0, self.known.1 / 2.0);
+        }
     }
 
     /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end.
@@ -407,6 +427,9 @@ impl Planner {
             return self.round(reach);
         }
         let page = self.best_page(at, paging, reach);
+        if !self.tracker.manners().tells {
+            return self.look_before(at, page, reach);
+        }
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
@@ -419,8 +442,20 @@ impl Planner {
         let may_wait = manners.tells && manners.recall.is_none();
         let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
         let cost = cost * full * full;
-        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price);
-        let page_is_due = page_is_due || self.is_scarce() && worth < price && gain > worth;
+        let page_is_due = if may_wait {
+            loss >= cost && (gain > 1.3 * price || worth < price)
+                || self.is_scarce() && worth < price && gain > worth
+        } else {
+            // where answers perish the least of these is lost, there is no calm hour to come for it
+            let marginal = best.get(self.batch() - 1).map_or(0.0, |last| last.worth);
+            loss * page.map_or(0.0, late_sight) >= price.max(marginal * self.batch() as f32)
+        };
+        if !page_is_due
+            && let Some((offset, spared)) = self.ahead(at, reach)
+            && spared > worth
+        {
+            return (self.search(offset), "ahead of a busy hour");
+        }
         if let Some(look) = self.again.best().filter(|look| look.gain >= price.max(loss)) {
             return (self.search(look.offset), "a second look");
         }
@@ -436,6 +471,21 @@ impl Planner {
     /// The next page of a round: what nobody waits for is looked at as well.
     fn round(&self, reach: u32) -> (Ask, &'static str) {
         (self.search(self.round.place(reach)), "a round of the list")
+    }
+
+    /// Where a busy hour to come can be eased, if its ends have to be asked for in time.
+    fn ahead(&self, at: i64, reach: u32) -> Option<(u32, f32)> {
+        let flags = self.tracker.found.flags();
+        self.tracker.manners().recall?;
+        let is_listed = flags.order == Some(Order::Newest) && flags.paging != Some(false);
+        self.ahead.page(at, &self.list).filter(|&(place, _)| is_listed && place < reach)
+    }
+
+    /// Whether a lot ended so long ago that a refresh would not tell how.
+    fn is_forgotten(&self, lot: &Lot) -> bool {
+        let recall = self.tracker.manners().recall;
+        lot.absent_at != 0
+            && recall.is_some_and(|recall| lot.last_active + recall < self.tracker.now)
     }
 
     /// Whether the list can be passed over page by page.
@@ -476,11 +526,9 @@ impl Planner {
     pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
-        if !manners.tells {
-            return self.best_before(at, batch);
-        }
         let board = &self.tracker.board;
-        let late = manners.recall.unwrap_or(TOO_LATE).min(TOO_LATE);
+        // how long it is told is known within a factor of two
+        let late = manners.recall.map_or(TOO_LATE, |recall| (recall / 2).min(TOO_LATE));
         let keep = |id: i64| {
             board.get(id).is_some_and(|lot| {
                 !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
@@ -506,34 +554,11 @@ impl Planner {
         worth.sum::<f32>() * IN_TIME
     }
 
-    /// The same where nothing is told of what ended: those about to end.
-    fn best_before(&self, at: i64, batch: usize) -> (Vec<Wanted>, f32) {
-        let rates = &self.tracker.rates;
-        let mut wanted: Vec<Wanted> = self
-            .tracker
-            .board
-            .open(at + SECOND..=at + AHEAD)
-            .filter(|lot| lot.absent_at == 0)
-            .map(|lot| {
-                let gone = rates.ended_early(lot, lot.last_active, at) * rates.bought(lot);
-                let lead = lot.expires_at - at;
-                let last = if lot.bids > 0 { 1.0 - rates.further_bid(lot, lead) } else { 0.0 };
-                let later = rates.ended_early(lot, at, lot.expires_at);
-                let worth = gone * (1.0 - later) + if last > 0.9 { last } else { 0.0 };
-                Wanted { auction_id: lot.auction_id, expires_at: lot.expires_at, worth }
-            })
-            .collect();
-        wanted.sort_by(|a, b| b.worth.total_cmp(&a.worth).then(a.auction_id.cmp(&b.auction_id)));
-        wanted.truncate(batch);
-        let worth = wanted.iter().map(|wanted| wanted.worth).sum();
-        (wanted, worth)
-    }
-
-    fn search(&self, offset: u32) -> Ask {
+    pub(super) fn search(&self, offset: u32) -> Ask {
         Ask::Search { offset, count: 100.max(self.list.page() as u32) }
     }
 
-    fn refresh(&mut self, mut ids: Vec<i64>, at: i64) -> Ask {
+    pub(super) fn refresh(&mut self, mut ids: Vec<i64>, at: i64) -> Ask {
         let wish = self.tracker.found.batch_wish();
         let known: std::collections::BTreeSet<i64> = ids.iter().copied().collect();
         let room = wish.saturating_sub(ids.len());
