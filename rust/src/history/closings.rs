@@ -52,12 +52,12 @@ impl<'i> Closings<'i> {
 
     /// What is said of the end that `row` tells, if it tells one: part of its event.
     #[inline]
-    pub(crate) fn told(&self, row: &AuctionRow) -> Option<Closing> {
+    pub(crate) fn told(&self, row: &AuctionRow) -> Option<&'i Closing> {
         if self.told.is_empty() {
             return None;
         }
         let by = self.told.get(&(row.page, row.auction_id))?;
-        (*by.platform == *row.platform).then_some(by.closing)
+        (*by.platform == *row.platform).then_some(&by.closing)
     }
 
     /// Take in what comes before `page`.

@@ -88,7 +88,7 @@ impl<'s> Course<'s> {
         row: &AuctionRow,
         status: Word,
         before: Option<Identity>,
-        (meaning, told): (Meaning, Option<Closing>),
+        (meaning, told): (Meaning, Option<&Closing>),
     ) -> Option<EventKind> {
         self.identity = identity(row, status);
         let change = self.identity.event_after(before);
@@ -103,7 +103,7 @@ impl<'s> Course<'s> {
         self.last = Some(index);
         let mut by_row = self.fate.see(meaning, Look::of(row, self.expires_at));
         if let Some(closing) = told
-            && self.fate.take(closing)
+            && self.fate.take(*closing)
         {
             by_row = Change::Closed;
         }

@@ -153,7 +153,7 @@ impl Market {
         let mut whole = record.whole;
         let first = batch.rejects.partition_point(|reject| reject.page < page);
         for reject in batch.rejects[first..].iter().take_while(|reject| reject.page == page) {
-            reject.item?;
+            reject.item?; // the page as a whole
             whole &= reject.fault.reason == Reason::CardMended;
         }
         if batch.refused.binary_search(&page).is_ok() {

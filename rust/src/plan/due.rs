@@ -6,6 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::market::asked::{DAY, MINUTE};
+
+/// An answer this long after the expiry comes too late to count, microseconds.
+pub const TOO_LATE: i64 = DAY - 10 * MINUTE;
 /// Steps in which worth is told apart; within one the lot that expired last comes first.
 const LEVELS: f32 = 40.0;
 

@@ -1,5 +1,7 @@
 //! First sights and what of the list was looked at in; how many auctions were listed in an hour, out.
 
+#![allow(clippy::cast_precision_loss)] // numbers of auctions and seconds of a day
+
 use crate::market::asked::{HOUR, Reply, SECOND, Seen};
 use crate::market::found::Order;
 use crate::market::tracker::{News, Tracker};

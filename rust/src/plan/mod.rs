@@ -1,6 +1,7 @@
 //! Which request comes next: what is known of a market and a budget in, a question and its reason out.
 //!
-//! - [`planner`]: the state machine; [`pace`]: when the next request may leave.
+//! - [`planner`]: the state machine: `wanted` (what is worth asking after), `budget` (what a request is
+//!   worth) and `choose` (which comes next) are parts of it; [`pace`]: when it may leave.
 //! - [`list`]: which page would show most, in a list by posting; [`ending`]: in one by expiry, whose
 //!   moments [`edge`] follows; [`sweep`]: in one of no order.
 //! - [`arrivals`]: how much is listed when, [`estimate`]: in an hour; [`covered`]: what of it was
@@ -18,6 +19,8 @@ pub mod again;
 mod ahead;
 pub mod arrivals;
 mod before;
+mod budget;
+mod choose;
 pub mod covered;
 pub mod due;
 pub mod edge;
@@ -34,3 +37,4 @@ pub mod round;
 mod scarce;
 pub mod sweep;
 pub mod view;
+mod wanted;

@@ -5,8 +5,11 @@
 //! lot is asked after when its answer is worth a batch's share of the price. Both together use the
 //! budget at one price, which is found by bisection.
 
+use crate::market::asked::MINUTE;
 use serde::{Deserialize, Serialize};
 
+/// The price is worked out again after this long, microseconds.
+pub const PRICE_EVERY: i64 = 10 * MINUTE;
 /// Steps of worth.
 const STEPS: usize = 32;
 /// Points at which survival is read, in seconds of waiting.

@@ -6,6 +6,7 @@
 
 use crate::market::asked::HOUR;
 use crate::market::lot::Lot;
+use crate::plan::estimate::listed;
 use crate::plan::planner::Planner;
 use crate::plan::price::{Fading, Means, shadow, yields};
 
@@ -55,6 +56,20 @@ pub struct Forecast {
 }
 
 impl Planner {
+    /// Price of a request, lots that are due, known, open; listings a second; worth of a new one.
+    #[must_use]
+    pub fn outlook(&self) -> (f32, usize, usize, usize, f32, f32) {
+        let board = &self.tracker.board;
+        let rate = self.arrivals.current(self.tracker.now);
+        (self.price, self.due.len(), board.len(), board.open_len(), rate, self.value())
+    }
+
+    /// Listings of an hour by estimate: (listed, low, high).
+    #[must_use]
+    pub fn listed(&self, hour: i64) -> (f32, f32, f32) {
+        listed(&self.tracker, &self.arrivals, hour)
+    }
+
     /// The hours since the beginning, as far as they are kept.
     #[must_use]
     pub fn hours(&self) -> Vec<Hour> {

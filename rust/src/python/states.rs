@@ -48,7 +48,7 @@ impl States {
         batch: &Bound<'_, Batch>,
         start: usize,
         stop: usize,
-    ) -> PyResult<Vec<(String, i64)>> {
+    ) -> PyResult<Vec<Named>> {
         let shown =
             batch.get().slice(start, stop)?.iter().map(|row| (&*row.platform, row.auction_id));
         Ok(owned(py.detach(|| self.lock().unheld(shown))))
@@ -59,11 +59,11 @@ impl States {
     fn unheld_others(
         &self,
         py: Python<'_>,
-        others: Vec<(String, i64)>,
+        others: Vec<Named>,
         batch: &Bound<'_, Batch>,
         start: usize,
         stop: usize,
-    ) -> PyResult<(Vec<(String, i64)>, Vec<(String, i64)>)> {
+    ) -> PyResult<(Vec<Named>, Vec<Named>)> {
         let rows = batch.get().slice(start, stop)?;
         Ok(py.detach(|| {
             let others = others.iter().map(|(platform, id)| (&**platform, *id));
@@ -85,9 +85,8 @@ impl States {
 
     #[pyo3(signature = (rows, /))]
     #[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a list
-    fn lend(&self, py: Python<'_>, rows: Vec<Bound<'_, PyTuple>>) -> PyResult<()> {
-        let rows = rows.iter().map(learned).collect::<PyResult<Vec<_>>>()?;
-        py.detach(|| self.lock().lend(rows));
+    fn lend(&self, rows: Vec<Bound<'_, PyTuple>>) -> PyResult<()> {
+        self.lock().lend(rows.iter().map(learned).collect::<PyResult<Vec<_>>>()?);
         Ok(())
     }
 
@@ -157,7 +156,8 @@ impl States {
     }
 }
 
-fn owned(auctions: Vec<(&str, i64)>) -> Vec<(String, i64)> {
+type Named = (String, i64);
+fn owned(auctions: Vec<(&str, i64)>) -> Vec<Named> {
     auctions.into_iter().map(|(platform, id)| (platform.to_owned(), id)).collect()
 }
 

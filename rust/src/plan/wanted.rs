@@ -1,0 +1,153 @@
+//! A planner that took in a reply in, which lots are worth asking after out: those past their time, and
+//! those that may be gone before it.
+
+use crate::market::asked::{HOUR, SECOND};
+use crate::market::lot::Lot;
+use crate::plan::again::SURE;
+use crate::plan::before::AHEAD;
+use crate::plan::due::{TOO_LATE, Wanted};
+use crate::plan::planner::Planner;
+
+/// After its expiry an auction is asked after once this has passed: the end is told by then.
+const SETTLED: i64 = SECOND;
+/// A lot is asked after before its time where there is room, once it is gone with the first of these
+/// probabilities, rather with the next, and as if its time were over with the last.
+const GONE: [f32; 3] = [0.2, 0.4, 0.65];
+
+impl Planner {
+    /// A lot is gone before its time: ask how, if that is told.
+    pub(super) fn missed(&mut self, id: i64) {
+        let Some(lot) = self.tracker.board.get(id) else { return };
+        if lot.is_left_out() || !self.tracker.manners().tells || self.is_forgotten(lot) {
+            self.due.drop(id);
+            self.early.drop(id);
+            return;
+        }
+        let worth = self.worth_after(lot);
+        self.early.drop(id);
+        self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+    }
+
+    /// The upstream tells of ends once more: ask after all that is over, or seems to be.
+    pub(super) fn ask_again(&mut self, now: i64) {
+        let is_over = |lot: &&Lot| lot.absent_at != 0 || lot.expires_at <= now - SETTLED;
+        let open = self.tracker.board.open(now - TOO_LATE..=i64::MAX).filter(is_over);
+        let ids: Vec<i64> = open.map(|lot| lot.auction_id).collect();
+        for auction_id in ids {
+            let Some(lot) = self.tracker.board.get_mut(auction_id) else { continue };
+            (lot.omitted, lot.last_asked) = (false, 0);
+            let expires_at = lot.expires_at;
+            let Some(lot) = self.tracker.board.get(auction_id) else { continue };
+            self.due.want(Wanted { auction_id, expires_at, worth: self.worth_after(lot) });
+        }
+    }
+
+    /// Lots whose time has passed are asked after.
+    pub(super) fn come_due(&mut self, now: i64) {
+        let to = now - SETTLED;
+        if to <= self.passed {
+            return;
+        }
+        let tells = self.tracker.manners().tells;
+        self.review(now);
+        for lot in self.tracker.board.open(self.passed + 1..=to) {
+            self.known.1 += 1.0;
+            if lot.verdict.is_some_and(|verdict| verdict.is_sure_sale()) {
+                self.known.0 += 1.0;
+            }
+            if lot.is_left_out() || self.is_forgotten(lot) {
+                continue;
+            }
+            let worth = self.worth_after(lot);
+            self.worths.add(worth);
+            if tells {
+                let (auction_id, expires_at) = (lot.auction_id, lot.expires_at);
+                self.early.drop(auction_id);
+                self.due.want(Wanted { auction_id, expires_at, worth });
+            }
+        }
+        self.passed = to;
+        if self.known.1 > 20_000.0 {
+            self.known = (self.known.0 / 2.0, self.known.1 / 2.0);
+        }
+    }
+
+    /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end.
+    pub(super) fn plan_review(&mut self, id: i64, step: usize) {
+        let Some(lot) = self.tracker.board.get(id) else { return };
+        let (seen, end) = (lot.last_active, lot.expires_at);
+        let Some(&least) = GONE.get(step) else { return };
+        let rates = &self.tracker.rates;
+        if lot.is_told() || seen >= end || rates.ended_early(lot, seen, end) < least {
+            return;
+        }
+        let (mut low, mut high) = (seen, end);
+        for _ in 0..8 {
+            let middle = low + (high - low) / 2;
+            if rates.ended_early(lot, seen, middle) < least {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        if high + HOUR / 2 < end {
+            self.review.insert((high, id, step as u8, seen));
+        }
+    }
+
+    /// Ask after lots that are probably gone.
+    pub(super) fn review(&mut self, now: i64) {
+        while let Some(&(when, id, step, seen)) = self.review.first() {
+            if when > now {
+                break;
+            }
+            self.review.pop_first();
+            let Some(lot) = self.tracker.board.get(id) else { continue };
+            let is_over = lot.is_told() || lot.last_active != seen || lot.expires_at <= now;
+            if is_over || self.due.has(id) {
+                continue;
+            }
+            let rates = &self.tracker.rates;
+            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
+            let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
+            let step = usize::from(step) + 1;
+            if step < GONE.len() || self.is_scarce() {
+                self.early.want(wanted);
+            } else {
+                self.early.drop(id);
+                self.due.want(wanted);
+            }
+            self.plan_review(id, step);
+        }
+    }
+
+    /// What the answer to a question after a lot's expiry is worth.
+    pub(super) fn worth_after(&self, lot: &Lot) -> f32 {
+        let rates = &self.tracker.rates;
+        let sold = if lot.absent_at == 0 {
+            rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
+        } else {
+            let bought = rates.bought(lot);
+            if bought < SURE || !self.is_scarce() { bought } else { 1.0 - bought }
+        };
+        sold * self.focus.of(lot)
+    }
+
+    /// Whether a lot ended so long ago that a refresh would not tell how.
+    pub(super) fn is_forgotten(&self, lot: &Lot) -> bool {
+        let recall = self.tracker.manners().recall;
+        lot.absent_at != 0
+            && recall.is_some_and(|recall| lot.last_active + recall < self.tracker.now)
+    }
+
+    /// When a lot is looked at for its own sake, microseconds.
+    pub(super) fn looked_at(&self, lot: &Lot) -> i64 {
+        let ended = if self.tracker.manners().tells {
+            lot.expires_at + SETTLED
+        } else {
+            lot.expires_at - AHEAD
+        };
+        let reviewed = self.review.iter().find(|&&(_, id, ..)| id == lot.auction_id);
+        reviewed.map_or(ended, |&(when, ..)| when.min(ended))
+    }
+}
