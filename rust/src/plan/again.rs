@@ -15,7 +15,7 @@ use crate::market::lot::Lot;
 use crate::market::rates::seconds;
 use crate::market::tracker::Tracker;
 use crate::plan::arrivals::Arrivals;
-use crate::plan::list::LONGEST;
+use crate::plan::candidate::LONGEST;
 use crate::plan::price::Fading;
 
 /// A lot that is gone counts as bought without being asked after where that is so likely.

@@ -8,7 +8,7 @@
 use crate::market::asked::{Ask, HOUR, SECOND};
 use crate::market::found::{Ended, Order};
 use crate::market::lot::Lot;
-use crate::plan::list::Option_;
+use crate::plan::candidate::Candidate;
 use crate::plan::planner::Planner;
 
 /// Lots are thought of from this long before their expiry, and no more of them than this.
@@ -62,7 +62,7 @@ impl Coming {
 }
 
 /// What the new lots of a page are worth of those of the first one.
-pub(super) fn late_sight(page: Option_) -> f32 {
+pub(super) fn late_sight(page: Candidate) -> f32 {
     if page.offset > 0 { LATE_SIGHT } else { 1.0 }
 }
 
@@ -75,7 +75,7 @@ impl Planner {
     pub(super) fn look_before(
         &mut self,
         at: i64,
-        front: Option<Option_>,
+        front: Option<Candidate>,
         reach: u32,
     ) -> (Ask, &'static str) {
         let coming = self.coming(at);
@@ -83,7 +83,7 @@ impl Planner {
         let (ids, refresh) = self.last_refresh(&coming, place);
         let page = self.last_page(at, &coming, place, reach);
         let listing = self.known.0 / self.known.1;
-        let worth = |front: &Option_| front.lost * listing * late_sight(*front);
+        let worth = |front: &Candidate| front.lost * listing * late_sight(*front);
         let least = front.as_ref().map_or(0.0, worth);
         match (page, front) {
             (Some((offset, worth)), _) if worth >= refresh.max(least) => {

@@ -7,9 +7,8 @@ use std::cmp::Ordering;
 use crate::market::asked::{Ask, HOUR, SECOND};
 use crate::market::found::Order;
 use crate::plan::before::late_sight;
+use crate::plan::candidate::{Candidate, View};
 use crate::plan::due::{TOO_LATE, Wanted};
-use crate::plan::ending::View;
-use crate::plan::list::Option_;
 use crate::plan::planner::Planner;
 
 /// How much more a sale is worth that is known before its time.
@@ -104,7 +103,7 @@ impl Planner {
         (self.worths.beyond(self.share()) + self.again.bonus()).max(0.01)
     }
 
-    pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Option_> {
+    pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Candidate> {
         let rates = &self.tracker.rates;
         let arrivals = &self.arrivals;
         let fading = &self.list.fading(|age| rates.survival(age), arrivals);

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Seen, Status};
 use crate::plan::arrivals::Arrivals;
+use crate::plan::candidate::{Candidate, LONGEST, View};
 use crate::plan::covered::Covered;
 use crate::plan::edge::{Edge, Page};
-use crate::plan::list::{LONGEST, Option_};
-use crate::plan::price::{Fading, Stream};
+use crate::plan::price::Stream;
 use crate::plan::rank::Rank;
 
 /// A moment this near ends before long: what nobody saw of it is lost.
@@ -39,25 +39,6 @@ pub struct Ending {
     explored: Option<u32>,
     /// Empty pages in a row.
     misses: u32,
-}
-
-/// What there is to choose by.
-#[derive(Clone, Copy)]
-pub struct View<'a> {
-    /// When.
-    pub at: i64,
-    /// What is listed.
-    pub arrivals: &'a Arrivals,
-    /// How it fades.
-    pub fading: &'a Fading,
-    /// Auctions of a page.
-    pub page: f32,
-    /// Whether pages other than the first can be had, and how far the list can be read.
-    pub paging: bool,
-    /// See `paging`.
-    pub reach: u32,
-    /// Seconds to the next request.
-    pub pause: f32,
 }
 
 impl Ending {
@@ -116,7 +97,7 @@ impl Ending {
             let Some(end) = covered.end() else { continue };
             if edge.stand(end + duration, &page, at) {
                 let (from, to) = (page.first(), page.last().min(at + duration));
-                let (own, others): (Vec<(i64, i64)>, Vec<(i64, i64)>) = rows
+                let (own, others): (Vec<_>, Vec<_>) = rows
                     .iter()
                     .copied()
                     .filter(|(end, _)| *end < to)
@@ -147,19 +128,19 @@ impl Ending {
 
     /// The pages worth a thought.
     #[must_use]
-    pub fn options(&self, view: View) -> Vec<Option_> {
+    pub fn options(&self, view: View) -> Vec<Candidate> {
         let mut options = self.fronts(view);
         if view.paging {
             options.extend(view.arrivals.durations().filter_map(|of| self.follow(view, of)));
         }
         if options.is_empty() {
-            options.push(Option_ { offset: 0, shown: 0.0, lost: 0.0, why: "front page" });
+            options.push(Candidate { offset: 0, shown: 0.0, lost: 0.0, why: "front page" });
         }
         options
     }
 
     /// Those about to end that nobody saw.
-    fn fronts(&self, view: View) -> Vec<Option_> {
+    fn fronts(&self, view: View) -> Vec<Candidate> {
         let View { at, page, .. } = view;
         let mut options = Vec::new();
         let mut from = at;
@@ -176,7 +157,7 @@ impl Ending {
             let shown = self.unseen(view, start, start + width).min(page);
             let lost = if start - at < NEAR { shown } else { shown * PATIENT };
             if place < view.reach {
-                options.push(Option_ { offset: place, shown, lost, why: "front page" });
+                options.push(Candidate { offset: place, shown, lost, why: "front page" });
             }
             if !view.paging {
                 break;
@@ -209,7 +190,7 @@ impl Ending {
     }
 
     /// Where the auctions of a duration come in.
-    fn follow(&self, view: View, (duration, share): (i64, f32)) -> Option<Option_> {
+    fn follow(&self, view: View, (duration, share): (i64, f32)) -> Option<Candidate> {
         let View { at, arrivals, fading, page, reach, .. } = view;
         let seconds = |span: i64| span as f32 / SECOND as f32;
         let edge = self.edges.get(&duration)?;
@@ -231,7 +212,7 @@ impl Ending {
                 (shown, shown)
             };
             let lost = lost + others * lost / shown.max(1e-6);
-            return (offset < reach).then_some(Option_ {
+            return (offset < reach).then_some(Candidate {
                 offset,
                 shown: shown + others,
                 lost,
@@ -241,7 +222,7 @@ impl Ending {
         let place = self.frontier(duration, page)?;
         let offset = if place > page - margin { (place - page + margin) as u32 } else { 0 };
         let shown = rate * fading.after(width.min(wait)).1;
-        (offset < reach).then_some(Option_ { offset, shown, lost: shown, why })
+        (offset < reach).then_some(Candidate { offset, shown, lost: shown, why })
     }
 
     /// Other listings than those of a duration that a page there would show first.

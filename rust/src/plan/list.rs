@@ -5,17 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{DAY, HOUR, MINUTE, Reply, SECOND, Seen};
+use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Seen};
 use crate::market::found::{Order, stands_in};
 use crate::plan::arrivals::Arrivals;
+use crate::plan::candidate::{Candidate, LONGEST, View};
 use crate::plan::covered::Covered;
-use crate::plan::ending::{Ending, View};
+use crate::plan::ending::Ending;
 use crate::plan::price::{Fading, Stream};
 use crate::plan::rank::Rank;
 use crate::plan::sweep::Sweep;
 
-/// No auction runs longer.
-pub const LONGEST: i64 = 3 * DAY + HOUR;
 /// How much is listed is learned of no older a time.
 pub const RECENT: i64 = 6 * HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
@@ -28,19 +27,6 @@ const LEAST_HOLE: f32 = 0.25;
 const OVERFLOW_LOSS: f32 = 0.6;
 /// What is younger than this stands where the rate of the last minutes has it.
 const NEAR: i64 = 15 * MINUTE;
-
-/// A page that could be asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Option_ {
-    /// Place in the list.
-    pub offset: u32,
-    /// New listings that it would show.
-    pub shown: f32,
-    /// What waiting has cost so far, in listings.
-    pub lost: f32,
-    /// What it is for.
-    pub why: &'static str,
-}
 
 /// What is known of the list.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -183,7 +169,7 @@ impl List {
 
     /// The pages worth a thought.
     #[must_use]
-    pub fn options(&self, view: View) -> Vec<Option_> {
+    pub fn options(&self, view: View) -> Vec<Candidate> {
         match self.order {
             Some(Order::Newest) | None => self.newest_options(view),
             Some(Order::Ending) => self.ending.options(view),
@@ -191,7 +177,7 @@ impl List {
         }
     }
 
-    fn newest_options(&self, view: View) -> Vec<Option_> {
+    fn newest_options(&self, view: View) -> Vec<Candidate> {
         let View { at, arrivals, fading, paging, reach, pause, .. } = view;
         let end = self.covered.end().unwrap_or(at - HOUR);
         let wait = ((at - end) as f32 / SECOND as f32).max(0.0);
@@ -201,7 +187,7 @@ impl List {
         // what the next request would no longer show: a page further back might, for a request more
         let over = overflow(rate * fading.after(wait + pause).1, cap).min(shown);
         let lost = lost.max(over * if paging { OVERFLOW_LOSS } else { 1.0 });
-        let mut options = vec![Option_ { offset: 0, shown, lost, why: "front page" }];
+        let mut options = vec![Candidate { offset: 0, shown, lost, why: "front page" }];
         if !paging {
             return options;
         }
@@ -222,7 +208,7 @@ impl List {
                 continue;
             }
             let offset = place.saturating_sub(OVERLAP);
-            options.push(Option_ { offset, shown, lost: shown * HOLE_LOSS, why: "a hole" });
+            options.push(Candidate { offset, shown, lost: shown * HOLE_LOSS, why: "a hole" });
         }
         options
     }

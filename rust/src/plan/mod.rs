@@ -2,8 +2,8 @@
 //!
 //! - [`planner`]: the state machine: `wanted` (what is worth asking after), `budget` (what a request is
 //!   worth) and `choose` (which comes next) are parts of it; [`pace`]: when it may leave.
-//! - [`list`]: which page would show most, in a list by posting; [`ending`]: in one by expiry, whose
-//!   moments [`edge`] follows; [`sweep`]: in one of no order.
+//! - [`candidate`]: a page that could be asked for; [`list`]: which would show most, in a list by
+//!   posting; [`ending`]: in one by expiry, whose moments [`edge`] follows; [`sweep`]: in no order.
 //! - [`arrivals`]: how much is listed when, [`estimate`]: in an hour; [`covered`]: what of it was
 //!   looked at; [`rank`]: where in the list that stands; [`due`]: what is worth asking after;
 //!   [`price`]: what a request is worth; [`again`]: which pages show how known lots end;
@@ -20,6 +20,7 @@ mod ahead;
 pub mod arrivals;
 mod before;
 mod budget;
+pub mod candidate;
 mod choose;
 pub mod covered;
 pub mod due;

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{HOUR, Reply, SECOND, Seen};
 use crate::plan::arrivals::Arrivals;
-use crate::plan::ending::View;
-use crate::plan::list::Option_;
+use crate::plan::candidate::{Candidate, View};
 use crate::plan::price::Stream;
 
 /// Postings older than this tell nothing of how many come.
@@ -129,7 +128,7 @@ impl Sweep {
 
     /// The next page.
     #[must_use]
-    pub fn option(&self, view: View) -> Option_ {
+    pub fn option(&self, view: View) -> Candidate {
         let View { at: now, arrivals, fading, page, paging, reach, .. } = view;
         let offset = if self.drawn || !paging || self.at >= reach { 0 } else { self.at };
         let visited = self.visited.get((offset as f32 / page) as usize).copied().unwrap_or(0);
@@ -139,6 +138,6 @@ impl Sweep {
             visited => (now - visited) as f32 / SECOND as f32,
         };
         let (shown, lost) = fading.page(arrivals.rate(now) / self.places(page), page, wait);
-        Option_ { offset, shown, lost, why: "a page of the sweep" }
+        Candidate { offset, shown, lost, why: "a page of the sweep" }
     }
 }

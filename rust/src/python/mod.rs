@@ -21,6 +21,7 @@ mod normalizer;
 mod peek;
 mod planner;
 mod states;
+mod told;
 mod watchdog;
 
 /// Bulk normalization of auction-house replies.

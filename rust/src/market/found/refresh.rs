@@ -156,13 +156,10 @@ impl Refreshes {
             && self.ended.believed() != Some(Ended::Error)
         {
             let (fails, percent) = (self.fails, (chance * 100.0).round());
-            self.ended.settle(
-                Ended::Error,
-                at,
-                format!(
-                    "{fails} refreshes of ended auctions in a row failed, {percent} % of searches"
-                ),
+            let why = format!(
+                "{fails} refreshes of ended auctions in a row failed, {percent} % of searches"
             );
+            self.ended.settle(Ended::Error, at, why);
         }
     }
 
@@ -296,10 +293,9 @@ impl Refreshes {
             } else {
                 continue;
             };
-            self.final_price.vote(shows, reply.at, VOTES, || {
-                let (bid, buyout) = (seen.current_bid, seen.buyout_price);
-                format!("bought out for {buyout}, an auction shows {bid}")
-            });
+            let (bid, buyout) = (seen.current_bid, seen.buyout_price);
+            let why = || format!("bought out for {buyout}, an auction shows {bid}");
+            self.final_price.vote(shows, reply.at, VOTES, why);
         }
     }
 }
