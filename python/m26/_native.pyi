@@ -16,6 +16,7 @@ __all__ = [
     "Batch",
     "CopyBuffer",
     "Delta",
+    "Fold",
     "Normalizer",
     "Peek",
     "Planner",

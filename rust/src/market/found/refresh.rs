@@ -293,8 +293,7 @@ impl Refreshes {
             } else {
                 continue;
             };
-            let (bid, buyout) = (seen.current_bid, seen.buyout_price);
-            let why = || format!("bought out for {buyout}, an auction shows {bid}");
+            let why = || format!("bought out, shows {}", seen.current_bid);
             self.final_price.vote(shows, reply.at, VOTES, why);
         }
     }
