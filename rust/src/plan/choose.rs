@@ -10,6 +10,7 @@ use crate::plan::before::late_sight;
 use crate::plan::candidate::{Candidate, View};
 use crate::plan::due::{TOO_LATE, Wanted};
 use crate::plan::planner::Planner;
+use crate::plan::price::LOST;
 
 /// How much more a sale is worth that is known before its time.
 const BEFORE_TIME: f32 = 0.003;
@@ -44,12 +45,14 @@ impl Planner {
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
-        let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * value));
+        let manners = self.tracker.manners();
+        let sweeps = matches!(self.tracker.found.flags().order, Some(Order::None | Order::Random));
+        let lost = if sweeps || manners.recall.is_some() { value.max(LOST) } else { value };
+        let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * lost));
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
         let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
         // where nothing is lost by waiting, ids wait until they fill a request
-        let manners = self.tracker.manners();
         let may_wait = manners.tells && manners.recall.is_none();
         let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
         let cost = cost * full * full;

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// The price is worked out again after this long, microseconds.
 pub const PRICE_EVERY: i64 = 10 * MINUTE;
+/// What a listing was worth that came and went unseen: most that end early are bought.
+pub const LOST: f32 = 0.85;
 /// Steps of worth.
 const STEPS: usize = 32;
 /// Points at which survival is read, in seconds of waiting.
@@ -241,7 +243,8 @@ pub fn yields(
                 .take_while(|&wait| wait < full)
                 .chain([full])
                 .map(|wait| (wait, fading.page(rate, stream.cap * 0.999, wait)));
-            let due = waits.find(|&(_, (_, lost))| lost * value >= price);
+            let lost_worth = if stream.places > 1.0 { value.max(LOST) } else { value };
+            let due = waits.find(|&(_, (_, lost))| lost * lost_worth >= price);
             let (wait, (shown, _)) = due.unwrap_or((172_800.0, (0.0, 0.0)));
             pages += stream.places * 3_600.0 / wait;
             seen += stream.places * 3_600.0 / wait * shown;
