@@ -209,4 +209,5 @@ def _of_platform(name: str, served: list[Seen], history: History) -> Verdict:
         head=len(events),
         auctions={key: row for key, row in history.auctions.items() if key[0] == name},
     )
-    return verdict.judge_history([seen for seen in served if seen.platform == name], alone)
+    ours = [seen for seen in served if seen.platform == name]
+    return verdict.judge_history(ours, alone, inferred=True)

@@ -154,7 +154,7 @@ class Trial:
         finally:
             await connection.close()
         served = reading.observations(self.sim.folder / "ledger.db", platform=self.account)
-        judged = verdict.judge_history(served, history)
+        judged = verdict.judge_history(served, history, inferred=True)
         assert judged, str(judged)
 
 

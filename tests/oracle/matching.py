@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.oracle.rules import Event, Memory, Seen, step
+from tests.oracle.rules import Event, Memory, Seen, state_of, step
 
 _Node = tuple[Memory | None, int]
 """What is known, and how many events of the history are explained."""
@@ -29,17 +29,20 @@ class Explained:
     """What may be known after the last observation."""
 
 
-def explain(observations: Sequence[Seen], events: Sequence[Event]) -> Explained | None:
+def explain(
+    observations: Sequence[Seen], events: Sequence[Event], *, states: bool = False
+) -> Explained | None:
     """Match one auction's history against what was served of it, in order; None if it cannot be.
 
     Args:
         observations: what was served.
         events: without those that came late; they may be dated sooner than they were stored.
+        states: the events are states alone, without outcomes.
     """
     layers: list[dict[_Node, list[tuple[_Node, bool]]]] = []
     nodes: set[_Node] = {(None, 0)}
     for seen in observations:
-        layer = {node: list(_moves(node, seen, events)) for node in nodes}
+        layer = {node: list(_moves(node, seen, events, states=states)) for node in nodes}
         layers.append(layer)
         nodes = {after for moves in layer.values() for after, _ in moves}
     good = {node for node in nodes if node[1] == len(events)}
@@ -62,11 +65,15 @@ def explain(observations: Sequence[Seen], events: Sequence[Event]) -> Explained 
     return explained
 
 
-def _moves(node: _Node, seen: Seen, events: Sequence[Event]) -> list[tuple[_Node, bool]]:
+def _moves(
+    node: _Node, seen: Seen, events: Sequence[Event], *, states: bool
+) -> list[tuple[_Node, bool]]:
     """Where an observation leads, and whether it was kept on that way."""
     memory, count = node
     moves = [] if seen.owed else [(node, False)]
     after, event = step(memory, seen)
+    if states and event is not None:
+        event = state_of(event, events[count - 1] if count else None)
     if event is None:
         moves.append(((after, count), True))
     elif count < len(events) and _is(event, events[count]):

@@ -250,6 +250,14 @@ def fold(observations: Iterable[Seen]) -> list[Event]:
     return events
 
 
+def state_of(event: Event, before: Event | None) -> Event | None:
+    """An event but for what it says of the outcome; None if it says nothing else."""
+    if before is not None and before.identity == event.identity:
+        return None
+    kind = event.kind if event.kind != "closed" else "listed" if before is None else "changed"
+    return event._replace(kind=kind, **dict.fromkeys(OUTCOME))
+
+
 def by_time(events: Sequence[Event]) -> list[int]:
     """Places of events in the order of time; of equal times, that of their numbers."""
     return sorted(range(len(events)), key=lambda n: events[n].observed_at)

@@ -33,7 +33,7 @@ def hold(ledger: Path, home: Home, *, since: int = 0) -> History:
         ((path.name, path.read_bytes()) for path in printed),
     )
     require(
-        judge_history(reading.observations(ledger, since=since), history),
+        judge_history(reading.observations(ledger, since=since), history, inferred=True),
         judge_stream(history),
         leaks.judge_leaks(leaks.secrets(ledger), places),
     )
