@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from m26.cli.plan_documents import (
         ExplainedView,
         ExplainView,
-        FocusView,
         ForecastMarketView,
         ForecastView,
     )
@@ -96,50 +95,6 @@ def forecast(
     table(f"With {text(per_day)} requests a day", columns, rows)
     if not markets:
         say(NOTHING)
-
-
-def focus(*, options: Options = Options()) -> None:
-    """What matters more, by ``[plan.focus]``, and what that gives and costs the rest.
-
-    Example: ``M26_PLAN__FOCUS='{"position": {"QB": 3}}' m26 run``, then ``m26 plan focus``
-
-    Args:
-        options: options of every command.
-    """
-    from m26.collect.plan import kept
-
-    settings = options.load(logs=False).settings
-    weights = settings.plan.focus
-    printed: FocusView = {
-        "weights": weights,
-        "markets": [
-            {
-                "platform": platform,
-                "groups": [
-                    {"weight": weight, "auctions": lots, "ended": over, "told": told}
-                    for weight, lots, over, told in reversed(planner.by_weight())
-                ],
-            }
-            for platform, planner in kept(settings.home).items()
-        ],
-    }
-    if options.json:
-        dump_json(printed)
-        return
-    given = ((kind, name, weight) for kind, of in weights.items() for name, weight in of.items())
-    table("What weighs otherwise than 1", ("kind", "which", "weight"), given)
-    rows = [
-        (
-            market["platform"],
-            group["weight"],
-            group["auctions"],
-            group["ended"],
-            _share(group["told"] / group["ended"] if group["ended"] else None),
-        )
-        for market in printed["markets"]
-        for group in market["groups"]
-    ]
-    table("", ("platform", "weight", "auctions", "ended", "told"), rows)
 
 
 def _explained(platform: str, planner: Planner, auction_id: int) -> ExplainedView | None:

@@ -91,6 +91,13 @@ class Market:
         self.view = outlook.market(self.platform, self.plan.planner, now=0)
         self.sweeps = Sweeps(single=self.paging.mode == "none")
 
+    def refocus(self, weights: Mapping[str, Mapping[str, float]]) -> None:
+        """Go by these weights from the next question on."""
+        if weights != self.focus.given:
+            self.focus.turn_to(weights)
+            self.plan.planner.set_focus(self.focus.weights)
+            _log.info("plan.focus", platform=self.platform, weights=weights)
+
     async def collect(self, exchange: Exchange) -> None:
         """Ask for one account whenever it may; ends by cancellation, or by a STOP alone."""
         while True:
