@@ -238,6 +238,8 @@ def _line_of(key: str, text: str) -> int:
             table = header[1] + "."
             if f"{key}.".startswith(table):
                 found = number
+            elif table.startswith(f"{key}."):
+                return number
         elif assigned:
             name = table + re.sub(r"\s", "", assigned[1])
             if name == key:

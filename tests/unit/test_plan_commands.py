@@ -128,7 +128,7 @@ def test_a_focus_is_set_changed_and_cleared_in_the_home(m26: M26, home: Path) ->
         "position": {"QB": 4, "WR": 2},
         "program": {'Say "=" é': 0.5},
     }
-    assert str(shown["origin"]).startswith(f"{home / 'focus.toml'}:")
+    assert shown["origin"] == f"{home / 'focus.toml'}:2"
     assert "focus.toml" in m26("config", "show", "--origin").out
 
     shown = document(m26, "plan", "focus", "--clear", "--card", "7=2")
@@ -166,9 +166,9 @@ def test_what_the_operator_set_elsewhere_counts_and_is_told(
     m26: M26, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document(m26, "plan", "focus", "--card", "8=2")
-    (home / "config.toml").write_text("[plan.focus.position]\nQB = 3\n")
+    (home / "config.toml").write_text("platform = 'pc'\n[plan.focus.position]\nQB = 3\n")
     done = m26("plan", "focus", "--card", "9=2")
-    assert (done.code, "config.toml:1" in done.err) == (3, True)
+    assert (done.code, "config.toml:2" in done.err) == (3, True)
     assert document(m26, "plan", "focus")["weights"] == {"position": {"QB": 3}}
     monkeypatch.setenv("M26_PLAN__FOCUS", "{}")
     assert "environment M26_PLAN__FOCUS" in m26("plan", "focus", "--clear").err

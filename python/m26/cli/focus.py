@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from m26.cli.options import Options
-from m26.cli.output import dump_json, table
+from m26.cli.output import dump_json, say, table
 from m26.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from m26.config import Loaded
 
 _KEY = "plan.focus"
+_WRITE = "Write for example: m26 plan focus --card 13522975=5 --overall 85-99=2 --position QB=3"
 _Weights = Annotated[list[str] | None, Parameter(negative="")]
 
 
@@ -63,7 +64,7 @@ def _weight(text: str) -> tuple[str, float]:
     if not name or not name.isprintable() or math.isnan(found):
         raise UsageError(
             f"{text!r} is no weight: it is a name, = and a number",
-            hint="Write for example: m26 plan focus --position QB=3 --overall 85-99=2",
+            hint=_WRITE,
         )
     return name, found
 
@@ -92,7 +93,7 @@ def _keep(
             before = {} if clear else loaded.settings.plan.focus
             weights = {
                 kind: {**before.get(kind, {}), **given.get(kind, {})}
-                for kind in before.keys() | given.keys()
+                for kind in {**before, **given}
             }
             text = _toml(Plan(focus=weights).focus)
             parse_toml(path, text)  # what could not be read again is not written
@@ -107,7 +108,7 @@ def _keep(
         why = first["msg"].removeprefix("Value error, ")
         raise UsageError(
             f"{what} cannot be set: {why}",
-            hint="`m26 plan focus --help` says how weights are written.",
+            hint=_WRITE,
         ) from None
     except OSError as error:
         raise cannot("write", path, error) from None
@@ -144,8 +145,8 @@ def _show(loaded: Loaded, options: Options) -> None:
         dump_json(printed)
         return
     given = ((kind, name, weight) for kind, of in weights.items() for name, weight in of.items())
-    title = f"What weighs otherwise than 1, by {printed['origin']}"
-    table(title, ("kind", "which", "weight"), given)
+    say(f"What weighs otherwise than 1, by {printed['origin']}:\n")
+    table("", ("kind", "which", "weight"), given)
     rows = [
         (
             market["platform"],
