@@ -235,7 +235,7 @@ async def test_a_sweep_is_closed_in_the_journal(bench: Make, plan: Plan) -> None
 
 
 async def test_what_matters_more_weighs_more_as_soon_as_its_card_was_seen(
-    bench: Make, plan: Plan
+    bench: Make, plan: Plan, folder: Path
 ) -> None:
     rows = [
         auction(1),
@@ -248,10 +248,12 @@ async def test_what_matters_more_weighs_more_as_soon_as_its_card_was_seen(
         await shared.collect(made.exchange)
 
     assert plan.planner.by_weight() == [(0.5, 2, 0, 0), (1.0, 1, 0, 0)]
-    shared.refocus({"position": {"MLB": 2}})
+    await shared.refocus({"position": {"MLB": 2}})
     assert plan.planner.by_weight() == [(1.0, 3, 0, 0)]
-    shared.refocus({"cards": {"78": 0.5}})
-    assert plan.planner.by_weight() == [(0.5, 1, 0, 0), (1.0, 2, 0, 0)]
+    await shared.refocus({"cards": {"78": 0.5}})
+    seen = look(folder)
+    assert seen is not None
+    assert seen.by_weight() == plan.planner.by_weight() == [(0.5, 1, 0, 0), (1.0, 2, 0, 0)]
 
 
 def test_of_several_weights_the_largest_counts() -> None:
@@ -275,7 +277,7 @@ async def test_a_focus_that_changes_while_m26_runs_is_taken_up(
                 await anyio.sleep(0.01)
 
     async with anyio.create_task_group() as group:
-        group.start_soon(partial(follow_focus, tmp_path, [shared], every=0.01))
+        group.start_soon(partial(follow_focus, tmp_path, shared, every=0.01))
         file.write_text("[plan.focus.cards]\n78 = 2\n")
         await until({"cards": {"78": 2}})
         file.write_text("[plan.focus.cards]\n78 = 0\n")

@@ -116,8 +116,9 @@ async def collecting(
             )
             for each in assigned.accounts
         ]
-        focus = partial(follow_focus, process.settings.home, tuple(markets.values()))
-        await stack.enter_async_context(beside(halt.watch, focus))
+        home = process.settings.home
+        focus = (partial(follow_focus, home, market) for market in markets.values())
+        await stack.enter_async_context(beside(halt.watch, *focus))
         yield tuple(made)
 
 
@@ -128,10 +129,12 @@ async def ask(collectors: Sequence[Collector]) -> None:
             group.start_soon(each.market.collect, each.exchange)
 
 
-async def follow_focus(
-    home: Path, markets: Sequence[Market], *, every: float = _LOOK_AT_FOCUS
-) -> None:
-    """Take up what `m26 plan focus` changes; settings that cannot be read change nothing."""
+async def follow_focus(home: Path, market: Market, *, every: float = _LOOK_AT_FOCUS) -> None:
+    """Take up what `m26 plan focus` changes; settings that cannot be read change nothing.
+
+    Raises:
+        StorageError: the plan cannot be kept.
+    """
     told = ""
     while True:
         await anyio.sleep(every)
@@ -143,8 +146,7 @@ async def follow_focus(
                 _log.warning("plan.focus_unreadable", error=told, advice=error.hint)
             continue
         told = ""
-        for market in markets:
-            market.refocus(weights)
+        await market.refocus(weights)
 
 
 @contextmanager
