@@ -115,6 +115,8 @@ def judge_stream(history: History, *, from_first: bool = True) -> Verdict:
     for seq, data in history.documents:
         document = orjson.loads(data)
         document.pop("card_version")
+        for name in ("confidence", "price_confidence"):  # rows are read to as many places
+            document[name] = document[name] and round(document[name], 6)
         if document != spelled.get(seq):
             verdict.problems.append(f"the JSON of event {seq} is not its row: {document}")
     return verdict
