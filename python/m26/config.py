@@ -1,4 +1,4 @@
-"""Settings: command line > environment > ``$M26_HOME/config.toml`` > default, with origins."""
+"""Settings: command line > environment > the home's files > default, with origins."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from m26.tomlfile import read_toml
 _PREFIX = "M26_"
 CREDENTIAL: Final = "m26.vault.key"
 """Name of the systemd credential that holds the vault's key."""
+FOCUS: Final = "focus.toml"
+"""File of a home that ``m26 plan focus`` writes; ``config.toml`` counts before it."""
 
 
 class _Section(BaseModel):
@@ -146,7 +148,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> Loaded:
         home = (user_data_path("m26", appauthor=False), "default")
     path = Path(home[0]).expanduser().absolute()
     refuse_others(path)
-    layers.append(_file_layer(path / "config.toml"))
+    layers += [_file_layer(path / name) for name in ("config.toml", FOCUS)]
     layers.append(_credential_layer(layers))
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
     merged["home"] = (path, home[1])
@@ -236,6 +238,8 @@ def _line_of(key: str, text: str) -> int:
             table = header[1] + "."
             if f"{key}.".startswith(table):
                 found = number
+            elif table.startswith(f"{key}."):
+                return number
         elif assigned:
             name = table + re.sub(r"\s", "", assigned[1])
             if name == key:

@@ -39,7 +39,8 @@ def _focus(value: object) -> object:
         if kind not in _FOCUS:
             raise ValueError(f"{kind!r} is none of {', '.join(_FOCUS)}")
         for name in weights:
-            if not re.fullmatch(_FOCUS[kind], name):
+            low, _, high = name.partition("-") if kind == "overall" else ("", "", "")
+            if not re.fullmatch(_FOCUS[kind], name) or (high and int(low) > int(high)):
                 raise ValueError(f"{name!r} is none of {kind}")
     return given
 

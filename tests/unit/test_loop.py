@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.support.scripted import Bench, Make, Scripted, ScriptEndedError, benches, blaze, reply
 from tests.support.wire import T0, auction, body, card
 
+from m26.app.collectors import follow_focus
 from m26.collect.focus import Focus
 from m26.collect.loop import Market, request
 from m26.collect.plan import Plan, look
@@ -233,7 +235,7 @@ async def test_a_sweep_is_closed_in_the_journal(bench: Make, plan: Plan) -> None
 
 
 async def test_what_matters_more_weighs_more_as_soon_as_its_card_was_seen(
-    bench: Make, plan: Plan
+    bench: Make, plan: Plan, folder: Path
 ) -> None:
     rows = [
         auction(1),
@@ -246,6 +248,12 @@ async def test_what_matters_more_weighs_more_as_soon_as_its_card_was_seen(
         await shared.collect(made.exchange)
 
     assert plan.planner.by_weight() == [(0.5, 2, 0, 0), (1.0, 1, 0, 0)]
+    await shared.refocus({"position": {"MLB": 2}})
+    assert plan.planner.by_weight() == [(1.0, 3, 0, 0)]
+    await shared.refocus({"cards": {"78": 0.5}})
+    seen = look(folder)
+    assert seen is not None
+    assert seen.by_weight() == plan.planner.by_weight() == [(0.5, 1, 0, 0), (1.0, 2, 0, 0)]
 
 
 def test_of_several_weights_the_largest_counts() -> None:
@@ -256,6 +264,28 @@ def test_of_several_weights_the_largest_counts() -> None:
     assert focus.learn([*cards, (5, 0, "", "QB", 99, 1, 1, "Core")])
     assert not focus.learn(cards)
     assert focus.weights == {4: 0.5, 1: 3, 2: 2, 5: 5}
+
+
+async def test_a_focus_that_changes_while_m26_runs_is_taken_up(
+    bench: Make, plan: Plan, tmp_path: Path
+) -> None:
+    shared, file = market(bench(), plan), tmp_path / "focus.toml"
+
+    async def until(given: object) -> None:
+        with anyio.fail_after(10):
+            while shared.focus.given != given:
+                await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(follow_focus, tmp_path, shared, every=0.01))
+        file.write_text("[plan.focus.cards]\n78 = 2\n")
+        await until({"cards": {"78": 2}})
+        file.write_text("[plan.focus.cards]\n78 = 0\n")
+        await anyio.sleep(0.1)
+        assert shared.focus.given == {"cards": {"78": 2}}
+        file.unlink()
+        await until({})
+        group.cancel_scope.cancel()
 
 
 async def test_a_clock_that_goes_back_is_no_reason_to_end(bench: Make, plan: Plan) -> None:

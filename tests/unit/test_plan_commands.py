@@ -115,3 +115,61 @@ def test_a_focus_that_cannot_be_is_told(
     done = m26("plan", "focus")
     assert done.code == 3
     assert "M26_PLAN__FOCUS" in done.err
+
+
+def test_a_focus_is_set_changed_and_cleared_in_the_home(m26: M26, home: Path) -> None:
+    assert document(m26, "plan", "focus")["origin"] == "default"
+    line = ("--position", "QB=3", "--overall", "85-99=2", "--program", 'Say "=" é=0.5')
+    document(m26, "plan", "focus", *line, "--card", "13522975=5")
+    shown = document(m26, "plan", "focus", "--position", "QB=4", "--position", "WR=2")
+    assert shown["weights"] == {
+        "cards": {"13522975": 5},
+        "overall": {"85-99": 2},
+        "position": {"QB": 4, "WR": 2},
+        "program": {'Say "=" é': 0.5},
+    }
+    assert shown["origin"] == f"{home / 'focus.toml'}:2"
+    assert "focus.toml" in m26("config", "show", "--origin").out
+
+    shown = document(m26, "plan", "focus", "--clear", "--card", "7=2")
+    assert shown["weights"] == {"cards": {"7": 2}}
+    shown = document(m26, "plan", "focus", "--clear")
+    assert (shown["weights"], shown["origin"]) == ({}, "default")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("--position", "QB"),
+        ("--position", "QB=much"),
+        ("--position", "=3"),
+        ("--position", "Q\x7fB=3"),
+        ("--overall", "99-85=3"),
+        ("--overall", "high=3"),
+        ("--card", "7=0"),
+        ("--card", "7=101"),
+        ("--card", "7=nan"),
+        ("--program", f"{'x' * 70_000}=2"),
+    ],
+)
+def test_weights_that_cannot_be_are_told_and_change_nothing(
+    m26: M26, home: Path, line: tuple[str, str]
+) -> None:
+    document(m26, "plan", "focus", "--card", "8=2")
+    done = m26("plan", "focus", *line, "--json")
+    assert done.code == (3 if len(line[1]) > 64 * 1024 else 2)
+    assert done.json["error"]["hint"]
+    assert document(m26, "plan", "focus")["weights"] == {"cards": {"8": 2}}
+
+
+def test_what_the_operator_set_elsewhere_counts_and_is_told(
+    m26: M26, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document(m26, "plan", "focus", "--card", "8=2")
+    (home / "config.toml").write_text("platform = 'pc'\n[plan.focus.position]\nQB = 3\n")
+    done = m26("plan", "focus", "--card", "9=2")
+    assert (done.code, "config.toml:2" in done.err) == (3, True)
+    assert document(m26, "plan", "focus")["weights"] == {"position": {"QB": 3}}
+    monkeypatch.setenv("M26_PLAN__FOCUS", "{}")
+    assert "environment M26_PLAN__FOCUS" in m26("plan", "focus", "--clear").err
+    assert (home / "focus.toml").exists()

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import anyio
+import structlog
+from anyio.to_thread import run_sync
 
 from m26.app.accounts import Assignment, budget_limits
 from m26.app.outgoing import budget_of, gateway, written_down
@@ -24,6 +27,8 @@ from m26.collect.loop import Market
 from m26.collect.plan import PLANS, Plan
 from m26.collect.questions import FLAGS, REASONS
 from m26.collect.reaction import Reaction
+from m26.config import load
+from m26.errors import ConfigError
 from m26.limits.budget import Budget
 from m26.limits.halt import Halt
 from m26.limits.standing import Standing
@@ -34,6 +39,10 @@ from m26.status.metrics import LOGIN, Metrics, begin
 from m26.status.views import AccountView
 from m26.upstream.client import GatewayClient
 from m26.upstream.rules import RULES
+
+_log = structlog.get_logger()
+_LOOK_AT_FOCUS = 20.0
+"""Seconds, the machine's: it is a person who changes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,9 @@ async def collecting(
             )
             for each in assigned.accounts
         ]
-        await stack.enter_async_context(beside(halt.watch))
+        home = process.settings.home
+        focus = (partial(follow_focus, home, market) for market in markets.values())
+        await stack.enter_async_context(beside(halt.watch, *focus))
         yield tuple(made)
 
 
@@ -116,6 +127,26 @@ async def ask(collectors: Sequence[Collector]) -> None:
     async with anyio.create_task_group() as group:
         for each in collectors:
             group.start_soon(each.market.collect, each.exchange)
+
+
+async def follow_focus(home: Path, market: Market, *, every: float = _LOOK_AT_FOCUS) -> None:
+    """Take up what `m26 plan focus` changes; settings that cannot be read change nothing.
+
+    Raises:
+        StorageError: the plan cannot be kept.
+    """
+    told = ""
+    while True:
+        await anyio.sleep(every)
+        try:
+            weights = (await run_sync(load, {"home": home})).settings.plan.focus
+        except ConfigError as error:
+            if error.message != told:
+                told = error.message
+                _log.warning("plan.focus_unreadable", error=told, advice=error.hint)
+            continue
+        told = ""
+        await market.refocus(weights)
 
 
 @contextmanager

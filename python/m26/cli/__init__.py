@@ -95,7 +95,7 @@ def build() -> App:
     plan = subgroup("plan", "What is asked next, and why.")
     command("plan:explain", "What is known of an auction, and what is next.", "explain", plan)
     command("plan:forecast", "What another budget would see.", "forecast", plan)
-    command("plan:focus", "What matters more, and what that costs the rest.", "focus", plan)
+    command("focus:focus", "What matters more, and what that costs the rest.", "focus", plan)
     command("plan:serve", "The planner behind JSON lines, in virtual time.", "serve", plan)
     upstream = subgroup("upstream", "What was found out of the upstream.")
     command("upstream:show", "Each capability: pinned or learned, and by what.", "show", upstream)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Final, TextIO
 
 from m26.errors import UsageError
 from m26.printable import printable, printable_json
@@ -178,6 +178,11 @@ def confirm(question: str, *, yes: bool) -> None:
     say(f"{question} Type yes: ", stderr=True)
     if sys.stdin.readline().strip().lower() != "yes":
         raise UsageError("nothing was deleted")
+
+
+def raw_streams() -> tuple[BinaryIO, BinaryIO]:
+    """What comes in and goes out as bytes, for a dialogue of lines."""
+    return sys.stdin.buffer, sys.stdout.buffer
 
 
 def print_error(code: str, message: str, hint: str, *, as_json: bool) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from m26.cli.options import Options, within
-from m26.cli.output import dump_json, print_rows, say, table, text
+from m26.cli.output import dump_json, print_rows, raw_streams, say, table, text
 
 if TYPE_CHECKING:
     from m26._native import Planner
     from m26.cli.plan_documents import (
         ExplainedView,
         ExplainView,
-        FocusView,
         ForecastMarketView,
         ForecastView,
     )
@@ -31,7 +30,7 @@ def serve(*, options: Options = Options()) -> int:
     """
     from m26.collect.serve import serve as serve_plan
 
-    return serve_plan(options.load().settings.home / "plan-serve")
+    return serve_plan(options.load().settings.home / "plan-serve", *raw_streams())
 
 
 def explain(auction_id: Annotated[int, within(0)], /, *, options: Options = Options()) -> int:
@@ -96,50 +95,6 @@ def forecast(
     table(f"With {text(per_day)} requests a day", columns, rows)
     if not markets:
         say(NOTHING)
-
-
-def focus(*, options: Options = Options()) -> None:
-    """What matters more, by ``[plan.focus]``, and what that gives and costs the rest.
-
-    Example: ``M26_PLAN__FOCUS='{"position": {"QB": 3}}' m26 run``, then ``m26 plan focus``
-
-    Args:
-        options: options of every command.
-    """
-    from m26.collect.plan import kept
-
-    settings = options.load(logs=False).settings
-    weights = settings.plan.focus
-    printed: FocusView = {
-        "weights": weights,
-        "markets": [
-            {
-                "platform": platform,
-                "groups": [
-                    {"weight": weight, "auctions": lots, "ended": over, "told": told}
-                    for weight, lots, over, told in reversed(planner.by_weight())
-                ],
-            }
-            for platform, planner in kept(settings.home).items()
-        ],
-    }
-    if options.json:
-        dump_json(printed)
-        return
-    given = ((kind, name, weight) for kind, of in weights.items() for name, weight in of.items())
-    table("What weighs otherwise than 1", ("kind", "which", "weight"), given)
-    rows = [
-        (
-            market["platform"],
-            group["weight"],
-            group["auctions"],
-            group["ended"],
-            _share(group["told"] / group["ended"] if group["ended"] else None),
-        )
-        for market in printed["markets"]
-        for group in market["groups"]
-    ]
-    table("", ("platform", "weight", "auctions", "ended", "told"), rows)
 
 
 def _explained(platform: str, planner: Planner, auction_id: int) -> ExplainedView | None:

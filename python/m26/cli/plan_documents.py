@@ -110,4 +110,5 @@ class FocusView(TypedDict):
     """``m26 plan focus``."""
 
     weights: Annotated[dict[str, dict[str, float]], "By kind: cards, overall, position, program."]
+    origin: Annotated[str, "Where the weights come from, as `m26 config show --origin` says it."]
     markets: list[FocusMarketView]

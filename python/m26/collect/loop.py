@@ -91,6 +91,20 @@ class Market:
         self.view = outlook.market(self.platform, self.plan.planner, now=0)
         self.sweeps = Sweeps(single=self.paging.mode == "none")
 
+    async def refocus(self, weights: Mapping[str, Mapping[str, float]]) -> None:
+        """Go by these weights from the next question on; what they give is kept for all to see.
+
+        Raises:
+            StorageError: it cannot be.
+        """
+        if weights == self.focus.given:
+            return
+        self.focus.turn_to(weights)
+        self.plan.planner.set_focus(self.focus.weights)
+        _log.info("plan.focus", platform=self.platform, weights=weights)
+        async with self._turn:
+            await run_sync(self.plan.save)
+
     async def collect(self, exchange: Exchange) -> None:
         """Ask for one account whenever it may; ends by cancellation, or by a STOP alone."""
         while True:

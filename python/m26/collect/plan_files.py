@@ -17,7 +17,7 @@ import structlog
 
 from m26._native import Planner
 from m26.errors import StorageError
-from m26.home.files import cannot, write_private
+from m26.home.files import cannot, open_private, write_private
 from m26.home.lock import HomeLock
 
 _log = structlog.get_logger()
@@ -74,6 +74,10 @@ class PlanFiles:
     """
 
     def __init__(self, folder: Path) -> None:
+        try:
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot("make", folder.parent, error) from None
         self._lock = HomeLock.acquire(folder)
         self._folder = folder
         self._generation = self._size = 0
@@ -98,7 +102,8 @@ class PlanFiles:
         try:
             if (kept := read(self._folder)) is None:
                 return None
-            self._log = _log_path(self._folder, kept.generation).open("ab", buffering=0)
+            path = _log_path(self._folder, kept.generation)
+            self._log = open_private(path, "ab", buffering=0)
             self._log.truncate(kept.size)
         except OSError as error:
             raise cannot("read", self._folder, error) from None
@@ -111,7 +116,7 @@ class PlanFiles:
         path = _log_path(self._folder, self._generation + 1)
         head = orjson.dumps([Planner.LAYOUT, self._generation + 1, zlib.crc32(state)])
         try:
-            log = path.open("wb", buffering=0)
+            log = open_private(path, "wb", buffering=0)
         except OSError as error:
             raise cannot("write", path, error) from None
         try:

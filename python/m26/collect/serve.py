@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,13 +14,13 @@ from m26.errors import UsageError
 _HOUR = 3_600_000_000
 
 
-def serve(folder: Path, source: BinaryIO | None = None, sink: BinaryIO | None = None) -> int:
+def serve(folder: Path, source: BinaryIO, sink: BinaryIO) -> int:
     """Answer whoever holds the market until ``end``, ``restart`` or the end of the input.
 
     Args:
         folder: where the planner keeps what it needs after a restart.
-        source: lines in; stdin unless given.
-        sink: lines out; stdout unless given.
+        source: lines in.
+        sink: lines out.
 
     Returns:
         The exit code.
@@ -29,7 +28,6 @@ def serve(folder: Path, source: BinaryIO | None = None, sink: BinaryIO | None = 
     Raises:
         UsageError: a line is none of the dialogue.
     """
-    source, sink = source or sys.stdin.buffer, sink or sys.stdout.buffer
     hello = _read(source)
     if hello is None:
         return 0

@@ -70,7 +70,7 @@ def _check(facts: os.stat_result, owners: frozenset[int], others: int) -> None:
         raise UnsafeFileError(f"can be read by other users (mode {mode:04o})")
 
 
-def open_private(path: Path, mode: str) -> IO[Any]:
+def open_private(path: Path, mode: str, *, buffering: int = -1) -> IO[Any]:
     """Open a file to write to; if it is made, for its owner alone under any umask.
 
     Raises:
@@ -80,7 +80,7 @@ def open_private(path: Path, mode: str) -> IO[Any]:
     def private(name: str, flags: int) -> int:
         return open_ours(Path(name), flags, _MODE)
 
-    return open(path, mode, opener=private)
+    return open(path, mode, buffering=buffering, opener=private)
 
 
 def replace_private(path: Path, data: bytes) -> None:
