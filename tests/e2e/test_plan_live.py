@@ -1,4 +1,4 @@
-"""The plan over real HTTP, on a clock that m26 and the simulator share: labels against its ledger."""
+"""The plan over real HTTP on a clock shared with the simulator: labels against its ledger."""
 
 from __future__ import annotations
 
@@ -143,7 +143,9 @@ async def stored(dsn: str) -> tuple[dict[int, tuple[Any, ...]], tuple[int, ...]]
     connection = await asyncpg.connect(dsn)
     try:
         sure = {row[0]: tuple(row)[1:] for row in await connection.fetch(_SURE)}
-        return sure, tuple(await connection.fetchrow(_COVERED))
+        covered = await connection.fetchrow(_COVERED)
+        assert covered is not None
+        return sure, tuple(covered)
     finally:
         await connection.close()
 
