@@ -20,6 +20,14 @@ pub struct Candidate {
     pub why: &'static str,
 }
 
+impl Candidate {
+    /// The same, believed only so far.
+    #[must_use]
+    pub fn trusted(self, share: f32) -> Self {
+        Self { shown: self.shown * share, lost: self.lost * share, ..self }
+    }
+}
+
 /// What there is to choose by.
 #[derive(Clone, Copy)]
 pub struct View<'a> {

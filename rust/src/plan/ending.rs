@@ -39,7 +39,12 @@ pub struct Ending {
     explored: Option<u32>,
     /// Empty pages in a row.
     misses: u32,
+    /// Pages in a row, but for the first of the list, that showed nearly nothing new.
+    fruitless: u8,
 }
+
+/// A page of which less than one row in so many is new shows nearly nothing.
+const FRUITLESS: usize = 20;
 
 impl Ending {
     /// Postings that a list in another order has shown.
@@ -105,6 +110,10 @@ impl Ending {
                 edge.beside(own.len() as f32, others.len() as f32, to - from);
             }
         }
+        if offset > 0 {
+            let is_fruitless = new.len() * FRUITLESS < reply.seen.len();
+            self.fruitless = if is_fruitless { self.fruitless.saturating_add(1).min(8) } else { 0 };
+        }
         let (first, last) = (page.first() - at, page.last() - at);
         if last > first {
             self.rank.learn((first, page.before()), (last, page.behind()), at);
@@ -131,7 +140,10 @@ impl Ending {
     pub fn options(&self, view: View) -> Vec<Candidate> {
         let mut options = self.fronts(view);
         if view.paging {
-            options.extend(view.arrivals.durations().filter_map(|of| self.follow(view, of)));
+            // where nothing comes of them several times in a row, moments stand elsewhere
+            let trust = 0.5_f32.powi(i32::from(self.fruitless.saturating_sub(2)));
+            let follow = |of| self.follow(view, of).map(|page| page.trusted(trust));
+            options.extend(view.arrivals.durations().filter_map(follow));
         }
         if options.is_empty() {
             options.push(Candidate { offset: 0, shown: 0.0, lost: 0.0, why: "front page" });
