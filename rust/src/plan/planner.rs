@@ -69,8 +69,6 @@ pub struct Planner {
     pub(super) price: f32,
     pub(super) priced_at: i64,
     pub(super) dearer: f32,
-    /// Lots asked after, and those whose end was told, of late.
-    pub(super) asked: (f32, f32),
     /// Lots that ended, as sales that are known and in all: where nothing is told.
     pub(super) known: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -109,7 +107,6 @@ impl Planner {
             price: 1.0,
             priced_at: 0,
             dearer: 1.0,
-            asked: (0.0, 0.0),
             known: (60.0, 200.0),
             passed: now,
             review: BTreeSet::new(),
@@ -201,11 +198,6 @@ impl Planner {
             self.early.drop(id);
         }
         if let Ask::Refresh { .. } = ask {
-            self.asked.0 += reply.seen.len() as f32;
-            self.asked.1 += news.told.len() as f32;
-            if self.asked.0 > 50_000.0 {
-                self.asked = (self.asked.0 / 2.0, self.asked.1 / 2.0);
-            }
             for seen in &reply.seen {
                 self.due.drop(seen.auction_id); // if it is still on offer, its time will come
             }
