@@ -47,8 +47,8 @@ impl Planner {
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let manners = self.tracker.manners();
         let sweeps = matches!(self.tracker.found.flags().order, Some(Order::None | Order::Random));
-        let lost = if sweeps || manners.recall.is_some() { value.max(LOST) } else { value };
-        let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * lost));
+        let unseen = if sweeps || manners.recall.is_some() { value.max(LOST) } else { value };
+        let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
         let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
