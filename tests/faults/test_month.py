@@ -223,7 +223,8 @@ async def test_a_pool_of_bundles_runs_out_when_the_forecast_says(
         assert (stop.reason, stop.account) == ("no_signature", "main")
         assert "Import a capture" in stop.what_to_do
         ended = newest + life
-        assert made.clock.time() <= ended + 12 * _HOUR
+        # retries at growing pauses, each after a slot of its own: one in ten minutes here
+        assert made.clock.time() <= ended + 13 * _HOUR
         made.hours_left_were_right(ended, since=newest + 4 * _HOUR)
 
 

@@ -103,11 +103,21 @@ class _Walk:
     _at: int = 0
     _tied: bool = False
     _before: Event | None = None
+    _inferred: bool = False
+    """An outcome that no reply told stands."""
+
+    def _is_inferred(self, event: Event) -> bool:
+        """Whether an event repeats a state for an outcome that no reply told, or takes it back."""
+        is_taken_back = self._inferred and event.kind == "changed" and event.outcome is None
+        self._inferred = event.evidence not in (None, "status")
+        return self._inferred or is_taken_back
 
     def take(self, event: Event) -> None:
         """The next event."""
         identity = event.identity
         state = self.states.get(identity)
+        if self._is_inferred(event) and identity in self.found:
+            return
         if state is None or not self._follows(state, event):
             self.verdict.extra.append(event)
             return
