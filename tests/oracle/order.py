@@ -64,6 +64,7 @@ def judge_order(
     ties = 0
     for key in served.keys() | stored.keys():
         walk = _Walk(served[key], rivals, dated, verdict)
+        walk.inferred = any(event.evidence not in (None, "status") for event in stored[key])
         for event in stored[key]:
             walk.take(event)
         ties += walk.ties
@@ -103,14 +104,13 @@ class _Walk:
     _at: int = 0
     _tied: bool = False
     _before: Event | None = None
-    _inferred: bool = False
-    """An outcome that no reply told stands."""
+    inferred: bool = False
+    """There was an outcome that no reply told."""
 
     def _is_inferred(self, event: Event) -> bool:
         """Whether an event repeats a state for an outcome that no reply told, or takes it back."""
-        is_taken_back = self._inferred and event.kind == "changed" and event.outcome is None
-        self._inferred = event.evidence not in (None, "status")
-        return self._inferred or is_taken_back
+        is_taken_back = self.inferred and event.kind == "changed" and event.outcome is None
+        return event.evidence not in (None, "status") or is_taken_back
 
     def take(self, event: Event) -> None:
         """The next event."""

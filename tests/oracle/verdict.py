@@ -161,6 +161,8 @@ def _dated_sooner(entries: dict[str, bytes], rows: dict[str, bytes]) -> set[str]
 
     def split(document: bytes) -> tuple[datetime, Any]:
         event = orjson.loads(document)
+        for name in ("expires_at", "closed_before", "closed_at"):  # they may follow from that date
+            event.pop(name)
         return datetime.fromisoformat(event.pop("observed_at")), event
 
     both = {
