@@ -15,7 +15,7 @@ LAYERS = (
     {"python"},
     {"infer"},
     {"batch", "plan"},
-    {"reply", "history", "market"},
+    {"reply", "history"},
     {"rows"},
     {"card"},
     {"json"},

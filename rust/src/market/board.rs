@@ -49,11 +49,6 @@ impl Board {
         self.lots.get_mut(&auction_id)
     }
 
-    /// All of them, by id.
-    pub fn all(&self) -> impl Iterator<Item = &Lot> {
-        self.lots.values()
-    }
-
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -45,15 +45,14 @@ impl Planner {
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
-        let manners = self.tracker.manners();
-        let sweeps = matches!(self.tracker.found.flags().order, Some(Order::None | Order::Random));
-        let unseen = if sweeps || manners.recall.is_some() { value.max(LOST) } else { value };
+        let may_wait = self.tracker.manners().recall.is_none();
+        let sweeps = matches!(flags.order, Some(Order::None | Order::Random));
+        let unseen = if may_wait && !sweeps { value } else { value.max(LOST) };
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
         let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
         // where nothing is lost by waiting, ids wait until they fill a request
-        let may_wait = manners.tells && manners.recall.is_none();
         let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
         let cost = cost * full * full;
         let page_is_due = if may_wait {

@@ -55,7 +55,7 @@ impl Focus {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 1,000
     pub fn known(&self, board: &Board, now: i64) -> BTreeMap<u32, Known> {
         let mut groups: BTreeMap<u32, Known> = BTreeMap::new();
-        for lot in board.all() {
+        for lot in board.iter() {
             let group = groups.entry((self.of(lot) * 1_000.0).round() as u32).or_default();
             group.lots += 1;
             group.over += usize::from(lot.expires_at <= now);
