@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 
+use crate::market::asked::Status;
 use crate::rows::record::{AuctionRow, Closing, Evidence, Outcome, Sale};
 
 /// Nobody but a buyer ends an auction more than this (microseconds) before its time; less is a
@@ -30,12 +31,12 @@ pub(crate) enum Meaning {
 
 impl Meaning {
     pub(crate) fn of(status: &str) -> Self {
-        match status {
-            "active" => Self::Active,
-            "ended" => Self::Ended,
-            "expired" => Self::Said(Outcome::Expired),
-            "cancelled" => Self::Said(Outcome::Cancelled),
-            _ => Self::Nothing,
+        match Status::of(status) {
+            Some(Status::Active) => Self::Active,
+            Some(Status::Ended) => Self::Ended,
+            Some(Status::Expired) => Self::Said(Outcome::Expired),
+            Some(Status::Cancelled) => Self::Said(Outcome::Cancelled),
+            None => Self::Nothing,
         }
     }
 }

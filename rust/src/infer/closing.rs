@@ -1,25 +1,12 @@
 //! What is said of a lot in, the outcome as it is stored out.
 
-use crate::market::lot::{Evidence as Rung, Fate, Verdict};
-use crate::rows::record::{Closing, Evidence, Outcome, Sale};
+use crate::market::lot::{Outcome, Verdict};
+use crate::rows::record::{Closing, Sale};
 
 /// A verdict by the server's clock, which `shift` is the difference to.
 #[must_use]
 pub fn closing(verdict: &Verdict, shift: i64, observed_at: i64) -> Closing {
-    let evidence = match verdict.evidence {
-        Rung::Gap => Evidence::Gap,
-        Rung::Absent => Evidence::Absent,
-        Rung::PastExpiry => Evidence::PastExpiry,
-        Rung::FinalWindow => Evidence::FinalWindow,
-        Rung::Relisted => Evidence::Relisted,
-        Rung::Status => Evidence::Status,
-    };
-    let outcome = match verdict.fate {
-        Fate::Bid | Fate::Buyout | Fate::Sold => Outcome::Sold,
-        Fate::Expired => Outcome::Expired,
-        Fate::Cancelled => Outcome::Cancelled,
-        Fate::Unknown => Outcome::Unknown,
-    };
+    let outcome = verdict.fate.outcome();
     let sale = (outcome == Outcome::Sold).then(|| Sale {
         via: verdict.fate.via(),
         price: verdict.final_price,
@@ -28,7 +15,7 @@ pub fn closing(verdict: &Verdict, shift: i64, observed_at: i64) -> Closing {
     let told = |at: i64| (at != 0).then(|| at - shift);
     Closing {
         outcome,
-        evidence,
+        evidence: verdict.evidence,
         confidence: verdict.confidence,
         sale,
         closed_after: told(verdict.closed_after),

@@ -19,7 +19,7 @@ use crate::market::found::Flags;
 use crate::market::lot::{Evidence, Lot, Verdict};
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
-use crate::plan::estimate::{first_sights, listed};
+use crate::plan::estimate::{Taken, listed, take};
 use crate::plan::list::List;
 use crate::rows::record::AuctionRow;
 
@@ -185,13 +185,7 @@ impl Market {
 
     /// A row by the time of this market; None: nobody knows its status.
     fn seen(&self, row: &AuctionRow) -> Option<Seen> {
-        let status = match &*row.status {
-            "active" => Status::Active,
-            "ended" => Status::Ended,
-            "expired" => Status::Expired,
-            "cancelled" => Status::Cancelled,
-            _ => return None,
-        };
+        let status = Status::of(&row.status)?;
         let shift = self.time.shift;
         // a time of the upstream's own: wrong is, of two, the clock that was read with it
         let posted_at =
@@ -214,18 +208,10 @@ impl Market {
     }
 
     fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
-        let news = self.tracker.observe(ask, reply);
-        if let Some(order) = self.tracker.found.flags().order {
-            self.list.set_order(order, &self.arrivals);
-        }
-        let new = first_sights(&self.tracker, &mut self.arrivals, &self.list, reply, &news);
-        if let Ask::Search { offset, .. } = ask
-            && !reply.failed
-            && !news.repeated
-        {
-            let ignored = self.tracker.found.flags().paging == Some(false);
-            let offset = if ignored { 0 } else { *offset };
-            self.list.learn(offset, reply, &new, &mut self.arrivals);
+        let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
+        let Taken { news, new, offset } = take(tracker, list, arrivals, ask, reply);
+        if let Some(offset) = offset {
+            list.learn(offset, reply, &new, arrivals);
         }
         for id in &news.new {
             if let Some(lot) = self.tracker.board.get(*id) {

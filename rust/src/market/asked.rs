@@ -41,6 +41,20 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// By its name in the database; None: nobody knows it.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "active" => Some(Self::Active),
+            "ended" => Some(Self::Ended),
+            "expired" => Some(Self::Expired),
+            "cancelled" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}
+
 /// One auction as a reply shows it. Money is coins, 0 for no buyout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {

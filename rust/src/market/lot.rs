@@ -91,6 +91,60 @@ pub enum Evidence {
     Status,
 }
 
+impl Evidence {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 6] = [
+        Self::Gap,
+        Self::Absent,
+        Self::PastExpiry,
+        Self::FinalWindow,
+        Self::Relisted,
+        Self::Status,
+    ];
+
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gap => "gap",
+            Self::Absent => "absent",
+            Self::PastExpiry => "past_expiry",
+            Self::FinalWindow => "final_window",
+            Self::Relisted => "relisted",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// What became of an auction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Somebody bought it.
+    Sold,
+    /// Nobody did.
+    Expired,
+    /// Its owner took it back.
+    Cancelled,
+    /// It is over, and what was seen does not say how.
+    Unknown,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Sold, Self::Expired, Self::Cancelled, Self::Unknown];
+
+    /// Its name in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sold => "sold",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What became of a lot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fate {
@@ -136,19 +190,20 @@ impl Verdict {
     /// Whether it says for sure that it was sold, and for how much.
     #[must_use]
     pub fn is_sure_sale(&self) -> bool {
-        self.fate.outcome() == "sold" && self.confidence.min(self.price_confidence) >= Self::SURE
+        self.fate.outcome() == Outcome::Sold
+            && self.confidence.min(self.price_confidence) >= Self::SURE
     }
 }
 
 impl Fate {
-    /// The outcome's name.
+    /// Without how it was sold.
     #[must_use]
-    pub fn outcome(self) -> &'static str {
+    pub fn outcome(self) -> Outcome {
         match self {
-            Self::Bid | Self::Buyout | Self::Sold => "sold",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Unknown => "unknown",
+            Self::Bid | Self::Buyout | Self::Sold => Outcome::Sold,
+            Self::Expired => Outcome::Expired,
+            Self::Cancelled => Outcome::Cancelled,
+            Self::Unknown => Outcome::Unknown,
         }
     }
 

@@ -2,15 +2,48 @@
 
 #![allow(clippy::cast_precision_loss)] // numbers of auctions and seconds of a day
 
-use crate::market::asked::{HOUR, Reply, SECOND, Seen};
+use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen};
 use crate::market::found::Order;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::list::{List, RECENT};
 
+/// A reply taken in, as whoever follows a market goes on with it.
+pub struct Taken {
+    /// What it came to.
+    pub news: News,
+    /// The lots that it showed for the first time: what each stands for, and how long it runs.
+    pub new: Vec<(Seen, f32, i64)>,
+    /// The place of the page that it is, where it is one and shows the list.
+    pub offset: Option<u32>,
+}
+
+/// Take in a reply; what its page shows of the list is left to [`List::learn`].
+pub fn take(
+    tracker: &mut Tracker,
+    list: &mut List,
+    arrivals: &mut Arrivals,
+    ask: &Ask,
+    reply: &Reply,
+) -> Taken {
+    let news = tracker.observe(ask, reply);
+    let flags = tracker.found.flags();
+    if let Some(order) = flags.order {
+        list.set_order(order, arrivals);
+    }
+    let offset = match ask {
+        Ask::Search { offset, .. } if !reply.failed && !news.repeated => {
+            Some(if flags.paging == Some(false) { 0 } else { *offset })
+        }
+        _ => None,
+    };
+    let new = first_sights(tracker, arrivals, list, reply, &news);
+    Taken { news, new, offset }
+}
+
 /// The lots that `reply`, taken in by `tracker`, showed for the first time: what each stands for, and
 /// how long it runs, microseconds.
-pub fn first_sights(
+fn first_sights(
     tracker: &Tracker,
     arrivals: &mut Arrivals,
     list: &List,

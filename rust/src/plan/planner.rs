@@ -15,7 +15,7 @@ use crate::plan::ahead::Ahead;
 use crate::plan::arrivals::Arrivals;
 use crate::plan::due::Due;
 use crate::plan::ends::Ends;
-use crate::plan::estimate::first_sights;
+use crate::plan::estimate::{Taken, take};
 use crate::plan::focus::Focus;
 use crate::plan::list::List;
 use crate::plan::pace::Pace;
@@ -159,23 +159,15 @@ impl Planner {
     /// Take in a reply.
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
         let tells = self.tracker.manners().tells;
-        let news = self.tracker.observe(ask, reply);
-        if let Some(order) = self.tracker.found.flags().order {
-            self.list.set_order(order, &self.arrivals);
-        }
+        let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
+        let Taken { news, new, offset } = take(tracker, list, arrivals, ask, reply);
         let yielded = self.reasons.entry(self.last_why.clone()).or_default();
         yielded.replies += 1;
         yielded.new += news.new.len() as u64;
         yielded.told += news.told.len() as u64;
         yielded.absent += news.absent.len() as u64;
         yielded.shown += reply.seen.len() as u64;
-        let new = first_sights(&self.tracker, &mut self.arrivals, &self.list, reply, &news);
-        if let Ask::Search { offset, .. } = ask
-            && !reply.failed
-            && !news.repeated
-        {
-            let ignored = self.tracker.found.flags().paging == Some(false);
-            let offset = if ignored { 0 } else { *offset };
+        if let Some(offset) = offset {
             if self.tracker.found.flags().order == Some(Order::Newest) {
                 self.ends.learn(offset, reply, &self.arrivals);
                 self.ahead.learn(offset, reply, news.absent.len(), &self.arrivals);

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use crate::market::asked::{SECOND, Seen, Status};
 use crate::market::found::{Ended, Flags, Notice, NoticeValue, Order, Recall};
-use crate::market::lot::{Evidence, Verdict};
+use crate::market::lot::{Outcome, Verdict};
 use crate::market::tracker::News;
 
 /// Offset and count of a search, or the ids of a refresh.
@@ -73,13 +73,8 @@ pub(super) fn answer(flags: &mut Flags, flag: &str, value: &str) -> Option<()> {
 }
 
 pub(super) fn seen(row: &Row) -> PyResult<Seen> {
-    let status = match &*row.1 {
-        "active" => Status::Active,
-        "ended" => Status::Ended,
-        "expired" => Status::Expired,
-        "cancelled" => Status::Cancelled,
-        other => return Err(PyValueError::new_err(format!("{other}: no status of an auction"))),
-    };
+    let unknown = || PyValueError::new_err(format!("{}: no status of an auction", row.1));
+    let status = Status::of(&row.1).ok_or_else(unknown)?;
     Ok(Seen {
         auction_id: row.0,
         status,
@@ -116,22 +111,14 @@ pub(super) fn json(value: &NoticeValue) -> String {
 
 pub(super) fn label(id: i64, verdict: &Verdict) -> Label {
     let (outcome, via) = (verdict.fate.outcome(), verdict.fate.via());
-    let evidence = match verdict.evidence {
-        Evidence::Gap => "gap",
-        Evidence::Absent => "absent",
-        Evidence::PastExpiry => "past_expiry",
-        Evidence::FinalWindow => "final_window",
-        Evidence::Relisted => "relisted",
-        Evidence::Status => "status",
-    };
     let known = |at: i64| (at != 0).then_some(at);
-    let price = (outcome == "sold").then_some(verdict.final_price);
+    let price = (outcome == Outcome::Sold).then_some(verdict.final_price);
     (
         id,
-        outcome,
+        outcome.name(),
         via,
         price,
-        evidence,
+        verdict.evidence.name(),
         verdict.confidence,
         verdict.price_confidence,
         known(verdict.closed_after),

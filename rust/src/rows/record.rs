@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::card::card::Card;
+pub use crate::market::lot::{Evidence, Outcome};
 
 /// One observation of one auction, in units of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,77 +96,6 @@ impl EventKind {
             Self::Bid => "bid",
             Self::Changed => "changed",
             Self::Closed => "closed",
-        }
-    }
-}
-
-/// What became of an auction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Somebody bought it.
-    Sold,
-    /// Nobody did.
-    Expired,
-    /// Its owner took it back.
-    Cancelled,
-    /// It is over, and what was seen does not say how.
-    Unknown,
-}
-
-impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Sold, Self::Expired, Self::Cancelled, Self::Unknown];
-
-    /// Its name in the database.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sold => "sold",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// What an outcome rests on, the weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Evidence {
-    /// Nobody looked when it ended.
-    Gap,
-    /// It was missing where it would have been shown.
-    Absent,
-    /// It was seen past its end without a bid.
-    PastExpiry,
-    /// It was seen just before its end with bids.
-    FinalWindow,
-    /// Its copy was on offer again, by another owner.
-    Relisted,
-    /// The upstream's word.
-    Status,
-}
-
-impl Evidence {
-    /// All of them, the weakest first.
-    pub const ALL: [Self; 6] = [
-        Self::Gap,
-        Self::Absent,
-        Self::PastExpiry,
-        Self::FinalWindow,
-        Self::Relisted,
-        Self::Status,
-    ];
-
-    /// Its name in the database.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gap => "gap",
-            Self::Absent => "absent",
-            Self::PastExpiry => "past_expiry",
-            Self::FinalWindow => "final_window",
-            Self::Relisted => "relisted",
-            Self::Status => "status",
         }
     }
 }
