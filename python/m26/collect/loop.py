@@ -25,7 +25,7 @@ from m26.status.conditions import State
 from m26.status.telemetry import Telemetry
 from m26.status.views import MarketView
 from m26.upstream.profile import Paging
-from m26.upstream.verdicts import Verdict
+from m26.upstream.verdicts import PASSING, Verdict
 
 _log = structlog.get_logger()
 _MICROS = 1_000_000
@@ -33,8 +33,6 @@ _DAY = 86_400 * _MICROS
 _HELD = 3
 """Even intervals by which a plan may put off a request."""
 _EMPTY_ALARM = 3
-_PASSING = "transient"
-"""The upstream's own failure, or its word for a request that it cannot answer."""
 _STATUSES = frozenset(("active", "ended", "expired", "cancelled"))
 
 
@@ -151,7 +149,7 @@ class Market:
             await self._learn(told)
             if offset is not None:
                 await self._passed(exchange, offset, told)
-        elif told.reason == _PASSING:
+        elif told.reason == PASSING:
             await self._told(_now(exchange), failed=True)
         else:  # of the account, or of the way there: it says nothing of the question
             await run_sync(self.plan.unsent)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import structlog
@@ -28,6 +28,7 @@ from m26.normalizer import Normalizer
 from m26.servertime import Dating
 from m26.store import rejects
 from m26.store.batch import Concluded
+from m26.upstream.verdicts import PASSING
 
 _log = structlog.get_logger()
 History = Callable[[str, int], Iterator[Record]]
@@ -42,7 +43,6 @@ _READ = 32
 """Records that are read at a time."""
 _OFFERED = 2_000
 """Outcomes that are offered once more in one batch."""
-_TRANSIENT: Final = "transient"
 _NATIVE = Path(_native.__file__)
 _INT4, _INT8 = 2**32, 2**63
 
@@ -217,7 +217,7 @@ def _looks(records: Sequence[Record], refused: frozenset[int]) -> Iterator[tuple
         if rejects.may_list_auctions(page):
             place = index = index + 1
         is_answer = place is not None and place not in refused
-        failed = not is_answer and rejects.judged(page).reason == _TRANSIENT
+        failed = not is_answer and rejects.judged(page).reason == PASSING
         search, ids, is_known = question(page)
         times = (page.served_at, page.observed_at, page.fetched_at)
         yield page.platform, place, search, ids, is_known, failed, times

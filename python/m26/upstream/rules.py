@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from m26.redaction import redact
-from m26.upstream.verdicts import Action, Verdict
+from m26.upstream.verdicts import PASSING, Action, Verdict
 
 _TRANSPORT = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _TRANSIENT = (1.0, 2.0, 4.0, 8.0)
@@ -122,7 +122,7 @@ _ALL = (
     ),
     _retry("maintenance", "the gateway is down or under maintenance", _MAINTENANCE),
     # Blaze errors
-    _retry("transient", "the upstream had a passing failure", _TRANSIENT, pause=_MINUTE),
+    _retry(PASSING, "the upstream had a passing failure", _TRANSIENT, pause=_MINUTE),
     _retry(
         "login_limited",
         "the login is refused: too many logins, or another session is open",

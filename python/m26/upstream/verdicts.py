@@ -24,6 +24,10 @@ _CODES = {
 _REMEMBERED = 16
 """More times than any rule tells apart."""
 
+PASSING = "transient"
+"""Reason of the upstream's own failure, or of its word for a request that it cannot answer: plan and
+record take it for an answer to what was asked."""
+
 
 class Action(StrEnum):
     """What the collector does next; the letters are those of docs/PROTOCOL.md."""
