@@ -25,8 +25,8 @@ _REMEMBERED = 16
 """More times than any rule tells apart."""
 
 PASSING = "transient"
-"""Reason of the upstream's own failure, or of its word for a request that it cannot answer: plan and
-record take it for an answer to what was asked."""
+"""Reason of the upstream's own failure, or of its word for a request that it cannot answer: plan
+and record take it for an answer to what was asked."""
 
 
 class Action(StrEnum):
