@@ -103,7 +103,7 @@ def test_every_kind_of_surprise_stands_there() -> None:
 
 
 def test_every_kind_of_event_and_outcome_stands_there() -> None:
-    record = (ROOT / "rust/src/rows/record.rs").read_text()
-    words = set(re.findall(r'Self::\w+ => "([a-z]+)"', record))
+    sources = [(ROOT / "rust/src" / name).read_text() for name in ("rows/record.rs", "market/lot.rs")]
+    words = set(re.findall(r'Self::\w+ => "([a-z_]+)"', "".join(sources)))
     assert {"listed", "bid", "changed", "closed", "sold"} <= words
     assert words <= set(quoted(section(PAGE, "What is an event")))
