@@ -1,8 +1,8 @@
 //! What is known of one platform's market: its lots, how the upstream behaves, how each lot ended.
 //!
 //! - [`asked`]: questions and replies, whoever asks them; [`lot`]: what is known of one auction.
-//! - [`board`]: the lots, by id and by copy; [`tracker`]: replies in, what changed out;
-//!   `absence`: the lots that a reply shows to be gone.
+//! - [`board`]: the lots, by id, by end and by copy; `calendar`: ids in order of a moment of each;
+//!   [`tracker`]: replies in, what changed out; `absence`: the lots that a reply shows to be gone.
 //! - [`found`]: what the upstream can do, by what its replies show.
 //! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
 //! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
@@ -15,6 +15,7 @@
 mod absence;
 pub mod asked;
 pub mod board;
+mod calendar;
 pub mod calibration;
 pub mod course;
 pub mod found;

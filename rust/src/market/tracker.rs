@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, DAY, HOUR, Reply, SECOND, Seen, Status};
 use crate::market::board::Board;
+use crate::market::calendar::Calendar;
 use crate::market::calibration::Calibration;
 use crate::market::found::{Ended, Flags, Found, Notice, Recall};
 use crate::market::judge::{Manners, claimed, judge};
@@ -32,8 +33,8 @@ pub struct Tracker {
     pub rates: Rates,
     /// How often later proof agreed.
     pub calibration: Calibration,
-    /// (when, id) of lots that are to be judged untold.
-    waiting: BTreeSet<(i64, i64)>,
+    /// Lots that are to be judged untold, and when.
+    waiting: Calendar,
     replies: u64,
     /// Time of the last reply.
     pub now: i64,
@@ -65,7 +66,7 @@ impl Tracker {
             found: Found::new(pins),
             rates: Rates::new(),
             calibration: Calibration::new(),
-            waiting: BTreeSet::new(),
+            waiting: Calendar::default(),
             replies: 0,
             now: 0,
         }
@@ -128,7 +129,7 @@ impl Tracker {
     /// Say what can be said of every lot that is open.
     pub fn conclude_all(&mut self) -> News {
         let mut news = News::default();
-        let open: Vec<i64> = self.waiting.iter().map(|&(_, id)| id).collect();
+        let open: Vec<i64> = self.waiting.range(i64::MIN..=i64::MAX).map(|(_, id)| id).collect();
         for id in open {
             self.conclude(id, true, &mut news);
         }
@@ -142,7 +143,7 @@ impl Tracker {
             if let Some(lot) = self.board.get(seen.auction_id) {
                 self.rates.met(lot);
                 if !lot.is_told() {
-                    self.waiting.insert((self.due(lot), lot.auction_id));
+                    self.waiting.insert(self.due(lot), lot.auction_id);
                 }
             }
             return;
@@ -185,18 +186,14 @@ impl Tracker {
 
     /// Time passed: judge what nobody will tell any more.
     fn pass(&mut self, news: &mut News) {
-        while let Some(&(when, id)) = self.waiting.first() {
-            if when > self.now {
-                break;
-            }
-            self.waiting.pop_first();
+        for (_, id) in self.waiting.take_before(self.now + 1) {
             let Some(lot) = self.board.get(id) else { continue };
             let due = self.due(lot);
             if lot.is_told() {
                 continue;
             }
             if due > self.now {
-                self.waiting.insert((due, id));
+                self.waiting.insert(due, id);
                 continue;
             }
             self.conclude(id, false, news);

@@ -52,9 +52,9 @@ fn first_sights(
 ) -> Vec<(Seen, f32, i64)> {
     let mut new = Vec::with_capacity(news.new.len());
     let lingers = tracker.found.flags().visible == Some(true); // what ended is still shown
+    let mut fresh = news.new.iter().peekable(); // in the order served
     for seen in &reply.seen {
-        if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
-        {
+        if fresh.next_if_eq(&&seen.auction_id).is_none() {
             continue;
         }
         let Some(lot) = tracker.board.get(seen.auction_id) else { continue };
