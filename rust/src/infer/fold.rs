@@ -13,12 +13,13 @@ use crate::history::closings::Inferred;
 use crate::infer::closing::closing;
 use crate::infer::coverage::{Coverage, Hour};
 use crate::infer::time::{Time, Times};
-use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen, Status};
+use crate::market::asked::{Ask, Reply, SECOND, Seen, Status};
 use crate::market::calibration::Row;
 use crate::market::found::Flags;
 use crate::market::lot::{Evidence, Lot, Verdict};
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
+use crate::plan::census::Estimate;
 use crate::plan::estimate::{Taken, listed, take};
 use crate::plan::list::List;
 use crate::rows::record::AuctionRow;
@@ -247,9 +248,7 @@ impl Market {
     /// What is news of hours, and of the calibration.
     fn tell(&mut self, platform: &str, concluded: &mut Concluded) {
         for (at, hour) in self.coverage.news(self.time.now) {
-            let seen = self.arrivals.counts.get(&(at / HOUR));
-            let seen = seen.map_or(0, |count| count.seen);
-            let listed = listed(&self.tracker, &self.arrivals, at);
+            let Estimate { seen, listed, .. } = listed(&self.tracker, &self.arrivals, at);
             concluded.coverage.insert((platform.to_owned(), at), Seeing { hour, seen, listed });
         }
         let calibration = &self.tracker.calibration;

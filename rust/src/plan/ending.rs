@@ -92,6 +92,10 @@ impl Ending {
                 let inside = |(seen, _, length): &&(Seen, f32, i64)| {
                     (length - duration).abs() < MINUTE && (from..to).contains(&seen.posted_at)
                 };
+                arrivals.census.reached(duration, (from, to), at);
+                for (seen, ..) in new.iter().filter(inside) {
+                    arrivals.census.met(seen.posted_at, duration);
+                }
                 let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
                 arrivals.looked_for(duration, from, to, listed);
                 if from > at - 6 * HOUR {

@@ -3,10 +3,11 @@
 #![allow(clippy::cast_precision_loss)] // numbers of auctions and seconds of a day
 
 use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen};
-use crate::market::found::Order;
 use crate::market::tracker::{News, Tracker};
-use crate::plan::arrivals::Arrivals;
+use crate::plan::arrivals::{Arrivals, whole};
+use crate::plan::census::Estimate;
 use crate::plan::list::{List, RECENT};
+use crate::plan::price::Fading;
 
 /// A reply taken in, as whoever follows a market goes on with it.
 pub struct Taken {
@@ -37,6 +38,9 @@ pub fn take(
         }
         _ => None,
     };
+    let fades = |age| if lingers(tracker) { 1.0 } else { tracker.rates.survival(age) };
+    arrivals.census.set_fading(Fading::new(fades));
+    arrivals.census.forget(tracker.now);
     let new = first_sights(tracker, arrivals, list, reply, &news);
     Taken { news, new, offset }
 }
@@ -51,7 +55,7 @@ fn first_sights(
     news: &News,
 ) -> Vec<(Seen, f32, i64)> {
     let mut new = Vec::with_capacity(news.new.len());
-    let lingers = tracker.found.flags().visible == Some(true); // what ended is still shown
+    let lingers = lingers(tracker);
     for seen in &reply.seen {
         if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
         {
@@ -61,9 +65,8 @@ fn first_sights(
         let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
         let survival = if lingers { 1.0 } else { tracker.rates.survival(age) };
         let length = (lot.expires_at - lot.posted_at).max(0);
-        if list.is_by_posting() && lot.first_seen - lot.posted_at > RECENT {
-            arrivals.late_sight(lot); // of its time only a part is looked at
-        } else {
+        arrivals.census.saw(lot.posted_at, whole(length));
+        if !list.is_by_posting() || lot.first_seen - lot.posted_at <= RECENT {
             arrivals.first_sight(lot, survival, list.sweep.alike(length));
         }
         new.push((*seen, 1.0 / survival.max(0.05), length));
@@ -71,15 +74,13 @@ fn first_sights(
     new
 }
 
-/// Listings of the hour that begins at `hour`: the estimate, and an interval that should hold the
-/// truth nine times of ten.
+/// Whether what ended is still shown.
+fn lingers(tracker: &Tracker) -> bool {
+    tracker.found.flags().visible == Some(true)
+}
+
+/// Listings of the hour that begins at `hour`.
 #[must_use]
-pub fn listed(tracker: &Tracker, arrivals: &Arrivals, hour: i64) -> (f32, f32, f32) {
-    let count = arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
-    let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
-    let strict = matches!(tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
-    let unseen = if strict { missed * arrivals.rate(hour) } else { 0.0 };
-    let listed = count.listed + unseen;
-    let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();
-    (listed, (listed - spread).max(count.seen as f32), listed + spread)
+pub fn listed(tracker: &Tracker, arrivals: &Arrivals, hour: i64) -> Estimate {
+    arrivals.census.listed(arrivals, hour.div_euclid(HOUR), tracker.now)
 }

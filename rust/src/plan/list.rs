@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Seen};
 use crate::market::found::{Order, stands_in};
-use crate::plan::arrivals::Arrivals;
+use crate::plan::arrivals::{Arrivals, whole};
 use crate::plan::candidate::{Candidate, LONGEST, View};
 use crate::plan::covered::Covered;
 use crate::plan::ending::Ending;
@@ -123,6 +123,12 @@ impl List {
         let to = if offset == 0 { at.div_euclid(SECOND) * SECOND } else { newest };
         for (from, to) in self.covered.add(from, to) {
             let inside = |(seen, ..): &&(Seen, f32, i64)| (from..to).contains(&seen.posted_at);
+            for duration in arrivals.lengths() {
+                arrivals.census.reached(duration, (from, to), at);
+            }
+            for (seen, _, length) in new.iter().filter(inside) {
+                arrivals.census.met(seen.posted_at, whole(*length));
+            }
             let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
             if from > at - RECENT {
                 arrivals.looked(from, to, listed, 1.0);

@@ -21,6 +21,7 @@ pub mod arrivals;
 mod before;
 mod budget;
 pub mod candidate;
+pub mod census;
 mod choose;
 pub mod covered;
 pub mod due;
