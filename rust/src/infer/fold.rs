@@ -210,9 +210,9 @@ impl Market {
 
     fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
         let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
-        let Taken { news, new, offset } = take(tracker, list, arrivals, ask, reply);
+        let Taken { news, new, shown, offset } = take(tracker, list, arrivals, ask, reply);
         if let Some(offset) = offset {
-            list.learn(offset, reply, &new, arrivals);
+            list.learn(offset, reply, (&new, &shown), arrivals);
         }
         for id in &news.new {
             if let Some(lot) = self.tracker.board.get(*id) {

@@ -20,15 +20,15 @@ use crate::plan::price::Fading;
 const KEEP: i64 = 96;
 /// Listings that the rate of the hour of the day counts for: it is off by a fifth or so.
 const PRIOR: f32 = 25.0;
-/// Of what was not seen, this share is put down to a wrong survival curve.
-const DOUBT: f32 = 0.1;
+/// The survival curve is of all hours of the day: what was not seen of one is off by a fifth or so.
+const DOUBT: f32 = 0.2;
 
 /// Listings of an hour that run equally long.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Cell {
     /// Seen.
     seen: u32,
-    /// Of these, those that were seen where a page was the first to reach their place.
+    /// Those that were on the page that was the first to reach their place.
     met: f32,
     /// Share of the cell's places that a page has reached.
     reached: f32,
@@ -115,7 +115,7 @@ impl Census {
         }
     }
 
-    /// A lot is seen for the first time, by a page that was the first to reach its place.
+    /// A lot is on a page that is the first to reach its place.
     pub fn met(&mut self, posted_at: i64, duration: i64) {
         self.cell(posted_at.div_euclid(HOUR), duration).met += 1.0;
     }

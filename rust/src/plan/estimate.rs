@@ -15,6 +15,8 @@ pub struct Taken {
     pub news: News,
     /// The lots that it showed for the first time: what each stands for, and how long it runs.
     pub new: Vec<(Seen, f32, i64)>,
+    /// The lots that it showed: when each was posted, and how long it runs.
+    pub shown: Vec<(i64, i64)>,
     /// The place of the page that it is, where it is one and shows the list.
     pub offset: Option<u32>,
 }
@@ -38,11 +40,16 @@ pub fn take(
         }
         _ => None,
     };
-    let fades = |age| if lingers(tracker) { 1.0 } else { tracker.rates.survival(age) };
+    let fades = |age| if lingers(tracker) { 1.0 } else { tracker.rates.lived(age) };
     arrivals.census.set_fading(Fading::new(fades));
     arrivals.census.forget(tracker.now);
     let new = first_sights(tracker, arrivals, list, reply, &news);
-    Taken { news, new, offset }
+    let length = |seen: &Seen| {
+        let lot = tracker.board.get(seen.auction_id)?;
+        Some((lot.posted_at, whole(lot.expires_at - lot.posted_at)))
+    };
+    let shown = reply.seen.iter().filter_map(length).collect();
+    Taken { news, new, shown, offset }
 }
 
 /// The lots that `reply`, taken in by `tracker`, showed for the first time: what each stands for, and

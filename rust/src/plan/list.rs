@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Seen};
 use crate::market::found::{Order, stands_in};
-use crate::plan::arrivals::{Arrivals, whole};
+use crate::plan::arrivals::Arrivals;
 use crate::plan::candidate::{Candidate, LONGEST, View};
 use crate::plan::covered::Covered;
 use crate::plan::ending::Ending;
@@ -75,12 +75,13 @@ impl List {
         self.rank.place(distance)
     }
 
-    /// Take in a page. `new`: which of its rows were new, and what each stands for.
+    /// Take in a page. `new`: which of its rows were new, and what each stands for; `rows`: all of
+    /// them, when each was posted and how long it runs.
     pub fn learn(
         &mut self,
         offset: u32,
         reply: &Reply,
-        new: &[(Seen, f32, i64)],
+        (new, rows): (&[(Seen, f32, i64)], &[(i64, i64)]),
         arrivals: &mut Arrivals,
     ) {
         let shown = reply.seen.len();
@@ -100,8 +101,12 @@ impl List {
         }
         let last_page = (shown as f32) < self.page * 0.9 && !reply.truncated;
         match self.order {
-            Some(Order::Newest) | None => self.by_posting(offset, reply, new, last_page, arrivals),
-            Some(Order::Ending) => self.ending.learn(offset, reply, new, last_page, arrivals),
+            Some(Order::Newest) | None => {
+                self.by_posting(offset, reply, (new, rows), last_page, arrivals);
+            }
+            Some(Order::Ending) => {
+                self.ending.learn(offset, reply, (new, rows), last_page, arrivals);
+            }
             Some(Order::None | Order::Random) => {
                 self.sweep.learn(offset, reply, new, self.page(), arrivals);
             }
@@ -112,7 +117,7 @@ impl List {
         &mut self,
         offset: u32,
         reply: &Reply,
-        new: &[(Seen, f32, i64)],
+        (new, rows): (&[(Seen, f32, i64)], &[(i64, i64)]),
         last_page: bool,
         arrivals: &mut Arrivals,
     ) {
@@ -126,8 +131,8 @@ impl List {
             for duration in arrivals.lengths() {
                 arrivals.census.reached(duration, (from, to), at);
             }
-            for (seen, _, length) in new.iter().filter(inside) {
-                arrivals.census.met(seen.posted_at, whole(*length));
+            for &(posted, duration) in rows.iter().filter(|row| (from..to).contains(&row.0)) {
+                arrivals.census.met(posted, duration);
             }
             let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
             if from > at - RECENT {
