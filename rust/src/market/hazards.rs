@@ -280,7 +280,7 @@ impl Table {
     }
 
     /// How much more happened in each column than the prior expects; one without data is between the
-    /// prior and the one that time passed before it.
+    /// prior and the one that time passed before it, the first of them all of the table.
     fn factors(&self, counts: &[(f32, f32)]) -> [f32; COLUMNS] {
         let columns = self.axis.edges().len();
         let all = |sum: (f32, f32), count: &(f32, f32)| (sum.0 + count.0, sum.1 + count.1);

@@ -53,9 +53,9 @@ pub struct Rates {
     /// Early ends by kind and row of `bought`, and next bids by row of `bids`.
     pub(crate) ends: Censored,
     pub(crate) next_bids: Censored,
-    /// Listings by band of the price ratio.
+    /// Listings by band of the price ratio: of all met within an hour, and of all, where one counts
+    /// the more the younger it was.
     pub(crate) shares: Vec<f32>,
-    /// The same, but the younger one was when it was met, the more it counts.
     pub(crate) young: Vec<f32>,
     /// Whether the price paid is shown after a buyout, as far as early ends told.
     pub(crate) shows_price: Option<bool>,
@@ -152,7 +152,7 @@ impl Rates {
         self.survival_of(&self.shares, age)
     }
 
-    /// The same by prices as they are listed.
+    /// The same, less sure and nearer to the truth where young ones are seldom met.
     #[must_use]
     pub fn lived(&self, age: f32) -> f32 {
         self.survival_of(&self.young, age)

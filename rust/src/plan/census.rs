@@ -131,54 +131,44 @@ impl Census {
         self.cells.first_key_value().map(|(&(hour, _), _)| hour)
     }
 
-    /// How many were listed in an hour, counted from 1970.
+    /// How many were listed in an hour, counted from 1970; of it lies in the `span` what counts until now.
     #[must_use]
-    pub fn listed(&self, arrivals: &Arrivals, hour: i64, now: i64) -> Estimate {
-        let mut all = Estimate::default();
-        let posted = part(hour * HOUR, now.clamp(hour * HOUR, (hour + 1) * HOUR));
-        let usual = arrivals.rate(hour * HOUR) * HOUR as f32 / SECOND as f32;
-        let (mut variance, mut unseen) = (0.0, 0.0);
+    pub fn listed(&self, arrivals: &Arrivals, hour: i64, span: (i64, i64)) -> Estimate {
+        let (begin, end) = (hour * HOUR, (hour + 1) * HOUR);
+        let posted = part(span.0.max(begin), span.1.min(end));
+        let seen =
+            self.cells.range((hour, i64::MIN)..(hour + 1, i64::MIN)).map(|(_, cell)| cell.seen);
+        let mut all = Estimate { seen: seen.sum(), ..Estimate::default() };
+        let (mut variance, mut unseen, mut strangers) = (0.0, 0.0, all.seen);
         for (duration, share) in arrivals.shares() {
             let cell = self.cells.get(&(hour, duration)).copied().unwrap_or_default();
-            let (met, chance) = (PRIOR + cell.met, PRIOR / (usual * share).max(1e-3) + cell.chance);
-            let rate = met / chance;
+            let usual = usual(arrivals, hour) * self.share(arrivals, duration, share);
+            let chance = PRIOR / usual.max(1e-3) + cell.chance;
+            let rate = (PRIOR + cell.met) / chance;
             let missed = (1.0 - cell.chance).max(0.0);
+            let least = cell.seen as f32;
             variance += rate * missed + missed * missed * rate / chance;
             unseen += rate * missed;
-            all.listed.0 += (cell.met + rate * missed).max(cell.seen as f32);
-            all.so_far += (cell.met + rate * (posted - cell.chance).max(0.0)).max(cell.seen as f32);
+            all.listed.0 += (cell.met + rate * missed).max(least);
+            all.so_far += (cell.met + rate * (posted - cell.chance).max(0.0)).max(least);
             all.blind += share * (posted - cell.reached).max(0.0);
+            strangers -= cell.seen;
         }
-        for (_, cell) in self.cells.range((hour, i64::MIN)..(hour + 1, i64::MIN)) {
-            all.seen += cell.seen;
-        }
-        if let Ok(path) = std::env::var("COVDUMP") {
-            use std::io::Write;
-            let mut file =
-                std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-            for ((hour, duration), cell) in
-                self.cells.range((hour, i64::MIN)..(hour + 1, i64::MIN))
-            {
-                let share: f32 = arrivals.shares().find(|s| s.0 == *duration).map_or(0.0, |s| s.1);
-                writeln!(
-                    file,
-                    "{now} {hour} {duration} {} {} {} {} {}",
-                    cell.seen,
-                    cell.met,
-                    cell.reached,
-                    cell.chance,
-                    usual * share
-                )
-                .unwrap();
-            }
-            for age in [10.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 28800.0, 86400.0_f32] {
-                writeln!(file, "S {age} {}", self.fading.after(age).0).unwrap();
-            }
-        }
+        all.listed.0 += strangers as f32; // of a duration that is hardly in use
+        all.so_far += strangers as f32;
         let spread = 1.65 * (variance + (DOUBT * unseen).powi(2)).sqrt();
         let (low, high) = (all.listed.0 - spread, all.listed.0 + spread);
         (all.listed.1, all.listed.2) = (low.max(all.seen as f32), high);
         all
+    }
+
+    /// Of usual listings, those that run that long: by all hours, and before them by `guess`.
+    fn share(&self, arrivals: &Arrivals, duration: i64, guess: f32) -> f32 {
+        let alike = self.cells.iter().filter(|((_, length), _)| *length == duration);
+        let (met, usual) = alike.fold((0.0, 0.0), |sum, ((hour, _), cell)| {
+            (sum.0 + cell.met, sum.1 + cell.chance * usual(arrivals, *hour))
+        });
+        (PRIOR + met) / (PRIOR / guess.max(1e-6) + usual)
     }
 
     fn cell(&mut self, hour: i64, duration: i64) -> &mut Cell {
@@ -198,6 +188,11 @@ impl Default for Census {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Listings of that hour of any day.
+fn usual(arrivals: &Arrivals, hour: i64) -> f32 {
+    arrivals.rate(hour * HOUR) * HOUR as f32 / SECOND as f32
 }
 
 fn part(from: i64, to: i64) -> f32 {

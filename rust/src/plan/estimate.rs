@@ -3,11 +3,16 @@
 #![allow(clippy::cast_precision_loss)] // numbers of auctions and seconds of a day
 
 use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen};
+use crate::market::found::Order;
+use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::{Arrivals, whole};
 use crate::plan::census::Estimate;
 use crate::plan::list::{List, RECENT};
 use crate::plan::price::Fading;
+
+/// One of so many lots is looked at to say how many are on offer.
+const SAMPLED: usize = 8;
 
 /// A reply taken in, as whoever follows a market goes on with it.
 pub struct Taken {
@@ -29,8 +34,13 @@ pub fn take(
     ask: &Ask,
     reply: &Reply,
 ) -> Taken {
+    let before = tracker.now;
     let news = tracker.observe(ask, reply);
     let flags = tracker.found.flags();
+    if flags.order == Some(Order::Random) && before.div_euclid(HOUR) != tracker.now.div_euclid(HOUR)
+    {
+        list.sweep.known_alive(on_offer(tracker));
+    }
     if let Some(order) = flags.order {
         list.set_order(order, arrivals);
     }
@@ -81,6 +91,14 @@ fn first_sights(
     new
 }
 
+/// How many of the known lots are on offer.
+fn on_offer(tracker: &Tracker) -> f32 {
+    let open = tracker.board.open(tracker.now..=i64::MAX).step_by(SAMPLED);
+    let alive = open.filter(|lot| lot.absent_at == 0);
+    let chance = |lot: &Lot| tracker.rates.survives(lot, lot.last_active, tracker.now);
+    alive.map(chance).sum::<f32>() * SAMPLED as f32
+}
+
 /// Whether what ended is still shown.
 fn lingers(tracker: &Tracker) -> bool {
     tracker.found.flags().visible == Some(true)
@@ -89,5 +107,5 @@ fn lingers(tracker: &Tracker) -> bool {
 /// Listings of the hour that begins at `hour`.
 #[must_use]
 pub fn listed(tracker: &Tracker, arrivals: &Arrivals, hour: i64) -> Estimate {
-    arrivals.census.listed(arrivals, hour.div_euclid(HOUR), tracker.now)
+    arrivals.census.listed(arrivals, hour.div_euclid(HOUR), (i64::MIN, tracker.now))
 }

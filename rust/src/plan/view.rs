@@ -77,7 +77,8 @@ impl Planner {
         let kept = self.arrivals.census.first().unwrap_or(first);
         (first.max(kept)..=self.tracker.now.div_euclid(HOUR))
             .map(|hour| {
-                let said = listed(&self.tracker, &self.arrivals, hour * HOUR);
+                let span = (self.began, self.tracker.now);
+                let said = self.arrivals.census.listed(&self.arrivals, hour, span);
                 Hour {
                     from: hour * HOUR,
                     seen: said.seen,
