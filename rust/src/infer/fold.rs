@@ -212,7 +212,7 @@ impl Market {
         let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
         let Taken { news, new, shown, offset } = take(tracker, list, arrivals, ask, reply);
         if let Some(offset) = offset {
-            list.learn(offset, reply, (&new, &shown), arrivals);
+            list.learn(offset, reply, &new, &shown, arrivals);
         }
         for id in &news.new {
             if let Some(lot) = self.tracker.board.get(*id) {

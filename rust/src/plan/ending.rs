@@ -73,7 +73,8 @@ impl Ending {
         &mut self,
         offset: u32,
         reply: &Reply,
-        (new, rows): (&[(Seen, f32, i64)], &[(i64, i64)]),
+        new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         last_page: bool,
         arrivals: &mut Arrivals,
     ) {

@@ -81,7 +81,8 @@ impl List {
         &mut self,
         offset: u32,
         reply: &Reply,
-        (new, rows): (&[(Seen, f32, i64)], &[(i64, i64)]),
+        new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         arrivals: &mut Arrivals,
     ) {
         let shown = reply.seen.len();
@@ -102,10 +103,10 @@ impl List {
         let last_page = (shown as f32) < self.page * 0.9 && !reply.truncated;
         match self.order {
             Some(Order::Newest) | None => {
-                self.by_posting(offset, reply, (new, rows), last_page, arrivals);
+                self.by_posting(offset, reply, new, rows, last_page, arrivals);
             }
             Some(Order::Ending) => {
-                self.ending.learn(offset, reply, (new, rows), last_page, arrivals);
+                self.ending.learn(offset, reply, new, rows, last_page, arrivals);
             }
             Some(Order::None | Order::Random) => {
                 self.sweep.learn(offset, reply, new, self.page(), arrivals);
@@ -117,7 +118,8 @@ impl List {
         &mut self,
         offset: u32,
         reply: &Reply,
-        (new, rows): (&[(Seen, f32, i64)], &[(i64, i64)]),
+        new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         last_page: bool,
         arrivals: &mut Arrivals,
     ) {

@@ -173,7 +173,7 @@ impl Planner {
                 self.ahead.learn(offset, reply, news.absent.len(), &self.arrivals);
             }
             self.round.shown(offset, reply.seen.len());
-            self.list.learn(offset, reply, (&new, &shown), &mut self.arrivals);
+            self.list.learn(offset, reply, &new, &shown, &mut self.arrivals);
             if offset > 0 {
                 let (places, means) = (self.places(reply.at), self.means());
                 self.again.learn(offset, reply, &places, means);
