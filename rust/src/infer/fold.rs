@@ -13,12 +13,13 @@ use crate::history::closings::Inferred;
 use crate::infer::closing::closing;
 use crate::infer::coverage::{Coverage, Hour};
 use crate::infer::time::{Time, Times};
-use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen, Status};
+use crate::market::asked::{Ask, Reply, SECOND, Seen, Status};
 use crate::market::calibration::Row;
 use crate::market::found::Flags;
 use crate::market::lot::{Evidence, Lot, Verdict};
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
+use crate::plan::census::Estimate;
 use crate::plan::estimate::{Taken, listed, take};
 use crate::plan::list::List;
 use crate::rows::record::AuctionRow;
@@ -209,9 +210,9 @@ impl Market {
 
     fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
         let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
-        let Taken { news, new, offset } = take(tracker, list, arrivals, ask, reply);
+        let Taken { news, new, shown, offset } = take(tracker, list, arrivals, ask, reply);
         if let Some(offset) = offset {
-            list.learn(offset, reply, &new, arrivals);
+            list.learn(offset, reply, &new, &shown, arrivals);
         }
         for id in &news.new {
             if let Some(lot) = self.tracker.board.get(*id) {
@@ -247,9 +248,7 @@ impl Market {
     /// What is news of hours, and of the calibration.
     fn tell(&mut self, platform: &str, concluded: &mut Concluded) {
         for (at, hour) in self.coverage.news(self.time.now) {
-            let seen = self.arrivals.counts.get(&(at / HOUR));
-            let seen = seen.map_or(0, |count| count.seen);
-            let listed = listed(&self.tracker, &self.arrivals, at);
+            let Estimate { seen, listed, .. } = listed(&self.tracker, &self.arrivals, at);
             concluded.coverage.insert((platform.to_owned(), at), Seeing { hour, seen, listed });
         }
         let calibration = &self.tracker.calibration;

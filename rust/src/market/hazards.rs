@@ -280,10 +280,12 @@ impl Table {
     }
 
     /// How much more happened in each column than the prior expects; one without data is between the
-    /// prior and the one that time passed before it.
+    /// prior and the one that time passed before it, the first of them all of the table.
     fn factors(&self, counts: &[(f32, f32)]) -> [f32; COLUMNS] {
         let columns = self.axis.edges().len();
-        let (mut factors, mut before) = ([1.0; COLUMNS], 1.0f32);
+        let all = |sum: (f32, f32), count: &(f32, f32)| (sum.0 + count.0, sum.1 + count.1);
+        let (seen, foreseen) = counts.iter().fold((BY_COLUMN, BY_COLUMN), all);
+        let (mut factors, mut before) = ([1.0; COLUMNS], seen / foreseen);
         for step in 0..columns {
             let column = if self.axis == Axis::Age { step } else { columns - 1 - step };
             let (seen, foreseen) = counts[column];

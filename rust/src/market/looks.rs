@@ -128,7 +128,7 @@ impl Rates {
         for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
             table.fit();
         }
-        for share in &mut self.shares {
+        for share in self.shares.iter_mut().chain(&mut self.young) {
             *share *= keep;
         }
         (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));

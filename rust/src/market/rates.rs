@@ -20,6 +20,8 @@ const NO_BUYOUT: usize = UNKNOWN + 1;
 const BANDS: usize = NO_BUYOUT + 1;
 /// Upper edges of the bands of the bid, or start price, against the median price.
 const PRICES: [f32; 6] = [0.4, 0.6, 0.75, 0.9, 1.1, 1.5];
+/// Seconds within which hardly any lot is bought: the prices of those this young are those listed.
+const YOUNG: f32 = 60.0;
 /// Nobody but a buyer or the owner ends a lot this long before its time.
 pub(crate) const EARLY: i64 = 5 * SECOND;
 /// What is missing this long before its time has ended early: its end is known to the second.
@@ -51,8 +53,10 @@ pub struct Rates {
     /// Early ends by kind and row of `bought`, and next bids by row of `bids`.
     pub(crate) ends: Censored,
     pub(crate) next_bids: Censored,
-    /// Listings by band of the price ratio.
+    /// Listings by band of the price ratio: of all met within an hour, and of all, where one counts
+    /// the more the younger it was.
     pub(crate) shares: Vec<f32>,
+    pub(crate) young: Vec<f32>,
     /// Whether the price paid is shown after a buyout, as far as early ends told.
     pub(crate) shows_price: Option<bool>,
     pub(crate) looks: u32,
@@ -81,6 +85,7 @@ impl Rates {
             }),
             ends: Censored::default(),
             next_bids: Censored::default(),
+            young: vec![0.02; BANDS],
             shares: (0..BANDS).map(|band| if band < UNKNOWN { 2.0 } else { 0.1 }).collect(),
             shows_price: None,
             looks: 0,
@@ -91,10 +96,14 @@ impl Rates {
     /// A lot was first shown at its `last_active`.
     pub fn met(&mut self, lot: &Lot) {
         let age = seconds(lot.last_active - lot.posted_at);
-        if lot.last_active > 0 && (0.0..3600.0).contains(&age) {
+        if lot.last_active > 0 && age >= 0.0 {
             // it stands for those that were gone by then
             let gone = self.bought.sum(2 * band(lot), age);
-            self.shares[band(lot)] += gone.min(3.0).exp();
+            let stands_for = gone.min(3.0).exp();
+            self.young[band(lot)] += stands_for * (YOUNG / (YOUNG + age)).powi(2);
+            if age < 3600.0 {
+                self.shares[band(lot)] += stands_for;
+            }
         }
     }
 
@@ -140,9 +149,19 @@ impl Rates {
     /// P(a fresh listing of any price is still on offer at this age in seconds, its expiry apart).
     #[must_use]
     pub fn survival(&self, age: f32) -> f32 {
+        self.survival_of(&self.shares, age)
+    }
+
+    /// The same, less sure and nearer to the truth where young ones are seldom met.
+    #[must_use]
+    pub fn lived(&self, age: f32) -> f32 {
+        self.survival_of(&self.young, age)
+    }
+
+    fn survival_of(&self, shares: &[f32], age: f32) -> f32 {
         let (mut alive, mut all) = (0.0, 0.0);
         let (place, withdrawn) = (self.bought.place(age), self.withdrawn.sum(0, age));
-        for (band, share) in self.shares.iter().enumerate() {
+        for (band, share) in shares.iter().enumerate() {
             let gone = self.bought.sum_at(2 * band, place) + withdrawn;
             alive += share * (-gone).exp();
             all += share;

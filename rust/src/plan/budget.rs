@@ -1,28 +1,17 @@
 //! What a planner knows in, what a request of its budget is worth out.
 
 use crate::market::asked::HOUR;
-use crate::market::found::Order;
 use crate::plan::planner::Planner;
-use crate::plan::price::{Means, PRICE_EVERY, shadow};
+use crate::plan::price::{Means, shadow};
 
 /// A lot that is worth asking after does not wait longer than this where requests suffice.
 const LONG_WAIT: i64 = 14 * HOUR;
-/// One of so many lots is looked at to say how many are on offer, once in so long.
-const SAMPLED: usize = 8;
-const SIZE_EVERY: i64 = HOUR;
 
 impl Planner {
     pub(super) fn set_price(&mut self, now: i64) {
         self.again.fade(now - self.priced_at);
         self.priced_at = now;
         let rates = &self.tracker.rates;
-        let is_due = now.div_euclid(SIZE_EVERY) != (now - PRICE_EVERY).div_euclid(SIZE_EVERY);
-        if is_due && self.tracker.found.flags().order == Some(Order::Random) {
-            let open = self.tracker.board.open(now..=i64::MAX).step_by(SAMPLED);
-            let alive = open.filter(|lot| lot.absent_at == 0);
-            let count: f32 = alive.map(|lot| rates.survives(lot, lot.last_active, now)).sum();
-            self.list.sweep.known_alive(count * SAMPLED as f32);
-        }
         let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means = Means {

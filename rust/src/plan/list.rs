@@ -75,12 +75,14 @@ impl List {
         self.rank.place(distance)
     }
 
-    /// Take in a page. `new`: which of its rows were new, and what each stands for.
+    /// Take in a page. `new`: which of its rows were new, and what each stands for; `rows`: all of
+    /// them, when each was posted and how long it runs.
     pub fn learn(
         &mut self,
         offset: u32,
         reply: &Reply,
         new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         arrivals: &mut Arrivals,
     ) {
         let shown = reply.seen.len();
@@ -100,8 +102,12 @@ impl List {
         }
         let last_page = (shown as f32) < self.page * 0.9 && !reply.truncated;
         match self.order {
-            Some(Order::Newest) | None => self.by_posting(offset, reply, new, last_page, arrivals),
-            Some(Order::Ending) => self.ending.learn(offset, reply, new, last_page, arrivals),
+            Some(Order::Newest) | None => {
+                self.by_posting(offset, reply, new, rows, last_page, arrivals);
+            }
+            Some(Order::Ending) => {
+                self.ending.learn(offset, reply, new, rows, last_page, arrivals);
+            }
             Some(Order::None | Order::Random) => {
                 self.sweep.learn(offset, reply, new, self.page(), arrivals);
             }
@@ -113,6 +119,7 @@ impl List {
         offset: u32,
         reply: &Reply,
         new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         last_page: bool,
         arrivals: &mut Arrivals,
     ) {
@@ -123,6 +130,12 @@ impl List {
         let to = if offset == 0 { at.div_euclid(SECOND) * SECOND } else { newest };
         for (from, to) in self.covered.add(from, to) {
             let inside = |(seen, ..): &&(Seen, f32, i64)| (from..to).contains(&seen.posted_at);
+            for duration in arrivals.lengths() {
+                arrivals.census.reached(duration, (from, to), at);
+            }
+            for &(posted, duration) in rows.iter().filter(|row| (from..to).contains(&row.0)) {
+                arrivals.census.met(posted, duration);
+            }
             let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
             if from > at - RECENT {
                 arrivals.looked(from, to, listed, 1.0);

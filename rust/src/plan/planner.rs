@@ -160,7 +160,7 @@ impl Planner {
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
         let tells = self.tracker.manners().tells;
         let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
-        let Taken { news, new, offset } = take(tracker, list, arrivals, ask, reply);
+        let Taken { news, new, shown, offset } = take(tracker, list, arrivals, ask, reply);
         let yielded = self.reasons.entry(self.last_why.clone()).or_default();
         yielded.replies += 1;
         yielded.new += news.new.len() as u64;
@@ -173,7 +173,7 @@ impl Planner {
                 self.ahead.learn(offset, reply, news.absent.len(), &self.arrivals);
             }
             self.round.shown(offset, reply.seen.len());
-            self.list.learn(offset, reply, &new, &mut self.arrivals);
+            self.list.learn(offset, reply, &new, &shown, &mut self.arrivals);
             if offset > 0 {
                 let (places, means) = (self.places(reply.at), self.means());
                 self.again.learn(offset, reply, &places, means);

@@ -96,7 +96,7 @@ pub struct Stream {
 }
 
 /// How new listings fade while nobody looks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fading {
     /// Survival and its integral at each of [`WAITS`].
     points: [(f32, f32); WAITS.len()],
