@@ -21,6 +21,7 @@ __all__ = [
     "Peek",
     "Planner",
     "ServerClock",
+    "State",
     "States",
     "Watchdog",
     "outcome",
@@ -74,6 +75,14 @@ class CopyBuffer:
     def rows(self) -> int: ...
     def slice(self, start: int, stop: int, /) -> CopyBuffer:
         """A buffer of the rows ``start`` to ``stop`` alone, with header and trailer."""
+    def __len__(self) -> int:
+        """Size in bytes."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class State:
+    """A state to keep: its bytes, read-only, through the buffer protocol."""
+
     def __len__(self) -> int:
         """Size in bytes."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
@@ -343,7 +352,7 @@ class Fold:
         Raises:
             ValueError: it is no state of this build.
         """
-    def save(self) -> bytes:
+    def save(self) -> State:
         """All of it; for this build alone."""
     def take(
         self, batch: Batch, records: Sequence[_Look], /
@@ -419,7 +428,7 @@ class Planner:
     def __new__(cls, *, per_day: int, per_minute: int, now: int) -> Self: ...
     @staticmethod
     def load(state: bytes, /) -> Planner: ...
-    def save(self) -> bytes: ...
+    def save(self) -> State: ...
     def resume(self, *, per_day: int, per_minute: int, now: int) -> None: ...
     def pin(self, pins: dict[str, str], /) -> bool: ...
     def set_focus(self, weights: dict[int, float], /) -> None: ...

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
+use super::buffer::State;
 use super::told::{AskTuple, Label, NoticeTuple, Row, answer, json, label, seen, told};
 use crate::market::asked::{Ask, Reply};
 use crate::market::found::{Flags, Found};
@@ -65,10 +65,8 @@ impl Planner {
         }
     }
 
-    fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let state = self.guarded(py, |planner| postcard::to_stdvec(planner))?;
-        let state = state.map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(PyBytes::new(py, &state))
+    fn save(&self, py: Python<'_>) -> PyResult<State> {
+        State::of(self.guarded(py, |planner| postcard::to_stdvec(planner))?)
     }
 
     #[pyo3(signature = (*, per_day, per_minute, now))]
