@@ -119,8 +119,7 @@ class Batch:
     def rows(self) -> list[tuple[int | str | None, ...]]:
         """Auction rows as Python values (times in microseconds), for offline use."""
     def shown(self) -> list[tuple[int | str, ...]]:
-        """The auctions as a planner takes them, at the time their pages were served; one of a status
-        that nobody knows is left out."""
+        """The auctions as a planner takes them, but those of a status that nobody knows."""
     def card_rows(self) -> list[tuple[int | str | None, ...]]:
         """Card rows as Python values, for offline use."""
 

@@ -84,10 +84,10 @@ def open_private(path: Path, mode: str, *, buffering: int = -1) -> IO[Any]:
 
 
 def replace_private(path: Path, *data: bytes | memoryview) -> None:
-    """Put `data`, one part after the other, in place of a file, mode 0600: the old or the new bytes, never a part of either.
+    """Put `data` in place of a file, mode 0600: the old or the new bytes, never a part of either.
 
-    Writers of one file take turns by a lock of their own: the temporary name is fixed, so that a
-    killed writer leaves one file at the most.
+    Its parts follow each other. Writers of one file take turns by a lock of their own: the
+    temporary name is fixed, so that a killed writer leaves one file at the most.
 
     Raises:
         OSError: it could not be written; the old file is untouched.
