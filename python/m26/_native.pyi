@@ -346,11 +346,7 @@ class Fold:
         """Of a part of which nothing was read yet."""
     @staticmethod
     def load(state: bytes, /) -> Fold:
-        """As `save` left it.
-
-        Raises:
-            ValueError: it is no state of this build.
-        """
+        """As `save` left it; ValueError, if it is no state of this build."""
     def save(self) -> State:
         """All of it; for this build alone."""
     def take(
