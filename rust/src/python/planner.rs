@@ -25,6 +25,8 @@ type LotTuple = (i64, i64, i64, i64, i64, i64, i32, i64, i64, i64);
 type ChoiceTuple = (Option<u32>, f32, f32, &'static str);
 /// Flag, value as JSON text, since, why, whether it is pinned.
 type EvidenceTuple = (&'static str, String, i64, String, bool);
+/// Reason, replies, auctions shown new, told, absent and at all.
+type ReasonTuple = (String, u64, u64, u64, u64, u64);
 /// A lot, what was concluded, how many are wanted more, when it is looked at.
 type ExplainedTuple = (LotTuple, Option<Label>, Option<usize>, i64);
 
@@ -136,8 +138,8 @@ impl Planner {
         self.guarded(py, |planner| planner.outlook())
     }
 
-    /// Reason: replies, and auctions shown new, told, absent and at all.
-    fn reasons(&self, py: Python<'_>) -> PyResult<Vec<(String, u64, u64, u64, u64, u64)>> {
+    /// What came of the questions, by reason.
+    fn reasons(&self, py: Python<'_>) -> PyResult<Vec<ReasonTuple>> {
         let reasons = self.guarded(py, |planner| planner.reasons.clone())?.into_iter();
         Ok(reasons.map(|(why, y)| (why, y.replies, y.new, y.told, y.absent, y.shown)).collect())
     }
