@@ -141,14 +141,14 @@ impl Planner {
     pub fn next(&mut self, now: i64) -> Question {
         let at = self.pace.next(now);
         let (ask, why) = self.choose(at);
-        why.clone_into(&mut self.last_why);
         Question { ask, at, why }
     }
 
-    /// A question is sent.
-    pub fn sent(&mut self, at: i64) {
+    /// A question is sent, for this reason.
+    pub fn sent(&mut self, at: i64, why: &str) {
         self.pace.spend(at);
         self.questions += 1;
+        why.clone_into(&mut self.last_why);
     }
 
     /// It was not sent after all.
