@@ -111,7 +111,9 @@ impl Planner {
         let fading = &self.list.fading(|age| rates.survival(age), arrivals);
         let page = self.list.page();
         let pause = self.pace.interval() as f32 / SECOND as f32;
-        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
+        let least = self.price / self.value();
+        let view = View { at, arrivals, fading, page, paging, reach, pause, least };
+        let options = self.list.options(view);
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(Ordering::Equal)
         })
