@@ -185,10 +185,11 @@ impl List {
         let rate = arrivals.current(at);
         let (shown, lost) = fading.page(rate, cap, wait);
         // what the next request would no longer show: a page further back might, for a request more
+        let is_mended = paging && reach as f32 > self.page();
         let over = overflow(rate * fading.after(wait + pause).1, cap).min(shown);
-        let lost = lost.max(over * if paging { OVERFLOW_LOSS } else { 1.0 });
+        let lost = lost.max(over * if is_mended { OVERFLOW_LOSS } else { 1.0 });
         let mut options = vec![Candidate { offset: 0, shown, lost, why: "front page" }];
-        if !paging {
+        if !is_mended {
             return options;
         }
         for (from, to) in self.covered.holes(at - LONGEST, end).into_iter().rev().take(4) {
