@@ -17,6 +17,8 @@ const BEFORE_TIME: f32 = 0.003;
 /// Requests are to spare below this price, in sales; then one of so many goes on with the round.
 const SPARE: f32 = 0.005;
 const ROUND: u64 = 8;
+/// Places for ended auctions in a refresh of more than a batch.
+const RIDERS: usize = 3;
 /// A sale that is known within the hour is worth so much more.
 const IN_TIME: f32 = 0.032;
 
@@ -43,17 +45,20 @@ impl Planner {
             return self.look_before(at, page, reach);
         }
         let value = self.value();
-        let (best, worth) = self.best_refresh(at);
+        let (best, due, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let may_wait = self.tracker.manners().recall.is_none();
-        let sweeps = matches!(flags.order, Some(Order::None | Order::Random));
-        let unseen = if may_wait && !sweeps { value } else { value.max(LOST) };
+        let unseen = value.max(LOST);
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
-        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
-        // where nothing is lost by waiting, ids wait until they fill a request
-        let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
+        let cost = if worth < price {
+            worth
+        } else {
+            price.min(worth) + self.urgency(&best[..best.len().min(self.batch())], at)
+        };
+        // where nothing is lost by waiting, ids wait until those that are due fill a request
+        let full = if may_wait { due as f32 / self.batch() as f32 } else { 1.0 };
         let cost = cost * full * full;
         let page_is_due = if may_wait {
             loss >= cost && (gain > 1.3 * price || worth < price)
@@ -119,8 +124,8 @@ impl Planner {
         })
     }
 
-    /// The ids that are worth most, and what their answers are.
-    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
+    /// The ids that are worth most, how many of them are due, and what their answers are worth.
+    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, usize, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
         let board = &self.tracker.board;
@@ -131,12 +136,16 @@ impl Planner {
                 !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
             })
         };
-        let best = self.due.best(batch, keep);
-        let more = self.early.best(batch - best.len(), keep);
+        // beyond a batch as well, where it may be longer by now
+        let wish = self.tracker.found.batch_wish().saturating_sub(RIDERS).max(batch);
+        let mut best = self.due.best(wish, keep);
+        let due = best.len().min(batch);
+        best.extend(self.early.best(wish - best.len(), keep));
+        let (first, more) = best[..best.len().min(batch)].split_at(due);
         // one that is told before its time need not be asked for after it
         let spared = self.share() + BEFORE_TIME;
-        let worth = self.worth_now(&best) + spared * self.worth_now(&more);
-        (best.into_iter().chain(more).collect(), worth)
+        let worth = self.worth_now(first) + spared * self.worth_now(more);
+        (best, due, worth)
     }
 
     /// What is lost if these are asked after later than an hour after they ended.
