@@ -45,10 +45,11 @@ impl Planner {
             return self.look_before(at, page, reach);
         }
         let value = self.value();
-        let (best, due, worth) = self.best_refresh(at);
+        let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let may_wait = self.tracker.manners().recall.is_none();
-        let unseen = value.max(LOST);
+        let sweeps = matches!(flags.order, Some(Order::None | Order::Random));
+        let unseen = if may_wait && !sweeps { value } else { value.max(LOST) };
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
@@ -57,8 +58,8 @@ impl Planner {
         } else {
             price.min(worth) + self.urgency(&best[..best.len().min(self.batch())], at)
         };
-        // where nothing is lost by waiting, ids wait until those that are due fill a request
-        let full = if may_wait { due as f32 / self.batch() as f32 } else { 1.0 };
+        // where nothing is lost by waiting, ids wait until they fill a request
+        let full = if may_wait { (ids.len() as f32 / self.batch() as f32).min(1.0) } else { 1.0 };
         let cost = cost * full * full;
         let page_is_due = if may_wait {
             loss >= cost && (gain > 1.3 * price || worth < price)
@@ -124,8 +125,8 @@ impl Planner {
         })
     }
 
-    /// The ids that are worth most, how many of them are due, and what their answers are worth.
-    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, usize, f32) {
+    /// The ids that are worth most, and what the answers of a batch of them are.
+    pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
         let board = &self.tracker.board;
@@ -145,7 +146,7 @@ impl Planner {
         // one that is told before its time need not be asked for after it
         let spared = self.share() + BEFORE_TIME;
         let worth = self.worth_now(first) + spared * self.worth_now(more);
-        (best, due, worth)
+        (best, worth)
     }
 
     /// What is lost if these are asked after later than an hour after they ended.

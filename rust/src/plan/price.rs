@@ -243,7 +243,7 @@ pub fn yields(
                 .take_while(|&wait| wait < full)
                 .chain([full])
                 .map(|wait| (wait, fading.page(rate, stream.cap * 0.999, wait)));
-            let lost_worth = value.max(LOST);
+            let lost_worth = if stream.places > 1.0 { value.max(LOST) } else { value };
             let due = waits.find(|&(_, (_, lost))| lost * lost_worth >= price);
             let (wait, (shown, _)) = due.unwrap_or((172_800.0, (0.0, 0.0)));
             pages += stream.places * 3_600.0 / wait;

@@ -102,7 +102,7 @@ impl Planner {
             let (count, worth) = (page.shown, page.shown * value);
             choices.push(Choice { offset: Some(page.offset), count, worth, why: page.why });
         }
-        let (ids, _, worth) = self.best_refresh(at);
+        let (ids, worth) = self.best_refresh(at);
         if !ids.is_empty() {
             let count = ids.len().min(self.batch()) as f32;
             choices.push(Choice { offset: None, count, worth, why: "expired" });
