@@ -45,4 +45,6 @@ pub struct View<'a> {
     pub reach: u32,
     /// Seconds to the next request.
     pub pause: f32,
+    /// New listings that are worth a request.
+    pub least: f32,
 }

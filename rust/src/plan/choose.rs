@@ -17,6 +17,8 @@ const BEFORE_TIME: f32 = 0.003;
 /// Requests are to spare below this price, in sales; then one of so many goes on with the round.
 const SPARE: f32 = 0.005;
 const ROUND: u64 = 8;
+/// Places for ended auctions in a refresh of more than a batch.
+const RIDERS: usize = 3;
 /// A sale that is known within the hour is worth so much more.
 const IN_TIME: f32 = 0.032;
 
@@ -51,9 +53,13 @@ impl Planner {
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
-        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
+        let cost = if worth < price {
+            worth
+        } else {
+            price.min(worth) + self.urgency(&best[..best.len().min(self.batch())], at)
+        };
         // where nothing is lost by waiting, ids wait until they fill a request
-        let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
+        let full = if may_wait { (ids.len() as f32 / self.batch() as f32).min(1.0) } else { 1.0 };
         let cost = cost * full * full;
         let page_is_due = if may_wait {
             loss >= cost && (gain > 1.3 * price || worth < price)
@@ -111,13 +117,15 @@ impl Planner {
         let fading = &self.list.fading(|age| rates.survival(age), arrivals);
         let page = self.list.page();
         let pause = self.pace.interval() as f32 / SECOND as f32;
-        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
+        let least = self.price / self.value();
+        let view = View { at, arrivals, fading, page, paging, reach, pause, least };
+        let options = self.list.options(view);
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(Ordering::Equal)
         })
     }
 
-    /// The ids that are worth most, and what their answers are.
+    /// The ids that are worth most, and what the answers of a batch of them are.
     pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
         let manners = self.tracker.manners();
@@ -129,12 +137,16 @@ impl Planner {
                 !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
             })
         };
-        let best = self.due.best(batch, keep);
-        let more = self.early.best(batch - best.len(), keep);
+        // beyond a batch as well, where it may be longer by now
+        let wish = self.tracker.found.batch_wish().saturating_sub(RIDERS).max(batch);
+        let mut best = self.due.best(wish, keep);
+        let due = best.len().min(batch);
+        best.extend(self.early.best(wish - best.len(), keep));
+        let (first, more) = best[..best.len().min(batch)].split_at(due);
         // one that is told before its time need not be asked for after it
         let spared = self.share() + BEFORE_TIME;
-        let worth = self.worth_now(&best) + spared * self.worth_now(&more);
-        (best.into_iter().chain(more).collect(), worth)
+        let worth = self.worth_now(first) + spared * self.worth_now(more);
+        (best, worth)
     }
 
     /// What is lost if these are asked after later than an hour after they ended.

@@ -19,10 +19,10 @@ use crate::plan::sweep::Sweep;
 pub const RECENT: i64 = 6 * HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
-/// What of a hole is lost unless it is looked at soon.
-const HOLE_LOSS: f32 = 0.15;
-/// A hole of which fewer would be shown, as a share of a page, is not worth a request.
-const LEAST_HOLE: f32 = 0.25;
+/// What of a hole is lost unless it is looked at while it is known where it stands.
+const HOLE_LOSS: f32 = 0.6;
+/// By what share of its place a page may miss what it is aimed at.
+const AIM: f32 = 0.05;
 /// What of listings that a page does not reach is lost, the request for a page further back included.
 const OVERFLOW_LOSS: f32 = 0.6;
 /// What is younger than this stands where the rate of the last minutes has it.
@@ -191,17 +191,18 @@ impl List {
     }
 
     fn newest_options(&self, view: View) -> Vec<Candidate> {
-        let View { at, arrivals, fading, paging, reach, pause, .. } = view;
+        let View { at, arrivals, fading, paging, reach, pause, least, .. } = view;
         let end = self.covered.end().unwrap_or(at - HOUR);
         let wait = ((at - end) as f32 / SECOND as f32).max(0.0);
         let cap = (self.page() - OVERLAP as f32).max(1.0);
         let rate = arrivals.current(at);
         let (shown, lost) = fading.page(rate, cap, wait);
         // what the next request would no longer show: a page further back might, for a request more
+        let is_mended = paging && reach as f32 > self.page();
         let over = overflow(rate * fading.after(wait + pause).1, cap).min(shown);
-        let lost = lost.max(over * if paging { OVERFLOW_LOSS } else { 1.0 });
+        let lost = lost.max(over * if is_mended { OVERFLOW_LOSS } else { 1.0 });
         let mut options = vec![Candidate { offset: 0, shown, lost, why: "front page" }];
-        if !paging {
+        if !is_mended {
             return options;
         }
         for (from, to) in self.covered.holes(at - LONGEST, end).into_iter().rev().take(4) {
@@ -211,16 +212,19 @@ impl List {
                 let Some(place) = self.rank.place(at - to) else { continue };
                 place
             };
-            if place + 1 >= reach || to - from < 2 * SECOND {
+            if place + 1 >= reach {
                 continue;
             }
             let (alive, _) = fading.after((at - to) as f32 / SECOND as f32);
-            let there = arrivals.between(from, to) * alive;
-            let shown = there.min(cap);
-            if shown < cap * LEAST_HOLE {
+            // the page before and the page behind showed the half of a second each
+            let there = arrivals.between(from, to - SECOND) * alive;
+            let aimed = (there + cap) / (there + cap + AIM * place as f32);
+            let shown = there.min(cap) * aimed;
+            if shown < least {
                 continue;
             }
-            let offset = place.saturating_sub(OVERLAP);
+            let before = OVERLAP.max(((cap - there) / 2.0) as u32); // a short one in its middle
+            let offset = place.saturating_sub(before);
             options.push(Candidate { offset, shown, lost: shown * HOLE_LOSS, why: "a hole" });
         }
         options

@@ -102,7 +102,8 @@ impl Planner {
         }
         let (ids, worth) = self.best_refresh(at);
         if !ids.is_empty() {
-            choices.push(Choice { offset: None, count: ids.len() as f32, worth, why: "expired" });
+            let count = ids.len().min(self.batch()) as f32;
+            choices.push(Choice { offset: None, count, worth, why: "expired" });
         }
         choices.sort_by(|a, b| b.worth.total_cmp(&a.worth));
         choices

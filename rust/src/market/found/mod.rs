@@ -28,6 +28,9 @@ use question::Question;
 use recall::Recalled;
 use refresh::Refreshes;
 
+/// Why a recall is told where no refresh tells of an end.
+const UNSHOWN: &str = "nothing shows it while no refresh tells of an end: held as for ever";
+
 /// What a refresh says of auctions that have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
@@ -142,6 +145,9 @@ impl Found {
                 self.refreshes.observe(ids, reply, board, &mut self.recalled);
                 self.refreshes.priced(reply, board);
             }
+        }
+        if let Some(Ended::Omitted | Ended::Error) = self.refreshes.ended.held {
+            self.recalled.recall.assume(Recall::Forever, reply.at, UNSHOWN);
         }
         self.flags = Flags {
             order: self.list.order.held,
