@@ -2,6 +2,7 @@
 
 use crate::market::asked::HOUR;
 use crate::market::found::Order;
+use crate::plan::due::TOO_LATE;
 use crate::plan::planner::Planner;
 use crate::plan::price::{Means, PRICE_EVERY, shadow};
 
@@ -31,12 +32,29 @@ impl Planner {
             asks: true,
             bonus: self.again.bonus(),
         };
-        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let hourly = self.rates_around(now);
+        let price = shadow(&hourly, &streams, &fading, &self.worths, means);
         // lots that wait too long say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
-        let step = if now - oldest > LONG_WAIT { 1.04 } else { 0.97 };
+        let step = if now - oldest > LONG_WAIT.min(self.patience() / 2) { 1.04 } else { 0.97 };
         self.dearer = (self.dearer * step).clamp(1.0, 20.0);
         self.price = price * self.dearer;
+    }
+
+    /// How long a lot that came due can wait: as long as ends were told, which is known within a factor
+    /// of two.
+    pub(super) fn patience(&self) -> i64 {
+        let told = self.tracker.found.told_after();
+        let recall = self.tracker.manners().recall;
+        recall.map_or(TOO_LATE, |recall| told.max(recall / 2).min(TOO_LATE))
+    }
+
+    /// Listings a second of the hours between which requests can be moved: what comes due waits no
+    /// longer than its patience.
+    fn rates_around(&self, now: i64) -> Vec<f32> {
+        let reach = self.patience() / HOUR;
+        let hours = if 2 * reach + 1 < 24 { -reach..=reach } else { 0..=23 };
+        hours.map(|hour| self.arrivals.rate(now + hour * HOUR)).collect()
     }
 
     pub(super) fn batch(&self) -> usize {

@@ -6,9 +6,8 @@ use std::cmp::Ordering;
 
 use crate::market::asked::{Ask, HOUR, SECOND};
 use crate::market::found::Order;
-use crate::plan::before::late_sight;
 use crate::plan::candidate::{Candidate, View};
-use crate::plan::due::{TOO_LATE, Wanted};
+use crate::plan::due::Wanted;
 use crate::plan::planner::Planner;
 use crate::plan::price::LOST;
 
@@ -17,6 +16,8 @@ const BEFORE_TIME: f32 = 0.003;
 /// Requests are to spare below this price, in sales; then one of so many goes on with the round.
 const SPARE: f32 = 0.005;
 const ROUND: u64 = 8;
+/// So many places of a full refresh may be for what shows how long ends are told.
+const RIDERS: usize = 3;
 /// A sale that is known within the hour is worth so much more.
 const IN_TIME: f32 = 0.032;
 
@@ -45,24 +46,17 @@ impl Planner {
         let value = self.value();
         let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
-        let may_wait = self.tracker.manners().recall.is_none();
         let sweeps = matches!(flags.order, Some(Order::None | Order::Random));
-        let unseen = if may_wait && !sweeps { value } else { value.max(LOST) };
+        let unseen = if !sweeps { value } else { value.max(LOST) };
         let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
         // what a request for these would bring now that a later one would not
         let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
         // where nothing is lost by waiting, ids wait until they fill a request
-        let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
+        let full = ids.len() as f32 / self.batch() as f32;
         let cost = cost * full * full;
-        let page_is_due = if may_wait {
-            loss >= cost && (gain > 1.3 * price || worth < price)
-                || self.is_scarce() && worth < price && gain > worth
-        } else {
-            // where answers perish the least of these is lost, there is no calm hour to come for it
-            let marginal = best.get(self.batch() - 1).map_or(0.0, |last| last.worth);
-            loss * page.map_or(0.0, late_sight) >= price.max(marginal * self.batch() as f32)
-        };
+        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price)
+            || self.is_scarce() && worth < price && gain > worth;
         if !page_is_due
             && let Some((offset, spared)) = self.ahead(at, reach)
             && spared > worth
@@ -120,10 +114,8 @@ impl Planner {
     /// The ids that are worth most, and what their answers are.
     pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
-        let manners = self.tracker.manners();
         let board = &self.tracker.board;
-        // how long it is told is known within a factor of two
-        let late = manners.recall.map_or(TOO_LATE, |recall| (recall / 2).min(TOO_LATE));
+        let late = self.patience();
         let keep = |id: i64| {
             board.get(id).is_some_and(|lot| {
                 !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
@@ -155,10 +147,11 @@ impl Planner {
 
     pub(super) fn refresh(&mut self, mut ids: Vec<i64>, at: i64) -> Ask {
         let wish = self.tracker.found.batch_wish();
-        let known: std::collections::BTreeSet<i64> = ids.iter().copied().collect();
-        let room = wish.saturating_sub(ids.len());
+        let room = wish.saturating_sub(ids.len()).max(RIDERS);
         let riders = self.tracker.found.riders(at, &self.tracker.board, room);
-        ids.extend(riders.into_iter().filter(|id| !known.contains(id)));
+        ids.retain(|id| !riders.contains(id));
+        ids.truncate(wish.saturating_sub(riders.len()).max(1));
+        ids.extend(riders);
         Ask::Refresh { ids }
     }
 }
