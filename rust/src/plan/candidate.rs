@@ -43,6 +43,4 @@ pub struct View<'a> {
     pub paging: bool,
     /// See `paging`.
     pub reach: u32,
-    /// Seconds to the next request.
-    pub pause: f32,
 }

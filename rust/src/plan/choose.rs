@@ -43,20 +43,11 @@ impl Planner {
         if !self.tracker.manners().tells {
             return self.look_before(at, page, reach);
         }
-        let value = self.value();
         let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
-        let sweeps = matches!(flags.order, Some(Order::None | Order::Random));
-        let unseen = if !sweeps { value } else { value.max(LOST) };
-        let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
-        // what a request for these would bring now that a later one would not
-        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
-        // where nothing is lost by waiting, ids wait until they fill a request
-        let full = ids.len() as f32 / self.batch() as f32;
-        let cost = cost * full * full;
-        let page_is_due = loss >= cost && (gain > 1.3 * price || worth < price)
-            || self.is_scarce() && worth < price && gain > worth;
+        let loss = page.map_or(0.0, |page| page.lost * self.unseen());
+        let page_is_due = page.is_some_and(|page| self.is_due(page, &best, worth, at));
         if !page_is_due
             && let Some((offset, spared)) = self.ahead(at, reach)
             && spared > worth
@@ -73,6 +64,45 @@ impl Planner {
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
+    }
+
+    /// Whether a page comes before a refresh of these, which is worth so much.
+    fn is_due(&self, page: Candidate, best: &[Wanted], worth: f32, at: i64) -> bool {
+        let (gain, loss) = (page.shown * self.value(), page.lost * self.unseen());
+        let price = self.price.max(0.01);
+        // what a request for these would bring now that a later one would not
+        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(best, at) };
+        // ids wait until they fill a request
+        let full = best.len() as f32 / self.batch() as f32;
+        loss >= cost * full * full && (gain > 1.3 * price || worth < price)
+            || self.is_scarce() && worth < price && gain > worth
+    }
+
+    /// When the next question leaves, if it may at `at`: a front page that is due before the request
+    /// after it is waited for.
+    pub(super) fn hold(&mut self, at: i64) -> i64 {
+        let after = self.pace.after(at);
+        let tells = self.tracker.manners().tells;
+        if !tells || !self.list.is_by_posting() || !self.pace.may_hold(after) {
+            return at;
+        }
+        let (best, worth) = self.best_refresh(at);
+        let rates = &self.tracker.rates;
+        let fading = &self.list.fading(|age| rates.survival(age), &self.arrivals);
+        let is_due = |at: i64| {
+            let (arrivals, page) = (&self.arrivals, self.list.page());
+            let view = View { at, arrivals, fading, page, paging: true, reach: u32::MAX };
+            self.is_due(self.list.front(view), &best, worth, at)
+        };
+        let (mut low, mut high) = (at, after);
+        if is_due(low) || !is_due(high) {
+            return at;
+        }
+        while high - low > SECOND {
+            let middle = low + (high - low) / 2;
+            if is_due(middle) { high = middle } else { low = middle }
+        }
+        high
     }
 
     /// The next page of a round: what nobody waits for is looked at as well.
@@ -99,13 +129,19 @@ impl Planner {
         (self.worths.beyond(self.share()) + self.again.bonus()).max(0.01)
     }
 
+    /// What a listing is worth that came and went unseen.
+    fn unseen(&self) -> f32 {
+        let order = self.tracker.found.flags().order;
+        let sweeps = matches!(order, Some(Order::None | Order::Random));
+        if sweeps { self.value().max(LOST) } else { self.value() }
+    }
+
     pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Candidate> {
         let rates = &self.tracker.rates;
         let arrivals = &self.arrivals;
         let fading = &self.list.fading(|age| rates.survival(age), arrivals);
         let page = self.list.page();
-        let pause = self.pace.interval() as f32 / SECOND as f32;
-        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
+        let options = self.list.options(View { at, arrivals, fading, page, paging, reach });
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(Ordering::Equal)
         })
