@@ -49,11 +49,20 @@ impl Planner {
         recall.map_or(TOO_LATE, |recall| told.max(recall / 2).min(TOO_LATE))
     }
 
-    /// Listings a second of the hours between which requests can be moved: what comes due waits no
-    /// longer than its patience.
+    /// Hours before and after now between which requests can be moved: what comes due waits no longer
+    /// than its patience. None: all of a day.
+    fn movable(&self) -> Option<i64> {
+        Some(self.patience() / HOUR).filter(|hours| 2 * hours + 1 < 24)
+    }
+
+    /// Whether what comes due can wait for a better hour.
+    pub(super) fn may_wait(&self) -> bool {
+        self.movable().is_none()
+    }
+
+    /// Listings a second of those hours.
     fn rates_around(&self, now: i64) -> Vec<f32> {
-        let reach = self.patience() / HOUR;
-        let hours = if 2 * reach + 1 < 24 { -reach..=reach } else { 0..=23 };
+        let hours = self.movable().map_or(0..=23, |hours| -hours..=hours);
         hours.map(|hour| self.arrivals.rate(now + hour * HOUR)).collect()
     }
 

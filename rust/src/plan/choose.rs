@@ -79,11 +79,11 @@ impl Planner {
     }
 
     /// When the next question leaves, if it may at `at`: a front page that is due before the request
-    /// after it is waited for.
+    /// after it is waited for, unless answers perish meanwhile.
     pub(super) fn hold(&mut self, at: i64) -> i64 {
         let after = self.pace.after(at);
-        let tells = self.tracker.manners().tells;
-        if !tells || !self.list.is_by_posting() || !self.pace.may_hold(after) {
+        let perishes = !self.tracker.manners().tells || !self.may_wait();
+        if perishes || !self.list.is_by_posting() || !self.pace.may_hold(after) {
             return at;
         }
         let (best, worth) = self.best_refresh(at);
