@@ -1,6 +1,7 @@
 //! What a planner knows in, what a request of its budget is worth out.
 
 use crate::market::asked::HOUR;
+use crate::plan::due::TOO_LATE;
 use crate::plan::planner::Planner;
 use crate::plan::price::{Means, shadow};
 
@@ -20,12 +21,38 @@ impl Planner {
             asks: true,
             bonus: self.again.bonus(),
         };
-        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let hourly = self.rates_around(now);
+        let price = shadow(&hourly, &streams, &fading, &self.worths, means);
         // lots that wait too long say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
-        let step = if now - oldest > LONG_WAIT { 1.04 } else { 0.97 };
+        let step = if now - oldest > LONG_WAIT.min(self.patience() / 2) { 1.04 } else { 0.97 };
         self.dearer = (self.dearer * step).clamp(1.0, 20.0);
         self.price = price * self.dearer;
+    }
+
+    /// How long a lot that came due can wait: as long as ends were told, which is known within a factor
+    /// of two.
+    pub(super) fn patience(&self) -> i64 {
+        let told = self.tracker.found.told_after();
+        let recall = self.tracker.manners().recall;
+        recall.map_or(TOO_LATE, |recall| told.max(recall / 2).min(TOO_LATE))
+    }
+
+    /// Hours before and after now between which requests can be moved: what comes due waits no longer
+    /// than its patience. None: all of a day.
+    fn movable(&self) -> Option<i64> {
+        Some(self.patience() / HOUR).filter(|hours| 2 * hours + 1 < 24)
+    }
+
+    /// Whether what comes due can wait for a better hour.
+    pub(super) fn may_wait(&self) -> bool {
+        self.movable().is_none()
+    }
+
+    /// Listings a second of those hours.
+    fn rates_around(&self, now: i64) -> Vec<f32> {
+        let hours = self.movable().map_or(0..=23, |hours| -hours..=hours);
+        hours.map(|hour| self.arrivals.rate(now + hour * HOUR)).collect()
     }
 
     pub(super) fn batch(&self) -> usize {

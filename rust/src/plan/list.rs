@@ -23,8 +23,8 @@ const OVERLAP: u32 = 2;
 const HOLE_LOSS: f32 = 0.6;
 /// By what share of its place a page may miss what it is aimed at.
 const AIM: f32 = 0.05;
-/// What of listings that a page does not reach is lost, the request for a page further back included.
-const OVERFLOW_LOSS: f32 = 0.6;
+/// Seconds by which a page is thought of as later, to see what that costs.
+const LATER: f32 = 2.0;
 /// What is younger than this stands where the rate of the last minutes has it.
 const NEAR: i64 = 15 * MINUTE;
 
@@ -190,19 +190,31 @@ impl List {
         }
     }
 
-    fn newest_options(&self, view: View) -> Vec<Candidate> {
-        let View { at, arrivals, fading, paging, reach, pause, least, .. } = view;
+    /// The page at the front of a list by posting.
+    #[must_use]
+    pub fn front(&self, view: View) -> Candidate {
+        let View { at, arrivals, fading, .. } = view;
         let end = self.covered.end().unwrap_or(at - HOUR);
         let wait = ((at - end) as f32 / SECOND as f32).max(0.0);
         let cap = (self.page() - OVERLAP as f32).max(1.0);
         let rate = arrivals.current(at);
-        let (shown, lost) = fading.page(rate, cap, wait);
-        // what the next request would no longer show: a page further back might, for a request more
-        let is_mended = paging && reach as f32 > self.page();
-        let over = overflow(rate * fading.after(wait + pause).1, cap).min(shown);
-        let lost = lost.max(over * if is_mended { OVERFLOW_LOSS } else { 1.0 });
-        let mut options = vec![Candidate { offset: 0, shown, lost, why: "front page" }];
-        if !is_mended {
+        let shown = |wait: f32| {
+            let mean = rate * fading.after(wait).1;
+            mean - overflow(mean, cap).min(mean)
+        };
+        // what such pages would show more of, were each as late as this one and not a little later
+        let (now, later) = (shown(wait), shown(wait + LATER));
+        let lost = now - wait * (later - now) / LATER;
+        Candidate { offset: 0, shown: now, lost, why: "front page" }
+    }
+
+    fn newest_options(&self, view: View) -> Vec<Candidate> {
+        let View { at, arrivals, fading, paging, reach, least, .. } = view;
+        let end = self.covered.end().unwrap_or(at - HOUR);
+        let cap = (self.page() - OVERLAP as f32).max(1.0);
+        let rate = arrivals.current(at);
+        let mut options = vec![self.front(view)];
+        if !paging {
             return options;
         }
         for (from, to) in self.covered.holes(at - LONGEST, end).into_iter().rev().take(4) {

@@ -140,6 +140,7 @@ impl Planner {
     /// The next question.
     pub fn next(&mut self, now: i64) -> Question {
         let at = self.pace.next(now);
+        let at = self.hold(at);
         let (ask, why) = self.choose(at);
         Question { ask, at, why }
     }

@@ -183,19 +183,21 @@ pub struct Means {
     pub bonus: f32,
 }
 
-/// The price of a request, in sales that become known.
+/// The price of a request, in sales that become known: of hours with so many listings a second, between
+/// which requests can be moved.
 #[must_use]
 pub fn shadow(
-    hourly: &[f32; 24],
+    hourly: &[f32],
     streams: &[Stream],
     fading: &Fading,
     worths: &Worths,
     means: Means,
 ) -> f32 {
+    let budget = means.per_day * hourly.len() as f32 / 24.0;
     let (mut low, mut high) = (0.0, 100.0);
     for _ in 0..24 {
         let price = f32::midpoint(low, high);
-        if spent(price, hourly, streams, fading, worths, means) > means.per_day {
+        if spent(price, hourly, streams, fading, worths, means) > budget {
             low = price;
         } else {
             high = price;
@@ -204,10 +206,10 @@ pub fn shadow(
     high
 }
 
-/// Requests a day at a price.
+/// Requests of these hours at a price.
 fn spent(
     price: f32,
-    hourly: &[f32; 24],
+    hourly: &[f32],
     streams: &[Stream],
     fading: &Fading,
     worths: &Worths,
@@ -217,11 +219,11 @@ fn spent(
     pages + refreshes
 }
 
-/// A day at a price: pages, listings that they show for the first time, refreshes.
+/// Hours at a price: pages, listings that they show for the first time, refreshes.
 #[must_use]
 pub fn yields(
     price: f32,
-    hourly: &[f32; 24],
+    hourly: &[f32],
     streams: &[Stream],
     fading: &Fading,
     worths: &Worths,

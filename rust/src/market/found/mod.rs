@@ -175,6 +175,12 @@ impl Found {
         self.refreshes.surely_read() as usize
     }
 
+    /// The longest time after its end at which an auction was told, microseconds.
+    #[must_use]
+    pub fn told_after(&self) -> i64 {
+        self.recalled.low
+    }
+
     /// A request that is worth sending only for what it would show; rare.
     pub fn probe(&mut self, now: i64, board: &Board) -> Option<Ask> {
         self.probes.next(now, board, &self.list, &self.refreshes, &self.recalled)
