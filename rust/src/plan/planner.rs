@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, Reply, Status};
 use crate::market::found::{Flags, Found, Order};
+use crate::market::lot::Evidence;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::again::Again;
 use crate::plan::ahead::Ahead;
@@ -23,7 +24,7 @@ use crate::plan::price::{PRICE_EVERY, Worths};
 use crate::plan::round::Round;
 
 /// Number of the state's layout: one higher whenever anything in it is stored otherwise.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -194,7 +195,8 @@ impl Planner {
                 self.due.drop(seen.auction_id); // if it is still on offer, its time will come
             }
         }
-        for &id in &news.absent {
+        let again = news.verdicts.iter().filter(|(_, said)| said.evidence == Evidence::Relisted);
+        for &id in news.absent.iter().chain(again.map(|(id, _)| id)) {
             self.missed(id);
         }
         if self.tracker.manners().tells {
