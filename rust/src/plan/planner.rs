@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, Reply, Status};
 use crate::market::found::{Flags, Found, Order};
+use crate::market::lot::Evidence;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::again::Again;
 use crate::plan::ahead::Ahead;
@@ -195,7 +196,8 @@ impl Planner {
                 self.due.drop(seen.auction_id); // if it is still on offer, its time will come
             }
         }
-        for &id in &news.absent {
+        let again = news.verdicts.iter().filter(|(_, said)| said.evidence == Evidence::Relisted);
+        for &id in news.absent.iter().chain(again.map(|(id, _)| id)) {
             self.missed(id);
         }
         if self.tracker.manners().tells {

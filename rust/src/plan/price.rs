@@ -25,6 +25,8 @@ const WAITS: [f32; 27] = [
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worths {
     counts: [f32; STEPS],
+    /// What of their sales was known without being asked after.
+    known: f32,
 }
 
 impl Worths {
@@ -33,14 +35,16 @@ impl Worths {
     pub fn new() -> Self {
         let mut counts = [0.5; STEPS];
         counts[STEPS - 1] = 10.0;
-        Self { counts }
+        Self { counts, known: 0.0 }
     }
 
-    /// One more.
-    pub fn add(&mut self, worth: f32) {
+    /// One more, and what is known of it without an answer.
+    pub fn add(&mut self, worth: f32, known: f32) {
         self.counts[step(worth)] += 1.0;
+        self.known += known;
         if self.counts.iter().sum::<f32>() > 20_000.0 {
             self.counts.iter_mut().for_each(|count| *count *= 0.5);
+            self.known *= 0.5;
         }
     }
 
@@ -59,14 +63,14 @@ impl Worths {
     #[must_use]
     pub fn from(&self, least: f32) -> f32 {
         let from = (0..STEPS).filter(|&i| middle(i) >= least);
-        from.map(|i| self.counts[i] * middle(i)).sum::<f32>() / self.total()
+        (from.map(|i| self.counts[i] * middle(i)).sum::<f32>() + self.known) / self.total()
     }
 
     /// What a lot is worth beyond `cost`, on average, if it is only asked after where that pays.
     #[must_use]
     pub fn beyond(&self, cost: f32) -> f32 {
         let gain = |i: usize| self.counts[i] * (middle(i) - cost).max(0.0);
-        (0..STEPS).map(gain).sum::<f32>() / self.total()
+        ((0..STEPS).map(gain).sum::<f32>() + self.known) / self.total()
     }
 }
 
