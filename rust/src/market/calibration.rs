@@ -30,13 +30,17 @@ pub enum Rule {
     Expired,
     /// Past its end: taken back.
     Withdrawn,
-    /// Listed again.
+    /// Listed again by its owner.
     Relisted,
+    /// Listed again by its buyer: bought.
+    ResoldBought,
+    /// Listed again by its buyer: sold for a bid.
+    ResoldBid,
     /// Told as sold, not for how much.
     Priceless,
 }
 
-const RULES: [(Rule, &str); 9] = [
+const RULES: [(Rule, &str); 11] = [
     (Rule::AbsentBought, "absent, bought"),
     (Rule::AbsentWithdrawn, "absent, withdrawn"),
     (Rule::LastBid, "final_window, last bid"),
@@ -44,7 +48,9 @@ const RULES: [(Rule, &str); 9] = [
     (Rule::SoldUnseen, "past_expiry, sold"),
     (Rule::Expired, "past_expiry, expired"),
     (Rule::Withdrawn, "past_expiry, withdrawn"),
-    (Rule::Relisted, "relisted"),
+    (Rule::Relisted, "relisted, unsold"),
+    (Rule::ResoldBought, "relisted, bought"),
+    (Rule::ResoldBid, "relisted, for a bid"),
     (Rule::Priceless, "status, price not told"),
 ];
 /// Upper edges of the bands of buyout against median price.

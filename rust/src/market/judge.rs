@@ -200,7 +200,12 @@ fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) 
     // a copy may change hands more than once
     claim.outcome = claim.outcome.min(0.995);
     claim.sure = claim.sure.min(claim.outcome);
-    claim.rule = Some(Rule::Relisted);
+    // a buyer's price is as good as sure, a bidder's is a guess: what proves the one says nothing of the other
+    claim.rule = claim.rule.map(|_| match claim.fate {
+        Fate::Bid => Rule::ResoldBid,
+        Fate::Buyout => Rule::ResoldBought,
+        _ => Rule::Relisted,
+    });
     claim
 }
 
