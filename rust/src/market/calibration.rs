@@ -36,11 +36,13 @@ pub enum Rule {
     ResoldBought,
     /// Listed again by its buyer: sold for a bid.
     ResoldBid,
-    /// Told as sold, not for how much.
-    Priceless,
+    /// Told as sold, not for how much: for the last bid.
+    PricelessBid,
+    /// Told as sold, not for how much: bought.
+    PricelessBought,
 }
 
-const RULES: [(Rule, &str); 11] = [
+const RULES: [(Rule, &str); 12] = [
     (Rule::AbsentBought, "absent, bought"),
     (Rule::AbsentWithdrawn, "absent, withdrawn"),
     (Rule::LastBid, "final_window, last bid"),
@@ -51,7 +53,8 @@ const RULES: [(Rule, &str); 11] = [
     (Rule::Relisted, "relisted, unsold"),
     (Rule::ResoldBought, "relisted, bought"),
     (Rule::ResoldBid, "relisted, for a bid"),
-    (Rule::Priceless, "status, price not told"),
+    (Rule::PricelessBid, "status, last bid"),
+    (Rule::PricelessBought, "status, bought"),
 ];
 /// Upper edges of the bands of buyout against median price.
 const BANDS: [f32; 4] = [0.6, 0.9, 1.2, 1.6];
@@ -209,10 +212,9 @@ impl Calibration {
         self.applies_from = hour;
     }
 
-    /// Later proof spoke of a claim.
-    pub fn proved(&mut self, cell: &Cell, agreed: bool, price_agreed: bool) {
-        let right = |right: bool| f32::from(u8::from(right));
-        let agreed = [right(agreed), right(agreed && price_agreed)];
+    /// Later proof spoke of a claim: whether its outcome was right, and how likely its price was too.
+    pub fn proved(&mut self, cell: &Cell, agreed: bool, price_agreed: f32) {
+        let agreed = if agreed { [1.0, price_agreed] } else { [0.0; 2] };
         let said = [cell.outcome, cell.price];
         self.counts[cell.place()].add(&Count { asked: 1.0, said, agreed });
     }

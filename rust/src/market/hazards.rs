@@ -251,25 +251,41 @@ impl Table {
     }
 
     /// Hazards follow what was taken in: first the columns, of rows without bids and with, then the
-    /// rows, then the cells.
+    /// rows, then the cells. A row with bids begins where the one without came to: what a lot costs
+    /// weighs more than whether anybody bid.
     pub(crate) fn fit(&mut self) {
-        let columns = self.axis.edges().len();
-        let mut counts = [[(0.0, 0.0); COLUMNS]; 2];
-        for at in 0..self.events.len() {
-            let count = &mut counts[at / columns % 2][at % columns];
-            *count = (count.0 + self.events[at], count.1 + self.expected[at]);
+        for with_bids in [false, true] {
+            self.fit_half(with_bids);
         }
-        let factors = counts.map(|counts| self.factors(&counts));
-        for start in (0..self.events.len()).step_by(columns) {
-            let factors = &factors[start / columns % 2];
-            let cells = start..start + columns;
-            let seen: f32 = self.events[cells.clone()].iter().sum();
-            let foreseen: f32 = cells.zip(factors).map(|(at, by)| by * self.expected[at]).sum();
+    }
+
+    fn fit_half(&mut self, with_bids: bool) {
+        let columns = self.axis.edges().len();
+        let begins = |table: &Self, at: usize| match at.checked_sub(columns) {
+            Some(other) if with_bids && table.prior[other] > 0.0 => {
+                table.hazard[other] / table.prior[other]
+            }
+            _ => 1.0,
+        };
+        let first = if with_bids { columns } else { 0 };
+        let starts = || (first..self.events.len()).step_by(2 * columns);
+        let starts: Vec<usize> = starts().collect();
+        let mut counts = [(0.0, 0.0); COLUMNS];
+        for at in starts.iter().flat_map(|&start| start..start + columns) {
+            let count = &mut counts[at % columns];
+            let expected = begins(self, at) * self.expected[at];
+            *count = (count.0 + self.events[at], count.1 + expected);
+        }
+        let factors = self.factors(&counts);
+        for start in starts {
+            let seen: f32 = self.events[start..start + columns].iter().sum();
+            let expected = |at: usize| begins(self, at) * factors[at % columns] * self.expected[at];
+            let foreseen: f32 = (start..start + columns).map(expected).sum();
             let row = (BY_ROW + seen) / (BY_ROW + foreseen);
             let mut below = 0.0;
             for (column, factor) in factors[..columns].iter().enumerate() {
                 let at = start + column;
-                let margin = row * factor;
+                let margin = row * factor * begins(self, at);
                 let cell = (BY_CELL + self.events[at]) / (BY_CELL + margin * self.expected[at]);
                 self.hazard[at] = self.prior[at] * margin * cell;
                 self.below[at] = below;

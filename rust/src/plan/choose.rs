@@ -129,7 +129,10 @@ impl Planner {
                 !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
             })
         };
-        let best = self.due.best(batch, keep);
+        let on_offer =
+            |id: i64| board.get(id).is_some_and(|lot| lot.absent_at == 0 && lot.expires_at > at);
+        let mut best = self.doubtful.best(batch, |id| keep(id) && on_offer(id));
+        best.extend(self.due.best(batch - best.len(), keep));
         let more = self.early.best(batch - best.len(), keep);
         // one that is told before its time need not be asked for after it
         let spared = self.share() + BEFORE_TIME;
@@ -137,7 +140,8 @@ impl Planner {
         (best.into_iter().chain(more).collect(), worth)
     }
 
-    /// What is lost if these are asked after later than an hour after they ended.
+    /// What is lost if these are asked after later: than an hour after they ended, or after the end
+    /// before which they are to be looked at.
     pub(super) fn urgency(&self, best: &[Wanted], at: i64) -> f32 {
         let fresh = |wanted: &&Wanted| {
             self.tracker.board.get(wanted.auction_id).is_some_and(|lot| {
@@ -146,7 +150,7 @@ impl Planner {
             })
         };
         let worth = best.iter().filter(fresh).map(|wanted| (2.0 * wanted.worth - 1.0).max(0.0));
-        worth.sum::<f32>() * IN_TIME
+        worth.sum::<f32>() * IN_TIME + self.fleeting(best, at)
     }
 
     pub(super) fn search(&self, offset: u32) -> Ask {
