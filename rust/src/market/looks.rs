@@ -76,7 +76,9 @@ impl Rates {
         let (row, sale) = (bid_row(lot), sale_row(lot));
         let mut bid = old;
         if bids > lot.bids {
-            bid = young + self.next_bid(lot, to).wait();
+            let spread =
+                Spread::new(Axis::Lead, (low, high), |at| self.bids.hazard(row, at), |_| 1.0);
+            bid = young + spread.wait();
             self.next_bids.add(Axis::Lead, (0, row), (low, high), weight);
         } else {
             self.bids.quiet(row, low, high, weight);
@@ -90,28 +92,12 @@ impl Rates {
         }
     }
 
-    /// Ended before its time, and no later than `to`, with bids or without; what was missed before is
-    /// not counted again.
+    /// Ended before its time, and no later than `to`; what was missed before is not counted again.
     fn left(&mut self, lot: &Lot, to: i64, kind: u8, bids: bool, weight: f32) {
         let to = if missed(lot) { lot.absent_at } else { to };
         self.unmiss(lot, weight);
         let row = sale_row(lot) | usize::from(bids);
-        let (mut young, old) = ages(lot, lot.last_active, to);
-        if row != sale_row(lot) {
-            // until the first bid it was on offer without one
-            let first = young + self.next_bid(lot, to).wait();
-            self.bought.quiet(sale_row(lot), young, first, weight);
-            self.withdrawn.quiet(0, young, first, weight);
-            young = first;
-        }
-        self.ends.add(Axis::Age, (kind, row), (young, old), weight);
-    }
-
-    /// Where its next bid came, given that one did until `to`.
-    fn next_bid(&self, lot: &Lot, to: i64) -> Spread {
-        let (high, low) = leads(lot, lot.last_active, to);
-        let row = bid_row(lot);
-        Spread::new(Axis::Lead, (low, high), |at| self.bids.hazard(row, at), |_| 1.0)
+        self.ends.add(Axis::Age, (kind, row), ages(lot, lot.last_active, to), weight);
     }
 
     /// What was counted when it was missed, if it was, is no longer.
