@@ -10,19 +10,9 @@ use crate::market::asked::SECOND;
 use crate::market::calibration::{Calibration, Cell, Rule, moved};
 use crate::market::course::{Course, moments};
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Verdict};
-use crate::market::rates::{EARLY, MISSED, Rates};
-use crate::market::status::{ONE_SALE, by_status};
-
-/// How the upstream speaks of ended auctions, as far as that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manners {
-    /// A refresh tells the status of ids that have ended.
-    pub tells: bool,
-    /// After a buyout the price paid is shown, or the bid before it; `None` while not known.
-    pub final_price: Option<bool>,
-    /// How long a refresh tells of an ended auction, microseconds, within a factor of two.
-    pub recall: Option<i64>,
-}
+use crate::market::rates::{EARLY, Rates};
+pub use crate::market::status::Manners;
+use crate::market::status::{Claim, ONE_SALE, by_status, gone_by, speaks};
 
 /// Log odds by which prices are said lower where none is checked.
 const UNCHECKED: f32 = 0.18;
@@ -37,19 +27,6 @@ struct Chances {
     bought: f32,
     expired: f32,
     withdrawn: f32,
-}
-
-/// A verdict before calibration.
-pub(super) struct Claim {
-    /// `None` where nothing is inferred.
-    pub(super) rule: Option<Rule>,
-    pub(super) evidence: Evidence,
-    pub(super) fate: Fate,
-    pub(super) price: i64,
-    pub(super) outcome: f32,
-    pub(super) sure: f32,
-    /// It ended in this interval.
-    pub(super) within: (i64, i64),
 }
 
 /// What became of a lot, as known at `now`; `None` while it may be on offer.
@@ -116,12 +93,6 @@ fn claim(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<Claim>
     (now > lot.expires_at).then(|| weigh(lot, evidence, late(lot, course), within))
 }
 
-/// Whether a later listing of the copy tells how this one ended: a sale at another time was another's.
-pub(super) fn speaks(lot: &Lot, again: &Relisted) -> bool {
-    let sale = lot.last_active..=lot.expires_at + EARLY;
-    !again.sold || again.acquired_at == 0 || sale.contains(&(again.acquired_at + SECOND))
-}
-
 /// The copy was listed again, acquired anew or not.
 fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) -> Claim {
     let end = lot.expires_at;
@@ -157,20 +128,6 @@ fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) 
         _ => Rule::Relisted,
     });
     claim
-}
-
-/// The moment by which it had ended early, if that is proved.
-pub(super) fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
-    if lot.absent_at == 0 || lot.expires_at == 0 {
-        return None;
-    }
-    let mut by = lot.absent_at;
-    if let (true, true, Some(recall)) = (lot.omitted, manners.tells, manners.recall) {
-        // a refresh would have told of it had it ended since
-        let sooner = by - recall / 2;
-        by = if sooner > lot.last_active { sooner } else { by };
-    }
-    (by < lot.expires_at - MISSED).then_some(by)
 }
 
 /// What may have become of what ended before its time.

@@ -5,7 +5,8 @@
 //!   `absence`: the lots that a reply shows to be gone.
 //! - [`found`]: what the upstream can do, by what its replies show.
 //! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
-//! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
+//! - [`hazards`]: when in a stretch something happened; `table`: events over exposure; [`course`]: what
+//!   may have become of a lot by them.
 //! - [`judge`]: what became of a lot, and how sure that is; `status`: where that was told;
 //!   [`calibration`]: how often later proof agreed.
 //!
@@ -24,4 +25,5 @@ pub(crate) mod looks;
 pub mod lot;
 pub mod rates;
 mod status;
+mod table;
 pub mod tracker;

@@ -4,15 +4,38 @@
 
 use crate::market::asked::{MINUTE, SECOND, Status};
 use crate::market::calibration::Rule;
-use crate::market::judge::{Claim, Manners, gone_by, speaks};
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told};
-use crate::market::rates::{EARLY, Rates};
+use crate::market::rates::{EARLY, MISSED, Rates};
 
 /// A copy may change hands more than once before it is seen again.
 pub(super) const ONE_SALE: f32 = 0.995;
 /// A copy that is listed again this soon after its sale is seen again however it was sold: what is
 /// told is forgotten before long, and a sale before the end is older by then than one at it.
 const SOON: i64 = 30 * MINUTE;
+
+/// How the upstream speaks of ended auctions, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// A refresh tells the status of ids that have ended.
+    pub tells: bool,
+    /// After a buyout the price paid is shown, or the bid before it; `None` while not known.
+    pub final_price: Option<bool>,
+    /// How long a refresh tells of an ended auction, microseconds, within a factor of two.
+    pub recall: Option<i64>,
+}
+
+/// A verdict before calibration.
+pub(super) struct Claim {
+    /// `None` where nothing is inferred.
+    pub(super) rule: Option<Rule>,
+    pub(super) evidence: Evidence,
+    pub(super) fate: Fate,
+    pub(super) price: i64,
+    pub(super) outcome: f32,
+    pub(super) sure: f32,
+    /// It ended in this interval.
+    pub(super) within: (i64, i64),
+}
 
 /// The upstream said so; where it does not show the price paid, that is weighed.
 pub(super) fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates) -> Claim {
@@ -83,4 +106,24 @@ fn resale(lot: &Lot) -> Option<i64> {
 pub(super) fn proves_price(lot: &Lot) -> bool {
     let is_soon = |again: &Relisted| again.posted_at - again.acquired_at < SOON;
     lot.is_told() && resale(lot).is_some() && lot.relisted.as_ref().is_some_and(is_soon)
+}
+
+/// Whether a later listing of the copy tells how this one ended: a sale at another time was another's.
+pub(super) fn speaks(lot: &Lot, again: &Relisted) -> bool {
+    let sale = lot.last_active..=lot.expires_at + EARLY;
+    !again.sold || again.acquired_at == 0 || sale.contains(&(again.acquired_at + SECOND))
+}
+
+/// The moment by which it had ended early, if that is proved.
+pub(super) fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
+    if lot.absent_at == 0 || lot.expires_at == 0 {
+        return None;
+    }
+    let mut by = lot.absent_at;
+    if let (true, true, Some(recall)) = (lot.omitted, manners.tells, manners.recall) {
+        // a refresh would have told of it had it ended since
+        let sooner = by - recall / 2;
+        by = if sooner > lot.last_active { sooner } else { by };
+    }
+    (by < lot.expires_at - MISSED).then_some(by)
 }
