@@ -6,22 +6,13 @@
 //!
 //! Invariant: a pure function; nothing contradicts a status that was told.
 
-use crate::market::asked::{SECOND, Status};
+use crate::market::asked::SECOND;
 use crate::market::calibration::{Calibration, Cell, Rule, moved};
 use crate::market::course::{Course, moments};
-use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told, Verdict};
-use crate::market::rates::{EARLY, MISSED, Rates};
-
-/// How the upstream speaks of ended auctions, as far as that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manners {
-    /// A refresh tells the status of ids that have ended.
-    pub tells: bool,
-    /// After a buyout the price paid is shown, or the bid before it; `None` while not known.
-    pub final_price: Option<bool>,
-    /// How long a refresh tells of an ended auction, microseconds, within a factor of two.
-    pub recall: Option<i64>,
-}
+use crate::market::lot::{Evidence, Fate, Lot, Relisted, Verdict};
+use crate::market::rates::{EARLY, Rates};
+pub use crate::market::status::Manners;
+use crate::market::status::{Claim, ONE_SALE, by_status, gone_by, speaks};
 
 /// Log odds by which prices are said lower where none is checked.
 const UNCHECKED: f32 = 0.18;
@@ -36,19 +27,6 @@ struct Chances {
     bought: f32,
     expired: f32,
     withdrawn: f32,
-}
-
-/// A verdict before calibration.
-struct Claim {
-    /// `None` where nothing is inferred.
-    rule: Option<Rule>,
-    evidence: Evidence,
-    fate: Fate,
-    price: i64,
-    outcome: f32,
-    sure: f32,
-    /// It ended in this interval.
-    within: (i64, i64),
 }
 
 /// What became of a lot, as known at `now`; `None` while it may be on offer.
@@ -115,62 +93,6 @@ fn claim(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<Claim>
     (now > lot.expires_at).then(|| weigh(lot, evidence, late(lot, course), within))
 }
 
-/// The upstream said so; where it does not show the price paid, that is weighed.
-fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates) -> Claim {
-    let end = if lot.expires_at > 0 { lot.expires_at } else { told.at };
-    let since = lot.last_active.max(lot.posted_at);
-    let since = manners.recall.map_or(since, |recall| since.max(told.at - 2 * recall)).min(end);
-    let missed = gone_by(lot, manners);
-    let by = missed.unwrap_or(told.at).min(told.at);
-    let early = missed.is_some() || told.at < end - EARLY;
-    let certain = |fate, price, within| Claim {
-        rule: None,
-        evidence: Evidence::Status,
-        fate,
-        price,
-        outcome: 1.0,
-        sure: 1.0,
-        within,
-    };
-    let at_end = (end - SECOND, end + SECOND);
-    match told.status {
-        Status::Cancelled => return certain(Fate::Cancelled, 0, (since, by.min(end))),
-        Status::Expired => return certain(Fate::Expired, 0, at_end),
-        Status::Active | Status::Ended => {}
-    }
-    let buyout = lot.buyout_price;
-    let shown = buyout > 0 && told.current_bid >= buyout;
-    let bought = |price| certain(Fate::Buyout, price, (since, by.min(end)));
-    if buyout <= 0 && (early || told.bids == 0) {
-        // no rule of the market allows it
-        return Claim { sure: 0.5, ..certain(Fate::Sold, told.current_bid, (since, end + SECOND)) };
-    }
-    match manners.final_price {
-        _ if shown => bought(told.current_bid),
-        _ if early || told.bids == 0 => bought(buyout),
-        Some(true) => certain(Fate::Bid, told.current_bid, at_end),
-        _ if buyout <= 0 => certain(Fate::Bid, told.current_bid, at_end),
-        hidden => {
-            let share = if hidden.is_some() { 1.0 } else { 0.5 };
-            let further = told.bids > lot.bids || lot.last_active == 0;
-            let odds = share * rates.course(lot, since, end).bought_with(further);
-            let (fate, price, sure) = if odds > 0.5 {
-                (Fate::Buyout, buyout, odds)
-            } else {
-                (Fate::Bid, told.current_bid, 1.0 - odds)
-            };
-            let rule = Some(Rule::Priceless);
-            Claim { rule, sure, ..certain(fate, price, (since, end + SECOND)) }
-        }
-    }
-}
-
-/// Whether a later listing of the copy tells how this one ended: a sale at another time was another's.
-fn speaks(lot: &Lot, again: &Relisted) -> bool {
-    let sale = lot.last_active..=lot.expires_at + EARLY;
-    !again.sold || again.acquired_at == 0 || sale.contains(&(again.acquired_at + SECOND))
-}
-
 /// The copy was listed again, acquired anew or not.
 fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) -> Claim {
     let end = lot.expires_at;
@@ -197,25 +119,15 @@ fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) 
         _ => (lot.last_active, end + SECOND),
     };
     let mut claim = weigh(lot, Evidence::Relisted, chances, within);
-    // a copy may change hands more than once
-    claim.outcome = claim.outcome.min(0.995);
+    claim.outcome = claim.outcome.min(ONE_SALE);
     claim.sure = claim.sure.min(claim.outcome);
-    claim.rule = Some(Rule::Relisted);
+    // a buyer's price is as good as sure, a bidder's is a guess: what proves the one says nothing of the other
+    claim.rule = claim.rule.map(|_| match claim.fate {
+        Fate::Bid => Rule::ResoldBid,
+        Fate::Buyout => Rule::ResoldBought,
+        _ => Rule::Relisted,
+    });
     claim
-}
-
-/// The moment by which it had ended early, if that is proved.
-fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
-    if lot.absent_at == 0 || lot.expires_at == 0 {
-        return None;
-    }
-    let mut by = lot.absent_at;
-    if let (true, true, Some(recall)) = (lot.omitted, manners.tells, manners.recall) {
-        // a refresh would have told of it had it ended since
-        let sooner = by - recall / 2;
-        by = if sooner > lot.last_active { sooner } else { by };
-    }
-    (by < lot.expires_at - MISSED).then_some(by)
 }
 
 /// What may have become of what ended before its time.

@@ -5,9 +5,10 @@
 //!   [`tracker`]: replies in, what changed out; `absence`: the lots that a reply shows to be gone.
 //! - [`found`]: what the upstream can do, by what its replies show.
 //! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
-//! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
-//! - [`judge`]: what became of a lot, and how sure that is; [`calibration`]: how often later proof
-//!   agreed.
+//! - [`hazards`]: when in a stretch something happened; `table`: events over exposure; [`course`]: what
+//!   may have become of a lot by them.
+//! - [`judge`]: what became of a lot, and how sure that is; `status`: where that was told;
+//!   [`calibration`]: how often later proof agreed.
 //!
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
 //! for byte, wherever they are cut. Nothing here decides what to ask.
@@ -24,4 +25,6 @@ pub mod judge;
 pub(crate) mod looks;
 pub mod lot;
 pub mod rates;
+mod status;
+mod table;
 pub mod tracker;

@@ -8,8 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::SECOND;
-use crate::market::hazards::{Axis, Censored, Table};
+use crate::market::hazards::{Axis, Censored};
 use crate::market::lot::{Lot, Told};
+use crate::market::table::Table;
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
 const RATIOS: [f32; 15] =

@@ -14,6 +14,7 @@ use crate::market::found::{Ended, Flags, Found, Notice, Recall};
 use crate::market::judge::{Manners, claimed, judge};
 use crate::market::lot::{Fate, Lot, Verdict};
 use crate::market::rates::{Look, Rates};
+use crate::market::status::proves_price;
 
 /// How long before a day after its expiry a lot that could still be told is judged untold.
 const LAST_WORD: i64 = DAY - HOUR;
@@ -104,8 +105,12 @@ impl Tracker {
         let shown = if news.repeated { &[] } else { reply.seen.as_slice() };
         let mut touched = Vec::with_capacity(shown.len());
         for seen in shown.iter().filter(is_asked) {
-            touched.extend(self.board.earlier(seen)); // before it becomes the copy's newest
+            let earlier = self.board.earlier(seen); // before it becomes the copy's newest
             self.see(seen, reply.at, &mut news);
+            if let Some(earlier) = earlier {
+                self.prove_price(earlier, reply.at);
+                touched.push(earlier);
+            }
             touched.push(seen.auction_id);
         }
         if !reply.failed && !news.repeated && is_whole {
@@ -155,6 +160,7 @@ impl Tracker {
             && let Some(told) = self.board.get(seen.auction_id).and_then(|lot| lot.told)
         {
             self.prove(&before, at);
+            self.prove_price(seen.auction_id, at);
             self.rates.learn(&before, at, Look::Told(told));
             news.told.push(seen.auction_id);
         }
@@ -168,8 +174,18 @@ impl Tracker {
         let truth = self.board.get(before.auction_id).and_then(judged);
         if let (Some(said), Some(truth)) = (judged(before), truth) {
             let agreed = said.fate.outcome() == truth.fate.outcome();
-            let price_agreed = agreed && said.final_price == truth.final_price;
+            let same = said.final_price == truth.final_price;
+            // where the price is not told, what is said of it is as right as that is likely
+            let sure = truth.price_confidence;
+            let price_agreed = if same { sure } else { 1.0 - sure };
             self.calibration.proved(&cell, agreed, price_agreed);
+        }
+    }
+
+    /// A sale was told and its copy listed again: was what would have been said of the price right?
+    fn prove_price(&mut self, id: i64, at: i64) {
+        if let Some(lot) = self.board.get(id).filter(|lot| proves_price(lot)) {
+            self.prove(&Lot { relisted: None, ..lot.clone() }, at);
         }
     }
 

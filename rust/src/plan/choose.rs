@@ -70,6 +70,7 @@ impl Planner {
     fn is_due(&self, page: Candidate, best: &[Wanted], worth: f32, at: i64) -> bool {
         let (gain, loss) = (page.shown * self.value(), page.lost * self.unseen());
         let price = self.price.max(0.01);
+        let best = &best[..best.len().min(self.batch())];
         // what a request for these would bring now that a later one would not
         let cost = if worth < price { worth } else { price.min(worth) + self.urgency(best, at) };
         // ids wait until they fill a request
@@ -160,9 +161,12 @@ impl Planner {
                 !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
             })
         };
+        let on_offer =
+            |id: i64| board.get(id).is_some_and(|lot| lot.absent_at == 0 && lot.expires_at > at);
         // beyond a batch as well, where it may be longer by now
         let wish = self.tracker.found.batch_wish().saturating_sub(RIDERS).max(batch);
-        let mut best = self.due.best(wish, keep);
+        let mut best = self.doubtful.best(wish, |id| keep(id) && on_offer(id));
+        best.extend(self.due.best(wish - best.len(), keep));
         let due = best.len().min(batch);
         best.extend(self.early.best(wish - best.len(), keep));
         let (first, more) = best[..best.len().min(batch)].split_at(due);
@@ -172,7 +176,8 @@ impl Planner {
         (best, worth)
     }
 
-    /// What is lost if these are asked after later than an hour after they ended.
+    /// What is lost if these are asked after later: than an hour after they ended, or after the end
+    /// before which they are to be looked at.
     pub(super) fn urgency(&self, best: &[Wanted], at: i64) -> f32 {
         let fresh = |wanted: &&Wanted| {
             self.tracker.board.get(wanted.auction_id).is_some_and(|lot| {
@@ -181,7 +186,7 @@ impl Planner {
             })
         };
         let worth = best.iter().filter(fresh).map(|wanted| (2.0 * wanted.worth - 1.0).max(0.0));
-        worth.sum::<f32>() * IN_TIME
+        worth.sum::<f32>() * IN_TIME + self.fleeting(best, at)
     }
 
     pub(super) fn search(&self, offset: u32) -> Ask {

@@ -11,7 +11,8 @@
 //!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
 //!   [`view`]: what an operator may ask.
 //! - `before`: looks before the end, where nothing is told after it; `ends`: where such lots stand;
-//!   `ahead`: looks that spare a busy hour, where it is told for a while.
+//!   `ahead`: looks that spare a busy hour, where it is told for a while; `doubt`: looks right before
+//!   the end, where the price paid is not told.
 //!
 //! Invariant: pure: no clock, no I/O; the same replies give the same questions.
 
@@ -24,6 +25,7 @@ pub mod candidate;
 pub mod census;
 mod choose;
 pub mod covered;
+mod doubt;
 pub mod due;
 pub mod edge;
 pub mod ending;

@@ -78,6 +78,9 @@ pub struct Planner {
     pub(super) review: BTreeSet<(i64, i64, u8, i64)>,
     /// Lots that may be gone before their time.
     pub(super) early: Due,
+    /// Lots to be looked at right before their end, and up to which expiry those were chosen.
+    pub(super) doubtful: Due,
+    pub(super) neared: i64,
     pub(super) round: Round,
     /// What the operator answered of the upstream.
     pub pins: Flags,
@@ -112,6 +115,8 @@ impl Planner {
             passed: now,
             review: BTreeSet::new(),
             early: Due::default(),
+            doubtful: Due::default(),
+            neared: now,
             round: Round::default(),
             pins,
             focus: Focus::default(),
@@ -206,7 +211,11 @@ impl Planner {
                 self.plan_review(seen.auction_id, 0);
             }
         }
+        for seen in &reply.seen {
+            self.doubtful.drop(seen.auction_id);
+        }
         self.come_due(reply.at);
+        self.come_near(reply.at);
         if reply.at - self.priced_at > PRICE_EVERY {
             self.set_price(reply.at);
         }
