@@ -228,7 +228,7 @@ impl Calibration {
 }
 
 /// A chance whose log odds are moved; what is certain stays so.
-pub(crate) fn moved(chance: f32, by: f32) -> f32 {
+fn moved(chance: f32, by: f32) -> f32 {
     if by == 0.0 || chance <= 0.0 || chance >= 1.0 { chance } else { expit(logit(chance) + by) }
 }
 

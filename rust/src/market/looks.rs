@@ -10,7 +10,9 @@
 use crate::market::asked::{DAY, MINUTE, Status};
 use crate::market::hazards::{Axis, COLUMNS, Spread};
 use crate::market::lot::{Lot, Told};
-use crate::market::rates::{EARLY, Look, MISSED, Rates, ages, bid_row, missed, sale_row, seconds};
+use crate::market::rates::{
+    EARLY, Look, MISSED, Rates, ages, bid_row, end_row, end_rows, missed, sale_row, seconds, stay_row,
+};
 
 /// Hazards follow the looks after so many of them, or so long.
 const LOOKS: u32 = 2048;
@@ -88,7 +90,7 @@ impl Rates {
         } else {
             self.bought.quiet(sale, young, bid, weight);
             self.bought.quiet(sale + 1, bid, old, weight);
-            self.withdrawn.quiet(0, young, bid, weight);
+            self.withdrawn.quiet(stay_row(lot), young, bid, weight);
         }
     }
 
@@ -96,7 +98,7 @@ impl Rates {
     fn left(&mut self, lot: &Lot, to: i64, kind: u8, bids: bool, weight: f32) {
         let to = if missed(lot) { lot.absent_at } else { to };
         self.unmiss(lot, weight);
-        let row = sale_row(lot) | usize::from(bids);
+        let row = end_row(lot, bids || lot.bids > 0);
         self.ends.add(Axis::Age, (kind, row), ages(lot, lot.last_active, to), weight);
     }
 
@@ -104,7 +106,7 @@ impl Rates {
     fn unmiss(&mut self, lot: &Lot, weight: f32) {
         if missed(lot) {
             let interval = ages(lot, lot.last_active, lot.absent_at);
-            self.ends.add(Axis::Age, (EITHER, sale_row(lot)), interval, -weight);
+            self.ends.add(Axis::Age, (EITHER, end_row(lot, lot.bids > 0)), interval, -weight);
         }
     }
 
@@ -128,9 +130,10 @@ impl Rates {
         for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
             table.fit();
         }
-        for share in &mut self.shares {
+        for share in self.shares.iter_mut().chain(&mut self.lengths) {
             *share *= keep;
         }
+        self.returns.fade(keep);
         (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
     }
 
@@ -142,9 +145,10 @@ impl Rates {
             self.bids.take(row, &spread, events, |_| 1.0);
         }
         for (kind, row, interval, events) in self.ends.each(Axis::Age) {
+            let (row, stay) = end_rows(row);
             // with bids nothing is taken back
             let free = row.is_multiple_of(2);
-            let back = |column| if free { self.withdrawn.hazard(0, column) } else { 0.0 };
+            let back = |column| if free { self.withdrawn.hazard(stay, column) } else { 0.0 };
             let sale = |column| self.bought.hazard(row, column);
             let part =
                 |hazard: f32, column| hazard / (sale(column) + back(column)).max(f32::MIN_POSITIVE);
@@ -161,7 +165,7 @@ impl Rates {
             });
             self.bought.take(row, &spread, events, |column| 1.0 - backs[column]);
             if free {
-                self.withdrawn.take(0, &spread, events, |column| backs[column]);
+                self.withdrawn.take(stay, &spread, events, |column| backs[column]);
             }
         }
     }

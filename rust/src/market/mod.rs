@@ -7,7 +7,7 @@
 //! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
 //! - [`hazards`]: tables of events over exposure; [`course`]: what may have become of a lot by them.
 //! - [`judge`]: what became of a lot, and how sure that is; [`calibration`]: how often later proof
-//!   agreed.
+//!   agreed; `returns`: what it says that a copy is not listed again.
 //!
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
 //! for byte, wherever they are cut. Nothing here decides what to ask.
@@ -23,4 +23,5 @@ pub mod judge;
 pub(crate) mod looks;
 pub mod lot;
 pub mod rates;
+pub(crate) mod returns;
 pub mod tracker;

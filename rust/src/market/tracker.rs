@@ -10,7 +10,7 @@ use crate::market::asked::{Ask, DAY, HOUR, Reply, SECOND, Seen, Status};
 use crate::market::board::Board;
 use crate::market::calibration::Calibration;
 use crate::market::found::{Ended, Flags, Found, Notice, Recall};
-use crate::market::judge::{Manners, claimed, judge};
+use crate::market::judge::{Manners, chances, claimed, judge};
 use crate::market::lot::{Fate, Lot, Verdict};
 use crate::market::rates::{Look, Rates};
 
@@ -103,8 +103,9 @@ impl Tracker {
         let shown = if news.repeated { &[] } else { reply.seen.as_slice() };
         let mut touched = Vec::with_capacity(shown.len());
         for seen in shown.iter().filter(is_asked) {
-            touched.extend(self.board.earlier(seen)); // before it becomes the copy's newest
+            let earlier = self.board.earlier(seen); // before it becomes the copy's newest
             self.see(seen, reply.at, &mut news);
+            touched.extend(earlier.inspect(|&id| self.came_back(id, reply.at)));
             touched.push(seen.auction_id);
         }
         if !reply.failed && !news.repeated && is_whole {
@@ -155,20 +156,39 @@ impl Tracker {
         {
             self.prove(&before, at);
             self.rates.learn(&before, at, Look::Told(told));
+            if self.due(&before) > at {
+                self.over(seen.auction_id, at);
+            }
             news.told.push(seen.auction_id);
+        }
+    }
+
+    /// A lot's end is told, or can no longer be.
+    fn over(&mut self, id: i64, at: i64) {
+        let manners = self.manners();
+        if let Some(lot) = self.board.get(id) {
+            let chances = chances(lot, &manners, &self.rates);
+            self.rates.returns.over(lot, &chances, at);
+        }
+    }
+
+    /// The copy of a lot was listed again; one that is not over yet is counted when it is.
+    fn came_back(&mut self, id: i64, at: i64) {
+        let Some(lot) = self.board.get(id) else { return };
+        if lot.is_told() || self.due(lot) <= at {
+            self.rates.returns.came(lot, at);
         }
     }
 
     /// A lot's end was told at `at`: was what would have been said of it right?
     fn prove(&mut self, before: &Lot, at: i64) {
         let manners = self.manners();
-        let judged = |lot: &Lot| judge(lot, at, &manners, &self.rates, &self.calibration);
-        let Some(cell) = claimed(before, at, &manners, &self.rates) else { return };
-        let truth = self.board.get(before.auction_id).and_then(judged);
-        if let (Some(said), Some(truth)) = (judged(before), truth) {
-            let agreed = said.fate.outcome() == truth.fate.outcome();
-            let price_agreed = agreed && said.final_price == truth.final_price;
-            self.calibration.proved(&cell, agreed, price_agreed);
+        let Some((cell, fate, price)) = claimed(before, at, &manners, &self.rates) else { return };
+        let told = self.board.get(before.auction_id);
+        let judged = |lot| judge(lot, at, &manners, &self.rates, &self.calibration);
+        if let Some(truth) = told.and_then(judged) {
+            let agreed = fate.outcome() == truth.fate.outcome();
+            self.calibration.proved(&cell, agreed, agreed && price == truth.final_price);
         }
     }
 
@@ -199,6 +219,7 @@ impl Tracker {
                 self.waiting.insert((due, id));
                 continue;
             }
+            self.over(id, self.now);
             self.conclude(id, false, news);
         }
     }
