@@ -6,6 +6,9 @@ use crate::market::hazards::Axis;
 use crate::market::lot::Lot;
 use crate::market::rates::{Rates, bid_row, missed, sale_row, seconds, stay_row};
 
+/// First bids of either kind that are worth as much as what was learned of them.
+const FEW: f32 = 20.0;
+
 /// What may have become of a lot by a moment, as probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Course {
@@ -47,6 +50,20 @@ impl Rates {
     /// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
     #[must_use]
     pub fn course(&self, lot: &Lot, from: i64, to: i64) -> Course {
+        let mut course = self.walk(lot, from, to);
+        // one bid draws others: the odds that it stays alone move as they did
+        let [alone, others, expected] = self.alone;
+        let odds = (FEW + alone) / (FEW + others);
+        let odds = odds * (FEW + alone + others - expected).max(1.0) / (FEW + expected);
+        let (once, more) = (course.once * odds, (course.further - course.once).max(0.0));
+        if once > 0.0 {
+            course.once = course.further * once / (once + more);
+        }
+        course
+    }
+
+    /// The same by hazards alone.
+    pub(crate) fn walk(&self, lot: &Lot, from: i64, to: i64) -> Course {
         let (sale, bid, stay) = (sale_row(lot), bid_row(lot), stay_row(lot));
         let mut now = Course { same: 1.0, ..Course::default() };
         steps(lot, from, to, |step| {

@@ -11,7 +11,7 @@ use crate::market::asked::{SECOND, Status};
 use crate::market::calibration::{Calibration, Cell, Rule};
 use crate::market::course::{Course, moments};
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told, Verdict};
-use crate::market::rates::{EARLY, MISSED, Rates};
+use crate::market::rates::{EARLY, Rates, missed};
 
 /// How the upstream speaks of ended auctions, as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,9 @@ pub fn judge(
 ) -> Option<Verdict> {
     let claim = claim(lot, now, i64::MAX, manners, rates)?;
     let (confidence, price_confidence) = match cell_of(lot, &claim) {
-        Some(cell) => calibration.rate(&cell),
-        None => (claim.outcome, claim.sure),
+        // what a refresh left out is never told: no proof speaks of its like
+        Some(cell) if !lot.omitted => calibration.rate(&cell),
+        _ => (claim.outcome, claim.sure),
     };
     let (closed_after, closed_at, closed_before) = interval(lot, &claim, rates);
     Some(Verdict {
@@ -99,19 +100,14 @@ pub fn judge(
 /// What is claimed of a lot as far as it is known at `now`, for [`Calibration::proved`], with outcome
 /// and price: ask before the proof is taken into the lot. `None` where nothing is inferred.
 #[must_use]
-pub fn claimed(
-    lot: &Lot,
-    now: i64,
-    manners: &Manners,
-    rates: &Rates,
-) -> Option<(Cell, Fate, i64)> {
+pub fn claimed(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<(Cell, Fate, i64)> {
     let claim = claim(lot, now, now, manners, rates)?;
     cell_of(lot, &claim).map(|cell| (cell, claim.fate, claim.price))
 }
 
 /// What may have become of a lot that is over, its copy's silence apart.
-pub(crate) fn chances(lot: &Lot, manners: &Manners, rates: &Rates) -> Chances {
-    match gone_by(lot, manners) {
+pub(crate) fn chances(lot: &Lot, rates: &Rates) -> Chances {
+    match gone_by(lot) {
         Some(by) => early(lot, rates.course(lot, lot.last_active, by)),
         None => late(lot, rates.course(lot, lot.last_active, lot.expires_at)),
     }
@@ -131,15 +127,15 @@ fn claim(lot: &Lot, now: i64, silent: i64, manners: &Manners, rates: &Rates) -> 
     }
     if let Some(again) = lot.relisted.as_ref().filter(|again| speaks(lot, again)) {
         let course = rates.course(lot, lot.last_active, lot.expires_at);
-        return Some(by_relisting(lot, again, manners, course));
+        return Some(by_relisting(lot, again, course));
     }
-    let gone = gone_by(lot, manners);
+    let gone = gone_by(lot);
     let (evidence, by) = match (gone, lot.bids) {
         (Some(by), _) => (Evidence::Absent, by),
         (None, 1..) => (Evidence::FinalWindow, lot.expires_at + SECOND),
         (None, _) => (Evidence::PastExpiry, lot.expires_at + SECOND),
     };
-    let chances = chances(lot, manners, rates).given(rates.returns.silent(lot, silent));
+    let chances = chances(lot, rates).given(rates.returns.silent(lot, silent));
     (gone.is_some() || now > lot.expires_at)
         .then(|| weigh(lot, evidence, chances, (lot.last_active, by)))
 }
@@ -149,7 +145,7 @@ fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates) -> Claim 
     let end = if lot.expires_at > 0 { lot.expires_at } else { told.at };
     let since = lot.last_active.max(lot.posted_at);
     let since = manners.recall.map_or(since, |recall| since.max(told.at - 2 * recall)).min(end);
-    let missed = gone_by(lot, manners);
+    let missed = gone_by(lot);
     let by = missed.unwrap_or(told.at).min(told.at);
     let early = missed.is_some() || told.at < end - EARLY;
     let certain = |fate, price, within| Claim {
@@ -201,9 +197,9 @@ pub(crate) fn speaks(lot: &Lot, again: &Relisted) -> bool {
 }
 
 /// The copy was listed again, acquired anew or not.
-fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) -> Claim {
+fn by_relisting(lot: &Lot, again: &Relisted, course: Course) -> Claim {
     let end = lot.expires_at;
-    let mut by = gone_by(lot, manners).unwrap_or(end).min(again.posted_at);
+    let mut by = gone_by(lot).unwrap_or(end).min(again.posted_at);
     let acquired = if again.sold { again.acquired_at } else { 0 };
     if acquired > 0 && acquired <= end {
         by = by.min(acquired + SECOND);
@@ -234,17 +230,8 @@ fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) 
 }
 
 /// The moment by which it had ended early, if that is proved.
-fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
-    if lot.absent_at == 0 || lot.expires_at == 0 {
-        return None;
-    }
-    let mut by = lot.absent_at;
-    if let (true, true, Some(recall)) = (lot.omitted, manners.tells, manners.recall) {
-        // a refresh would have told of it had it ended since
-        let sooner = by - recall / 2;
-        by = if sooner > lot.last_active { sooner } else { by };
-    }
-    (by < lot.expires_at - MISSED).then_some(by)
+fn gone_by(lot: &Lot) -> Option<i64> {
+    missed(lot).then_some(lot.absent_at)
 }
 
 /// What may have become of what ended before its time.

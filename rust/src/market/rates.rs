@@ -39,8 +39,8 @@ pub enum Look {
         /// Highest bid, coins.
         current_bid: i64,
     },
-    /// Ended, as a reply tells it.
-    Told(Told),
+    /// Ended, as a reply tells it, and no sooner than this, microseconds.
+    Told(Told, i64),
     /// No longer there before its expiry: bought or taken back.
     Gone,
 }
@@ -62,6 +62,8 @@ pub struct Rates {
     pub(crate) lengths: Vec<f32>,
     /// Copies that came back after their auctions.
     pub(crate) returns: Returns,
+    /// First bids that stayed alone, those that did not, and how many of them should have.
+    pub(crate) alone: [f32; 3],
     /// Whether the price paid is shown after a buyout, as far as early ends told.
     pub(crate) shows_price: Option<bool>,
     pub(crate) looks: u32,
@@ -95,6 +97,7 @@ impl Rates {
             shares: (0..BANDS).map(|band| if band < UNKNOWN { 2.0 } else { 0.1 }).collect(),
             lengths: vec![1.0; TYPICAL.len()],
             returns: Returns::default(),
+            alone: [0.0; 3],
             shows_price: None,
             looks: 0,
             fitted_at: 0,
@@ -119,7 +122,8 @@ impl Rates {
         let (young, old) = ages(lot, from, to.max(from));
         let mut mean = self.bought.sum(sale_row(lot), old) - self.bought.sum(sale_row(lot), young);
         if lot.bids == 0 {
-            mean += self.withdrawn.sum(stay_row(lot), old) - self.withdrawn.sum(stay_row(lot), young);
+            mean +=
+                self.withdrawn.sum(stay_row(lot), old) - self.withdrawn.sum(stay_row(lot), young);
         }
         -(-mean).exp_m1()
     }
@@ -226,7 +230,11 @@ pub(crate) fn sale_row(lot: &Lot) -> usize {
 /// The row of a lot in the table of what is taken back.
 pub(crate) fn stay_row(lot: &Lot) -> usize {
     let length = seconds(lot.expires_at - lot.posted_at);
-    2 * if lot.expires_at > 0 { LENGTHS.partition_point(|&edge| edge <= length) } else { LENGTHS.len() }
+    2 * if lot.expires_at > 0 {
+        LENGTHS.partition_point(|&edge| edge <= length)
+    } else {
+        LENGTHS.len()
+    }
 }
 
 /// The row of a lot's early end: with bids nothing is taken back.

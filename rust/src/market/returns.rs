@@ -15,7 +15,7 @@ use crate::market::rates::EARLY;
 
 /// How an auction ended: sold, expired, taken back.
 const KINDS: usize = 3;
-/// Upper edges of the time from an end until its copy is seen again.
+/// Upper edges of the time from an end until its copy is listed again.
 const WAITS: [i64; 3] = [15 * MINUTE, HOUR, 4 * HOUR];
 /// The prior is that nothing comes back, worth so many ends.
 const PRIOR: f32 = 50.0;
@@ -28,8 +28,8 @@ pub struct Returns {
 }
 
 impl Returns {
-    /// A lot is over: as was told, or by these chances. `at`: its copy came back by then.
-    pub(crate) fn over(&mut self, lot: &Lot, chances: &Chances, at: i64) {
+    /// A lot is over: as was told, or by these chances.
+    pub(crate) fn over(&mut self, lot: &Lot, chances: &Chances) {
         if lot.card_instance_id == 0 || lot.last_active == 0 {
             return;
         }
@@ -42,18 +42,18 @@ impl Returns {
         for (ended, share) in self.ended.iter_mut().zip(shares) {
             *ended += share;
         }
-        self.came(lot, at);
+        self.came(lot);
     }
 
-    /// The copy of a lot that is over was seen again at `at`, if it was.
-    pub(crate) fn came(&mut self, lot: &Lot, at: i64) {
+    /// The copy of a lot that is over was seen again, if it was.
+    pub(crate) fn came(&mut self, lot: &Lot) {
         let Some(again) = lot.relisted.as_ref().filter(|again| speaks(lot, again)) else { return };
         let kind = match again.sold {
             true => 0,
             false if again.posted_at >= lot.expires_at - EARLY => 1,
             false => 2,
         };
-        let wait = WAITS.partition_point(|&edge| edge <= at - ended_by(lot));
+        let wait = WAITS.partition_point(|&edge| edge <= again.posted_at - ended_by(lot));
         self.back[kind][wait] += 1.0;
     }
 

@@ -155,20 +155,21 @@ impl Tracker {
             && let Some(told) = self.board.get(seen.auction_id).and_then(|lot| lot.told)
         {
             self.prove(&before, at);
-            self.rates.learn(&before, at, Look::Told(told));
+            // a refresh knows it only for so long
+            let since = self.manners().recall.map_or(0, |recall| at - 2 * recall);
+            self.rates.learn(&before, at, Look::Told(told, since));
             if self.due(&before) > at {
-                self.over(seen.auction_id, at);
+                self.over(seen.auction_id);
             }
             news.told.push(seen.auction_id);
         }
     }
 
     /// A lot's end is told, or can no longer be.
-    fn over(&mut self, id: i64, at: i64) {
-        let manners = self.manners();
+    fn over(&mut self, id: i64) {
         if let Some(lot) = self.board.get(id) {
-            let chances = chances(lot, &manners, &self.rates);
-            self.rates.returns.over(lot, &chances, at);
+            let chances = chances(lot, &self.rates);
+            self.rates.returns.over(lot, &chances);
         }
     }
 
@@ -176,13 +177,17 @@ impl Tracker {
     fn came_back(&mut self, id: i64, at: i64) {
         let Some(lot) = self.board.get(id) else { return };
         if lot.is_told() || self.due(lot) <= at {
-            self.rates.returns.came(lot, at);
+            self.rates.returns.came(lot);
         }
     }
 
     /// A lot's end was told at `at`: was what would have been said of it right?
     fn prove(&mut self, before: &Lot, at: i64) {
         let manners = self.manners();
+        // only of what had not ended long before it is told
+        let since = manners.recall.map_or(0, |recall| at - recall);
+        let since = if before.absent_at > 0 { since.min(before.absent_at) } else { since };
+        let before = &Lot { last_active: before.last_active.max(since), ..before.clone() };
         let Some((cell, fate, price)) = claimed(before, at, &manners, &self.rates) else { return };
         let told = self.board.get(before.auction_id);
         let judged = |lot| judge(lot, at, &manners, &self.rates, &self.calibration);
@@ -219,7 +224,7 @@ impl Tracker {
                 self.waiting.insert((due, id));
                 continue;
             }
-            self.over(id, self.now);
+            self.over(id);
             self.conclude(id, false, news);
         }
     }
