@@ -257,7 +257,7 @@ fn alike(counts: &[Count], at: usize, moved: f32) -> f32 {
 }
 
 /// A chance whose log odds are moved; what is certain stays so.
-pub(crate) fn moved(chance: f32, by: f32) -> f32 {
+fn moved(chance: f32, by: f32) -> f32 {
     if by == 0.0 || chance <= 0.0 || chance >= 1.0 { chance } else { expit(logit(chance) + by) }
 }
 

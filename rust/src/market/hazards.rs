@@ -77,10 +77,11 @@ impl Spread {
             let (from, to) = axis.span(first + place);
             (to.min(high) - from.max(low)).max(0.0)
         };
+        // a floor: what did happen was possible
+        let mean = |place: usize| hazards(first + place).max(1e-12) * width(place);
         let (mut alive, mut total) = (1.0, f32::MIN_POSITIVE);
         for place in (0..len).map(places) {
-            // a floor: what did happen was possible
-            let mean = hazards(first + place).max(1e-12) * width(place);
+            let mean = mean(place);
             let ended = -alive * (-mean).exp_m1();
             spread.mass[place] = ended * share(first + place);
             total += spread.mass[place];
@@ -91,7 +92,7 @@ impl Spread {
             let mass = spread.mass[place] / total;
             before -= mass;
             spread.mass[place] = mass;
-            spread.at_risk[place] = width(place) * (before.max(0.0) + mass / 2.0);
+            spread.at_risk[place] = width(place) * (before.max(0.0) + mass * until(mean(place)));
         }
         spread
     }
@@ -100,6 +101,11 @@ impl Spread {
     pub(crate) fn wait(&self) -> f32 {
         self.at_risk[..self.len].iter().sum()
     }
+}
+
+/// The part of a stretch with a mean of so many events that passed before the first, if there was one.
+fn until(mean: f32) -> f32 {
+    if mean < 0.01 { 0.5 - mean / 12.0 } else { 1.0 / mean - 1.0 / mean.exp_m1() }
 }
 
 /// Events of which only an interval is known, counted by kind, row and the columns of its ends.

@@ -8,7 +8,8 @@
 //! - [`hazards`]: when in a stretch something happened; `table`: events over exposure; [`course`]: what
 //!   may have become of a lot by them.
 //! - [`judge`]: what became of a lot, and how sure that is; `status`: where that was told;
-//!   [`calibration`]: how often later proof agreed.
+//!   [`calibration`]: how often later proof agreed; `returns`: what it says that a copy is not listed
+//!   again.
 //!
 //! Invariant: time is that of the replies; the same questions and replies give the same state, byte
 //! for byte, wherever they are cut. Nothing here decides what to ask.
@@ -25,6 +26,7 @@ pub mod judge;
 pub(crate) mod looks;
 pub mod lot;
 pub mod rates;
+pub(crate) mod returns;
 mod status;
 mod table;
 pub mod tracker;

@@ -5,7 +5,7 @@
 use crate::market::asked::{MINUTE, SECOND, Status};
 use crate::market::calibration::Rule;
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told};
-use crate::market::rates::{EARLY, MISSED, Rates};
+use crate::market::rates::{EARLY, Rates, missed};
 
 /// A copy may change hands more than once before it is seen again.
 pub(super) const ONE_SALE: f32 = 0.995;
@@ -42,7 +42,7 @@ pub(super) fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates
     let end = if lot.expires_at > 0 { lot.expires_at } else { told.at };
     let since = lot.last_active.max(lot.posted_at);
     let since = manners.recall.map_or(since, |recall| since.max(told.at - 2 * recall)).min(end);
-    let missed = gone_by(lot, manners);
+    let missed = gone_by(lot);
     let by = missed.unwrap_or(told.at).min(told.at);
     let early = missed.is_some() || told.at < end - EARLY;
     let certain = |fate, price, within| Claim {
@@ -115,15 +115,6 @@ pub(super) fn speaks(lot: &Lot, again: &Relisted) -> bool {
 }
 
 /// The moment by which it had ended early, if that is proved.
-pub(super) fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
-    if lot.absent_at == 0 || lot.expires_at == 0 {
-        return None;
-    }
-    let mut by = lot.absent_at;
-    if let (true, true, Some(recall)) = (lot.omitted, manners.tells, manners.recall) {
-        // a refresh would have told of it had it ended since
-        let sooner = by - recall / 2;
-        by = if sooner > lot.last_active { sooner } else { by };
-    }
-    (by < lot.expires_at - MISSED).then_some(by)
+pub(super) fn gone_by(lot: &Lot) -> Option<i64> {
+    missed(lot).then_some(lot.absent_at)
 }

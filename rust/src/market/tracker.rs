@@ -11,7 +11,7 @@ use crate::market::board::Board;
 use crate::market::calendar::Calendar;
 use crate::market::calibration::Calibration;
 use crate::market::found::{Ended, Flags, Found, Notice, Recall};
-use crate::market::judge::{Manners, claimed, judge};
+use crate::market::judge::{Manners, chances, claimed, judge};
 use crate::market::lot::{Fate, Lot, Verdict};
 use crate::market::rates::{Look, Rates};
 use crate::market::status::proves_price;
@@ -108,6 +108,7 @@ impl Tracker {
             let earlier = self.board.earlier(seen); // before it becomes the copy's newest
             self.see(seen, reply.at, &mut news);
             if let Some(earlier) = earlier {
+                self.came_back(earlier, reply.at);
                 self.prove_price(earlier, reply.at);
                 touched.push(earlier);
             }
@@ -161,23 +162,47 @@ impl Tracker {
         {
             self.prove(&before, at);
             self.prove_price(seen.auction_id, at);
-            self.rates.learn(&before, at, Look::Told(told));
+            // a refresh knows it only for so long
+            let since = self.manners().recall.map_or(0, |recall| at - 2 * recall);
+            self.rates.learn(&before, at, Look::Told(told, since));
+            if self.due(&before) > at {
+                self.over(seen.auction_id);
+            }
             news.told.push(seen.auction_id);
+        }
+    }
+
+    /// A lot's end is told, or can no longer be.
+    fn over(&mut self, id: i64) {
+        if let Some(lot) = self.board.get(id) {
+            let chances = chances(lot, &self.rates);
+            self.rates.returns.over(lot, &chances);
+        }
+    }
+
+    /// The copy of a lot was listed again; one that is not over yet is counted when it is.
+    fn came_back(&mut self, id: i64, at: i64) {
+        let Some(lot) = self.board.get(id) else { return };
+        if lot.is_told() || self.due(lot) <= at {
+            self.rates.returns.came(lot);
         }
     }
 
     /// A lot's end was told at `at`: was what would have been said of it right?
     fn prove(&mut self, before: &Lot, at: i64) {
         let manners = self.manners();
-        let judged = |lot: &Lot| judge(lot, at, &manners, &self.rates, &self.calibration);
-        let Some(cell) = claimed(before, at, &manners, &self.rates) else { return };
-        let truth = self.board.get(before.auction_id).and_then(judged);
-        if let (Some(said), Some(truth)) = (judged(before), truth) {
-            let agreed = said.fate.outcome() == truth.fate.outcome();
-            let same = said.final_price == truth.final_price;
+        // only of what had not ended long before it is told
+        let since = manners.recall.map_or(0, |recall| at - recall);
+        let since = if before.absent_at > 0 { since.min(before.absent_at) } else { since };
+        let before = &Lot { last_active: before.last_active.max(since), ..before.clone() };
+        let Some((cell, fate, price)) = claimed(before, at, &manners, &self.rates) else { return };
+        let told = self.board.get(before.auction_id);
+        let judged = |lot| judge(lot, at, &manners, &self.rates, &self.calibration);
+        if let Some(truth) = told.and_then(judged) {
+            let agreed = fate.outcome() == truth.fate.outcome();
             // where the price is not told, what is said of it is as right as that is likely
             let sure = truth.price_confidence;
-            let price_agreed = if same { sure } else { 1.0 - sure };
+            let price_agreed = if price == truth.final_price { sure } else { 1.0 - sure };
             self.calibration.proved(&cell, agreed, price_agreed);
         }
     }
@@ -212,6 +237,7 @@ impl Tracker {
                 self.waiting.insert(due, id);
                 continue;
             }
+            self.over(id);
             self.conclude(id, false, news);
         }
     }
