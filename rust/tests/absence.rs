@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 use m26::market::asked::{Ask, HOUR, MINUTE, Reply, SECOND, Seen, Status};
-use m26::market::found::{Ended, Flags, Order};
+use m26::market::found::{Ended, Flags, Found, Order, Recall};
+use m26::market::lot::Evidence;
 use m26::market::tracker::{News, Tracker};
 
 const NOW: i64 = 1_788_220_800 * SECOND;
@@ -99,4 +100,22 @@ fn a_page_that_is_served_once_more_moves_no_end() {
 
     assert!(!tracker.observe(&SEARCH, &reply(NOW + 2 * MINUTE, newest_first())).repeated);
     assert_eq!(tracker.board.get(60).unwrap().last_active, NOW + 2 * MINUTE);
+}
+
+#[test]
+fn what_a_refresh_no_longer_knows_ended_before_it_forgot() {
+    let end = NOW + 6 * HOUR + 2 * SECOND; // of lot 2
+    let left_out = |wait: i64| {
+        let recall = Some(Recall::Seconds(3600));
+        let mut tracker = known();
+        tracker.found = Found::new(Flags { recall, ..*tracker.found.flags() });
+        let at = end + wait;
+        let page = reply(at, (1..=50).filter(|id| id % 2 == 1));
+        tracker.observe(&Ask::Refresh { ids: (1..=50).collect() }, &page);
+        tracker.board.get(2).and_then(|lot| lot.verdict).unwrap()
+    };
+    let early = left_out(10 * MINUTE);
+    assert_eq!(early.evidence, Evidence::Absent);
+    assert!(early.closed_before <= end - 20 * MINUTE, "{early:?}");
+    assert_eq!(left_out(40 * MINUTE).evidence, Evidence::PastExpiry);
 }

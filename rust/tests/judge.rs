@@ -214,16 +214,6 @@ fn what_is_missing_before_its_end_was_bought_or_taken_back() {
 }
 
 #[test]
-fn what_a_refresh_no_longer_knows_ended_before_it_forgot() {
-    let short = Manners { recall: Some(HOUR), ..FINAL };
-    let early = at_last(&missed(&seen(4 * HOUR, 0), END + 10 * MINUTE), &short);
-    assert_eq!((early.evidence, early.fate), (Evidence::Absent, Fate::Buyout));
-    assert!(early.closed_before <= END - 20 * MINUTE);
-    let late = at_last(&missed(&seen(4 * HOUR, 0), END + 40 * MINUTE), &short);
-    assert_eq!(late.evidence, Evidence::PastExpiry);
-}
-
-#[test]
 fn past_its_end_the_last_bid_is_surer_the_later_it_was_seen() {
     let mut before = 0.0;
     for lead in [30 * MINUTE, 10 * MINUTE, MINUTE, 10 * SECOND, 2 * SECOND] {
