@@ -132,3 +132,16 @@ fn refreshes_that_fail_while_searches_fail_as_well_are_no_error_of_ended_auction
         panic!("nothing showed for a day whether paging is honoured");
     };
 }
+
+#[test]
+fn where_no_refresh_tells_of_an_end_recall_is_for_ever_and_why_is_said() {
+    for ended in [Ended::Omitted, Ended::Error] {
+        let ways = Ways { ended, ..Ways::default() };
+        let (mut client, mut upstream) = (Client::new(3), Upstream::new(ways, PER_DAY, 1, 3));
+        let notices: Vec<_> = (0..300).flat_map(|_| client.step(&mut upstream)).collect();
+        let told: Vec<_> = notices.iter().filter(|notice| notice.flag == "recall").collect();
+        let [notice] = told[..] else { panic!("{ended:?}: {notices:?}") };
+        assert_eq!(notice.value, NoticeValue::Null);
+        assert!(notice.why.contains("no refresh tells of an end"), "{notice:?}");
+    }
+}
