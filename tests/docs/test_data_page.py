@@ -103,7 +103,9 @@ def test_every_kind_of_surprise_stands_there() -> None:
 
 
 def test_every_kind_of_event_and_outcome_stands_there() -> None:
-    sources = [(ROOT / "rust/src" / name).read_text() for name in ("rows/record.rs", "market/lot.rs")]
+    sources = [
+        (ROOT / "rust/src" / name).read_text() for name in ("rows/record.rs", "market/lot.rs")
+    ]
     words = set(re.findall(r'Self::\w+ => "([a-z_]+)"', "".join(sources)))
     assert {"listed", "bid", "changed", "closed", "sold"} <= words
     assert words <= set(quoted(section(PAGE, "What is an event")))
