@@ -42,7 +42,7 @@ fn looked_at(usual: f32, at: i64, met: usize) -> Estimate {
         arrivals.census.saw(BEGIN + SECOND, RUNS);
         arrivals.census.met(BEGIN + SECOND, RUNS);
     }
-    arrivals.census.listed(&arrivals, AT, (i64::MIN, i64::MAX))
+    arrivals.listed(AT, (i64::MIN, i64::MAX))
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_hour_that_was_looked_at_late_counts_what_an_earlier_look_would_have_shown(
 
 #[test]
 fn an_hour_that_nobody_looked_at_counts_as_it_usually_does_and_less_surely() {
-    let blind = market(1_000.0).census.listed(&market(1_000.0), AT, (i64::MIN, i64::MAX));
+    let blind = market(1_000.0).listed(AT, (i64::MIN, i64::MAX));
     let late = looked_at(1_000.0, BEGIN + 3 * HOUR, 500);
     assert!((blind.listed.0 - 1_000.0).abs() < 50.0, "{blind:?}");
     assert!(blind.listed.2 - blind.listed.1 > late.listed.2 - late.listed.1, "{blind:?} {late:?}");

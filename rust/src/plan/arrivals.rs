@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, HOUR, MINUTE, SECOND};
 use crate::market::lot::Lot;
-use crate::plan::census::Census;
+use crate::plan::census::{Census, Estimate, Usual};
 
 /// Durations that are told apart, at most.
 const DURATIONS: usize = 16;
@@ -153,6 +153,13 @@ impl Arrivals {
     #[must_use]
     pub fn hourly(&self) -> [f32; 24] {
         std::array::from_fn(|hour| self.rate(hour as i64 * HOUR))
+    }
+
+    /// How many were listed in an hour, counted from 1970; of it lies in the `span` what counts until now.
+    #[must_use]
+    pub fn listed(&self, hour: i64, span: (i64, i64)) -> Estimate {
+        let usual = Usual { hourly: self.hourly(), shares: self.shares().collect() };
+        self.census.listed(&usual, hour, span)
     }
 
     /// Durations in use, microseconds, the shortest first, and the share of listings of each.

@@ -1,11 +1,8 @@
 //! A page that could be asked for, and what there is to choose it by.
 
-use crate::market::asked::{DAY, HOUR};
 use crate::plan::arrivals::Arrivals;
+pub use crate::plan::census::LONGEST;
 use crate::plan::price::Fading;
-
-/// No auction runs longer, microseconds.
-pub const LONGEST: i64 = 3 * DAY + HOUR;
 
 /// A page that could be asked for.
 #[derive(Clone, Copy, Debug)]

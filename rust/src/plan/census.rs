@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{HOUR, SECOND};
-use crate::plan::arrivals::Arrivals;
-use crate::plan::candidate::LONGEST;
+use crate::market::asked::{DAY, HOUR, SECOND};
 use crate::plan::price::Fading;
 
+/// No auction runs longer, microseconds.
+pub const LONGEST: i64 = 3 * DAY + HOUR;
 /// Hours that are kept.
 const KEEP: i64 = 96;
 /// Listings that the rate of the hour of the day counts for: it is off by a fifth or so.
@@ -34,6 +34,15 @@ struct Cell {
     reached: f32,
     /// Chance that one of the cell was on offer when its place was reached first.
     chance: f32,
+}
+
+/// What is listed on any day.
+#[derive(Clone, Debug)]
+pub struct Usual {
+    /// Listings a second by the hour of the day.
+    pub hourly: [f32; 24],
+    /// Durations, and the share of listings of each.
+    pub shares: Vec<(i64, f32)>,
 }
 
 /// Listings of an hour.
@@ -133,17 +142,17 @@ impl Census {
 
     /// How many were listed in an hour, counted from 1970; of it lies in the `span` what counts until now.
     #[must_use]
-    pub fn listed(&self, arrivals: &Arrivals, hour: i64, span: (i64, i64)) -> Estimate {
+    pub fn listed(&self, usual: &Usual, hour: i64, span: (i64, i64)) -> Estimate {
         let (begin, end) = (hour * HOUR, (hour + 1) * HOUR);
         let posted = part(span.0.max(begin), span.1.min(end));
         let seen =
             self.cells.range((hour, i64::MIN)..(hour + 1, i64::MIN)).map(|(_, cell)| cell.seen);
         let mut all = Estimate { seen: seen.sum(), ..Estimate::default() };
         let (mut variance, mut unseen, mut strangers) = (0.0, 0.0, all.seen);
-        for (duration, share) in arrivals.shares() {
+        for &(duration, share) in &usual.shares {
             let cell = self.cells.get(&(hour, duration)).copied().unwrap_or_default();
-            let usual = usual(arrivals, hour) * self.share(arrivals, duration, share);
-            let chance = PRIOR / usual.max(1e-3) + cell.chance;
+            let expected = usual.of(hour) * self.share(usual, duration, share);
+            let chance = PRIOR / expected.max(1e-3) + cell.chance;
             let rate = (PRIOR + cell.met) / chance;
             let missed = (1.0 - cell.chance).max(0.0);
             let least = cell.seen as f32;
@@ -163,12 +172,12 @@ impl Census {
     }
 
     /// Of usual listings, those that run that long: by all hours, and before them by `guess`.
-    fn share(&self, arrivals: &Arrivals, duration: i64, guess: f32) -> f32 {
+    fn share(&self, usual: &Usual, duration: i64, guess: f32) -> f32 {
         let alike = self.cells.iter().filter(|((_, length), _)| *length == duration);
-        let (met, usual) = alike.fold((0.0, 0.0), |sum, ((hour, _), cell)| {
-            (sum.0 + cell.met, sum.1 + cell.chance * usual(arrivals, *hour))
+        let (met, expected) = alike.fold((0.0, 0.0), |sum, ((hour, _), cell)| {
+            (sum.0 + cell.met, sum.1 + cell.chance * usual.of(*hour))
         });
-        (PRIOR + met) / (PRIOR / guess.max(1e-6) + usual)
+        (PRIOR + met) / (PRIOR / guess.max(1e-6) + expected)
     }
 
     fn cell(&mut self, hour: i64, duration: i64) -> &mut Cell {
@@ -190,9 +199,11 @@ impl Default for Census {
     }
 }
 
-/// Listings of that hour of any day.
-fn usual(arrivals: &Arrivals, hour: i64) -> f32 {
-    arrivals.rate(hour * HOUR) * HOUR as f32 / SECOND as f32
+impl Usual {
+    /// Listings of that hour, counted from 1970.
+    fn of(&self, hour: i64) -> f32 {
+        self.hourly[hour.rem_euclid(24) as usize] * HOUR as f32 / SECOND as f32
+    }
 }
 
 fn part(from: i64, to: i64) -> f32 {

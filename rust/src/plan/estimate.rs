@@ -111,5 +111,5 @@ fn lingers(tracker: &Tracker) -> bool {
 /// Listings of the hour that begins at `hour`.
 #[must_use]
 pub fn listed(tracker: &Tracker, arrivals: &Arrivals, hour: i64) -> Estimate {
-    arrivals.census.listed(arrivals, hour.div_euclid(HOUR), (i64::MIN, tracker.now))
+    arrivals.listed(hour.div_euclid(HOUR), (i64::MIN, tracker.now))
 }

@@ -78,7 +78,7 @@ impl Planner {
         (first.max(kept)..=self.tracker.now.div_euclid(HOUR))
             .map(|hour| {
                 let span = (self.began, self.tracker.now);
-                let said = self.arrivals.census.listed(&self.arrivals, hour, span);
+                let said = self.arrivals.listed(hour, span);
                 Hour {
                     from: hour * HOUR,
                     seen: said.seen,
