@@ -12,8 +12,9 @@ use crate::market::calibration::{Calibration, Cell, Rule};
 use crate::market::course::{Course, moments};
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Verdict};
 use crate::market::rates::{EARLY, Rates};
+use crate::market::returns::speaks;
 pub use crate::market::status::Manners;
-use crate::market::status::{Claim, ONE_SALE, by_status, gone_by, speaks};
+use crate::market::status::{Claim, ONE_SALE, by_status, gone_by};
 
 /// What may have become of a lot, as weights.
 #[derive(Clone, Copy, Default)]

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{Seen, Status};
+use crate::market::asked::{SECOND, Seen, Status};
+
+/// Nobody but a buyer or the owner ends a lot this long before its time.
+pub(crate) const EARLY: i64 = 5 * SECOND;
 
 /// One auction. Times are microseconds, 0 for never; money is coins, 0 for none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

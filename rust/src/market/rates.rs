@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::SECOND;
 use crate::market::hazards::{Axis, Censored};
+pub(crate) use crate::market::lot::EARLY;
 use crate::market::lot::{Lot, Told};
 use crate::market::returns::Returns;
 use crate::market::table::Table;
@@ -27,8 +28,6 @@ const YOUNG: f32 = 60.0;
 /// Upper edges of the bands of how long lots run, seconds, and what is typical of each band.
 const LENGTHS: [f32; 4] = [7_200.0, 21_600.0, 57_600.0, 129_600.0];
 const TYPICAL: [f32; LENGTHS.len() + 1] = [3_600.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0];
-/// Nobody but a buyer or the owner ends a lot this long before its time.
-pub(crate) const EARLY: i64 = 5 * SECOND;
 /// What is missing this long before its time has ended early: its end is known to the second.
 pub(crate) const MISSED: i64 = 2 * SECOND;
 

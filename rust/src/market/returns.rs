@@ -8,11 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{HOUR, MINUTE, Status};
-use crate::market::judge::Chances;
-use crate::market::lot::Lot;
-use crate::market::rates::EARLY;
-use crate::market::status::speaks;
+use crate::market::asked::{HOUR, MINUTE, SECOND, Status};
+use crate::market::lot::{EARLY, Lot, Relisted};
 
 /// How an auction ended: sold, expired, taken back.
 const KINDS: usize = 3;
@@ -29,8 +26,8 @@ pub struct Returns {
 }
 
 impl Returns {
-    /// A lot is over: as was told, or by these chances.
-    pub(crate) fn over(&mut self, lot: &Lot, chances: &Chances) {
+    /// A lot is over: as was told, or with these chances.
+    pub(crate) fn over(&mut self, lot: &Lot, chances: [f32; KINDS]) {
         if lot.card_instance_id == 0 || lot.last_active == 0 {
             return;
         }
@@ -38,7 +35,7 @@ impl Returns {
             Some(Status::Expired) => [0.0, 1.0, 0.0],
             Some(Status::Cancelled) => [0.0, 0.0, 1.0],
             Some(Status::Ended | Status::Active) => [1.0, 0.0, 0.0],
-            None => chances.kinds(),
+            None => chances,
         };
         for (ended, share) in self.ended.iter_mut().zip(shares) {
             *ended += share;
@@ -83,4 +80,10 @@ impl Returns {
 fn ended_by(lot: &Lot) -> i64 {
     let told = lot.told.map_or(0, |told| told.at);
     [told, lot.absent_at].into_iter().filter(|&at| at > 0).fold(lot.expires_at, i64::min)
+}
+
+/// Whether a later listing of the copy tells how this one ended: a sale at another time was another's.
+pub(super) fn speaks(lot: &Lot, again: &Relisted) -> bool {
+    let sale = lot.last_active..=lot.expires_at + EARLY;
+    !again.sold || again.acquired_at == 0 || sale.contains(&(again.acquired_at + SECOND))
 }

@@ -6,6 +6,7 @@ use crate::market::asked::{MINUTE, SECOND, Status};
 use crate::market::calibration::Rule;
 use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told};
 use crate::market::rates::{EARLY, Rates, missed};
+use crate::market::returns::speaks;
 
 /// A copy may change hands more than once before it is seen again.
 pub(super) const ONE_SALE: f32 = 0.995;
@@ -106,12 +107,6 @@ fn resale(lot: &Lot) -> Option<i64> {
 pub(super) fn proves_price(lot: &Lot) -> bool {
     let is_soon = |again: &Relisted| again.posted_at - again.acquired_at < SOON;
     lot.is_told() && resale(lot).is_some() && lot.relisted.as_ref().is_some_and(is_soon)
-}
-
-/// Whether a later listing of the copy tells how this one ended: a sale at another time was another's.
-pub(super) fn speaks(lot: &Lot, again: &Relisted) -> bool {
-    let sale = lot.last_active..=lot.expires_at + EARLY;
-    !again.sold || again.acquired_at == 0 || sale.contains(&(again.acquired_at + SECOND))
 }
 
 /// The moment by which it had ended early, if that is proved.

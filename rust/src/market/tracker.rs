@@ -175,8 +175,8 @@ impl Tracker {
     /// A lot's end is told, or can no longer be.
     fn over(&mut self, id: i64) {
         if let Some(lot) = self.board.get(id) {
-            let chances = chances(lot, &self.rates);
-            self.rates.returns.over(lot, &chances);
+            let chances = chances(lot, &self.rates).kinds();
+            self.rates.returns.over(lot, chances);
         }
     }
 
