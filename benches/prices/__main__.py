@@ -21,9 +21,18 @@ def main() -> None:
     given = parser.parse_args()
     scores = Scores()
     for seed in given.seeds.split(","):
-        score(made(int(seed), KINDS[given.kind]), tuple(shlex.split(given.pricer)), given.moments, scores)
+        score(
+            made(int(seed), KINDS[given.kind]),
+            tuple(shlex.split(given.pricer)),
+            given.moments,
+            scores,
+        )
     figures = {name: round(value, 2) for name, value in scores.figures().items()}
-    print(json.dumps({"kind": given.kind, "seeds": given.seeds} | figures, indent=1, ensure_ascii=False))
+    print(
+        json.dumps(
+            {"kind": given.kind, "seeds": given.seeds} | figures, indent=1, ensure_ascii=False
+        )
+    )
 
 
 if __name__ == "__main__":

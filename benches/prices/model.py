@@ -34,7 +34,23 @@ SPREAD = 0.45
 """Of cards of one kind, in logs."""
 UNSOLD = 1.3
 """Listings that nobody takes for each sale."""
-POSITIONS = ("QB", "HB", "WR", "TE", "LT", "LG", "C", "RG", "RT", "LE", "RE", "DT", "MLB", "CB", "FS")
+POSITIONS = (
+    "QB",
+    "HB",
+    "WR",
+    "TE",
+    "LT",
+    "LG",
+    "C",
+    "RG",
+    "RT",
+    "LE",
+    "RE",
+    "DT",
+    "MLB",
+    "CB",
+    "FS",
+)
 PROGRAMS = ("Core", "Legends", "Ultimate", "Season", "Team")
 
 
@@ -211,7 +227,9 @@ class _Seller:
                 made += self._burst(self.draw.uniform(0, self.days) * DAY)
         return [auction for auction in made if auction.posted >= EPOCH]
 
-    def _auction(self, posted: float, hours: float, price: float, copy: int | None = None) -> Auction:
+    def _auction(
+        self, posted: float, hours: float, price: float, copy: int | None = None
+    ) -> Auction:
         draw = self.draw
         fair = math.exp(self.card.log_value(posted))
         buyout = max(2, round(price))

@@ -45,11 +45,8 @@ pub mod market;
     clippy::cast_sign_loss
 )] // chances, rates and counts of them are estimates: no digit more is meant than an f32 has
 pub mod plan;
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss
-)] // prices are estimates, times are within a month
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+// prices are estimates, times are within a month
 pub mod price;
 pub mod reply;
 pub mod rows;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
@@ -59,7 +58,7 @@ async def value(
     Example: ``m26 market value trace.ndjson --at 2026-09-03T12:00:00Z``
 
     Args:
-        trace: a file of NDJSON; ``-`` is stdin. Its form is in docs/PRICES.md, Traces.
+        trace: a file of NDJSON. Its form is in docs/PRICES.md, Traces.
         at: a moment, ISO 8601 (UTC unless it says otherwise) or seconds since 1970.
         options: options of every command.
     """
@@ -110,16 +109,16 @@ def moment_of(text: str) -> float:
 
 
 def opened(path: Path) -> BinaryIO:
-    """A file's bytes; of ``-`` those of stdin.
+    """A file's bytes.
 
     Raises:
         UsageError: it cannot be read.
     """
     try:
-        return sys.stdin.buffer if str(path) == "-" else path.open("rb")
+        return path.open("rb")
     except OSError as error:
         problem = f"cannot read {path}: {error.strerror}"
-        raise UsageError(problem, hint="name a file of NDJSON, or - for stdin") from error
+        raise UsageError(problem, hint="name a market trace, a file of NDJSON") from error
 
 
 def _shown(value: object) -> object:

@@ -16,7 +16,8 @@ pub(crate) fn calm(sales: &mut [Kept]) -> bool {
     let (first, days) = (first.at, last.at - first.at);
     let counts: Vec<f64> = sales.iter().map(|sale| around(sales, sale.at)).collect();
     // over time, not over sales: most sales of a card that is passed around are of bursts
-    let moments = (0..MOMENTS).map(|one| first + days * (f64::from(one) + 0.5) / f64::from(MOMENTS));
+    let moments =
+        (0..MOMENTS).map(|one| first + days * (f64::from(one) + 0.5) / f64::from(MOMENTS));
     let usual = super::median(moments.map(|at| around(sales, at)).collect());
     let seldom = (sales.len() as f64).sqrt() * 2.0 * AROUND / days.max(1.0);
     let most = 1.0 + USUAL * usual.max(seldom);

@@ -91,7 +91,11 @@ impl Market {
         let start = counted.sales.len().saturating_sub(LAST);
         let seen = counted.sales[start..].iter().map(|sale| {
             let bid = if sale.by_bid { self.bid } else { 0.0 };
-            Seen { at: sale.at, value: sale.price - self.index.at(sale.at) - bid, weight: sale.weight }
+            Seen {
+                at: sale.at,
+                value: sale.price - self.index.at(sale.at) - bid,
+                weight: sale.weight,
+            }
         });
         seen.collect()
     }

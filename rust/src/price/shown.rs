@@ -44,7 +44,8 @@ impl Shown {
             if trials.len() < ENOUGH {
                 return None;
             }
-            let mean = super::median(trials.iter().map(|trial| trial.shown - trial.before.mean).collect());
+            let mean =
+                super::median(trials.iter().map(|trial| trial.shown - trial.before.mean).collect());
             let odds = |spread: Option<f64>| -> f64 {
                 let one = |trial: &&Trial| {
                     let known = match spread {

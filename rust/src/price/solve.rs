@@ -44,7 +44,8 @@ impl Matrix {
             found[row] = (found[row] - known) / self.at(row, row);
         }
         for row in (0..self.size).rev() {
-            let known: f64 = (row + 1..self.size).map(|below| self.at(below, row) * found[below]).sum();
+            let known: f64 =
+                (row + 1..self.size).map(|below| self.at(below, row) * found[below]).sum();
             found[row] = (found[row] - known) / self.at(row, row);
         }
         (found, log_det)

@@ -58,7 +58,8 @@ impl Hedonic {
             (1..size).for_each(|i| matrix.add(i, i, RIDGE));
             this.coefficients = matrix.solved(&right).0;
             let rests: Vec<f64> = cards.iter().map(|card| card.1 - this.mean(&card.0)).collect();
-            let square = |((card, rest), robust): ((&Known, &f64), &f64)| card.2 * robust * rest * rest;
+            let square =
+                |((card, rest), robust): ((&Known, &f64), &f64)| card.2 * robust * rest * rest;
             let squares: f64 = cards.iter().zip(&rests).zip(&robust).map(square).sum();
             this.spread = (squares / known).sqrt().clamp(0.1, WIDE);
             for (robust, rest) in robust.iter_mut().zip(&rests) {
@@ -85,8 +86,12 @@ impl Hedonic {
             row.extend([(1, tens), (2, tens * tens)]);
         }
         let (programs, size) = (3 + self.positions, self.coefficients.len());
-        row.extend(traits.position.map(|position| (3 + position, 1.0)).filter(|(i, _)| *i < programs));
-        row.extend(traits.program.map(|program| (programs + program, 1.0)).filter(|(i, _)| *i < size));
+        row.extend(
+            traits.position.map(|position| (3 + position, 1.0)).filter(|(i, _)| *i < programs),
+        );
+        row.extend(
+            traits.program.map(|program| (programs + program, 1.0)).filter(|(i, _)| *i < size),
+        );
         row
     }
 }

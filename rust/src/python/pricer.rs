@@ -13,7 +13,8 @@ use crate::price::traits::Traits;
 
 /// Fair, low, high; sales, copies, sales of the week; left out: same copy, over the asks; method, flags,
 /// speed.
-type FairTuple = ((f64, f64, f64), (usize, usize, usize), (u32, u32), String, Vec<&'static str>, f64);
+type FairTuple =
+    ((f64, f64, f64), (usize, usize, usize), (u32, u32), String, Vec<&'static str>, f64);
 
 /// What the cards of a market are worth at one moment.
 #[pyclass(frozen)]
@@ -98,7 +99,10 @@ fn records<const N: usize>(bytes: &[u8]) -> PyResult<impl Iterator<Item = [i64; 
     let (whole, rest) = bytes.as_chunks::<8>();
     let (records, left) = whole.as_chunks::<N>();
     if !rest.is_empty() || !left.is_empty() {
-        return Err(PyValueError::new_err(format!("{} bytes are no records of {N} integers", bytes.len())));
+        return Err(PyValueError::new_err(format!(
+            "{} bytes are no records of {N} integers",
+            bytes.len()
+        )));
     }
     Ok(records.iter().map(|record| record.map(i64::from_ne_bytes)))
 }
