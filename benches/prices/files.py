@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import orjson
-
 from benches.prices.model import EPOCH, Made
 
 

@@ -6,6 +6,7 @@ import random
 
 import orjson
 import pytest
+
 from m26.errors import ShapeError
 from m26.market.trace import known_at
 from m26.market.value import max_buy, net, values
