@@ -26,10 +26,10 @@ VOLATILITY = (0.02, 0.09)
 """Of a card's value in a day, in logs."""
 SNIPED, OVERPAID = 0.10, 0.04
 LAUNCHED, LAUNCH_HEIGHT, LAUNCH_DAYS = 0.2, (0.4, 1.0), (2.0, 6.0)
-"""Share of cards that came out in these days, how far above its level one starts, how soon it falls."""
+"""Cards that came out meanwhile (share), how far over their level, how soon they fall to it."""
 PROMO_EVERY, PROMO_DROP = 6.0, (0.06, 0.18)
 WASHED, BURSTS, BURST, COPIES_DIFFER = 0.35, (1, 4), (4, 11), 0.3
-"""Share of the cards with wash trades, bursts of each, sales of a burst, bursts of several copies."""
+"""Cards with wash trades (share), bursts of each, sales of one, bursts of several copies."""
 SPREAD = 0.45
 """Of cards of one kind, in logs."""
 UNSOLD = 1.3
@@ -63,7 +63,7 @@ class Kind:
     washed: float = WASHED
     sniped: float = SNIPED
     median: str = "near"
-    """What the upstream shows as a card's: `near` its value, of the last 25 sales (`trailing`), `none`."""
+    """What the upstream shows: `near` the value, of the last 25 sales (`trailing`), or `none`."""
 
 
 KINDS = {
@@ -220,8 +220,8 @@ class _Seller:
             if at >= self.days * DAY:
                 break
             made.append(self._sale(at))
-        for _ in range(int(len(made) * UNSOLD)):
-            made.append(self._unsold(self.draw.uniform(-0.5, self.days) * DAY))
+        unsold = range(int(len(made) * UNSOLD))
+        made += [self._unsold(self.draw.uniform(-0.5, self.days) * DAY) for _ in unsold]
         if self.draw.random() < self.kind.washed:
             for _ in range(self.draw.randint(*BURSTS)):
                 made += self._burst(self.draw.uniform(0, self.days) * DAY)

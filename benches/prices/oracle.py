@@ -1,4 +1,4 @@
-"""What somebody makes of a market who is told which sales are honest, the index and each card's habits."""
+"""What who is told the honest sales, the index and each card's habits makes of a market."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from benches.prices import files
 from benches.prices.model import Made, value_at
 from benches.prices.oracle import Oracle, moments
 
-GROUPS = ("< 5", "5–24", "≥ 25")
+GROUPS = ("< 5", "5 to 24", "≥ 25")
 """Honest sales in 7 days."""
 NEAR = 0.05
 

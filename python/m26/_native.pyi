@@ -153,9 +153,9 @@ class Pricer:
     """What the cards of a market are worth at one moment; times in µs.
 
     `cards`: overall, and position and program as numbers from 0 on. The rest are records of 64-bit
-    integers, a card by its place in `cards`: `sales` (card, time, price, copy, by bid, confidence in
-    millionths, the median that was shown or 0), `asks` (card, on offer from, until, price), `shown` (card, time, median). A record
-    that names no card is a ValueError.
+    integers, a card by its place in `cards`: `sales` (card, time, price, copy, by bid, confidence
+    in millionths, the median that was shown or 0), `asks` (card, on offer from, until, price),
+    `shown` (card, time, median). A record that names no card is a ValueError.
     """
     def __new__(
         cls,
@@ -175,8 +175,8 @@ class Pricer:
 PricedTuple: TypeAlias = tuple[
     tuple[float, float, float], tuple[int, int, int], tuple[int, int], str, list[str], float
 ]
-"""Fair, low, high; sales, copies, sales of the week; left out: same copy, over the asks; method, flags,
-spread of a day's walk."""
+"""Fair, low, high; sales, copies, sales of the week; left out: same copy, over the asks; method,
+flags, spread of a day's walk."""
 
 @final
 class ServerClock:

@@ -52,8 +52,8 @@ async def value(
 ) -> int:
     """What the cards of a market trace were worth at a moment, by what it shows up to then.
 
-    The same prices as of the record, without a database: a local level on log price, beside what the
-    whole market did; docs/PRICES.md says how. The interval holds a card's value in four cases of five.
+    No database is needed. A price is a local level on log price, beside what the whole market did;
+    docs/PRICES.md says how. The range holds a card's value in four cases of five.
 
     Example: ``m26 market value trace.ndjson --at 2026-09-03T12:00:00Z``
 
@@ -78,7 +78,7 @@ async def value(
             each["card_id"],
             known.names.get(each["card_id"], ""),
             each["fair"],
-            f"{each['fair_low']}–{each['fair_high']}",
+            f"{each['fair_low']:,} to {each['fair_high']:,}",
             each["n"],
             each["n_copies"],
             each["method"],

@@ -19,7 +19,7 @@ MONTH = 30 * DAY
 
 @dataclass(slots=True)
 class Known:
-    """What a pricer is given, times in µs: records of 64-bit integers, a card by its place in ``ids``."""
+    """What a pricer is given, times in µs: records of integers, a card by its place in ``ids``."""
 
     now: int
     ids: list[int] = field(default_factory=list)

@@ -1,8 +1,8 @@
 """Sales, asks and shown medians in; what cards are worth, and how sure that is, out.
 
-The method is that of ``rust/src/price``: a local level on log price less the market's index, Student-t
-noise, a prior by overall, position and program; a copy tells once in 72 hours, and no sale counts that
-is far over what stood beside it. docs/PRICES.md has it in words, with its sources.
+The method is that of ``rust/src/price``: a local level on log price less the market's index,
+Student-t noise, a prior by overall, position and program; a copy tells once in 72 hours, and no
+sale counts that is far over what stood beside it. docs/PRICES.md has it in words, with its sources.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def net(price: int) -> int:
 
 
 def max_buy(fair: float, roi: float) -> int:
-    """The most to pay for what is sold on at ``fair`` with a return of ``roi`` (0.1: ten percent)."""
+    """The most to pay for what is sold on at ``fair``, with a return of ``roi`` (0.1: 10 %)."""
     return int(0.9 * fair / (1 + roi))
 
 
