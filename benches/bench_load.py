@@ -15,6 +15,7 @@ from benches.fields import (
     MSGSPEC,
     OURS,
     OURS_FRESH,
+    OURS_UNTOLD,
     USUAL,
     Base,
     Field,
@@ -112,6 +113,7 @@ def test_load_fresh_auctions(
     note: str,
 ) -> None:
     field.add_ours()
+    field.add_ours_untold()
     field.add_msgspec()
     field.add_usual()
     field.add_direct_limit()
@@ -132,6 +134,7 @@ def test_load_fresh_auctions(
                 against(id="P2", peer=ARROW, at_least=1.5),
                 against(id="P2", peer=USUAL, at_least=10.0),
                 against(id="P2", peer=DIRECT_LIMIT, at_least=0.85),
+                against(id="P2", peer=OURS_UNTOLD, at_most=1.1),
             ],
         ),
         field.start(),
@@ -153,6 +156,7 @@ def test_load_unchanged_auctions(
 ) -> None:
     field.add_ours()
     field.add_ours(OURS_FRESH, fresh=True)
+    field.add_ours_untold()
     field.add_msgspec()
     if not smoke:
         field.add_direct_limit()
@@ -171,6 +175,7 @@ def test_load_unchanged_auctions(
             bars=[
                 against(id="P3", peer=MSGSPEC, at_least=12.0),
                 against(id="P3", peer=OURS_FRESH, at_least=3.0),
+                against(id="P3", peer=OURS_UNTOLD, at_most=1.1),
             ],
         ),
         field.start(),

@@ -20,7 +20,9 @@ from benches.stores import PART, Merged, Tally, bodies
 from m26.embedded.postgres import Postgres
 from m26.models import Record
 from m26.normalizer import Normalizer
+from m26.store.batch import Concluded
 from m26.store.database import opened
+from m26.store.inference import Inference
 from m26.store.load import Loader
 
 HISTORY = 10
@@ -28,6 +30,7 @@ HISTORY = 10
 BASE = "bench_base"
 OURS = "m26"
 OURS_FRESH = "m26, as many fresh auctions"
+OURS_UNTOLD = "m26, nothing inferred"
 MSGSPEC = "msgspec + copy_records + merge"
 ORJSON = "orjson + copy_records + merge"
 ARROW = "msgspec + pyarrow + pgpq + merge"
@@ -36,6 +39,13 @@ USUAL = "orjson + executemany x 50, state only"
 MERGE_LIMIT = "buffers built beforehand + merge"
 DIRECT_LIMIT = "buffers built beforehand, COPY into the tables"
 Batches = Sequence[Sequence[Record]]
+
+
+class Untold(Inference):
+    """Takes no record in and says nothing."""
+
+    def conclude(self, *_: object) -> Concluded:
+        return Concluded()
 
 
 class Round(NamedTuple):
@@ -100,18 +110,26 @@ class Field:
     contenders: list[Contender] = field(default_factory=list)
     dsns: dict[str, str] = field(default_factory=dict)
 
-    def add_ours(self, label: str = OURS, *, fresh: bool = False) -> None:
+    def add_ours(
+        self,
+        label: str = OURS,
+        *,
+        fresh: bool = False,
+        inference: Callable[[Normalizer], Inference] = Inference,
+    ) -> None:
         """The product's loader, driven as its drain does it.
 
         Args:
             label: of the contender.
             fresh: whether it is given the round's fresh auctions.
+            inference: what infers outcomes.
         """
         call = self.base.portal.call
         opening = self.base.portal.wrap_async_context_manager(opened(self._database(label)))
         store = self.stack.enter_context(opening)
         normalizer = call(ours.loading, self.base.catalogue)
-        run = partial(call, as_drained, Loader(store, normalizer))
+        loader = Loader(store, normalizer, inference=inference(normalizer))
+        run = partial(call, as_drained, loader)
 
         def check_fresh(given: Round, tally: Tally) -> None:
             assert tally == Tally(new=_auctions(given.fresh))
@@ -120,6 +138,10 @@ class Field:
             self._add(label, run, check=check_fresh, prepare=lambda given: given.fresh)
         else:
             self._add(label, run)
+
+    def add_ours_untold(self) -> None:
+        """The same without what infers outcomes: what that costs."""
+        self.add_ours(OURS_UNTOLD, inference=Untold)
 
     def add_merged(self, label: str, way: stores.Way, *, ahead: bool = False) -> None:
         """A peer in front of the merge; `ahead`: reads a batch while the one before is stored."""

@@ -22,6 +22,7 @@ __all__ = [
     "Planner",
     "Pricer",
     "ServerClock",
+    "State",
     "States",
     "Watchdog",
     "outcome",
@@ -80,6 +81,14 @@ class CopyBuffer:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
+class State:
+    """A state to keep: its bytes, read-only, through the buffer protocol."""
+
+    def __len__(self) -> int:
+        """Size in bytes."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
 class Batch:
     """What a list of pages came to: rows, new cards, rejects and drift."""
 
@@ -110,6 +119,8 @@ class Batch:
         """(page, item, byte from, byte to) of the auction that a card row was read from."""
     def rows(self) -> list[tuple[int | str | None, ...]]:
         """Auction rows as Python values (times in microseconds), for offline use."""
+    def shown(self) -> list[tuple[int | str, ...]]:
+        """The auctions as a planner takes them, but those of a status that nobody knows."""
     def card_rows(self) -> list[tuple[int | str | None, ...]]:
         """Card rows as Python values, for offline use."""
 
@@ -366,12 +377,8 @@ class Fold:
         """Of a part of which nothing was read yet."""
     @staticmethod
     def load(state: bytes, /) -> Fold:
-        """As `save` left it.
-
-        Raises:
-            ValueError: it is no state of this build.
-        """
-    def save(self) -> bytes:
+        """As `save` left it; ValueError, if it is no state of this build."""
+    def save(self) -> State:
         """All of it; for this build alone."""
     def take(
         self, batch: Batch, records: Sequence[_Look], /
@@ -447,12 +454,12 @@ class Planner:
     def __new__(cls, *, per_day: int, per_minute: int, now: int) -> Self: ...
     @staticmethod
     def load(state: bytes, /) -> Planner: ...
-    def save(self) -> bytes: ...
+    def save(self) -> State: ...
     def resume(self, *, per_day: int, per_minute: int, now: int) -> None: ...
     def pin(self, pins: dict[str, str], /) -> bool: ...
     def set_focus(self, weights: dict[int, float], /) -> None: ...
     def next(self, now: int, /) -> tuple[_Ask, int, str]: ...
-    def sent(self, at: int, /) -> None: ...
+    def sent(self, at: int, why: str, /) -> None: ...
     def unsent(self) -> None: ...
     def observe(
         self, ask: _Ask, /, *, at: int, failed: bool, truncated: bool, rows: Sequence[Any]

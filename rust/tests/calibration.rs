@@ -36,8 +36,8 @@ fn labels(seed: u64, mood: Mood, tells: bool, lead: f64, per_day: i64) -> [Bands
             note(&mut bands[0], verdict.confidence, outcome);
             note(&mut bands[1], verdict.price_confidence, price);
         }
-        if tells && let Some(cell) = claimed(lot, now, &manners, rates) {
-            calibration.proved(&cell, outcome, price);
+        if tells && let Some((cell, ..)) = claimed(lot, now, &manners, rates) {
+            calibration.proved(&cell, outcome, if price { 1.0 } else { 0.0 });
         }
     });
     bands
@@ -112,7 +112,7 @@ fn a_new_table_applies_from_the_next_full_hour_alone() {
     let cell = Cell::new(&lot(900), Rule::Expired, 0.9, 0.9);
     table.settle(10 * HOUR + 1);
     for at in 0..400 {
-        table.proved(&cell, at % 2 == 0, true);
+        table.proved(&cell, at % 2 == 0, 1.0);
     }
     table.settle(11 * HOUR - 1);
     assert_eq!((table.version, table.rate(&cell)), (1, (0.9, 0.9)));
@@ -127,7 +127,7 @@ fn a_cell_without_proofs_follows_its_rule_and_other_rules_do_not() {
     let mut table = Calibration::new();
     let cheap = |rule| Cell::new(&lot(300), rule, 0.9, 0.9);
     for _ in 0..400 {
-        table.proved(&Cell::new(&lot(1500), Rule::Expired, 0.9, 0.9), false, false);
+        table.proved(&Cell::new(&lot(1500), Rule::Expired, 0.9, 0.9), false, 0.0);
     }
     table.settle(HOUR);
     assert!(table.rate(&cheap(Rule::Expired)).0 < 0.6);
@@ -135,11 +135,31 @@ fn a_cell_without_proofs_follows_its_rule_and_other_rules_do_not() {
 }
 
 #[test]
+fn cells_that_do_not_differ_follow_their_rule_more_than_their_few_proofs() {
+    let told = |rule, differ: bool| {
+        let mut table = Calibration::new();
+        for (n, price) in [300, 750, 1000, 1300, 2000].into_iter().enumerate() {
+            for at in 0..100 {
+                let right = if differ { at < 20 * n } else { at % 2 == 0 };
+                table.proved(&Cell::new(&lot(price), rule, 0.7, 0.7), right, 1.0);
+            }
+        }
+        for at in 0..10 {
+            table.proved(&Cell::new(&lot(0), rule, 0.7, 0.7), at < 8, 1.0);
+        }
+        table.settle(HOUR);
+        table.rate(&Cell::new(&lot(0), rule, 0.7, 0.7)).0
+    };
+    let (alike, differ) = (told(Rule::Expired, false), told(Rule::Expired, true));
+    assert!((alike - 0.5).abs() < 0.06 && differ > alike + 0.05, "{alike} {differ}");
+}
+
+#[test]
 fn what_is_certain_stays_so() {
     let mut table = Calibration::new();
     let cell = Cell::new(&lot(900), Rule::LastBid, 1.0, 0.7);
     for _ in 0..400 {
-        table.proved(&cell, true, false);
+        table.proved(&cell, true, 0.0);
     }
     table.settle(HOUR);
     let (outcome, price) = table.rate(&cell);
@@ -150,9 +170,9 @@ fn what_is_certain_stays_so() {
 fn rows_tell_what_was_said_and_what_was_right() {
     let mut table = Calibration::new();
     assert_eq!(table.rows().count(), 0);
-    table.proved(&Cell::new(&lot(0), Rule::Relisted, 0.9, 0.5), true, false);
+    table.proved(&Cell::new(&lot(0), Rule::Relisted, 0.9, 0.5), true, 0.0);
     let rows: Vec<_> = table.rows().collect();
-    assert_eq!((rows.len(), rows[0].evidence, rows[0].band), (1, "relisted", "no buyout"));
+    assert_eq!((rows.len(), rows[0].evidence, rows[0].band), (1, "relisted, unsold", "no buyout"));
     assert_eq!((rows[0].asked, rows[0].agreed, rows[0].price_agreed), (1.0, 1.0, 0.0));
     assert_eq!((rows[0].said, rows[0].price_said), (0.9, 0.5));
 }

@@ -138,6 +138,21 @@ fn a_hidden_price_after_the_end_is_weighed_by_when_it_was_last_seen() {
 }
 
 #[test]
+fn a_hidden_price_is_proved_by_when_the_buyer_got_the_copy() {
+    let late = told(&seen(8 * HOUR - MINUTE, 0), Status::Ended, END + MINUTE, 2, 520);
+    let before = at_last(&again(&late, END + HOUR, true, END - HOUR), &HIDDEN);
+    assert_eq!((before.fate, before.final_price), (Fate::Buyout, BUYOUT));
+    assert!(before.price_confidence > 0.99);
+    spans(&before, END - HOUR, END - HOUR + SECOND);
+    let at_end = at_last(&again(&late, END + HOUR, true, END), &HIDDEN);
+    assert_eq!((at_end.fate, at_end.final_price), (Fate::Bid, 520));
+    assert!(at_end.price_confidence > 0.99);
+    // a later sale was another's
+    let other = again(&late, END + HOUR, true, END + HOUR / 2);
+    assert_eq!(at_last(&other, &HIDDEN), at_last(&late, &HIDDEN));
+}
+
+#[test]
 fn an_end_seen_at_first_sight_is_told_too() {
     let ended = |bids, current_bid| Seen {
         auction_id: 1,

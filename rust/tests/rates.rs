@@ -170,7 +170,7 @@ fn a_missed_lot_is_counted_once_when_its_end_is_told_later() {
                 lot.absent_at = at;
             }
             let told = Told { status: Status::Ended, at, bids: 1, current_bid: lot.buyout_price };
-            rates.learn(&lot, at, Look::Told(told));
+            rates.learn(&lot, at, Look::Told(told, 0));
         }
         let lot = lot(1.0, 60, 0);
         rates.learn(&lot, lot.last_active + DAY, Look::Active { bids: 0, current_bid: 1 });

@@ -82,8 +82,15 @@ def test_the_batch_gives_one_buffer_however_often_asked() -> None:
     assert batch.auctions is batch.auctions
 
 
+def test_a_state_to_keep_is_read_in_place_and_gives_its_planner_again() -> None:
+    state = _native.Planner(per_day=1, per_minute=1, now=1).save()
+    view = memoryview(state)
+    assert (view.readonly, view.nbytes, len(state)) == (True, len(bytes(state)), view.nbytes)
+    assert bytes(_native.Planner.load(bytes(state)).save()) == bytes(view)
+
+
 def test_classes_are_final_and_made_by_the_core_alone() -> None:
-    for made in (CopyBuffer, Batch, _native.Peek):
+    for made in (CopyBuffer, Batch, _native.Peek, _native.State):
         with pytest.raises(TypeError):
             made()
     with pytest.raises(TypeError):

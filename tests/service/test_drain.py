@@ -23,8 +23,8 @@ class Watched(Normalizer):
         super().__init__(RULES)
         self.batches: list[int] = []
 
-    async def normalize(self, pages: Sequence[Page]) -> Batch:
-        batch = await super().normalize(pages)
+    def read(self, pages: Sequence[Page]) -> Batch:
+        batch = super().read(pages)
         self.batches.append(len(pages))
         return batch
 

@@ -85,7 +85,7 @@ def simulator(folder: Path, *arguments: str, **popen: Any) -> Iterator[Simulator
     ):
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, **popen)
     try:
-        until(note.exists, process)
+        until(note.exists, process, seconds=60)  # while it runs, the machine is merely busy
         about = json.loads(note.read_bytes())
         yield Simulator(folder, about["url"], process)
     finally:

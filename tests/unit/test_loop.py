@@ -153,6 +153,7 @@ async def test_a_restart_goes_on_with_what_was_known(bench: Make, plan: Plan, fo
     assert kept is not None
     assert kept.outlook() == plan.planner.outlook()
     assert kept.evidence() == plan.planner.evidence()
+    assert kept.reasons() == plan.planner.reasons()
     killed = shutil.copytree(folder, folder.with_name("killed"))
     with Plan(killed, **BUDGET, now=(T0 + 60) * 1_000_000) as again:
         assert again.planner.outlook()[2] == 3

@@ -13,6 +13,7 @@ from tests.support.examiner import DAY, NOW, row
 from tests.support.full import full_disk
 
 from m26.collect.plan import Plan
+from m26.collect.plan_files import read
 from m26.collect.questions import Ask, Question
 from m26.errors import HomeLockedError, StorageError
 
@@ -89,6 +90,24 @@ def test_a_line_of_the_log_that_a_kill_cut_is_not_there(tmp_path: Path) -> None:
     with opened(tmp_path) as plan:
         assert plan.next(NOW).at >= NOW + MINUTE
     assert not (tmp_path / "damaged").exists()
+
+
+def test_a_snapshot_is_written_before_a_question_is_chosen_and_a_kill_then_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("m26.collect.plan._SNAPSHOT_EVERY", 2)
+    plan = opened(tmp_path)
+    looked(plan, NOW)
+    looked(plan, NOW + MINUTE)  # nobody chose it: what came of the reply before may be untold
+    before, question, after = read(tmp_path), plan.next(NOW + 2 * MINUTE), read(tmp_path)
+    assert before is not None
+    assert after is not None
+    assert (before.generation, after.generation, after.events) == (1, 2, [])
+    looked(plan, question.at)
+    plan.__exit__(OSError)
+
+    with opened(tmp_path, question.at) as again:
+        assert again.planner.reasons() == plan.planner.reasons() == [("a test", 3, 9, 0, 0, 27)]
 
 
 def test_a_full_disk_is_told_and_nothing_of_the_question_counts(tmp_path: Path) -> None:

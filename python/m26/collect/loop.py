@@ -12,7 +12,6 @@ import orjson
 import structlog
 from anyio.to_thread import run_sync
 
-from m26._native import Batch
 from m26.collect import outlook
 from m26.collect.exchange import Answer, Exchange
 from m26.collect.focus import Focus
@@ -33,7 +32,6 @@ _DAY = 86_400 * _MICROS
 _HELD = 3
 """Even intervals by which a plan may put off a request."""
 _EMPTY_ALARM = 3
-_STATUSES = frozenset(("active", "ended", "expired", "cancelled"))
 
 
 class Request(NamedTuple):
@@ -98,7 +96,7 @@ class Market:
         if weights == self.focus.given:
             return
         self.focus.turn_to(weights)
-        self.plan.planner.set_focus(self.focus.weights)
+        await run_sync(self.plan.planner.set_focus, self.focus.weights)
         _log.info("plan.focus", platform=self.platform, weights=weights)
         async with self._turn:
             await run_sync(self.plan.save)
@@ -109,17 +107,17 @@ class Market:
             troubled = await exchange.ready()
             async with self._turn:
                 question = await self._choose(exchange)
-                told = await self._ask(exchange, question)
+                asked = request(question.ask, self.paging)
+                told = await self._ask(exchange, question, asked)
             if told is not None:
-                command = request(question.ask, self.paging).command
-                troubled |= await exchange.settle(command, told)
+                troubled |= await exchange.settle(asked.command, told)
             if troubled:
                 self.sweeps.trouble()
 
     async def _choose(self, exchange: Exchange) -> Question:
         """The next question, at its time."""
-        now = _now(exchange)
-        question = await run_sync(self.plan.next, now)
+        question = await run_sync(self.plan.next, _now(exchange))
+        now = _now(exchange)  # it may have written a snapshot
         wait = question.at - now
         if wait > _HELD * _DAY // self.per_day:  # the server's clock went back: not our budget's
             self.plan.planner.resume(per_day=self.per_day, per_minute=self.per_minute, now=now)
@@ -127,10 +125,11 @@ class Market:
             await exchange.clock.sleep(wait / _MICROS)
         return replace(question, at=_now(exchange))
 
-    async def _ask(self, exchange: Exchange, question: Question) -> Answer | Verdict | None:
+    async def _ask(
+        self, exchange: Exchange, question: Question, asked: Request
+    ) -> Answer | Verdict | None:
         """Send it, and take in what comes; None: a STOP came before."""
-        ask, asked = question.ask, request(question.ask, self.paging)
-        offset = None if ask.search is None else ask.search[0]
+        offset = None if question.ask.search is None else question.ask.search[0]
         sweep = 0 if offset is None else self.sweeps.asked(offset, _ours(exchange))
         await run_sync(self.plan.sent, question)
         try:
@@ -176,9 +175,8 @@ class Market:
         if any(reject[1] is None for reject in batch.rejects):  # the page as a whole
             await run_sync(self.plan.unsent)
             return
-        rows = looks(batch, page.served_at)
-        at = page.served_at or page.fetched_at
-        await self._told(at, truncated=bool(answer.peek.truncated), rows=rows)
+        at, truncated = page.served_at or page.fetched_at, bool(answer.peek.truncated)
+        await self._told(at, truncated=truncated, rows=batch.shown())
 
     async def _told(
         self, at: int, *, failed: bool = False, truncated: bool = False, rows: Sequence[Row] = ()
@@ -212,33 +210,6 @@ class Market:
                 reason=f"market_empty: {_EMPTY_ALARM} looks in a row found no auction",
                 advice="Is this the right platform and year? `m26 auth status` and M26_PROFILE.",
             )
-
-
-def looks(batch: Batch, served_at: int) -> list[Row]:
-    """A page's auctions as plans take them; one of a status that nobody knows yet is left out."""
-    rows: list[Row] = []
-    for row in batch.rows():
-        (_, _, _, auction, card, _, copy, acquired, posted, expires, status) = row[:11]
-        (_, buyout, current, _, bids, median) = row[11:17]
-        if status not in _STATUSES:
-            continue
-        left = max(0, int(expires or 0) - served_at) // _MICROS if status == "active" else 0
-        rows.append(
-            (
-                auction,
-                status,
-                bids,
-                current,
-                buyout or 0,
-                int(posted or 0) // _MICROS,
-                left,
-                median or 0,
-                card,
-                copy or 0,
-                int(acquired or 0) // _MICROS,
-            )
-        )
-    return rows
 
 
 def _ours(exchange: Exchange) -> int:

@@ -84,7 +84,13 @@ class Plan:
         return self._course.untold
 
     def next(self, now: int) -> Question:
-        """The next question; nothing is written down yet."""
+        """The next question; it is not written down yet.
+
+        What the last reply came to counts as told. Now and then a snapshot is written: until the
+        question is due nobody waits.
+        """
+        if self._course.replies >= _SNAPSHOT_EVERY:
+            self.save()
         try:
             (search, ids), at, why = self.planner.next(now)
         except RuntimeError as error:
@@ -94,9 +100,7 @@ class Plan:
 
     def sent(self, question: Question) -> None:
         """Count a question before it goes out, and what came of the one before as told."""
-        if self._course.replies >= _SNAPSHOT_EVERY:
-            self.save()
-        self._note("sent", [list(question.ask), question.at])
+        self._note("sent", [list(question.ask), question.at, question.why])
 
     def unsent(self) -> None:
         """The last question did not go out after all, or nothing can be learned of its reply."""
@@ -150,7 +154,7 @@ class Plan:
         planner = Planner(per_day=per_day, per_minute=per_minute, now=now)
         if self._files.is_aside:
             for back in range(per_day, 0, -1):
-                planner.sent(now - max(0, back - _HELD) * _DAY // per_day)
+                planner.sent(now - max(0, back - _HELD) * _DAY // per_day, "")
         self._files.begin(planner.save())
         return _Course(planner)
 
@@ -177,8 +181,8 @@ class _Course:
         """Live through an event, now or once more."""
         match what:
             case "sent":
-                (search, ids), at = given
-                self.planner.sent(at)
+                (search, ids), at, why = given
+                self.planner.sent(at, why)
                 self.asked = Ask(None if search is None else (search[0], search[1]), ids)
                 self.untold = _NOTHING
             case "unsent":

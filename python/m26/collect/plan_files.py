@@ -15,7 +15,7 @@ from typing import IO, Any, NamedTuple, Self
 import orjson
 import structlog
 
-from m26._native import Planner
+from m26._native import Planner, State
 from m26.errors import StorageError
 from m26.home.files import cannot, open_private, write_private
 from m26.home.lock import HomeLock
@@ -111,7 +111,7 @@ class PlanFiles:
         self._drop_logs()
         return kept
 
-    def begin(self, state: bytes) -> None:
+    def begin(self, state: State) -> None:
         """Keep a snapshot; the log begins anew."""
         path = _log_path(self._folder, self._generation + 1)
         head = orjson.dumps([Planner.LAYOUT, self._generation + 1, zlib.crc32(state)])
@@ -120,7 +120,7 @@ class PlanFiles:
         except OSError as error:
             raise cannot("write", path, error) from None
         try:
-            write_private(self._folder / "state", head + b"\n" + state)
+            write_private(self._folder / "state", head, b"\n", memoryview(state))
         except StorageError:
             log.close()
             raise

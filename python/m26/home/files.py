@@ -83,11 +83,11 @@ def open_private(path: Path, mode: str, *, buffering: int = -1) -> IO[Any]:
     return open(path, mode, buffering=buffering, opener=private)
 
 
-def replace_private(path: Path, data: bytes) -> None:
+def replace_private(path: Path, *data: bytes | memoryview) -> None:
     """Put `data` in place of a file, mode 0600: the old or the new bytes, never a part of either.
 
-    Writers of one file take turns by a lock of their own: the temporary name is fixed, so that a
-    killed writer leaves one file at the most.
+    Its parts follow each other. Writers of one file take turns by a lock of their own: the
+    temporary name is fixed, so that a killed writer leaves one file at the most.
 
     Raises:
         OSError: it could not be written; the old file is untouched.
@@ -100,7 +100,7 @@ def replace_private(path: Path, data: bytes) -> None:
         descriptor = os.open(temporary, flags, _MODE, dir_fd=folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.writelines(data)
                 file.flush()
                 os.fsync(descriptor)
             os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -111,7 +111,7 @@ def replace_private(path: Path, data: bytes) -> None:
         os.fsync(folder)
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, *data: bytes | memoryview) -> None:
     """`replace_private`, with an error that says what to do.
 
     Raises:
@@ -119,7 +119,7 @@ def write_private(path: Path, data: bytes) -> None:
         OutageError: no descriptor was free for it.
     """
     try:
-        replace_private(path, data)
+        replace_private(path, *data)
     except OSError as error:
         raise cannot("write", path, error) from None
 

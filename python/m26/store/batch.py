@@ -59,7 +59,7 @@ class Concluded:
     """Outcomes, in the order of the pages of the batch that they come before."""
     coverage: Sequence[tuple[Any, ...]] = ()
     calibration: Sequence[tuple[Any, ...]] = ()
-    snapshot: bytes | None = None
+    snapshot: tuple[bytes, memoryview] | None = None
     """To be kept once all of it is stored."""
 
 

@@ -134,7 +134,7 @@ class Inference:
             return
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            replace_private(self._folder / part, concluded.snapshot)
+            replace_private(self._folder / part, *concluded.snapshot)
         except (OSError, StorageError) as error:
             _log.warning("inference.not_kept", reason=str(error), advice="It is only a cache.")
 
@@ -190,10 +190,11 @@ class Inference:
         return None
 
 
-def _packed(reading: _Reading) -> bytes:
+def _packed(reading: _Reading) -> tuple[bytes, memoryview]:
     state = reading.fold.save()
-    head = {"pos": reading.pos, "checksum": reading.checksum}
-    return orjson.dumps({**head, "build": _build(), "crc": zlib.crc32(state)}) + b"\n" + state
+    head: dict[str, object] = {"pos": reading.pos, "checksum": reading.checksum}
+    head |= {"build": _build(), "crc": zlib.crc32(state)}
+    return orjson.dumps(head) + b"\n", memoryview(state)
 
 
 def _build() -> str:

@@ -12,10 +12,10 @@ import asyncpg
 from anyio.to_thread import run_sync
 
 from m26 import _native
-from m26.models import Record
+from m26.models import Page, Record
 from m26.normalizer import Normalizer
 from m26.servertime import Dating
-from m26.store.batch import Prepared, Stored
+from m26.store.batch import Concluded, Prepared, Stored
 from m26.store.connection import is_data, within
 from m26.store.database import Store
 from m26.store.inference import Inference
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from asyncpg.pool import PoolConnectionProxy
 
+    from m26._native import Batch
     from m26.journal import Journal
 
 KEPT = 250_000
@@ -94,9 +95,15 @@ class Loader:
         """Read consecutive records of one part; nothing is stored yet."""
         records = self._dated(part, records)
         pages = [(r.pos, r.page) for r in records if r.page and may_list_auctions(r.page)]
-        batch = await self._normalizer.normalize([page for _, page in pages])
-        concluded = await run_sync(self._inference.conclude, part, records, batch)
+        batch, concluded = await run_sync(self._read, part, records, [page for _, page in pages])
         return Prepared(part, records, pages, batch, concluded=concluded)
+
+    def _read(
+        self, part: str, records: Sequence[Record], pages: Sequence[Page]
+    ) -> tuple[Batch, Concluded]:
+        """What records say: by themselves, and after those before them. In a worker thread."""
+        batch = self._normalizer.read(pages)
+        return batch, self._inference.conclude(part, records, batch)
 
     def _dated(self, part: str, records: Sequence[Record]) -> Sequence[Record]:
         """The records with the times that earlier versions left to the store."""

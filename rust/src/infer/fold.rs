@@ -13,12 +13,13 @@ use crate::history::closings::Inferred;
 use crate::infer::closing::closing;
 use crate::infer::coverage::{Coverage, Hour};
 use crate::infer::time::{Time, Times};
-use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen, Status};
+use crate::market::asked::{Ask, Reply, Status};
 use crate::market::calibration::Row;
 use crate::market::found::Flags;
 use crate::market::lot::{Evidence, Lot, Verdict};
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::Arrivals;
+use crate::plan::census::Estimate;
 use crate::plan::estimate::{Taken, listed, take};
 use crate::plan::list::List;
 use crate::rows::record::AuctionRow;
@@ -172,7 +173,7 @@ impl Market {
         self.observed_at = self.observed_at.max(times.observed_at);
         let mut seen = Vec::with_capacity(rows.len());
         for row in rows {
-            match self.seen(row) {
+            match row.seen(self.time.now, self.time.shift) {
                 Some(auction) if fresh || auction.status != Status::Active => seen.push(auction),
                 Some(_) => {}
                 None => whole = false,
@@ -183,35 +184,11 @@ impl Market {
         Some((ask, Reply { at: self.time.now, failed: false, truncated, seen }))
     }
 
-    /// A row by the time of this market; None: nobody knows its status.
-    fn seen(&self, row: &AuctionRow) -> Option<Seen> {
-        let status = Status::of(&row.status)?;
-        let shift = self.time.shift;
-        // a time of the upstream's own: wrong is, of two, the clock that was read with it
-        let posted_at =
-            if row.posted_at <= self.time.now { row.posted_at } else { row.posted_at + shift };
-        let left = row.expires_at + shift - self.time.now;
-        let left = if status == Status::Active { left.max(0).div_euclid(SECOND) } else { 0 };
-        Some(Seen {
-            auction_id: row.auction_id,
-            status,
-            bids: row.bids,
-            current_bid: row.current_bid,
-            buyout_price: row.buyout_price.unwrap_or(0),
-            posted_at,
-            seconds_remaining: i32::try_from(left).unwrap_or(i32::MAX),
-            median_price: row.median_price.unwrap_or(0),
-            card_id: row.card_id,
-            card_instance_id: row.card_instance_id.unwrap_or(0),
-            acquired_at: row.acquired_at.unwrap_or(0),
-        })
-    }
-
     fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
         let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
-        let Taken { news, new, offset } = take(tracker, list, arrivals, ask, reply);
+        let Taken { news, new, shown, offset } = take(tracker, list, arrivals, ask, reply);
         if let Some(offset) = offset {
-            list.learn(offset, reply, &new, arrivals);
+            list.learn(offset, reply, &new, &shown, arrivals);
         }
         for id in &news.new {
             if let Some(lot) = self.tracker.board.get(*id) {
@@ -247,9 +224,7 @@ impl Market {
     /// What is news of hours, and of the calibration.
     fn tell(&mut self, platform: &str, concluded: &mut Concluded) {
         for (at, hour) in self.coverage.news(self.time.now) {
-            let seen = self.arrivals.counts.get(&(at / HOUR));
-            let seen = seen.map_or(0, |count| count.seen);
-            let listed = listed(&self.tracker, &self.arrivals, at);
+            let Estimate { seen, listed, .. } = listed(&self.tracker, &self.arrivals, at);
             concluded.coverage.insert((platform.to_owned(), at), Seeing { hour, seen, listed });
         }
         let calibration = &self.tracker.calibration;

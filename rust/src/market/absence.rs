@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::market::asked::{Reply, SECOND, Seen, Status};
 use crate::market::found::{Order, stands_in};
+use crate::market::judge::Manners;
 use crate::market::lot::Lot;
 use crate::market::rates::Look;
 use crate::market::tracker::{News, Tracker};
@@ -79,15 +80,15 @@ impl Tracker {
     }
 
     fn miss(&mut self, id: i64, at: i64, omitted: bool, news: &mut News) {
+        let Manners { tells, recall, .. } = self.manners();
         let Some(lot) = self.board.get_mut(id) else { return };
-        let first = lot.absent_at == 0;
-        if first {
-            lot.absent_at = at;
+        if lot.absent_at == 0 {
+            let before = lot.clone();
+            // a refresh would have told of it had it ended since
+            let sooner = recall.filter(|_| omitted && tells).map_or(at, |recall| at - recall / 2);
+            lot.absent_at = if sooner > lot.last_active { sooner } else { at };
             lot.omitted = omitted;
-        }
-        if first && at < lot.expires_at {
-            let before = Lot { absent_at: 0, ..lot.clone() };
-            self.rates.learn(&before, at, Look::Gone);
+            self.rates.learn(&before, lot.absent_at, Look::Gone);
         }
         news.absent.push(id);
     }

@@ -1,15 +1,17 @@
 //! The lots of a market: by id, by the time they end, by copy.
 //!
 //! Invariant: all orders are total and of the data alone, so that the same replies give the same
-//! board. What is told, or past its time by [`KEEP_OPEN`], is dropped by [`Board::prune`].
+//! board: what is hashed is only looked up, and kept in order. What is past its time by [`KEEP_OPEN`]
+//! is dropped by [`Board::prune`], what was told by [`Board::sweep`].
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::market::asked::{DAY, HOUR, Seen, Status};
+use crate::market::calendar::Calendar;
 use crate::market::lot::{Lot, Relisted};
 
 /// How long a lot that was never told is kept after its expiry: later nothing can become of it.
@@ -22,10 +24,17 @@ const KEEP_TOLD: i64 = HOUR;
 pub struct Board {
     /// By id, and thereby by posting.
     lots: BTreeMap<i64, Lot>,
-    /// (expiry, id) of those whose end nobody told.
-    open: BTreeSet<(i64, i64)>,
+    /// Those whose end nobody told, by expiry.
+    open: Calendar,
+    /// Those whose end was told, by the later of expiry and posting.
+    told: Calendar,
     /// The newest lot of each copy.
-    copies: BTreeMap<i64, i64>,
+    #[serde(serialize_with = "in_order")]
+    copies: HashMap<i64, i64>,
+}
+
+fn in_order<S: Serializer>(copies: &HashMap<i64, i64>, to: S) -> Result<S::Ok, S::Error> {
+    copies.iter().collect::<BTreeMap<_, _>>().serialize(to)
 }
 
 /// What a reply said of one lot.
@@ -76,10 +85,7 @@ impl Board {
     /// Lots that nobody told the end of and that expire in the span, by expiry.
     #[must_use]
     pub fn open(&self, expiry: RangeInclusive<i64>) -> impl DoubleEndedIterator<Item = &Lot> {
-        let (from, to) = expiry.into_inner();
-        self.open
-            .range((from.min(to), i64::MIN)..=(to, i64::MAX))
-            .filter_map(|(_, id)| self.lots.get(id))
+        self.open.range(expiry).filter_map(|(_, id)| self.lots.get(&id))
     }
 
     /// How many lots are open.
@@ -99,15 +105,12 @@ impl Board {
             }
             Entry::Vacant(place) => (None, place.insert(Lot::new(seen, at))),
         };
-        let old = before.as_ref().map(|lot| (lot.expires_at, lot.is_told()));
-        let (expires_at, told) = (lot.expires_at, lot.is_told());
-        if old != Some((expires_at, told)) {
-            if let Some((expiry, _)) = old {
-                self.open.remove(&(expiry, auction_id));
+        let (old, new) = (before.as_ref().map(end), end(lot));
+        if old != Some(new) {
+            if let Some((is_told, at)) = old {
+                self.ends(is_told).remove(at, auction_id);
             }
-            if !told {
-                self.open.insert((expires_at, auction_id));
-            }
+            self.ends(new.0).insert(new.1, auction_id);
         }
         if old.is_none() && seen.status == Status::Active && seen.card_instance_id != 0 {
             self.list_copy(seen);
@@ -115,11 +118,18 @@ impl Board {
         Change { before, auction_id }
     }
 
-    /// The lot before of a copy that is listed: it was sold, or it was not.
+    /// The lot before of a copy that is listed once more: it was sold, or it was not.
     #[must_use]
     pub fn earlier(&self, seen: &Seen) -> Option<i64> {
-        let earlier = self.lots.get(self.copies.get(&seen.card_instance_id)?)?;
-        (earlier.auction_id < seen.auction_id).then_some(earlier.auction_id)
+        if self.lots.contains_key(&seen.auction_id) {
+            return None; // that was said when it was listed
+        }
+        let newest = *self.copies.get(&seen.card_instance_id)?;
+        (newest < seen.auction_id && self.lots.contains_key(&newest)).then_some(newest)
+    }
+
+    fn ends(&mut self, is_told: bool) -> &mut Calendar {
+        if is_told { &mut self.told } else { &mut self.open }
     }
 
     fn list_copy(&mut self, seen: &Seen) {
@@ -135,22 +145,16 @@ impl Board {
         }
     }
 
-    /// Drop what is over for good; a little of it at a time.
+    /// Drop what is over for good and was never told.
     pub fn prune(&mut self, now: i64) {
-        let gone: Vec<(i64, i64)> =
-            self.open.range(..(now - KEEP_OPEN, i64::MIN)).copied().take(10_000).collect();
-        for key in gone {
-            self.open.remove(&key);
-            self.remove(key.1);
+        for (_, id) in self.open.take_before(now - KEEP_OPEN) {
+            self.remove(id);
         }
     }
 
-    /// Drop what was told and is past its time: looks at every lot, so it is done now and then.
+    /// Drop what was told and is past its time.
     pub fn sweep(&mut self, now: i64) {
-        let over = |lot: &Lot| lot.is_told() && lot.expires_at.max(lot.posted_at) + KEEP_TOLD < now;
-        let gone: Vec<i64> =
-            self.lots.values().filter(|lot| over(lot)).map(|lot| lot.auction_id).collect();
-        for id in gone {
+        for (_, id) in self.told.take_before(now - KEEP_TOLD) {
             self.remove(id);
         }
     }
@@ -162,4 +166,10 @@ impl Board {
             self.copies.remove(&lot.card_instance_id);
         }
     }
+}
+
+/// Whether a lot's end was told, and when its time is over.
+fn end(lot: &Lot) -> (bool, i64) {
+    let is_told = lot.is_told();
+    (is_told, if is_told { lot.expires_at.max(lot.posted_at) } else { lot.expires_at })
 }

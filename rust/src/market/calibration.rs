@@ -30,13 +30,19 @@ pub enum Rule {
     Expired,
     /// Past its end: taken back.
     Withdrawn,
-    /// Listed again.
+    /// Listed again by its owner.
     Relisted,
-    /// Told as sold, not for how much.
-    Priceless,
+    /// Listed again by its buyer: bought.
+    ResoldBought,
+    /// Listed again by its buyer: sold for a bid.
+    ResoldBid,
+    /// Told as sold, not for how much: for the last bid.
+    PricelessBid,
+    /// Told as sold, not for how much: bought.
+    PricelessBought,
 }
 
-const RULES: [(Rule, &str); 9] = [
+const RULES: [(Rule, &str); 12] = [
     (Rule::AbsentBought, "absent, bought"),
     (Rule::AbsentWithdrawn, "absent, withdrawn"),
     (Rule::LastBid, "final_window, last bid"),
@@ -44,8 +50,11 @@ const RULES: [(Rule, &str); 9] = [
     (Rule::SoldUnseen, "past_expiry, sold"),
     (Rule::Expired, "past_expiry, expired"),
     (Rule::Withdrawn, "past_expiry, withdrawn"),
-    (Rule::Relisted, "relisted"),
-    (Rule::Priceless, "status, price not told"),
+    (Rule::Relisted, "relisted, unsold"),
+    (Rule::ResoldBought, "relisted, bought"),
+    (Rule::ResoldBid, "relisted, for a bid"),
+    (Rule::PricelessBid, "status, last bid"),
+    (Rule::PricelessBought, "status, bought"),
 ];
 /// Upper edges of the bands of buyout against median price.
 const BANDS: [f32; 4] = [0.6, 0.9, 1.2, 1.6];
@@ -54,7 +63,8 @@ const BAND_NAMES: [&str; 6] = ["< 0.6", "0.6–0.9", "0.9–1.2", "1.2–1.6", "
 const LEADS: [i64; 5] = [10 * SECOND, MINUTE, 5 * MINUTE, 30 * MINUTE, 4 * HOUR];
 const LEAD_NAMES: [&str; 6] = ["< 10 s", "< 1 min", "< 5 min", "< 30 min", "< 4 h", "≥ 4 h"];
 const CELLS: usize = BAND_NAMES.len() * LEAD_NAMES.len();
-/// Prior proofs that the rates are right, of a rule and of a cell.
+/// Prior proofs that the rates are right, of a rule; and that its rule is, of a cell, until it shows
+/// how much the cells of a rule differ.
 const WEIGHTS: [f32; 2] = [60.0, 40.0];
 
 /// A claim: its place in the table and the chances that the rates give it.
@@ -192,10 +202,11 @@ impl Calibration {
             for count in counts {
                 rule.add(count);
             }
-            for (count, shift) in counts.iter().zip(shifts) {
-                for (at, shift) in shift.iter_mut().enumerate() {
-                    let by_rule = rule.shift(at, 0.0, WEIGHTS[0]);
-                    *shift = by_rule + count.shift(at, by_rule, WEIGHTS[1]);
+            for at in 0..2 {
+                let by_rule = rule.shift(at, 0.0, WEIGHTS[0]);
+                let weight = alike(counts, at, by_rule);
+                for (count, shift) in counts.iter().zip(&mut *shifts) {
+                    shift[at] = by_rule + count.shift(at, by_rule, weight);
                 }
             }
         }
@@ -203,10 +214,9 @@ impl Calibration {
         self.applies_from = hour;
     }
 
-    /// Later proof spoke of a claim.
-    pub fn proved(&mut self, cell: &Cell, agreed: bool, price_agreed: bool) {
-        let right = |right: bool| f32::from(u8::from(right));
-        let agreed = [right(agreed), right(agreed && price_agreed)];
+    /// Later proof spoke of a claim: whether its outcome was right, and how likely its price was too.
+    pub fn proved(&mut self, cell: &Cell, agreed: bool, price_agreed: f32) {
+        let agreed = if agreed { [1.0, price_agreed] } else { [0.0; 2] };
         let said = [cell.outcome, cell.price];
         self.counts[cell.place()].add(&Count { asked: 1.0, said, agreed });
     }
@@ -227,8 +237,27 @@ impl Calibration {
     }
 }
 
+/// How many proofs a cell's rule is worth to it: the more, the less its cells differ beyond chance, by
+/// the moments of a beta-binomial count. What chance makes of them holds the prior up.
+fn alike(counts: &[Count], at: usize, moved: f32) -> f32 {
+    let (mut chance, mut sum, mut seen, mut noise) = (0.0, 0.0, 0.0, 0.0);
+    for count in counts.iter().filter(|count| count.asked >= 1.0) {
+        let said = expit(logit(count.said[at] / count.asked) + moved);
+        let variance = count.asked * said * (1.0 - said);
+        chance += variance;
+        sum += variance * (count.asked - 1.0);
+        seen += (count.agreed[at] - count.asked * said).powi(2);
+        noise += 2.0 * variance * variance;
+    }
+    let noise = noise.sqrt();
+    if noise <= 0.0 {
+        return WEIGHTS[1];
+    }
+    (sum + WEIGHTS[1] * noise) / ((seen - chance).max(0.0) + noise)
+}
+
 /// A chance whose log odds are moved; what is certain stays so.
-pub(crate) fn moved(chance: f32, by: f32) -> f32 {
+fn moved(chance: f32, by: f32) -> f32 {
     if by == 0.0 || chance <= 0.0 || chance >= 1.0 { chance } else { expit(logit(chance) + by) }
 }
 

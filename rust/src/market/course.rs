@@ -4,7 +4,10 @@
 
 use crate::market::hazards::Axis;
 use crate::market::lot::Lot;
-use crate::market::rates::{Rates, bid_row, missed, sale_row, seconds};
+use crate::market::rates::{Rates, bid_row, missed, sale_row, seconds, stay_row};
+
+/// First bids of either kind that are worth as much as what was learned of them.
+const FEW: f32 = 20.0;
 
 /// What may have become of a lot by a moment, as probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -13,6 +16,8 @@ pub struct Course {
     pub same: f32,
     /// On offer, with more bids.
     pub further: f32,
+    /// Of these, with one more.
+    pub once: f32,
     /// Bought before another bid came.
     pub bought_same: f32,
     /// Bought after another bid had come.
@@ -45,12 +50,26 @@ impl Rates {
     /// What may happen to a lot between `from`, on offer as it was last seen, and `to`.
     #[must_use]
     pub fn course(&self, lot: &Lot, from: i64, to: i64) -> Course {
-        let (sale, bid) = (sale_row(lot), bid_row(lot));
+        let mut course = self.walk(lot, from, to);
+        // one bid draws others: the odds that it stays alone move as they did
+        let [alone, others, expected] = self.alone;
+        let odds = (FEW + alone) / (FEW + others);
+        let odds = odds * (FEW + alone + others - expected).max(1.0) / (FEW + expected);
+        let (once, more) = (course.once * odds, (course.further - course.once).max(0.0));
+        if once > 0.0 {
+            course.once = course.further * once / (once + more);
+        }
+        course
+    }
+
+    /// The same by hazards alone.
+    pub(crate) fn walk(&self, lot: &Lot, from: i64, to: i64) -> Course {
+        let (sale, bid, stay) = (sale_row(lot), bid_row(lot), stay_row(lot));
         let mut now = Course { same: 1.0, ..Course::default() };
         steps(lot, from, to, |step| {
             let buy = self.bought.hazard(sale, step.age);
             let more = self.bids.hazard(bid, step.lead);
-            let leave = if lot.bids > 0 { 0.0 } else { self.withdrawn.hazard(0, step.age) };
+            let leave = if lot.bids > 0 { 0.0 } else { self.withdrawn.hazard(stay, step.age) };
             let all = buy + more + leave;
             if all > 0.0 {
                 let gone = -now.same * (-all * step.seconds).exp_m1() / all;
@@ -63,6 +82,8 @@ impl Rates {
                 let new = -fresh * (-next / 2.0).exp_m1();
                 now.further += fresh - old - new;
                 now.bought_further += old + new;
+                let next = next + self.bids.hazard(bid | 1, step.lead) * step.seconds;
+                now.once = now.once * (-next).exp() + fresh * (-next / 2.0).exp();
             }
             true
         });
@@ -97,12 +118,12 @@ pub(crate) fn moments<const N: usize>(
     bought: bool,
     quantiles: [f32; N],
 ) -> [i64; N] {
-    let sale = sale_row(lot);
+    let (sale, stay) = (sale_row(lot), stay_row(lot));
     let hazard = |step: &Step| {
         if bought {
             rates.bought.hazard(sale, step.age)
         } else {
-            rates.withdrawn.hazard(0, step.age)
+            rates.withdrawn.hazard(stay, step.age)
         }
     };
     let mut mean = 0.0;

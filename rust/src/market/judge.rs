@@ -2,33 +2,22 @@
 //!
 //! From the top: what the upstream told; the copy listed again; missing before its end; past its end.
 //! A rung rules out what it contradicts, the rates weigh what is left, and calibration corrects that
-//! by what later proof said of such claims.
+//! by what later proof said of such claims. What is said is what stands if nothing more comes: that the
+//! copy is not listed again speaks for it, or against it.
 //!
 //! Invariant: a pure function; nothing contradicts a status that was told.
 
-use crate::market::asked::{SECOND, Status};
-use crate::market::calibration::{Calibration, Cell, Rule, moved};
+use crate::market::asked::SECOND;
+use crate::market::calibration::{Calibration, Cell, Rule};
 use crate::market::course::{Course, moments};
-use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told, Verdict};
-use crate::market::rates::{EARLY, MISSED, Rates};
-
-/// How the upstream speaks of ended auctions, as far as that is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manners {
-    /// A refresh tells the status of ids that have ended.
-    pub tells: bool,
-    /// After a buyout the price paid is shown, or the bid before it; `None` while not known.
-    pub final_price: Option<bool>,
-    /// How long a refresh tells of an ended auction, microseconds, within a factor of two.
-    pub recall: Option<i64>,
-}
-
-/// Log odds by which prices are said lower where none is checked.
-const UNCHECKED: f32 = 0.18;
+use crate::market::lot::{Evidence, Fate, Lot, Relisted, Verdict};
+use crate::market::rates::{EARLY, Rates};
+pub use crate::market::status::Manners;
+use crate::market::status::{Claim, ONE_SALE, by_status, gone_by, speaks};
 
 /// What may have become of a lot, as weights.
 #[derive(Clone, Copy, Default)]
-struct Chances {
+pub(crate) struct Chances {
     /// Sold for the bid that was seen last.
     bid: f32,
     /// Sold for a bid that nobody saw.
@@ -38,17 +27,24 @@ struct Chances {
     withdrawn: f32,
 }
 
-/// A verdict before calibration.
-struct Claim {
-    /// `None` where nothing is inferred.
-    rule: Option<Rule>,
-    evidence: Evidence,
-    fate: Fate,
-    price: i64,
-    outcome: f32,
-    sure: f32,
-    /// It ended in this interval.
-    within: (i64, i64),
+impl Chances {
+    /// That it was sold, that it expired, that it was taken back, of all there are.
+    pub(crate) fn kinds(&self) -> [f32; 3] {
+        let kinds = [self.bid + self.higher + self.bought, self.expired, self.withdrawn];
+        let all = kinds.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+        kinds.map(|kind| kind / all)
+    }
+
+    /// Given something that goes with these chances with a sale, an expiry, a withdrawal.
+    fn given(self, [sold, expired, withdrawn]: [f32; 3]) -> Self {
+        Self {
+            bid: self.bid * sold,
+            higher: self.higher * sold,
+            bought: self.bought * sold,
+            expired: self.expired * expired,
+            withdrawn: self.withdrawn * withdrawn,
+        }
+    }
 }
 
 /// What became of a lot, as known at `now`; `None` while it may be on offer.
@@ -60,11 +56,11 @@ pub fn judge(
     rates: &Rates,
     calibration: &Calibration,
 ) -> Option<Verdict> {
-    let claim = claim(lot, now, manners, rates)?;
+    let claim = claim(lot, now, i64::MAX, manners, rates)?;
     let (confidence, price_confidence) = match cell_of(lot, &claim) {
-        Some(cell) if !manners.tells => unchecked(calibration.rate(&cell)),
-        Some(cell) => calibration.rate(&cell),
-        None => (claim.outcome, claim.sure),
+        // what a refresh left out is never told: no proof speaks of its like
+        Some(cell) if !lot.omitted => calibration.rate(&cell),
+        _ => (claim.outcome, claim.sure),
     };
     let (closed_after, closed_at, closed_before) = interval(lot, &claim, rates);
     Some(Verdict {
@@ -79,102 +75,53 @@ pub fn judge(
     })
 }
 
-/// Where no end is told hardly any price is checked: their odds are said a little lower.
-fn unchecked((outcome, price): (f32, f32)) -> (f32, f32) {
-    (outcome, moved(price, -UNCHECKED))
+/// What is claimed of a lot as far as it is known at `now`, for [`Calibration::proved`], with outcome
+/// and price: ask before the proof is taken into the lot. `None` where nothing is inferred.
+#[must_use]
+pub fn claimed(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<(Cell, Fate, i64)> {
+    let claim = claim(lot, now, now, manners, rates)?;
+    cell_of(lot, &claim).map(|cell| (cell, claim.fate, claim.price))
 }
 
-/// The claim that [`judge`] would make of a lot, for [`Calibration::proved`]: ask before the proof is
-/// taken into the lot. `None` where nothing is inferred.
-#[must_use]
-pub fn claimed(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<Cell> {
-    claim(lot, now, manners, rates).and_then(|claim| cell_of(lot, &claim))
+/// What may have become of a lot that is over, its copy's silence apart.
+pub(crate) fn chances(lot: &Lot, rates: &Rates) -> Chances {
+    match gone_by(lot) {
+        Some(by) => early(lot, rates.course(lot, lot.last_active, by)),
+        None => late(lot, rates.course(lot, lot.last_active, lot.expires_at)),
+    }
 }
 
 fn cell_of(lot: &Lot, claim: &Claim) -> Option<Cell> {
     claim.rule.map(|rule| Cell::new(lot, rule, claim.outcome, claim.sure))
 }
 
-fn claim(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<Claim> {
+/// A claim at `now`, if the copy is not seen again until `silent`.
+fn claim(lot: &Lot, now: i64, silent: i64, manners: &Manners, rates: &Rates) -> Option<Claim> {
     if let Some(told) = &lot.told {
         return Some(by_status(lot, told, manners, rates));
     }
     if lot.last_active == 0 {
         return None;
     }
-    let course = rates.course(lot, lot.last_active, lot.expires_at);
     if let Some(again) = lot.relisted.as_ref().filter(|again| speaks(lot, again)) {
-        return Some(by_relisting(lot, again, manners, course));
+        let course = rates.course(lot, lot.last_active, lot.expires_at);
+        return Some(by_relisting(lot, again, course));
     }
-    if let Some(by) = gone_by(lot, manners) {
-        let course = rates.course(lot, lot.last_active, by);
-        return Some(weigh(lot, Evidence::Absent, early(lot, course), (lot.last_active, by)));
-    }
-    let evidence = if lot.bids > 0 { Evidence::FinalWindow } else { Evidence::PastExpiry };
-    let within = (lot.last_active, lot.expires_at + SECOND);
-    (now > lot.expires_at).then(|| weigh(lot, evidence, late(lot, course), within))
-}
-
-/// The upstream said so; where it does not show the price paid, that is weighed.
-fn by_status(lot: &Lot, told: &Told, manners: &Manners, rates: &Rates) -> Claim {
-    let end = if lot.expires_at > 0 { lot.expires_at } else { told.at };
-    let since = lot.last_active.max(lot.posted_at);
-    let since = manners.recall.map_or(since, |recall| since.max(told.at - 2 * recall)).min(end);
-    let missed = gone_by(lot, manners);
-    let by = missed.unwrap_or(told.at).min(told.at);
-    let early = missed.is_some() || told.at < end - EARLY;
-    let certain = |fate, price, within| Claim {
-        rule: None,
-        evidence: Evidence::Status,
-        fate,
-        price,
-        outcome: 1.0,
-        sure: 1.0,
-        within,
+    let gone = gone_by(lot);
+    let (evidence, by) = match (gone, lot.bids) {
+        (Some(by), _) => (Evidence::Absent, by),
+        (None, 1..) => (Evidence::FinalWindow, lot.expires_at + SECOND),
+        (None, _) => (Evidence::PastExpiry, lot.expires_at + SECOND),
     };
-    let at_end = (end - SECOND, end + SECOND);
-    match told.status {
-        Status::Cancelled => return certain(Fate::Cancelled, 0, (since, by.min(end))),
-        Status::Expired => return certain(Fate::Expired, 0, at_end),
-        Status::Active | Status::Ended => {}
-    }
-    let buyout = lot.buyout_price;
-    let shown = buyout > 0 && told.current_bid >= buyout;
-    let bought = |price| certain(Fate::Buyout, price, (since, by.min(end)));
-    if buyout <= 0 && (early || told.bids == 0) {
-        // no rule of the market allows it
-        return Claim { sure: 0.5, ..certain(Fate::Sold, told.current_bid, (since, end + SECOND)) };
-    }
-    match manners.final_price {
-        _ if shown => bought(told.current_bid),
-        _ if early || told.bids == 0 => bought(buyout),
-        Some(true) => certain(Fate::Bid, told.current_bid, at_end),
-        _ if buyout <= 0 => certain(Fate::Bid, told.current_bid, at_end),
-        hidden => {
-            let share = if hidden.is_some() { 1.0 } else { 0.5 };
-            let further = told.bids > lot.bids || lot.last_active == 0;
-            let odds = share * rates.course(lot, since, end).bought_with(further);
-            let (fate, price, sure) = if odds > 0.5 {
-                (Fate::Buyout, buyout, odds)
-            } else {
-                (Fate::Bid, told.current_bid, 1.0 - odds)
-            };
-            let rule = Some(Rule::Priceless);
-            Claim { rule, sure, ..certain(fate, price, (since, end + SECOND)) }
-        }
-    }
-}
-
-/// Whether a later listing of the copy tells how this one ended: a sale at another time was another's.
-fn speaks(lot: &Lot, again: &Relisted) -> bool {
-    let sale = lot.last_active..=lot.expires_at + EARLY;
-    !again.sold || again.acquired_at == 0 || sale.contains(&(again.acquired_at + SECOND))
+    let chances = chances(lot, rates).given(rates.returns.silent(lot, silent));
+    (gone.is_some() || now > lot.expires_at)
+        .then(|| weigh(lot, evidence, chances, (lot.last_active, by)))
 }
 
 /// The copy was listed again, acquired anew or not.
-fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) -> Claim {
+fn by_relisting(lot: &Lot, again: &Relisted, course: Course) -> Claim {
     let end = lot.expires_at;
-    let mut by = gone_by(lot, manners).unwrap_or(end).min(again.posted_at);
+    let mut by = gone_by(lot).unwrap_or(end).min(again.posted_at);
     let acquired = if again.sold { again.acquired_at } else { 0 };
     if acquired > 0 && acquired <= end {
         by = by.min(acquired + SECOND);
@@ -197,25 +144,15 @@ fn by_relisting(lot: &Lot, again: &Relisted, manners: &Manners, course: Course) 
         _ => (lot.last_active, end + SECOND),
     };
     let mut claim = weigh(lot, Evidence::Relisted, chances, within);
-    // a copy may change hands more than once
-    claim.outcome = claim.outcome.min(0.995);
+    claim.outcome = claim.outcome.min(ONE_SALE);
     claim.sure = claim.sure.min(claim.outcome);
-    claim.rule = Some(Rule::Relisted);
+    // a buyer's price is as good as sure, a bidder's is a guess: what proves the one says nothing of the other
+    claim.rule = claim.rule.map(|_| match claim.fate {
+        Fate::Bid => Rule::ResoldBid,
+        Fate::Buyout => Rule::ResoldBought,
+        _ => Rule::Relisted,
+    });
     claim
-}
-
-/// The moment by which it had ended early, if that is proved.
-fn gone_by(lot: &Lot, manners: &Manners) -> Option<i64> {
-    if lot.absent_at == 0 || lot.expires_at == 0 {
-        return None;
-    }
-    let mut by = lot.absent_at;
-    if let (true, true, Some(recall)) = (lot.omitted, manners.tells, manners.recall) {
-        // a refresh would have told of it had it ended since
-        let sooner = by - recall / 2;
-        by = if sooner > lot.last_active { sooner } else { by };
-    }
-    (by < lot.expires_at - MISSED).then_some(by)
 }
 
 /// What may have become of what ended before its time.
@@ -230,9 +167,9 @@ fn late(lot: &Lot, course: Course) -> Chances {
     if lot.bids > 0 {
         return Chances { bid: course.same, higher: course.further, ..chances };
     }
-    // a first bid is the start price; half of them stay alone
-    let first = course.further / 2.0;
-    Chances { bid: first, higher: first, expired: course.same, ..chances }
+    // a first bid is the start price
+    let higher = (course.further - course.once).max(0.0);
+    Chances { bid: course.once, higher, expired: course.same, ..chances }
 }
 
 /// The likeliest outcome, and if that is a sale its likeliest price.

@@ -10,7 +10,10 @@
 use crate::market::asked::{DAY, MINUTE, Status};
 use crate::market::hazards::{Axis, COLUMNS, Spread};
 use crate::market::lot::{Lot, Told};
-use crate::market::rates::{EARLY, Look, MISSED, Rates, ages, bid_row, missed, sale_row, seconds};
+use crate::market::rates::{
+    EARLY, Look, MISSED, Rates, ages, bid_row, end_row, end_rows, missed, sale_row, seconds,
+    stay_row,
+};
 
 /// Hazards follow the looks after so many of them, or so long.
 const LOOKS: u32 = 2048;
@@ -34,23 +37,25 @@ impl Rates {
                 self.alive(before, at.min(end), bids, 1.0);
             }
             Look::Gone if before.absent_at == 0 && at < end - MISSED => {
-                self.left(before, at, EITHER, before.bids > 0, 1.0);
+                self.left(before, (0, at), EITHER, before.bids > 0, 1.0);
             }
             Look::Gone => {}
-            Look::Told(told) => match told.status {
+            Look::Told(told, since) => match told.status {
                 Status::Active => {}
                 Status::Expired => {
                     self.unmiss(before, 1.0);
                     self.alive(before, end, before.bids, 1.0);
                 }
-                Status::Cancelled => self.left(before, at.min(end), WITHDRAWN, false, 1.0),
-                Status::Ended => self.sold(before, at, &told),
+                Status::Cancelled => {
+                    self.left(before, (since, at.min(end)), WITHDRAWN, false, 1.0);
+                }
+                Status::Ended => self.sold(before, since, at, &told),
             },
         }
     }
 
     /// Sold at last: by bid at its end, or bought before it.
-    fn sold(&mut self, before: &Lot, at: i64, told: &Told) {
+    fn sold(&mut self, before: &Lot, since: i64, at: i64, told: &Told) {
         let end = before.expires_at;
         let shown = before.buyout_price > 0 && told.current_bid >= before.buyout_price;
         let early = at < end - EARLY || missed(before);
@@ -59,12 +64,12 @@ impl Rates {
         }
         let bids = told.bids - i32::from(shown);
         if early || shown || told.bids == 0 {
-            self.left(before, at.min(end), BOUGHT, bids > 0, 1.0);
+            self.left(before, (since, at.min(end)), BOUGHT, bids > 0 || before.bids > 0, 1.0);
         } else if self.shows_price == Some(true) || before.buyout_price == 0 {
             self.alive(before, end, told.bids, 1.0);
         } else {
             let odds = self.course(before, before.last_active, end).bought_with(bids > before.bids);
-            self.left(before, end, BOUGHT, true, odds);
+            self.left(before, (since, end), BOUGHT, true, odds);
             self.alive(before, end, told.bids, 1.0 - odds);
         }
     }
@@ -76,6 +81,7 @@ impl Rates {
         let (row, sale) = (bid_row(lot), sale_row(lot));
         let mut bid = old;
         if bids > lot.bids {
+            self.meet(lot, to, bids, weight);
             let spread =
                 Spread::new(Axis::Lead, (low, high), |at| self.bids.hazard(row, at), |_| 1.0);
             bid = young + spread.wait();
@@ -88,23 +94,38 @@ impl Rates {
         } else {
             self.bought.quiet(sale, young, bid, weight);
             self.bought.quiet(sale + 1, bid, old, weight);
-            self.withdrawn.quiet(0, young, bid, weight);
+            self.withdrawn.quiet(stay_row(lot), young, bid, weight);
         }
     }
 
-    /// Ended before its time, and no later than `to`; what was missed before is not counted again.
-    fn left(&mut self, lot: &Lot, to: i64, kind: u8, bids: bool, weight: f32) {
+    /// The first bids of a lot came: one that stayed alone, or more.
+    fn meet(&mut self, lot: &Lot, to: i64, bids: i32, weight: f32) {
+        let course = self.walk(lot, lot.last_active, to);
+        if lot.bids == 0 && course.further > 0.0 {
+            self.alone[usize::from(bids > 1)] += weight;
+            self.alone[2] += weight * (course.once / course.further).min(1.0);
+        }
+    }
+
+    /// Ended before its time, not before the first of these moments and no later than the other; what
+    /// was missed before is not counted again.
+    fn left(&mut self, lot: &Lot, (since, to): (i64, i64), kind: u8, bids: bool, weight: f32) {
         let to = if missed(lot) { lot.absent_at } else { to };
         self.unmiss(lot, weight);
-        let row = sale_row(lot) | usize::from(bids);
-        self.ends.add(Axis::Age, (kind, row), ages(lot, lot.last_active, to), weight);
+        let since = since.min(to).max(lot.last_active);
+        let (young, old) = ages(lot, lot.last_active, since);
+        self.bought.quiet(sale_row(lot) | usize::from(bids), young, old, weight);
+        if !bids {
+            self.withdrawn.quiet(stay_row(lot), young, old, weight);
+        }
+        self.ends.add(Axis::Age, (kind, end_row(lot, bids)), ages(lot, since, to), weight);
     }
 
     /// What was counted when it was missed, if it was, is no longer.
     fn unmiss(&mut self, lot: &Lot, weight: f32) {
         if missed(lot) {
             let interval = ages(lot, lot.last_active, lot.absent_at);
-            self.ends.add(Axis::Age, (EITHER, sale_row(lot)), interval, -weight);
+            self.ends.add(Axis::Age, (EITHER, end_row(lot, lot.bids > 0)), interval, -weight);
         }
     }
 
@@ -128,9 +149,12 @@ impl Rates {
         for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
             table.fit();
         }
-        for share in &mut self.shares {
+        let shares = self.shares.iter_mut().chain(&mut self.young).chain(&mut self.lengths);
+        for share in shares {
             *share *= keep;
         }
+        self.returns.fade(keep);
+        self.alone = self.alone.map(|count| count * keep);
         (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
     }
 
@@ -142,9 +166,10 @@ impl Rates {
             self.bids.take(row, &spread, events, |_| 1.0);
         }
         for (kind, row, interval, events) in self.ends.each(Axis::Age) {
+            let (row, stay) = end_rows(row);
             // with bids nothing is taken back
             let free = row.is_multiple_of(2);
-            let back = |column| if free { self.withdrawn.hazard(0, column) } else { 0.0 };
+            let back = |column| if free { self.withdrawn.hazard(stay, column) } else { 0.0 };
             let sale = |column| self.bought.hazard(row, column);
             let part =
                 |hazard: f32, column| hazard / (sale(column) + back(column)).max(f32::MIN_POSITIVE);
@@ -161,7 +186,7 @@ impl Rates {
             });
             self.bought.take(row, &spread, events, |column| 1.0 - backs[column]);
             if free {
-                self.withdrawn.take(0, &spread, events, |column| backs[column]);
+                self.withdrawn.take(stay, &spread, events, |column| backs[column]);
             }
         }
     }

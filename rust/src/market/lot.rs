@@ -37,8 +37,8 @@ pub struct Lot {
     pub last_asked: i64,
     /// Times a refresh asked for it.
     pub times_asked: u16,
-    /// The first proof of absence since it was last seen on offer: a refresh left it out, or a page
-    /// in a strict order that spans its place does not show it.
+    /// By then it was gone, by the first proof since it was last seen on offer: a refresh left it out,
+    /// or a page in a strict order that spans its place does not show it.
     pub absent_at: i64,
     /// Whether that first proof was a refresh.
     pub omitted: bool,

@@ -8,8 +8,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::SECOND;
-use crate::market::hazards::{Axis, Censored, Table};
+use crate::market::hazards::{Axis, Censored};
 use crate::market::lot::{Lot, Told};
+use crate::market::returns::Returns;
+use crate::market::table::Table;
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
 const RATIOS: [f32; 15] =
@@ -20,6 +22,11 @@ const NO_BUYOUT: usize = UNKNOWN + 1;
 const BANDS: usize = NO_BUYOUT + 1;
 /// Upper edges of the bands of the bid, or start price, against the median price.
 const PRICES: [f32; 6] = [0.4, 0.6, 0.75, 0.9, 1.1, 1.5];
+/// Seconds within which hardly any lot is bought: the prices of those this young are those listed.
+const YOUNG: f32 = 60.0;
+/// Upper edges of the bands of how long lots run, seconds, and what is typical of each band.
+const LENGTHS: [f32; 4] = [7_200.0, 21_600.0, 57_600.0, 129_600.0];
+const TYPICAL: [f32; LENGTHS.len() + 1] = [3_600.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0];
 /// Nobody but a buyer or the owner ends a lot this long before its time.
 pub(crate) const EARLY: i64 = 5 * SECOND;
 /// What is missing this long before its time has ended early: its end is known to the second.
@@ -35,8 +42,8 @@ pub enum Look {
         /// Highest bid, coins.
         current_bid: i64,
     },
-    /// Ended, as a reply tells it.
-    Told(Told),
+    /// Ended, as a reply tells it, and no sooner than this, microseconds.
+    Told(Told, i64),
     /// No longer there before its expiry: bought or taken back.
     Gone,
 }
@@ -45,14 +52,23 @@ pub enum Look {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     pub(crate) bought: Table,
-    /// One row: what vanished could be either, and only lots that nobody would buy tell them apart.
+    /// By how long lots run: what vanished could be either, and only lots that nobody would buy tell
+    /// them apart.
     pub(crate) withdrawn: Table,
     pub(crate) bids: Table,
-    /// Early ends by kind and row of `bought`, and next bids by row of `bids`.
+    /// Early ends by kind and row of both tables, and next bids by row of `bids`.
     pub(crate) ends: Censored,
     pub(crate) next_bids: Censored,
-    /// Listings by band of the price ratio.
+    /// Listings by band of the price ratio: of all met within an hour, and of all, where one counts
+    /// the more the younger it was.
     pub(crate) shares: Vec<f32>,
+    pub(crate) young: Vec<f32>,
+    /// Listings by how long they run.
+    pub(crate) lengths: Vec<f32>,
+    /// Copies that came back after their auctions.
+    pub(crate) returns: Returns,
+    /// First bids that stayed alone, those that did not, and how many of them should have.
+    pub(crate) alone: [f32; 3],
     /// Whether the price paid is shown after a buyout, as far as early ends told.
     pub(crate) shows_price: Option<bool>,
     pub(crate) looks: u32,
@@ -67,7 +83,7 @@ impl Default for Rates {
 
 impl Rates {
     /// Rough priors, worth a handful of events: half of what costs 0.3 of the median is bought in
-    /// 20 s, half of what costs as much as it in 6 h; one in 10⁶ is taken back each second; of the
+    /// 20 s, half of what costs as much as it in 6 h; one in thirty is taken back, at any time; of the
     /// lots with bids one in ten gets another in its last 10 s and one in four in its last 3 min.
     #[must_use]
     pub fn new() -> Self {
@@ -75,13 +91,19 @@ impl Rates {
             bought: Table::new(Axis::Age, 2 * BANDS, |row, low, high| {
                 prior_sales(row / 2, high) - prior_sales(row / 2, low)
             }),
-            withdrawn: Table::new(Axis::Age, 1, |_, low, high| 1e-6 * (high - low)),
+            withdrawn: Table::new(Axis::Age, 2 * TYPICAL.len(), |row, low, high| {
+                (high - low) / TYPICAL[row / 2] / 30.0
+            }),
             bids: Table::new(Axis::Lead, 2 * (PRICES.len() + 1), |row, low, high| {
                 prior_appeal(row) * (prior_bids(high) - prior_bids(low))
             }),
             ends: Censored::default(),
             next_bids: Censored::default(),
+            young: vec![0.02; BANDS],
             shares: (0..BANDS).map(|band| if band < UNKNOWN { 2.0 } else { 0.1 }).collect(),
+            lengths: vec![1.0; TYPICAL.len()],
+            returns: Returns::default(),
+            alone: [0.0; 3],
             shows_price: None,
             looks: 0,
             fitted_at: 0,
@@ -91,10 +113,15 @@ impl Rates {
     /// A lot was first shown at its `last_active`.
     pub fn met(&mut self, lot: &Lot) {
         let age = seconds(lot.last_active - lot.posted_at);
-        if lot.last_active > 0 && (0.0..3600.0).contains(&age) {
+        if lot.last_active > 0 && age >= 0.0 {
             // it stands for those that were gone by then
             let gone = self.bought.sum(2 * band(lot), age);
-            self.shares[band(lot)] += gone.min(3.0).exp();
+            let stands_for = gone.min(3.0).exp();
+            self.young[band(lot)] += stands_for * (YOUNG / (YOUNG + age)).powi(2);
+            if age < 3600.0 {
+                self.shares[band(lot)] += stands_for;
+            }
+            self.lengths[stay_row(lot) / 2] += 1.0;
         }
     }
 
@@ -105,7 +132,8 @@ impl Rates {
         let (young, old) = ages(lot, from, to.max(from));
         let mut mean = self.bought.sum(sale_row(lot), old) - self.bought.sum(sale_row(lot), young);
         if lot.bids == 0 {
-            mean += self.withdrawn.sum(0, old) - self.withdrawn.sum(0, young);
+            mean +=
+                self.withdrawn.sum(stay_row(lot), old) - self.withdrawn.sum(stay_row(lot), young);
         }
         -(-mean).exp_m1()
     }
@@ -140,14 +168,36 @@ impl Rates {
     /// P(a fresh listing of any price is still on offer at this age in seconds, its expiry apart).
     #[must_use]
     pub fn survival(&self, age: f32) -> f32 {
+        self.survival_of(&self.shares, age)
+    }
+
+    /// The same, less sure and nearer to the truth where young ones are seldom met.
+    #[must_use]
+    pub fn lived(&self, age: f32) -> f32 {
+        self.survival_of(&self.young, age)
+    }
+
+    fn survival_of(&self, shares: &[f32], age: f32) -> f32 {
         let (mut alive, mut all) = (0.0, 0.0);
-        let (place, withdrawn) = (self.bought.place(age), self.withdrawn.sum(0, age));
-        for (band, share) in self.shares.iter().enumerate() {
+        let (place, withdrawn) = (self.bought.place(age), self.taken_back(age));
+        for (band, share) in shares.iter().enumerate() {
             let gone = self.bought.sum_at(2 * band, place) + withdrawn;
             alive += share * (-gone).exp();
             all += share;
         }
         alive / all
+    }
+
+    /// Mean of what is taken back until this age, in seconds, of lots that run for so long.
+    fn taken_back(&self, age: f32) -> f32 {
+        let (mut sum, mut all) = (0.0, f32::MIN_POSITIVE);
+        for (length, share) in self.lengths.iter().enumerate() {
+            if TYPICAL[length] >= age || length + 1 == TYPICAL.len() {
+                sum += share * self.withdrawn.sum(2 * length, age);
+                all += share;
+            }
+        }
+        sum / all
     }
 }
 
@@ -195,6 +245,26 @@ fn band(lot: &Lot) -> usize {
 /// The row of a lot in the table of buyouts.
 pub(crate) fn sale_row(lot: &Lot) -> usize {
     2 * band(lot) + usize::from(lot.bids > 0)
+}
+
+/// The row of a lot in the table of what is taken back.
+pub(crate) fn stay_row(lot: &Lot) -> usize {
+    let length = seconds(lot.expires_at - lot.posted_at);
+    2 * if lot.expires_at > 0 {
+        LENGTHS.partition_point(|&edge| edge <= length)
+    } else {
+        LENGTHS.len()
+    }
+}
+
+/// The row of a lot's early end: with bids nothing is taken back.
+pub(crate) fn end_row(lot: &Lot, bids: bool) -> usize {
+    (sale_row(lot) | usize::from(bids)) * TYPICAL.len() + if bids { 0 } else { stay_row(lot) / 2 }
+}
+
+/// Its rows in the tables of buyouts and of what is taken back.
+pub(crate) fn end_rows(row: usize) -> (usize, usize) {
+    (row / TYPICAL.len(), 2 * (row % TYPICAL.len()))
 }
 
 /// The row of a lot in the table of bids.

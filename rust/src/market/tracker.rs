@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, DAY, HOUR, Reply, SECOND, Seen, Status};
 use crate::market::board::Board;
+use crate::market::calendar::Calendar;
 use crate::market::calibration::Calibration;
 use crate::market::found::{Ended, Flags, Found, Notice, Recall};
-use crate::market::judge::{Manners, claimed, judge};
+use crate::market::judge::{Manners, chances, claimed, judge};
 use crate::market::lot::{Fate, Lot, Verdict};
 use crate::market::rates::{Look, Rates};
+use crate::market::status::proves_price;
 
 /// How long before a day after its expiry a lot that could still be told is judged untold.
 const LAST_WORD: i64 = DAY - HOUR;
@@ -32,8 +34,8 @@ pub struct Tracker {
     pub rates: Rates,
     /// How often later proof agreed.
     pub calibration: Calibration,
-    /// (when, id) of lots that are to be judged untold.
-    waiting: BTreeSet<(i64, i64)>,
+    /// Lots that are to be judged untold, and when.
+    waiting: Calendar,
     replies: u64,
     /// Time of the last reply.
     pub now: i64,
@@ -65,7 +67,7 @@ impl Tracker {
             found: Found::new(pins),
             rates: Rates::new(),
             calibration: Calibration::new(),
-            waiting: BTreeSet::new(),
+            waiting: Calendar::default(),
             replies: 0,
             now: 0,
         }
@@ -103,8 +105,13 @@ impl Tracker {
         let shown = if news.repeated { &[] } else { reply.seen.as_slice() };
         let mut touched = Vec::with_capacity(shown.len());
         for seen in shown.iter().filter(is_asked) {
-            touched.extend(self.board.earlier(seen)); // before it becomes the copy's newest
+            let earlier = self.board.earlier(seen); // before it becomes the copy's newest
             self.see(seen, reply.at, &mut news);
+            if let Some(earlier) = earlier {
+                self.came_back(earlier, reply.at);
+                self.prove_price(earlier, reply.at);
+                touched.push(earlier);
+            }
             touched.push(seen.auction_id);
         }
         if !reply.failed && !news.repeated && is_whole {
@@ -128,7 +135,7 @@ impl Tracker {
     /// Say what can be said of every lot that is open.
     pub fn conclude_all(&mut self) -> News {
         let mut news = News::default();
-        let open: Vec<i64> = self.waiting.iter().map(|&(_, id)| id).collect();
+        let open: Vec<i64> = self.waiting.range(i64::MIN..=i64::MAX).map(|(_, id)| id).collect();
         for id in open {
             self.conclude(id, true, &mut news);
         }
@@ -142,7 +149,7 @@ impl Tracker {
             if let Some(lot) = self.board.get(seen.auction_id) {
                 self.rates.met(lot);
                 if !lot.is_told() {
-                    self.waiting.insert((self.due(lot), lot.auction_id));
+                    self.waiting.insert(self.due(lot), lot.auction_id);
                 }
             }
             return;
@@ -154,21 +161,56 @@ impl Tracker {
             && let Some(told) = self.board.get(seen.auction_id).and_then(|lot| lot.told)
         {
             self.prove(&before, at);
-            self.rates.learn(&before, at, Look::Told(told));
+            self.prove_price(seen.auction_id, at);
+            // a refresh knows it only for so long
+            let since = self.manners().recall.map_or(0, |recall| at - 2 * recall);
+            self.rates.learn(&before, at, Look::Told(told, since));
+            if self.due(&before) > at {
+                self.over(seen.auction_id);
+            }
             news.told.push(seen.auction_id);
+        }
+    }
+
+    /// A lot's end is told, or can no longer be.
+    fn over(&mut self, id: i64) {
+        if let Some(lot) = self.board.get(id) {
+            let chances = chances(lot, &self.rates);
+            self.rates.returns.over(lot, &chances);
+        }
+    }
+
+    /// The copy of a lot was listed again; one that is not over yet is counted when it is.
+    fn came_back(&mut self, id: i64, at: i64) {
+        let Some(lot) = self.board.get(id) else { return };
+        if lot.is_told() || self.due(lot) <= at {
+            self.rates.returns.came(lot);
         }
     }
 
     /// A lot's end was told at `at`: was what would have been said of it right?
     fn prove(&mut self, before: &Lot, at: i64) {
         let manners = self.manners();
-        let judged = |lot: &Lot| judge(lot, at, &manners, &self.rates, &self.calibration);
-        let Some(cell) = claimed(before, at, &manners, &self.rates) else { return };
-        let truth = self.board.get(before.auction_id).and_then(judged);
-        if let (Some(said), Some(truth)) = (judged(before), truth) {
-            let agreed = said.fate.outcome() == truth.fate.outcome();
-            let price_agreed = agreed && said.final_price == truth.final_price;
+        // only of what had not ended long before it is told
+        let since = manners.recall.map_or(0, |recall| at - recall);
+        let since = if before.absent_at > 0 { since.min(before.absent_at) } else { since };
+        let before = &Lot { last_active: before.last_active.max(since), ..before.clone() };
+        let Some((cell, fate, price)) = claimed(before, at, &manners, &self.rates) else { return };
+        let told = self.board.get(before.auction_id);
+        let judged = |lot| judge(lot, at, &manners, &self.rates, &self.calibration);
+        if let Some(truth) = told.and_then(judged) {
+            let agreed = fate.outcome() == truth.fate.outcome();
+            // where the price is not told, what is said of it is as right as that is likely
+            let sure = truth.price_confidence;
+            let price_agreed = if price == truth.final_price { sure } else { 1.0 - sure };
             self.calibration.proved(&cell, agreed, price_agreed);
+        }
+    }
+
+    /// A sale was told and its copy listed again: was what would have been said of the price right?
+    fn prove_price(&mut self, id: i64, at: i64) {
+        if let Some(lot) = self.board.get(id).filter(|lot| proves_price(lot)) {
+            self.prove(&Lot { relisted: None, ..lot.clone() }, at);
         }
     }
 
@@ -185,20 +227,17 @@ impl Tracker {
 
     /// Time passed: judge what nobody will tell any more.
     fn pass(&mut self, news: &mut News) {
-        while let Some(&(when, id)) = self.waiting.first() {
-            if when > self.now {
-                break;
-            }
-            self.waiting.pop_first();
+        for (_, id) in self.waiting.take_before(self.now + 1) {
             let Some(lot) = self.board.get(id) else { continue };
             let due = self.due(lot);
             if lot.is_told() {
                 continue;
             }
             if due > self.now {
-                self.waiting.insert((due, id));
+                self.waiting.insert(due, id);
                 continue;
             }
+            self.over(id);
             self.conclude(id, false, news);
         }
     }

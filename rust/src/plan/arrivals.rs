@@ -5,15 +5,12 @@
 //!
 //! Invariant: bounded: a rate for each hour of the day, a count for each of the last hours.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, HOUR, MINUTE, SECOND};
 use crate::market::lot::Lot;
+use crate::plan::census::Census;
 
-/// Hours for which listings are counted.
-const KEEP: i64 = 96;
 /// Durations that are told apart, at most.
 const DURATIONS: usize = 16;
 /// A duration of which fewer are listed is not in use.
@@ -32,8 +29,8 @@ pub struct Arrivals {
     level: (f32, f32),
     /// The same of the last quarter of an hour.
     recent: (f32, f32),
-    /// By the hour posted: lots seen, and what they stand for; and its square for the interval.
-    pub counts: BTreeMap<i64, Count>,
+    /// How much of them was seen.
+    pub census: Census,
     /// For how long auctions run.
     durations: Vec<Duration>,
 }
@@ -50,19 +47,6 @@ struct Duration {
     listed: f32,
 }
 
-/// Lots of one hour.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Count {
-    /// Seen.
-    pub seen: u32,
-    /// What they stand for.
-    pub listed: f32,
-    /// Variance of that.
-    pub variance: f32,
-    /// Seconds of it whose listings were looked at.
-    pub looked: f32,
-}
-
 impl Arrivals {
     /// Before anything was seen: a lively market.
     #[must_use]
@@ -71,7 +55,7 @@ impl Arrivals {
             hours: [(0.0, 0.0); 24],
             level: (0.0, 0.0),
             recent: (0.0, 0.0),
-            counts: BTreeMap::new(),
+            census: Census::new(),
             durations: Vec::new(),
         }
     }
@@ -80,22 +64,13 @@ impl Arrivals {
     /// `alike` that run as long as it, seen or not.
     pub fn first_sight(&mut self, lot: &Lot, survival: f32, alike: f32) {
         let weight = (1.0 / survival.max(1e-3)).min(MOST);
-        let count = self.counts.entry(lot.posted_at.div_euclid(HOUR)).or_default();
-        count.seen += 1;
-        count.listed += weight;
-        count.variance += weight * (weight - 1.0).max(0.0);
         if lot.expires_at > lot.posted_at {
             self.lasts(lot.expires_at - lot.posted_at, weight * alike);
         }
     }
 
-    /// A lot is seen for the first time at an age at which it stands for no others.
-    pub fn late_sight(&mut self, lot: &Lot) {
-        self.counts.entry(lot.posted_at.div_euclid(HOUR)).or_default().seen += 1;
-    }
-
     fn lasts(&mut self, duration: i64, weight: f32) {
-        let length = (duration + MINUTE / 2).div_euclid(MINUTE) * MINUTE;
+        let length = whole(duration);
         match self.durations.binary_search_by_key(&length, |known| known.length) {
             Ok(place) => self.durations[place].count += weight,
             Err(place) => {
@@ -149,15 +124,6 @@ impl Arrivals {
         fade(&mut self.hours[hour as usize % 24], 2.0 * 3_600.0);
         fade(&mut self.level, 43_200.0);
         fade(&mut self.recent, 900.0);
-        let mut at = from;
-        while at < to {
-            let end = ((at.div_euclid(HOUR) + 1) * HOUR).min(to);
-            let count = self.counts.entry(at.div_euclid(HOUR)).or_default();
-            count.looked += (end - at) as f32 / SECOND as f32 * share;
-            at = end;
-        }
-        let first = to.div_euclid(HOUR) - KEEP;
-        self.counts = self.counts.split_off(&first);
     }
 
     /// Listings a second at `at`, by its hour of the day where that was seen.
@@ -191,14 +157,24 @@ impl Arrivals {
 
     /// Durations in use, microseconds, the shortest first, and the share of listings of each.
     pub fn durations(&self) -> impl Iterator<Item = (i64, f32)> {
+        self.shares().filter(|(_, share)| *share > LEAST_SHARE)
+    }
+
+    /// All durations that were seen, and the share of listings of each.
+    pub fn shares(&self) -> impl Iterator<Item = (i64, f32)> {
         let counted: f32 = self.durations.iter().map(|known| known.count).sum();
         let part = move |known: &Duration| {
             let prior = known.count / counted;
             (known.found + PRIOR * prior) / (known.listed + PRIOR)
         };
         let all: f32 = self.durations.iter().map(part).sum();
-        let shares = self.durations.iter().map(move |known| (known.length, part(known) / all));
-        shares.filter(|(_, share)| *share > LEAST_SHARE)
+        self.durations.iter().map(move |known| (known.length, part(known) / all))
+    }
+
+    /// All durations that were seen.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<i64> {
+        self.durations.iter().map(|known| known.length).collect()
     }
 
     /// Share of listings that run longer than `age`, seconds.
@@ -220,6 +196,12 @@ impl Arrivals {
         }
         sum
     }
+}
+
+/// A duration in whole minutes.
+#[must_use]
+pub fn whole(duration: i64) -> i64 {
+    (duration + MINUTE / 2).div_euclid(MINUTE) * MINUTE
 }
 
 impl Default for Arrivals {

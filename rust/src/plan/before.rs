@@ -62,7 +62,7 @@ impl Coming {
 }
 
 /// What the new lots of a page are worth of those of the first one.
-pub(super) fn late_sight(page: Candidate) -> f32 {
+fn late_sight(page: Candidate) -> f32 {
     if page.offset > 0 { LATE_SIGHT } else { 1.0 }
 }
 

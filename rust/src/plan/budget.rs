@@ -1,28 +1,18 @@
 //! What a planner knows in, what a request of its budget is worth out.
 
 use crate::market::asked::HOUR;
-use crate::market::found::Order;
+use crate::plan::due::TOO_LATE;
 use crate::plan::planner::Planner;
-use crate::plan::price::{Means, PRICE_EVERY, shadow};
+use crate::plan::price::{Means, shadow};
 
 /// A lot that is worth asking after does not wait longer than this where requests suffice.
 const LONG_WAIT: i64 = 14 * HOUR;
-/// One of so many lots is looked at to say how many are on offer, once in so long.
-const SAMPLED: usize = 8;
-const SIZE_EVERY: i64 = HOUR;
 
 impl Planner {
     pub(super) fn set_price(&mut self, now: i64) {
         self.again.fade(now - self.priced_at);
         self.priced_at = now;
         let rates = &self.tracker.rates;
-        let is_due = now.div_euclid(SIZE_EVERY) != (now - PRICE_EVERY).div_euclid(SIZE_EVERY);
-        if is_due && self.tracker.found.flags().order == Some(Order::Random) {
-            let open = self.tracker.board.open(now..=i64::MAX).step_by(SAMPLED);
-            let alive = open.filter(|lot| lot.absent_at == 0);
-            let count: f32 = alive.map(|lot| rates.survives(lot, lot.last_active, now)).sum();
-            self.list.sweep.known_alive(count * SAMPLED as f32);
-        }
         let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
         let means = Means {
@@ -31,12 +21,38 @@ impl Planner {
             asks: true,
             bonus: self.again.bonus(),
         };
-        let price = shadow(&self.arrivals.hourly(), &streams, &fading, &self.worths, means);
+        let hourly = self.rates_around(now);
+        let price = shadow(&hourly, &streams, &fading, &self.worths, means);
         // lots that wait too long say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
-        let step = if now - oldest > LONG_WAIT { 1.04 } else { 0.97 };
+        let step = if now - oldest > LONG_WAIT.min(self.patience() / 2) { 1.04 } else { 0.97 };
         self.dearer = (self.dearer * step).clamp(1.0, 20.0);
         self.price = price * self.dearer;
+    }
+
+    /// How long a lot that came due can wait: as long as ends were told, which is known within a factor
+    /// of two.
+    pub(super) fn patience(&self) -> i64 {
+        let told = self.tracker.found.told_after();
+        let recall = self.tracker.manners().recall;
+        recall.map_or(TOO_LATE, |recall| told.max(recall / 2).min(TOO_LATE))
+    }
+
+    /// Hours before and after now between which requests can be moved: what comes due waits no longer
+    /// than its patience. None: all of a day.
+    fn movable(&self) -> Option<i64> {
+        Some(self.patience() / HOUR).filter(|hours| 2 * hours + 1 < 24)
+    }
+
+    /// Whether what comes due can wait for a better hour.
+    pub(super) fn may_wait(&self) -> bool {
+        self.movable().is_none()
+    }
+
+    /// Listings a second of those hours.
+    fn rates_around(&self, now: i64) -> Vec<f32> {
+        let hours = self.movable().map_or(0..=23, |hours| -hours..=hours);
+        hours.map(|hour| self.arrivals.rate(now + hour * HOUR)).collect()
     }
 
     pub(super) fn batch(&self) -> usize {

@@ -43,6 +43,6 @@ pub struct View<'a> {
     pub paging: bool,
     /// See `paging`.
     pub reach: u32,
-    /// Seconds to the next request.
-    pub pause: f32,
+    /// New listings that are worth a request.
+    pub least: f32,
 }

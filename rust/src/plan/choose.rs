@@ -6,9 +6,8 @@ use std::cmp::Ordering;
 
 use crate::market::asked::{Ask, HOUR, SECOND};
 use crate::market::found::Order;
-use crate::plan::before::late_sight;
 use crate::plan::candidate::{Candidate, View};
-use crate::plan::due::{TOO_LATE, Wanted};
+use crate::plan::due::Wanted;
 use crate::plan::planner::Planner;
 use crate::plan::price::LOST;
 
@@ -17,6 +16,8 @@ const BEFORE_TIME: f32 = 0.003;
 /// Requests are to spare below this price, in sales; then one of so many goes on with the round.
 const SPARE: f32 = 0.005;
 const ROUND: u64 = 8;
+/// So many places of a full refresh may be for what shows how long ends are told.
+const RIDERS: usize = 3;
 /// A sale that is known within the hour is worth so much more.
 const IN_TIME: f32 = 0.032;
 
@@ -42,27 +43,11 @@ impl Planner {
         if !self.tracker.manners().tells {
             return self.look_before(at, page, reach);
         }
-        let value = self.value();
         let (best, worth) = self.best_refresh(at);
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
-        let may_wait = self.tracker.manners().recall.is_none();
-        let sweeps = matches!(flags.order, Some(Order::None | Order::Random));
-        let unseen = if may_wait && !sweeps { value } else { value.max(LOST) };
-        let (gain, loss) = page.map_or((0.0, 0.0), |page| (page.shown * value, page.lost * unseen));
         let price = self.price.max(0.01);
-        // what a request for these would bring now that a later one would not
-        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(&best, at) };
-        // where nothing is lost by waiting, ids wait until they fill a request
-        let full = if may_wait { ids.len() as f32 / self.batch() as f32 } else { 1.0 };
-        let cost = cost * full * full;
-        let page_is_due = if may_wait {
-            loss >= cost && (gain > 1.3 * price || worth < price)
-                || self.is_scarce() && worth < price && gain > worth
-        } else {
-            // where answers perish the least of these is lost, there is no calm hour to come for it
-            let marginal = best.get(self.batch() - 1).map_or(0.0, |last| last.worth);
-            loss * page.map_or(0.0, late_sight) >= price.max(marginal * self.batch() as f32)
-        };
+        let loss = page.map_or(0.0, |page| page.lost * self.unseen());
+        let page_is_due = page.is_some_and(|page| self.is_due(page, &best, worth, at));
         if !page_is_due
             && let Some((offset, spared)) = self.ahead(at, reach)
             && spared > worth
@@ -79,6 +64,47 @@ impl Planner {
             Some(page) => (self.search(page.offset), page.why),
             None => (self.search(0), "front page"),
         }
+    }
+
+    /// Whether a page comes before a refresh of these, which is worth so much.
+    fn is_due(&self, page: Candidate, best: &[Wanted], worth: f32, at: i64) -> bool {
+        let (gain, loss) = (page.shown * self.value(), page.lost * self.unseen());
+        let price = self.price.max(0.01);
+        let best = &best[..best.len().min(self.batch())];
+        // what a request for these would bring now that a later one would not
+        let cost = if worth < price { worth } else { price.min(worth) + self.urgency(best, at) };
+        // ids wait until they fill a request
+        let full = best.len() as f32 / self.batch() as f32;
+        loss >= cost * full * full && (gain > 1.3 * price || worth < price)
+            || self.is_scarce() && worth < price && gain > worth
+    }
+
+    /// When the next question leaves, if it may at `at`: a front page that is due before the request
+    /// after it is waited for, unless answers perish meanwhile.
+    pub(super) fn hold(&mut self, at: i64) -> i64 {
+        let after = self.pace.after(at);
+        let perishes = !self.tracker.manners().tells || !self.may_wait();
+        if perishes || !self.list.is_by_posting() || !self.pace.may_hold(after) {
+            return at;
+        }
+        let (best, worth) = self.best_refresh(at);
+        let rates = &self.tracker.rates;
+        let fading = &self.list.fading(|age| rates.survival(age), &self.arrivals);
+        let is_due = |at: i64| {
+            let (arrivals, page) = (&self.arrivals, self.list.page());
+            let (paging, reach) = (true, u32::MAX);
+            let view = View { at, arrivals, fading, page, paging, reach, least: 0.0 };
+            self.is_due(self.list.front(view), &best, worth, at)
+        };
+        let (mut low, mut high) = (at, after);
+        if is_due(low) || !is_due(high) {
+            return at;
+        }
+        while high - low > SECOND {
+            let middle = low + (high - low) / 2;
+            if is_due(middle) { high = middle } else { low = middle }
+        }
+        high
     }
 
     /// The next page of a round: what nobody waits for is looked at as well.
@@ -105,39 +131,53 @@ impl Planner {
         (self.worths.beyond(self.share()) + self.again.bonus()).max(0.01)
     }
 
+    /// What a listing is worth that came and went unseen.
+    fn unseen(&self) -> f32 {
+        let order = self.tracker.found.flags().order;
+        let sweeps = matches!(order, Some(Order::None | Order::Random));
+        if sweeps { self.value().max(LOST) } else { self.value() }
+    }
+
     pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Candidate> {
         let rates = &self.tracker.rates;
         let arrivals = &self.arrivals;
         let fading = &self.list.fading(|age| rates.survival(age), arrivals);
         let page = self.list.page();
-        let pause = self.pace.interval() as f32 / SECOND as f32;
-        let options = self.list.options(View { at, arrivals, fading, page, paging, reach, pause });
+        let least = self.price / self.value();
+        let view = View { at, arrivals, fading, page, paging, reach, least };
+        let options = self.list.options(view);
         options.into_iter().max_by(|a, b| {
             (a.lost, a.shown).partial_cmp(&(b.lost, b.shown)).unwrap_or(Ordering::Equal)
         })
     }
 
-    /// The ids that are worth most, and what their answers are.
+    /// The ids that are worth most, and what the answers of a batch of them are.
     pub(super) fn best_refresh(&mut self, at: i64) -> (Vec<Wanted>, f32) {
         let batch = self.batch();
-        let manners = self.tracker.manners();
         let board = &self.tracker.board;
-        // how long it is told is known within a factor of two
-        let late = manners.recall.map_or(TOO_LATE, |recall| (recall / 2).min(TOO_LATE));
+        let late = self.patience();
         let keep = |id: i64| {
             board.get(id).is_some_and(|lot| {
                 !lot.is_told() && !lot.is_left_out() && lot.expires_at + late > at
             })
         };
-        let best = self.due.best(batch, keep);
-        let more = self.early.best(batch - best.len(), keep);
+        let on_offer =
+            |id: i64| board.get(id).is_some_and(|lot| lot.absent_at == 0 && lot.expires_at > at);
+        // beyond a batch as well, where it may be longer by now
+        let wish = self.tracker.found.batch_wish().saturating_sub(RIDERS).max(batch);
+        let mut best = self.doubtful.best(wish, |id| keep(id) && on_offer(id));
+        best.extend(self.due.best(wish - best.len(), keep));
+        let due = best.len().min(batch);
+        best.extend(self.early.best(wish - best.len(), keep));
+        let (first, more) = best[..best.len().min(batch)].split_at(due);
         // one that is told before its time need not be asked for after it
         let spared = self.share() + BEFORE_TIME;
-        let worth = self.worth_now(&best) + spared * self.worth_now(&more);
-        (best.into_iter().chain(more).collect(), worth)
+        let worth = self.worth_now(first) + spared * self.worth_now(more);
+        (best, worth)
     }
 
-    /// What is lost if these are asked after later than an hour after they ended.
+    /// What is lost if these are asked after later: than an hour after they ended, or after the end
+    /// before which they are to be looked at.
     pub(super) fn urgency(&self, best: &[Wanted], at: i64) -> f32 {
         let fresh = |wanted: &&Wanted| {
             self.tracker.board.get(wanted.auction_id).is_some_and(|lot| {
@@ -146,7 +186,7 @@ impl Planner {
             })
         };
         let worth = best.iter().filter(fresh).map(|wanted| (2.0 * wanted.worth - 1.0).max(0.0));
-        worth.sum::<f32>() * IN_TIME
+        worth.sum::<f32>() * IN_TIME + self.fleeting(best, at)
     }
 
     pub(super) fn search(&self, offset: u32) -> Ask {
@@ -155,10 +195,11 @@ impl Planner {
 
     pub(super) fn refresh(&mut self, mut ids: Vec<i64>, at: i64) -> Ask {
         let wish = self.tracker.found.batch_wish();
-        let known: std::collections::BTreeSet<i64> = ids.iter().copied().collect();
-        let room = wish.saturating_sub(ids.len());
+        let room = wish.saturating_sub(ids.len()).max(RIDERS);
         let riders = self.tracker.found.riders(at, &self.tracker.board, room);
-        ids.extend(riders.into_iter().filter(|id| !known.contains(id)));
+        ids.retain(|id| !riders.contains(id));
+        ids.truncate(wish.saturating_sub(riders.len()).max(1));
+        ids.extend(riders);
         Ask::Refresh { ids }
     }
 }

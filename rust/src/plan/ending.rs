@@ -67,19 +67,21 @@ impl Ending {
         }
     }
 
-    /// Take in a page. `new`: which of its rows were new, and what each stands for.
+    /// Take in a page. `new`: which of its rows were new, and what each stands for;
+    /// `rows`: all of them, when each was posted and how long it runs.
     pub fn learn(
         &mut self,
         offset: u32,
         reply: &Reply,
         new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         last_page: bool,
         arrivals: &mut Arrivals,
     ) {
         let at = reply.at;
         let Some(page) = Page::of(offset, reply) else { return };
         self.misses = 0;
-        let rows: Vec<(i64, i64)> = reply.seen.iter().filter_map(|seen| expiry(seen, at)).collect();
+        let ends: Vec<(i64, i64)> = reply.seen.iter().filter_map(|seen| expiry(seen, at)).collect();
         let from = if offset == 0 { at } else { page.first() + SECOND };
         let to = if last_page { at + LONGEST } else { page.last() };
         let durations: Vec<(i64, f32)> = arrivals.durations().collect();
@@ -92,6 +94,12 @@ impl Ending {
                 let inside = |(seen, _, length): &&(Seen, f32, i64)| {
                     (length - duration).abs() < MINUTE && (from..to).contains(&seen.posted_at)
                 };
+                arrivals.census.reached(duration, (from, to), at);
+                for &(posted, length) in rows {
+                    if length == duration && (from..to).contains(&posted) {
+                        arrivals.census.met(posted, duration);
+                    }
+                }
                 let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
                 arrivals.looked_for(duration, from, to, listed);
                 if from > at - 6 * HOUR {
@@ -102,7 +110,7 @@ impl Ending {
             let Some(end) = covered.end() else { continue };
             if edge.stand(end + duration, &page, at) {
                 let (from, to) = (page.first(), page.last().min(at + duration));
-                let (own, others): (Vec<_>, Vec<_>) = rows
+                let (own, others): (Vec<_>, Vec<_>) = ends
                     .iter()
                     .copied()
                     .filter(|(end, _)| *end < to)

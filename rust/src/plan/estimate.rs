@@ -4,9 +4,17 @@
 
 use crate::market::asked::{Ask, HOUR, Reply, SECOND, Seen};
 use crate::market::found::Order;
+use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
-use crate::plan::arrivals::Arrivals;
+use crate::plan::arrivals::{Arrivals, whole};
+use crate::plan::census::Estimate;
 use crate::plan::list::{List, RECENT};
+use crate::plan::price::Fading;
+
+/// One of so many lots is looked at to say how many are on offer.
+const SAMPLED: usize = 8;
+/// How often what was learned of lives is taken over, microseconds.
+const LEARNED: i64 = HOUR / 4;
 
 /// A reply taken in, as whoever follows a market goes on with it.
 pub struct Taken {
@@ -14,6 +22,8 @@ pub struct Taken {
     pub news: News,
     /// The lots that it showed for the first time: what each stands for, and how long it runs.
     pub new: Vec<(Seen, f32, i64)>,
+    /// The lots that it showed: when each was posted, and how long it runs.
+    pub shown: Vec<(i64, i64)>,
     /// The place of the page that it is, where it is one and shows the list.
     pub offset: Option<u32>,
 }
@@ -26,8 +36,13 @@ pub fn take(
     ask: &Ask,
     reply: &Reply,
 ) -> Taken {
+    let before = tracker.now;
     let news = tracker.observe(ask, reply);
     let flags = tracker.found.flags();
+    if flags.order == Some(Order::Random) && before.div_euclid(HOUR) != tracker.now.div_euclid(HOUR)
+    {
+        list.sweep.known_alive(on_offer(tracker));
+    }
     if let Some(order) = flags.order {
         list.set_order(order, arrivals);
     }
@@ -37,8 +52,18 @@ pub fn take(
         }
         _ => None,
     };
+    if before.div_euclid(LEARNED) != tracker.now.div_euclid(LEARNED) {
+        let fades = |age| if lingers(tracker) { 1.0 } else { tracker.rates.lived(age) };
+        arrivals.census.set_fading(Fading::new(fades));
+        arrivals.census.forget(tracker.now);
+    }
     let new = first_sights(tracker, arrivals, list, reply, &news);
-    Taken { news, new, offset }
+    let length = |seen: &Seen| {
+        let lot = tracker.board.get(seen.auction_id)?;
+        Some((lot.posted_at, whole(lot.expires_at - lot.posted_at)))
+    };
+    let shown = reply.seen.iter().filter_map(length).collect();
+    Taken { news, new, shown, offset }
 }
 
 /// The lots that `reply`, taken in by `tracker`, showed for the first time: what each stands for, and
@@ -51,19 +76,18 @@ fn first_sights(
     news: &News,
 ) -> Vec<(Seen, f32, i64)> {
     let mut new = Vec::with_capacity(news.new.len());
-    let lingers = tracker.found.flags().visible == Some(true); // what ended is still shown
+    let lingers = lingers(tracker);
+    let mut fresh = news.new.iter().peekable(); // in the order served
     for seen in &reply.seen {
-        if news.new.binary_search(&seen.auction_id).is_err() && !news.new.contains(&seen.auction_id)
-        {
+        if fresh.next_if_eq(&&seen.auction_id).is_none() {
             continue;
         }
         let Some(lot) = tracker.board.get(seen.auction_id) else { continue };
         let age = (lot.first_seen - lot.posted_at).max(0) as f32 / SECOND as f32;
         let survival = if lingers { 1.0 } else { tracker.rates.survival(age) };
         let length = (lot.expires_at - lot.posted_at).max(0);
-        if list.is_by_posting() && lot.first_seen - lot.posted_at > RECENT {
-            arrivals.late_sight(lot); // of its time only a part is looked at
-        } else {
+        arrivals.census.saw(lot.posted_at, whole(length));
+        if !list.is_by_posting() || lot.first_seen - lot.posted_at <= RECENT {
             arrivals.first_sight(lot, survival, list.sweep.alike(length));
         }
         new.push((*seen, 1.0 / survival.max(0.05), length));
@@ -71,15 +95,21 @@ fn first_sights(
     new
 }
 
-/// Listings of the hour that begins at `hour`: the estimate, and an interval that should hold the
-/// truth nine times of ten.
+/// How many of the known lots are on offer.
+fn on_offer(tracker: &Tracker) -> f32 {
+    let open = tracker.board.open(tracker.now..=i64::MAX).step_by(SAMPLED);
+    let alive = open.filter(|lot| lot.absent_at == 0);
+    let chance = |lot: &Lot| tracker.rates.survives(lot, lot.last_active, tracker.now);
+    alive.map(chance).sum::<f32>() * SAMPLED as f32
+}
+
+/// Whether what ended is still shown.
+fn lingers(tracker: &Tracker) -> bool {
+    tracker.found.flags().visible == Some(true)
+}
+
+/// Listings of the hour that begins at `hour`.
 #[must_use]
-pub fn listed(tracker: &Tracker, arrivals: &Arrivals, hour: i64) -> (f32, f32, f32) {
-    let count = arrivals.counts.get(&hour.div_euclid(HOUR)).copied().unwrap_or_default();
-    let missed = (3_600.0 - count.looked).clamp(0.0, 3_600.0);
-    let strict = matches!(tracker.found.flags().order, Some(Order::Newest | Order::Ending) | None);
-    let unseen = if strict { missed * arrivals.rate(hour) } else { 0.0 };
-    let listed = count.listed + unseen;
-    let spread = 1.65 * (count.variance + unseen * unseen * 0.1 + listed * 0.5).sqrt();
-    (listed, (listed - spread).max(count.seen as f32), listed + spread)
+pub fn listed(tracker: &Tracker, arrivals: &Arrivals, hour: i64) -> Estimate {
+    arrivals.census.listed(arrivals, hour.div_euclid(HOUR), (i64::MIN, tracker.now))
 }

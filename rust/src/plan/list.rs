@@ -19,12 +19,12 @@ use crate::plan::sweep::Sweep;
 pub const RECENT: i64 = 6 * HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
-/// What of a hole is lost unless it is looked at soon.
-const HOLE_LOSS: f32 = 0.15;
-/// A hole of which fewer would be shown, as a share of a page, is not worth a request.
-const LEAST_HOLE: f32 = 0.25;
-/// What of listings that a page does not reach is lost, the request for a page further back included.
-const OVERFLOW_LOSS: f32 = 0.6;
+/// What of a hole is lost unless it is looked at while it is known where it stands.
+const HOLE_LOSS: f32 = 0.6;
+/// By what share of its place a page may miss what it is aimed at.
+const AIM: f32 = 0.05;
+/// Seconds by which a page is thought of as later, to see what that costs.
+const LATER: f32 = 2.0;
 /// What is younger than this stands where the rate of the last minutes has it.
 const NEAR: i64 = 15 * MINUTE;
 
@@ -75,12 +75,14 @@ impl List {
         self.rank.place(distance)
     }
 
-    /// Take in a page. `new`: which of its rows were new, and what each stands for.
+    /// Take in a page. `new`: which of its rows were new, and what each stands for; `rows`: all of
+    /// them, when each was posted and how long it runs.
     pub fn learn(
         &mut self,
         offset: u32,
         reply: &Reply,
         new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         arrivals: &mut Arrivals,
     ) {
         let shown = reply.seen.len();
@@ -100,8 +102,12 @@ impl List {
         }
         let last_page = (shown as f32) < self.page * 0.9 && !reply.truncated;
         match self.order {
-            Some(Order::Newest) | None => self.by_posting(offset, reply, new, last_page, arrivals),
-            Some(Order::Ending) => self.ending.learn(offset, reply, new, last_page, arrivals),
+            Some(Order::Newest) | None => {
+                self.by_posting(offset, reply, new, rows, last_page, arrivals);
+            }
+            Some(Order::Ending) => {
+                self.ending.learn(offset, reply, new, rows, last_page, arrivals);
+            }
             Some(Order::None | Order::Random) => {
                 self.sweep.learn(offset, reply, new, self.page(), arrivals);
             }
@@ -113,6 +119,7 @@ impl List {
         offset: u32,
         reply: &Reply,
         new: &[(Seen, f32, i64)],
+        rows: &[(i64, i64)],
         last_page: bool,
         arrivals: &mut Arrivals,
     ) {
@@ -123,6 +130,12 @@ impl List {
         let to = if offset == 0 { at.div_euclid(SECOND) * SECOND } else { newest };
         for (from, to) in self.covered.add(from, to) {
             let inside = |(seen, ..): &&(Seen, f32, i64)| (from..to).contains(&seen.posted_at);
+            for duration in arrivals.lengths() {
+                arrivals.census.reached(duration, (from, to), at);
+            }
+            for &(posted, duration) in rows.iter().filter(|row| (from..to).contains(&row.0)) {
+                arrivals.census.met(posted, duration);
+            }
             let listed = new.iter().filter(inside).map(|(_, weight, _)| weight).sum();
             if from > at - RECENT {
                 arrivals.looked(from, to, listed, 1.0);
@@ -177,17 +190,30 @@ impl List {
         }
     }
 
-    fn newest_options(&self, view: View) -> Vec<Candidate> {
-        let View { at, arrivals, fading, paging, reach, pause, .. } = view;
+    /// The page at the front of a list by posting.
+    #[must_use]
+    pub fn front(&self, view: View) -> Candidate {
+        let View { at, arrivals, fading, .. } = view;
         let end = self.covered.end().unwrap_or(at - HOUR);
         let wait = ((at - end) as f32 / SECOND as f32).max(0.0);
         let cap = (self.page() - OVERLAP as f32).max(1.0);
         let rate = arrivals.current(at);
-        let (shown, lost) = fading.page(rate, cap, wait);
-        // what the next request would no longer show: a page further back might, for a request more
-        let over = overflow(rate * fading.after(wait + pause).1, cap).min(shown);
-        let lost = lost.max(over * if paging { OVERFLOW_LOSS } else { 1.0 });
-        let mut options = vec![Candidate { offset: 0, shown, lost, why: "front page" }];
+        let shown = |wait: f32| {
+            let mean = rate * fading.after(wait).1;
+            mean - overflow(mean, cap).min(mean)
+        };
+        // what such pages would show more of, were each as late as this one and not a little later
+        let (now, later) = (shown(wait), shown(wait + LATER));
+        let lost = now - wait * (later - now) / LATER;
+        Candidate { offset: 0, shown: now, lost, why: "front page" }
+    }
+
+    fn newest_options(&self, view: View) -> Vec<Candidate> {
+        let View { at, arrivals, fading, paging, reach, least, .. } = view;
+        let end = self.covered.end().unwrap_or(at - HOUR);
+        let cap = (self.page() - OVERLAP as f32).max(1.0);
+        let rate = arrivals.current(at);
+        let mut options = vec![self.front(view)];
         if !paging {
             return options;
         }
@@ -198,16 +224,19 @@ impl List {
                 let Some(place) = self.rank.place(at - to) else { continue };
                 place
             };
-            if place + 1 >= reach || to - from < 2 * SECOND {
+            if place + 1 >= reach {
                 continue;
             }
             let (alive, _) = fading.after((at - to) as f32 / SECOND as f32);
-            let there = arrivals.between(from, to) * alive;
-            let shown = there.min(cap);
-            if shown < cap * LEAST_HOLE {
+            // the page before and the page behind showed the half of a second each
+            let there = arrivals.between(from, to - SECOND) * alive;
+            let aimed = (there + cap) / (there + cap + AIM * place as f32);
+            let shown = there.min(cap) * aimed;
+            if shown < least {
                 continue;
             }
-            let offset = place.saturating_sub(OVERLAP);
+            let before = OVERLAP.max(((cap - there) / 2.0) as u32); // a short one in its middle
+            let offset = place.saturating_sub(before);
             options.push(Candidate { offset, shown, lost: shown * HOLE_LOSS, why: "a hole" });
         }
         options

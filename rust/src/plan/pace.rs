@@ -61,7 +61,13 @@ impl Pace {
         now.max(self.due).max(last).max(limits)
     }
 
-    /// How many more than this one could be held back at `at` without being lost.
+    /// The first moment for the request after one that leaves at `at`.
+    #[must_use]
+    pub fn after(&self, at: i64) -> i64 {
+        at.max(self.due.max(at - HELD * self.interval()) + self.interval())
+    }
+
+    /// Whether a request can leave as late as `at` without another being lost.
     #[must_use]
     pub fn may_hold(&self, at: i64) -> bool {
         at + self.interval() - self.due <= HELD * self.interval()

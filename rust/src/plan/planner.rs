@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{Ask, Reply, Status};
 use crate::market::found::{Flags, Found, Order};
+use crate::market::lot::Evidence;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::again::Again;
 use crate::plan::ahead::Ahead;
@@ -23,7 +24,7 @@ use crate::plan::price::{PRICE_EVERY, Worths};
 use crate::plan::round::Round;
 
 /// Number of the state's layout: one higher whenever anything in it is stored otherwise.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,6 +78,9 @@ pub struct Planner {
     pub(super) review: BTreeSet<(i64, i64, u8, i64)>,
     /// Lots that may be gone before their time.
     pub(super) early: Due,
+    /// Lots to be looked at right before their end, and up to which expiry those were chosen.
+    pub(super) doubtful: Due,
+    pub(super) neared: i64,
     pub(super) round: Round,
     /// What the operator answered of the upstream.
     pub pins: Flags,
@@ -111,6 +115,8 @@ impl Planner {
             passed: now,
             review: BTreeSet::new(),
             early: Due::default(),
+            doubtful: Due::default(),
+            neared: now,
             round: Round::default(),
             pins,
             focus: Focus::default(),
@@ -140,15 +146,16 @@ impl Planner {
     /// The next question.
     pub fn next(&mut self, now: i64) -> Question {
         let at = self.pace.next(now);
+        let at = self.hold(at);
         let (ask, why) = self.choose(at);
-        why.clone_into(&mut self.last_why);
         Question { ask, at, why }
     }
 
-    /// A question is sent.
-    pub fn sent(&mut self, at: i64) {
+    /// A question is sent, for this reason.
+    pub fn sent(&mut self, at: i64, why: &str) {
         self.pace.spend(at);
         self.questions += 1;
+        why.clone_into(&mut self.last_why);
     }
 
     /// It was not sent after all.
@@ -160,7 +167,7 @@ impl Planner {
     pub fn observe(&mut self, ask: &Ask, reply: &Reply) -> News {
         let tells = self.tracker.manners().tells;
         let (tracker, list, arrivals) = (&mut self.tracker, &mut self.list, &mut self.arrivals);
-        let Taken { news, new, offset } = take(tracker, list, arrivals, ask, reply);
+        let Taken { news, new, shown, offset } = take(tracker, list, arrivals, ask, reply);
         let yielded = self.reasons.entry(self.last_why.clone()).or_default();
         yielded.replies += 1;
         yielded.new += news.new.len() as u64;
@@ -173,7 +180,7 @@ impl Planner {
                 self.ahead.learn(offset, reply, news.absent.len(), &self.arrivals);
             }
             self.round.shown(offset, reply.seen.len());
-            self.list.learn(offset, reply, &new, &mut self.arrivals);
+            self.list.learn(offset, reply, &new, &shown, &mut self.arrivals);
             if offset > 0 {
                 let (places, means) = (self.places(reply.at), self.means());
                 self.again.learn(offset, reply, &places, means);
@@ -194,7 +201,8 @@ impl Planner {
                 self.due.drop(seen.auction_id); // if it is still on offer, its time will come
             }
         }
-        for &id in &news.absent {
+        let again = news.verdicts.iter().filter(|(_, said)| said.evidence == Evidence::Relisted);
+        for &id in news.absent.iter().chain(again.map(|(id, _)| id)) {
             self.missed(id);
         }
         if self.tracker.manners().tells {
@@ -203,7 +211,11 @@ impl Planner {
                 self.plan_review(seen.auction_id, 0);
             }
         }
+        for seen in &reply.seen {
+            self.doubtful.drop(seen.auction_id);
+        }
         self.come_due(reply.at);
+        self.come_near(reply.at);
         if reply.at - self.priced_at > PRICE_EVERY {
             self.set_price(reply.at);
         }

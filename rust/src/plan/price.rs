@@ -25,6 +25,8 @@ const WAITS: [f32; 27] = [
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worths {
     counts: [f32; STEPS],
+    /// What of their sales was known without being asked after.
+    known: f32,
 }
 
 impl Worths {
@@ -33,14 +35,16 @@ impl Worths {
     pub fn new() -> Self {
         let mut counts = [0.5; STEPS];
         counts[STEPS - 1] = 10.0;
-        Self { counts }
+        Self { counts, known: 0.0 }
     }
 
-    /// One more.
-    pub fn add(&mut self, worth: f32) {
+    /// One more, and what is known of it without an answer.
+    pub fn add(&mut self, worth: f32, known: f32) {
         self.counts[step(worth)] += 1.0;
+        self.known += known;
         if self.counts.iter().sum::<f32>() > 20_000.0 {
             self.counts.iter_mut().for_each(|count| *count *= 0.5);
+            self.known *= 0.5;
         }
     }
 
@@ -59,14 +63,14 @@ impl Worths {
     #[must_use]
     pub fn from(&self, least: f32) -> f32 {
         let from = (0..STEPS).filter(|&i| middle(i) >= least);
-        from.map(|i| self.counts[i] * middle(i)).sum::<f32>() / self.total()
+        (from.map(|i| self.counts[i] * middle(i)).sum::<f32>() + self.known) / self.total()
     }
 
     /// What a lot is worth beyond `cost`, on average, if it is only asked after where that pays.
     #[must_use]
     pub fn beyond(&self, cost: f32) -> f32 {
         let gain = |i: usize| self.counts[i] * (middle(i) - cost).max(0.0);
-        (0..STEPS).map(gain).sum::<f32>() / self.total()
+        ((0..STEPS).map(gain).sum::<f32>() + self.known) / self.total()
     }
 }
 
@@ -96,7 +100,7 @@ pub struct Stream {
 }
 
 /// How new listings fade while nobody looks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fading {
     /// Survival and its integral at each of [`WAITS`].
     points: [(f32, f32); WAITS.len()],
@@ -183,19 +187,21 @@ pub struct Means {
     pub bonus: f32,
 }
 
-/// The price of a request, in sales that become known.
+/// The price of a request, in sales that become known: of hours with so many listings a second, between
+/// which requests can be moved.
 #[must_use]
 pub fn shadow(
-    hourly: &[f32; 24],
+    hourly: &[f32],
     streams: &[Stream],
     fading: &Fading,
     worths: &Worths,
     means: Means,
 ) -> f32 {
+    let budget = means.per_day * hourly.len() as f32 / 24.0;
     let (mut low, mut high) = (0.0, 100.0);
     for _ in 0..24 {
         let price = f32::midpoint(low, high);
-        if spent(price, hourly, streams, fading, worths, means) > means.per_day {
+        if spent(price, hourly, streams, fading, worths, means) > budget {
             low = price;
         } else {
             high = price;
@@ -204,10 +210,10 @@ pub fn shadow(
     high
 }
 
-/// Requests a day at a price.
+/// Requests of these hours at a price.
 fn spent(
     price: f32,
-    hourly: &[f32; 24],
+    hourly: &[f32],
     streams: &[Stream],
     fading: &Fading,
     worths: &Worths,
@@ -217,11 +223,11 @@ fn spent(
     pages + refreshes
 }
 
-/// A day at a price: pages, listings that they show for the first time, refreshes.
+/// Hours at a price: pages, listings that they show for the first time, refreshes.
 #[must_use]
 pub fn yields(
     price: f32,
-    hourly: &[f32; 24],
+    hourly: &[f32],
     streams: &[Stream],
     fading: &Fading,
     worths: &Worths,

@@ -1,16 +1,21 @@
 //! A planner in, how it goes about a market that outruns its requests out.
 //!
 //! There what can wait does: a batch of lots to ask after until it is full, a lot's look until it is
-//! about to end ([`Again`](crate::plan::again::Again)), and what is as good as sure is not asked at all.
+//! about to end ([`Again`](crate::plan::again::Again)), a lot that ended until its copy may be listed
+//! again, which tells how; and what is as good as sure is not asked at all.
 
+use crate::market::asked::HOUR;
 use crate::plan::again::{Means, Places};
 use crate::plan::due::Wanted;
 use crate::plan::planner::Planner;
+use crate::plan::wanted::SETTLED;
 
 /// Share of a batch of sales that a request may cost at the most where requests suffice.
 const CHEAP: f32 = 0.1;
 /// A full batch is worth the price, and a little more so that it counts as full.
 const FULL: f32 = 1.01;
+/// Most copies that are listed again are so by then: what is seen of them need not be asked.
+const LISTED_AGAIN: i64 = HOUR;
 
 impl Planner {
     /// Whether a request has to tell of many sales to be worth it.
@@ -23,6 +28,12 @@ impl Planner {
     pub(super) fn worth_now(&self, lots: &[Wanted]) -> f32 {
         let most = if self.is_scarce() { self.share() * FULL } else { f32::INFINITY };
         lots.iter().map(|wanted| wanted.worth.min(most)).sum()
+    }
+
+    /// How long after its expiry a lot is asked after.
+    pub(super) fn settled(&self) -> i64 {
+        let may_wait = self.tracker.manners().recall.is_none();
+        if may_wait && self.is_scarce() { LISTED_AGAIN } else { SETTLED }
     }
 
     /// What asking after one lot costs.

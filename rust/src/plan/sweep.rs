@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{HOUR, Reply, SECOND, Seen};
-use crate::plan::arrivals::Arrivals;
+use crate::plan::arrivals::{Arrivals, whole};
 use crate::plan::candidate::{Candidate, View};
 use crate::plan::price::Stream;
 
@@ -45,6 +45,13 @@ impl Sweep {
         let shown = reply.seen.len() as f32;
         let ends = shown < page * 0.9 && !reply.truncated;
         let now = reply.at;
+        for (seen, _, length) in new {
+            arrivals.census.met(seen.posted_at, whole(*length));
+        }
+        if self.size > 0.0 {
+            let durations = arrivals.lengths();
+            arrivals.census.drew(&durations, (shown / self.size).min(1.0), now, self.drawn);
+        }
         let gap = if self.last == 0 { 0.0 } else { (now - self.last) as f32 / SECOND as f32 };
         self.last = now;
         self.gap = if self.gap == 0.0 { gap } else { self.gap + 0.02 * (gap - self.gap) };

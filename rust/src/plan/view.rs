@@ -67,26 +67,24 @@ impl Planner {
     /// Listings of an hour by estimate: (listed, low, high).
     #[must_use]
     pub fn listed(&self, hour: i64) -> (f32, f32, f32) {
-        listed(&self.tracker, &self.arrivals, hour)
+        listed(&self.tracker, &self.arrivals, hour).listed
     }
 
     /// The hours since the beginning, as far as they are kept.
     #[must_use]
     pub fn hours(&self) -> Vec<Hour> {
         let first = self.began.div_euclid(HOUR);
-        let kept = self.arrivals.counts.keys().next().copied().unwrap_or(first);
+        let kept = self.arrivals.census.first().unwrap_or(first);
         (first.max(kept)..=self.tracker.now.div_euclid(HOUR))
             .map(|hour| {
-                let count = self.arrivals.counts.get(&hour).copied().unwrap_or_default();
-                let (from, to) = (hour * HOUR, (hour + 1) * HOUR);
-                let passed = to.min(self.tracker.now) - from.max(self.began);
-                let blind = (passed as f32 / 1e6 - count.looked).max(0.0);
+                let span = (self.began, self.tracker.now);
+                let said = self.arrivals.census.listed(&self.arrivals, hour, span);
                 Hour {
                     from: hour * HOUR,
-                    seen: count.seen,
-                    listed: self.listed(hour * HOUR),
-                    so_far: count.listed + blind * self.arrivals.rate(from),
-                    blind,
+                    seen: said.seen,
+                    listed: said.listed,
+                    so_far: said.so_far,
+                    blind: said.blind * 3_600.0,
                 }
             })
             .collect()
@@ -104,7 +102,8 @@ impl Planner {
         }
         let (ids, worth) = self.best_refresh(at);
         if !ids.is_empty() {
-            choices.push(Choice { offset: None, count: ids.len() as f32, worth, why: "expired" });
+            let count = ids.len().min(self.batch()) as f32;
+            choices.push(Choice { offset: None, count, worth, why: "expired" });
         }
         choices.sort_by(|a, b| b.worth.total_cmp(&a.worth));
         choices

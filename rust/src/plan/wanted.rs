@@ -2,14 +2,16 @@
 //! those that may be gone before it.
 
 use crate::market::asked::{HOUR, SECOND};
-use crate::market::lot::Lot;
+use crate::market::judge::judge;
+use crate::market::lot::{Evidence, Lot, Outcome};
+use crate::market::tracker::Tracker;
 use crate::plan::again::SURE;
 use crate::plan::before::AHEAD;
 use crate::plan::due::{TOO_LATE, Wanted};
 use crate::plan::planner::Planner;
 
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
-const SETTLED: i64 = SECOND;
+pub(super) const SETTLED: i64 = SECOND;
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
@@ -23,7 +25,7 @@ impl Planner {
             self.early.drop(id);
             return;
         }
-        let worth = self.worth_after(lot);
+        let (worth, _) = self.worth_after(lot);
         self.early.drop(id);
         self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
     }
@@ -38,13 +40,14 @@ impl Planner {
             (lot.omitted, lot.last_asked) = (false, 0);
             let expires_at = lot.expires_at;
             let Some(lot) = self.tracker.board.get(auction_id) else { continue };
-            self.due.want(Wanted { auction_id, expires_at, worth: self.worth_after(lot) });
+            let (worth, _) = self.worth_after(lot);
+            self.due.want(Wanted { auction_id, expires_at, worth });
         }
     }
 
     /// Lots whose time has passed are asked after.
     pub(super) fn come_due(&mut self, now: i64) {
-        let to = now - SETTLED;
+        let to = now - self.settled();
         if to <= self.passed {
             return;
         }
@@ -58,8 +61,8 @@ impl Planner {
             if lot.is_left_out() || self.is_forgotten(lot) {
                 continue;
             }
-            let worth = self.worth_after(lot);
-            self.worths.add(worth);
+            let (worth, known) = self.worth_after(lot);
+            self.worths.add(worth, known);
             if tells {
                 let (auction_id, expires_at) = (lot.auction_id, lot.expires_at);
                 self.early.drop(auction_id);
@@ -121,16 +124,24 @@ impl Planner {
         }
     }
 
-    /// What the answer to a question after a lot's expiry is worth.
-    pub(super) fn worth_after(&self, lot: &Lot) -> f32 {
-        let rates = &self.tracker.rates;
-        let sold = if lot.absent_at == 0 {
-            rates.sold_at_last(lot, lot.last_active.max(lot.posted_at))
-        } else {
-            let bought = rates.bought(lot);
-            if bought < SURE || !self.is_scarce() { bought } else { 1.0 - bought }
+    /// What the answer to a question after a lot that is over is worth, and what is known without it: a
+    /// sale that can be said as good as surely counts for that much where requests are scarce.
+    pub(super) fn worth_after(&self, lot: &Lot) -> (f32, f32) {
+        let Tracker { now, rates, calibration, .. } = &self.tracker;
+        let said = judge(lot, *now, &self.tracker.manners(), rates, calibration);
+        let sold = match said {
+            Some(said) if said.evidence == Evidence::Relisted => match said.fate.outcome() {
+                Outcome::Sold => said.confidence,
+                _ => 1.0 - said.confidence,
+            },
+            _ if lot.absent_at == 0 => rates.sold_at_last(lot, lot.last_active.max(lot.posted_at)),
+            _ => rates.bought(lot),
         };
-        sold * self.focus.of(lot)
+        let sure = said.filter(|said| self.is_scarce() && said.is_sure_sale());
+        let known = sure.map_or(0.0, |said| said.confidence.min(said.price_confidence));
+        let known = if known < SURE { 0.0 } else { known };
+        let weight = self.focus.of(lot);
+        ((sold - known).max(0.0) * weight, known * weight)
     }
 
     /// Whether a lot ended so long ago that a refresh would not tell how.
@@ -143,7 +154,7 @@ impl Planner {
     /// When a lot is looked at for its own sake, microseconds.
     pub(super) fn looked_at(&self, lot: &Lot) -> i64 {
         let ended = if self.tracker.manners().tells {
-            lot.expires_at + SETTLED
+            lot.expires_at + self.settled()
         } else {
             lot.expires_at - AHEAD
         };

@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
+use super::buffer::State;
 use super::closing::{ClosingTuple, told_closing};
 use super::normalizer::Batch;
 use crate::history::closings::Inferred;
@@ -59,10 +59,8 @@ impl Fold {
         Ok(Self(Mutex::new(inner)))
     }
 
-    fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let state = py.detach(|| postcard::to_stdvec(&*self.lock()));
-        let state = state.map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(PyBytes::new(py, &state))
+    fn save(&self, py: Python<'_>) -> PyResult<State> {
+        State::of(py.detach(|| postcard::to_stdvec(&*self.lock())))
     }
 
     #[pyo3(signature = (batch, records, /))]

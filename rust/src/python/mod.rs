@@ -1,6 +1,6 @@
 //! The Python module `m26._native`, and, with its folder, the only place that names PyO3.
 //!
-//! - `normalizer`: pages in, batches out; `buffer`: the memory that a batch hands to Python.
+//! - `normalizer`: pages in, batches out; `buffer`: the memory that is handed to Python.
 //! - `states`: committed states, what a batch changes of them, and outcomes of stored ones;
 //!   `closing`: outcomes as tuples; `fold`: those that no row says, and coverage.
 //! - `peek`: the facts of one reply; `clock`: when it was made.
@@ -30,7 +30,7 @@ mod watchdog;
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::buffer::CopyBuffer;
+    use super::buffer::{CopyBuffer, State};
     #[pymodule_export]
     use super::clock::ServerClock;
     #[pymodule_export]
@@ -78,6 +78,7 @@ mod _native {
 const PYTHON_ALIGNMENT: usize = 16;
 const _: () = assert!(
     align_of::<buffer::CopyBuffer>() <= PYTHON_ALIGNMENT
+        && align_of::<buffer::State>() <= PYTHON_ALIGNMENT
         && align_of::<normalizer::Batch>() <= PYTHON_ALIGNMENT
         && align_of::<normalizer::Normalizer>() <= PYTHON_ALIGNMENT
         && align_of::<states::States>() <= PYTHON_ALIGNMENT

@@ -11,6 +11,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::buffer::CopyBuffer;
+use super::told;
 use crate::batch::{self, Page};
 use crate::card::card::key;
 use crate::card::role::CardRules;
@@ -95,6 +96,10 @@ impl Batch {
 
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         self.inner.rows.iter().map(|row| tuple(py, row)).collect()
+    }
+
+    fn shown(&self) -> Vec<told::Row> {
+        self.inner.rows.iter().filter_map(told::shown).collect()
     }
 
     fn card_rows<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {

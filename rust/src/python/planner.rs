@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
+use super::buffer::State;
 use super::told::{AskTuple, Label, NoticeTuple, Row, answer, json, label, seen, told};
 use crate::market::asked::{Ask, Reply};
 use crate::market::found::{Flags, Found};
@@ -23,18 +23,25 @@ pub(super) struct Planner(Mutex<planner::Planner>);
 type LotTuple = (i64, i64, i64, i64, i64, i64, i32, i64, i64, i64);
 /// Offset (None: a refresh), rows, worth, why.
 type ChoiceTuple = (Option<u32>, f32, f32, &'static str);
-impl Planner {
-    fn lock(&self) -> MutexGuard<'_, planner::Planner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Flag, value as JSON text, since, why, whether it is pinned.
+type EvidenceTuple = (&'static str, String, i64, String, bool);
+/// Reason, replies, auctions shown new, told, absent and at all.
+type ReasonTuple = (String, u64, u64, u64, u64, u64);
+/// A lot, what was concluded, how many are wanted more, when it is looked at.
+type ExplainedTuple = (LotTuple, Option<Label>, Option<usize>, i64);
 
-    /// Work without the GIL, in which a fault of ours costs what was known, not the process.
+impl Planner {
+    /// Work without the GIL, so that whoever waits for a long one keeps nobody else from Python; a
+    /// fault of ours costs what was known, not the process.
     fn guarded<T: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut planner::Planner) -> T + Send,
     ) -> PyResult<T> {
-        let done = py.detach(|| catch_unwind(AssertUnwindSafe(|| work(&mut self.lock()))));
+        let done = py.detach(|| {
+            let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            catch_unwind(AssertUnwindSafe(|| work(&mut inner)))
+        });
         done.map_err(|_| PyRuntimeError::new_err("the planner failed: please report it"))
     }
 }
@@ -60,27 +67,25 @@ impl Planner {
         }
     }
 
-    fn save<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let state = py.detach(|| postcard::to_stdvec(&*self.lock()));
-        let state = state.map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(PyBytes::new(py, &state))
+    fn save(&self, py: Python<'_>) -> PyResult<State> {
+        State::of(self.guarded(py, |planner| postcard::to_stdvec(planner))?)
     }
 
     #[pyo3(signature = (*, per_day, per_minute, now))]
-    fn resume(&self, per_day: usize, per_minute: usize, now: i64) {
-        self.lock().resume(per_day, per_minute, now);
+    fn resume(&self, py: Python<'_>, per_day: usize, per_minute: usize, now: i64) -> PyResult<()> {
+        self.guarded(py, |planner| planner.resume(per_day, per_minute, now))
     }
 
     /// What the operator answered of the upstream, by flag; whether that is new.
     #[pyo3(signature = (pins, /))]
     #[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a dictionary
-    fn pin(&self, pins: BTreeMap<String, String>) -> PyResult<bool> {
+    fn pin(&self, py: Python<'_>, pins: BTreeMap<String, String>) -> PyResult<bool> {
         let mut flags = Flags::default();
         for (flag, value) in &pins {
             answer(&mut flags, flag, value)
                 .ok_or_else(|| PyValueError::new_err(format!("{flag} cannot be {value}")))?;
         }
-        Ok(self.lock().pin(flags))
+        self.guarded(py, |planner| planner.pin(flags))
     }
 
     #[pyo3(signature = (now, /))]
@@ -93,13 +98,13 @@ impl Planner {
         Ok((ask, question.at, question.why))
     }
 
-    #[pyo3(signature = (at, /))]
-    fn sent(&self, at: i64) {
-        self.lock().sent(at);
+    #[pyo3(signature = (at, why, /))]
+    fn sent(&self, py: Python<'_>, at: i64, why: &str) -> PyResult<()> {
+        self.guarded(py, |planner| planner.sent(at, why))
     }
 
-    fn unsent(&self) {
-        self.lock().unsent();
+    fn unsent(&self, py: Python<'_>) -> PyResult<()> {
+        self.guarded(py, planner::Planner::unsent)
     }
 
     #[pyo3(signature = (ask, /, *, at, failed, truncated, rows))]
@@ -124,59 +129,60 @@ impl Planner {
     }
 
     /// What can be said at the end.
-    fn conclude(&self, py: Python<'_>) -> (Vec<Label>, Vec<NoticeTuple>) {
-        told(&py.detach(|| self.lock().tracker.conclude_all()))
+    fn conclude(&self, py: Python<'_>) -> PyResult<(Vec<Label>, Vec<NoticeTuple>)> {
+        Ok(told(&self.guarded(py, |planner| planner.tracker.conclude_all())?))
     }
 
     /// Price of a request, lots that are due, known and open, listings a second, worth of a new one.
-    fn outlook(&self) -> (f32, usize, usize, usize, f32, f32) {
-        self.lock().outlook()
+    fn outlook(&self, py: Python<'_>) -> PyResult<(f32, usize, usize, usize, f32, f32)> {
+        self.guarded(py, |planner| planner.outlook())
     }
 
-    /// Reason: replies, and auctions shown new, told, absent and at all.
-    fn reasons(&self) -> Vec<(String, u64, u64, u64, u64, u64)> {
-        let planner = self.lock();
-        let reasons = planner.reasons.iter();
-        reasons.map(|(why, y)| (why.clone(), y.replies, y.new, y.told, y.absent, y.shown)).collect()
+    /// What came of the questions, by reason.
+    fn reasons(&self, py: Python<'_>) -> PyResult<Vec<ReasonTuple>> {
+        let reasons = self.guarded(py, |planner| planner.reasons.clone())?.into_iter();
+        Ok(reasons.map(|(why, y)| (why, y.replies, y.new, y.told, y.absent, y.shown)).collect())
     }
 
     /// Listings of each hour: start, listed, low, high.
-    fn listed(&self) -> Vec<(i64, f32, f32, f32)> {
-        let hours = self.lock().hours();
-        hours.iter().map(|h| (h.from, h.listed.0, h.listed.1, h.listed.2)).collect()
+    fn listed(&self, py: Python<'_>) -> PyResult<Vec<(i64, f32, f32, f32)>> {
+        let hours = self.guarded(py, |planner| planner.hours())?;
+        Ok(hours.iter().map(|h| (h.from, h.listed.0, h.listed.1, h.listed.2)).collect())
     }
 
     /// Listings of each hour until now: start, seen, listed, seconds without a look.
-    fn hours(&self) -> Vec<(i64, u32, f32, f32)> {
-        let hours = self.lock().hours();
-        hours.iter().map(|h| (h.from, h.seen, h.so_far, h.blind)).collect()
+    fn hours(&self, py: Python<'_>) -> PyResult<Vec<(i64, u32, f32, f32)>> {
+        let hours = self.guarded(py, |planner| planner.hours())?;
+        Ok(hours.iter().map(|h| (h.from, h.seen, h.so_far, h.blind)).collect())
     }
 
     /// What is held true of the upstream: flag, value as JSON text, since (0: from the start), by
     /// what, and whether it is pinned.
-    fn evidence(&self) -> Vec<(&'static str, String, i64, String, bool)> {
-        let planner = self.lock();
-        let pinned = Found::new(planner.pins).evidence();
+    fn evidence(&self, py: Python<'_>) -> PyResult<Vec<EvidenceTuple>> {
+        let look =
+            |planner: &mut planner::Planner| (planner.pins, planner.tracker.found.evidence());
+        let (pins, evidence) = self.guarded(py, look)?;
+        let pinned = Found::new(pins).evidence();
         let is_pinned = |flag| pinned.iter().any(|(other, ..)| *other == flag);
-        let evidence = planner.tracker.found.evidence().into_iter();
-        evidence
+        let told = evidence.into_iter();
+        Ok(told
             .map(|(flag, value, at, why)| (flag, json(&value), at, why, is_pinned(flag)))
-            .collect()
+            .collect())
     }
 
     /// Weights of cards beside that of all others, which is 1.
     #[pyo3(signature = (weights, /))]
-    fn set_focus(&self, weights: BTreeMap<i64, f32>) {
-        self.lock().focus = Focus::new(weights);
+    fn set_focus(&self, py: Python<'_>, weights: BTreeMap<i64, f32>) -> PyResult<()> {
+        self.guarded(py, |planner| planner.focus = Focus::new(weights))
     }
 
     /// Lots by weight (a share of the largest): how many, past their expiry, told.
-    fn by_weight(&self, py: Python<'_>) -> Vec<(f64, usize, usize, usize)> {
-        let known = py.detach(|| {
-            let planner = self.lock();
+    fn by_weight(&self, py: Python<'_>) -> PyResult<Vec<(f64, usize, usize, usize)>> {
+        let known = self.guarded(py, |planner| {
             planner.focus.known(&planner.tracker.board, planner.tracker.now)
-        });
-        known.into_iter().map(|(w, k)| (f64::from(w) / 1e3, k.lots, k.over, k.told)).collect()
+        })?;
+        let known = known.into_iter();
+        Ok(known.map(|(w, k)| (f64::from(w) / 1e3, k.lots, k.over, k.told)).collect())
     }
 
     /// What could be asked at `now`: offset (None: a refresh), rows, worth, why.
@@ -189,9 +195,11 @@ impl Planner {
     /// A lot: the state it was last seen in, what was concluded, how many are wanted more, and
     /// when it is looked at.
     #[pyo3(signature = (auction_id, /))]
-    fn lot(&self, auction_id: i64) -> Option<(LotTuple, Option<Label>, Option<usize>, i64)> {
-        let planner = self.lock();
-        let (lot, before, from) = planner.lot(auction_id)?;
+    fn lot(&self, py: Python<'_>, auction_id: i64) -> PyResult<Option<ExplainedTuple>> {
+        let found = self.guarded(py, |planner| {
+            planner.lot(auction_id).map(|(lot, before, from)| (lot.clone(), before, from))
+        })?;
+        let Some((lot, before, from)) = found else { return Ok(None) };
         let state = (
             lot.card_id,
             lot.posted_at,
@@ -204,13 +212,14 @@ impl Planner {
             lot.buyout_price,
             lot.median_price,
         );
-        Some((state, lot.verdict.map(|verdict| label(auction_id, &verdict)), before, from))
+        let said = lot.verdict.map(|verdict| label(auction_id, &verdict));
+        Ok(Some((state, said, before, from)))
     }
 
     /// A day with so many requests: listed, seen, sales, known, pages, refreshes.
     #[pyo3(signature = (per_day, /))]
-    fn forecast(&self, py: Python<'_>, per_day: usize) -> (f32, f32, f32, f32, f32, f32) {
-        let f = py.detach(|| self.lock().forecast(per_day));
-        (f.listed, f.seen, f.sales, f.known, f.pages, f.refreshes)
+    fn forecast(&self, py: Python<'_>, per_day: usize) -> PyResult<(f32, f32, f32, f32, f32, f32)> {
+        let f = self.guarded(py, |planner| planner.forecast(per_day))?;
+        Ok((f.listed, f.seen, f.sales, f.known, f.pages, f.refreshes))
     }
 }

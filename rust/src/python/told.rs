@@ -7,6 +7,7 @@ use crate::market::asked::{SECOND, Seen, Status};
 use crate::market::found::{Ended, Flags, Notice, NoticeValue, Order, Recall};
 use crate::market::lot::{Outcome, Verdict};
 use crate::market::tracker::News;
+use crate::rows::record::AuctionRow;
 
 /// Offset and count of a search, or the ids of a refresh.
 pub(super) type AskTuple = (Option<(u32, u32)>, Vec<i64>);
@@ -88,6 +89,24 @@ pub(super) fn seen(row: &Row) -> PyResult<Seen> {
         card_instance_id: row.9,
         acquired_at: row.10 * SECOND,
     })
+}
+
+/// What a page's row shows, at the time that the page was served; None: nobody knows its status.
+pub(super) fn shown(row: &AuctionRow) -> Option<Row> {
+    let seen = row.seen(row.served_at, 0)?;
+    Some((
+        seen.auction_id,
+        row.status.to_string(),
+        seen.bids,
+        seen.current_bid,
+        seen.buyout_price,
+        seen.posted_at / SECOND,
+        seen.seconds_remaining,
+        seen.median_price,
+        seen.card_id,
+        seen.card_instance_id,
+        seen.acquired_at / SECOND,
+    ))
 }
 
 pub(super) fn told(news: &News) -> (Vec<Label>, Vec<NoticeTuple>) {

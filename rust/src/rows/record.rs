@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::card::card::Card;
+use crate::market::asked::{SECOND, Seen, Status};
 pub use crate::market::lot::{Evidence, Outcome};
 
 /// One observation of one auction, in units of the database.
@@ -58,6 +59,32 @@ pub struct AuctionRow {
     pub observed_at: i64,
     /// The same before it was held against earlier replies: what `expires_at` counts from.
     pub served_at: i64,
+}
+
+impl AuctionRow {
+    /// What it shows to whose clock says `now`, `shift` ahead of the upstream's; None: nobody knows
+    /// its status.
+    #[must_use]
+    pub fn seen(&self, now: i64, shift: i64) -> Option<Seen> {
+        let status = Status::of(&self.status)?;
+        // a time of the upstream's own: wrong is, of two, the clock that was read with it
+        let posted_at = if self.posted_at <= now { self.posted_at } else { self.posted_at + shift };
+        let left = self.expires_at + shift - now;
+        let left = if status == Status::Active { left.max(0).div_euclid(SECOND) } else { 0 };
+        Some(Seen {
+            auction_id: self.auction_id,
+            status,
+            bids: self.bids,
+            current_bid: self.current_bid,
+            buyout_price: self.buyout_price.unwrap_or(0),
+            posted_at,
+            seconds_remaining: i32::try_from(left).unwrap_or(i32::MAX),
+            median_price: self.median_price.unwrap_or(0),
+            card_id: self.card_id,
+            card_instance_id: self.card_instance_id.unwrap_or(0),
+            acquired_at: self.acquired_at.unwrap_or(0),
+        })
+    }
 }
 
 /// COPY bytes of a card, roughly: its definition is nearly all of them.

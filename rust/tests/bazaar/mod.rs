@@ -234,7 +234,7 @@ pub fn play(
             rates.learn(&before, now, Look::Active { bids, current_bid });
         } else if eyes.tells {
             lot.see(&shown, now);
-            lot.told.into_iter().for_each(|told| rates.learn(&before, now, Look::Told(told)));
+            lot.told.into_iter().for_each(|told| rates.learn(&before, now, Look::Told(told, 0)));
         } else if time < truth.expires as f64 && lot.absent_at == 0 {
             lot.absent_at = now;
             lot.omitted = true;

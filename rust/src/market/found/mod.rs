@@ -28,6 +28,9 @@ use question::Question;
 use recall::Recalled;
 use refresh::Refreshes;
 
+/// Why a recall is told where no refresh tells of an end.
+const UNSHOWN: &str = "nothing shows it while no refresh tells of an end: held as for ever";
+
 /// What a refresh says of auctions that have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
@@ -143,6 +146,9 @@ impl Found {
                 self.refreshes.priced(reply, board);
             }
         }
+        if let Some(Ended::Omitted | Ended::Error) = self.refreshes.ended.held {
+            self.recalled.recall.assume(Recall::Forever, reply.at, UNSHOWN);
+        }
         self.flags = Flags {
             order: self.list.order.held,
             paging: self.list.paging.held,
@@ -167,6 +173,12 @@ impl Found {
     #[must_use]
     pub fn surely_read(&self) -> usize {
         self.refreshes.surely_read() as usize
+    }
+
+    /// The longest time after its end at which an auction was told, microseconds.
+    #[must_use]
+    pub fn told_after(&self) -> i64 {
+        self.recalled.low
     }
 
     /// A request that is worth sending only for what it would show; rare.

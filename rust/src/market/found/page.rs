@@ -87,8 +87,10 @@ pub(super) fn depth(reply: &Reply, order: Order) -> Option<(i64, i64)> {
 /// Of the rows of `before` that `now` shows as well: their share of the shorter page, and whether
 /// they stand in the same order (None: too few to say).
 pub(super) fn overlap(before: &[i64], now: &[i64]) -> (f64, Option<bool>) {
-    let places: std::collections::BTreeMap<i64, i64> = before.iter().copied().zip(0..).collect();
-    let kept: Vec<i64> = now.iter().filter_map(|id| places.get(id).copied()).collect();
+    let mut places: Vec<(i64, i64)> = before.iter().copied().zip(0..).collect();
+    places.sort_unstable();
+    let place = |id| places.binary_search_by_key(id, |&(known, _)| known).ok();
+    let kept: Vec<i64> = now.iter().filter_map(place).map(|at| places[at].1).collect();
     let share = kept.len() as f64 / before.len().min(now.len()).max(1) as f64;
     (share, sortedness(&kept))
 }

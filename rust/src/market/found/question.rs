@@ -77,6 +77,14 @@ impl<T: Copy + PartialEq> Question<T> {
         }
     }
 
+    /// Nothing can show it: tell what is gone by until something does.
+    pub fn assume(&mut self, value: T, at: i64, why: &str) {
+        if self.told.is_none() {
+            (self.told, self.since, self.news) = (Some(value), at, true);
+            why.clone_into(&mut self.why);
+        }
+    }
+
     /// What was held is no longer true, and what is, is not known yet.
     pub fn drop_held(&mut self) {
         if !self.pinned {

@@ -33,7 +33,7 @@ struct Witness {
 pub(super) struct Recalled {
     pub recall: Question<Recall>,
     /// The longest time after which one was answered.
-    low: i64,
+    pub low: i64,
     /// The shortest after which one was left out; [`i64::MAX`]: none was.
     high: i64,
     against: u8,
