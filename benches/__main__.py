@@ -28,6 +28,7 @@ PARTS = (
     "cold",
     "history",
     "market",
+    "prices",
 )
 """In the order of the report, as far as its requirements leave one open."""
 

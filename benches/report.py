@@ -11,6 +11,7 @@ from typing import Any
 from benches import bars, chart
 from benches.bars import TIMES, Bar
 from benches.market import report as market
+from benches.prices import report as prices
 from benches.race import ratio
 
 PICTURES = "benchmarks"
@@ -65,6 +66,7 @@ def render(run: Info) -> Report:
         _table(("", ""), _circumstances(run)),
         *(text for part in PARTS for text in _part(part, found)),
         *(market.section(info["market"], PICTURES) for info in found if "market" in info),
+        *(prices.section(info["prices"], PICTURES) for info in found if "prices" in info),
     ]
     races = [info["race"] for info in found if "race" in info]
     pictures = {
@@ -74,6 +76,8 @@ def render(run: Info) -> Report:
     for info in found:
         if "market" in info:
             pictures[market.PICTURE] = market.picture(info["market"])
+        if "prices" in info:
+            pictures[prices.PICTURE] = prices.picture(info["prices"])
     return Report("\n".join(sections) + "\n", pictures)
 
 

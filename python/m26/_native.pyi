@@ -20,6 +20,7 @@ __all__ = [
     "Normalizer",
     "Peek",
     "Planner",
+    "Pricer",
     "ServerClock",
     "State",
     "States",
@@ -157,6 +158,36 @@ class Normalizer:
         """These card versions, (card_id, version), are in the database."""
     def cards(self, batch: Batch, /) -> CopyBuffer:
         """The batch's cards that are not known now; CARD_COLUMNS."""
+
+@final
+class Pricer:
+    """What the cards of a market are worth at one moment; times in µs.
+
+    `cards`: overall, and position and program as numbers from 0 on. The rest are records of 64-bit
+    integers, a card by its place in `cards`: `sales` (card, time, price, copy, by bid, confidence
+    in millionths, the median that was shown or 0), `asks` (card, on offer from, until, price),
+    `shown` (card, time, median). A record that names no card is a ValueError.
+    """
+    def __new__(
+        cls,
+        cards: Sequence[tuple[int | None, int | None, int | None]],
+        sales: bytes,
+        asks: bytes,
+        shown: bytes,
+        *,
+        now: int,
+        days: float = 30.0,
+    ) -> Self: ...
+    def fair(self) -> list[PricedTuple]:
+        """What each card is worth, in their order."""
+    def index(self, at: int) -> float:
+        """Log level of the market at a moment, µs against `now`."""
+
+PricedTuple: TypeAlias = tuple[
+    tuple[float, float, float], tuple[int, int, int], tuple[int, int], str, list[str], float
+]
+"""Fair, low, high; sales, copies, sales of the week; left out: same copy, over the asks; method,
+flags, spread of a day's walk."""
 
 @final
 class ServerClock:

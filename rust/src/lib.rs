@@ -11,8 +11,8 @@
 //! - [`rows`]: what is stored, and in which bytes.
 //! - [`card`]: cards: their canonical form, their identity by content, those that were read before.
 //! - [`json`]: JSON bytes, whatever they are about.
-//! - [`clock`] | [`drift`] | [`error`] | [`market`]: when a reply was made; surprises that are stored
-//!   all the same; faults that are not; what replies say of a market.
+//! - [`clock`] | [`drift`] | [`error`] | [`market`] | [`price`]: when a reply was made; surprises that are
+//!   stored all the same; faults that are not; what replies say of a market; what a card is worth.
 //!
 //! Invariant: no I/O, no clock is read, no global state. Bad data never panics and never fails a batch:
 //! it comes back as a reject beside the good rows.
@@ -45,6 +45,9 @@ pub mod market;
     clippy::cast_sign_loss
 )] // chances, rates and counts of them are estimates: no digit more is meant than an f32 has
 pub mod plan;
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+// prices are estimates, times are within a month
+pub mod price;
 pub mod reply;
 pub mod rows;
 

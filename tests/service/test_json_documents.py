@@ -45,6 +45,7 @@ WAYS: dict[str, str] = {
     "db status": "",
     "replay": "{files}/page.json --platform ps5",
     "market calibration": "",
+    "market value": "{files}/market.ndjson --at 2026-09-03T12:00:00Z",
     "tail": "--from 1 --limit 1",
     "journal ls": "",
     "journal export": "{files}/pages.seg",
@@ -112,6 +113,7 @@ def test_every_command_prints_one_object_with_its_version(
     (home / "captures").mkdir(mode=0o700)
     (home / "captures" / "week.har").write_bytes(capture)
     (tmp_path / "page.json").write_bytes(body(auction(1), auction(2, currentBid=1.5)))
+    (tmp_path / "market.ndjson").write_bytes(b'{"trace": {"schema": 1}}\n{"card": {"card_id": 7}}\n')
     journal = open_journal(home / "journal")
     journal.append(make_page(1))
     journal.close()

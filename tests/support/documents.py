@@ -81,6 +81,7 @@ DOCUMENTS: dict[str, Any] = {
     "journal ack": documents.JournalAckView,
     "journal new-id": documents.JournalNewIdView,
     "market calibration": market_documents.CalibrationView,
+    "market value": market_documents.ValuesView,
     "db migrate": documents.MigrateView,
     "db status": documents.DatabaseView,
     "embedded status": documents.EmbeddedView,

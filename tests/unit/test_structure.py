@@ -97,7 +97,7 @@ def test_files_stay_readable_in_one_sitting() -> None:
     stub = ROOT / "python" / "m26" / "_native.pyi"  # to look things up in
     for path in sorted({stub, *product, *RUST, *TESTS}):
         lines = path.read_text("utf-8").count("\n")
-        most = 300 if path in product else 460 if path.suffix == ".pyi" else 400
+        most = 300 if path in product else 520 if path.suffix == ".pyi" else 400
         assert lines <= most, f"{path}: {lines} lines, two things?"
         assert path.stem not in {"utils", "helpers", "common", "base", "manager"}, path
 

@@ -19,7 +19,7 @@ LAYERS = (
     {"rows"},
     {"card"},
     {"json"},
-    {"clock", "drift", "error", "market"},
+    {"clock", "drift", "error", "market", "price"},
 )
 """Folders, and files beside them. A higher line may use a lower one, those on one line never use
 each other."""

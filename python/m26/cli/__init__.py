@@ -101,6 +101,7 @@ def build() -> App:
     command("upstream:show", "Each capability: pinned or learned, and by what.", "show", upstream)
     market = subgroup("market", "What the record says of the market, and how far to believe it.")
     command("market:calibration", "Inferred outcomes: said against right.", "calibration", market)
+    command("market:value", "What the cards of a market trace were worth.", "value", market)
     return app
 
 

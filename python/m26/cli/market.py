@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+
+from cyclopts import Parameter
 
 from m26.cli.options import Options
 from m26.cli.output import dump_json, table
+from m26.errors import UsageError
 
 if TYPE_CHECKING:
-    from m26.cli.market_documents import CalibrationView, ClaimsView
+    from m26.cli.market_documents import CalibrationView, ClaimsView, ValuesView
 
 _COLUMNS = ("platform", "evidence", "band", "asked", "said", "right", "price_said", "price_right")
 
@@ -38,6 +42,83 @@ async def calibration(*, options: Options = Options()) -> int:
     rows = ([_shown(row[column]) for column in _COLUMNS] for row in found)
     table("", _COLUMNS, rows)
     return 0
+
+
+async def value(
+    trace: Path,
+    *,
+    at: Annotated[str, Parameter(name="--at")],
+    options: Options = Options(),
+) -> int:
+    """What the cards of a market trace were worth at a moment, by what it shows up to then.
+
+    No database is needed. A price is a local level on log price, beside what the whole market did;
+    docs/PRICES.md says how. The range holds a card's value in four cases of five.
+
+    Example: ``m26 market value trace.ndjson --at 2026-09-03T12:00:00Z``
+
+    Args:
+        trace: a file of NDJSON. Its form is in docs/PRICES.md, Traces.
+        at: a moment, ISO 8601 (UTC unless it says otherwise) or seconds since 1970.
+        options: options of every command.
+    """
+    from m26.market.trace import known_at
+    from m26.market.value import values
+
+    moment = moment_of(at)
+    with opened(trace) as lines:
+        known = known_at(lines, moment)
+    found = list(values(known))
+    if options.json:
+        printed: ValuesView = {"items": found}
+        dump_json(printed)
+        return 0
+    rows = (
+        (
+            each["card_id"],
+            known.names.get(each["card_id"], ""),
+            each["fair"],
+            f"{each['fair_low']:,} to {each['fair_high']:,}",
+            each["n"],
+            each["n_copies"],
+            each["method"],
+            " ".join(each["flags"]),
+        )
+        for each in found
+    )
+    table("", ("card", "name", "fair", "range (80 %)", "sales", "copies", "method", "flags"), rows)
+    return 0
+
+
+def moment_of(text: str) -> float:
+    """Seconds since 1970 of a moment as an operator writes it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from datetime import UTC, datetime
+
+    try:
+        if text.replace(".", "", 1).isdigit():
+            return float(text)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        hint = "write it as 2026-09-03T12:00:00Z, or as seconds since 1970"
+        raise UsageError(f"{text!r} is no moment: {error}", hint=hint) from error
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file's bytes.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        problem = f"cannot read {path}: {error.strerror}"
+        raise UsageError(problem, hint="name a market trace, a file of NDJSON") from error
 
 
 def _shown(value: object) -> object:

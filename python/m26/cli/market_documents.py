@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
+from m26.market.value import Value
 from m26.models import Time
 
 
@@ -25,3 +26,9 @@ class CalibrationView(TypedDict):
     """``m26 market calibration``."""
 
     items: list[ClaimsView]
+
+
+class ValuesView(TypedDict):
+    """``m26 market value``."""
+
+    items: list[Value]

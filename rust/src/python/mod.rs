@@ -4,6 +4,7 @@
 //! - `states`: committed states, what a batch changes of them, and outcomes of stored ones;
 //!   `closing`: outcomes as tuples; `fold`: those that no row says, and coverage.
 //! - `peek`: the facts of one reply; `clock`: when it was made.
+//! - `pricer`: what cards are worth.
 //! - `watchdog`: ends the process when Python's loop stands still; it alone has a thread.
 //!
 //! Invariant: bytes and integers cross in, buffers and plain tuples cross out; each entry point
@@ -20,6 +21,7 @@ mod fold;
 mod normalizer;
 mod peek;
 mod planner;
+mod pricer;
 mod states;
 mod told;
 mod watchdog;
@@ -39,6 +41,8 @@ mod _native {
     use super::peek::{Peek, peek};
     #[pymodule_export]
     use super::planner::Planner;
+    #[pymodule_export]
+    use super::pricer::Pricer;
     #[pymodule_export]
     use super::states::{Delta, States, outcome_of};
     #[pymodule_export]

@@ -1,0 +1,1 @@
+"""Markets whose values move, and how near to them a pricer comes."""

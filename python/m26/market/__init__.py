@@ -1,0 +1,1 @@
+"""What the record says of the market: rows in, answers with sample size out; no I/O."""

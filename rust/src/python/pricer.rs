@@ -1,0 +1,108 @@
+//! Fair prices as Python sees them: records of integers in, plain tuples out.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+use crate::price::DAY;
+use crate::price::ask::{Ask, Asks};
+use crate::price::fair::Fair;
+use crate::price::market::{Card, Market};
+use crate::price::sale::Sale;
+use crate::price::traits::Traits;
+
+/// Fair, low, high; sales, copies, sales of the week; left out: same copy, over the asks; method, flags,
+/// speed.
+type FairTuple =
+    ((f64, f64, f64), (usize, usize, usize), (u32, u32), String, Vec<&'static str>, f64);
+
+/// What the cards of a market are worth at one moment.
+#[pyclass(frozen)]
+pub(super) struct Pricer {
+    cards: Vec<Card>,
+    market: Market,
+}
+
+#[pymethods]
+impl Pricer {
+    #[new]
+    #[pyo3(signature = (cards, sales, asks, shown, *, now, days=30.0))]
+    fn new(
+        py: Python<'_>,
+        cards: Vec<(Option<u32>, Option<usize>, Option<usize>)>,
+        sales: PyBackedBytes,
+        asks: PyBackedBytes,
+        shown: PyBackedBytes,
+        now: i64,
+        days: f64,
+    ) -> PyResult<Self> {
+        py.detach(|| {
+            let kinds = cards.into_iter();
+            let mut cards: Vec<Card> = kinds
+                .map(|(overall, position, program)| Card {
+                    traits: Traits { overall, position, program },
+                    ..Card::default()
+                })
+                .collect();
+            fill(&mut cards, &sales, &asks, &shown, now)?;
+            let market = Market::learned(&cards, days);
+            Ok(Self { cards, market })
+        })
+    }
+
+    fn fair(&self, py: Python<'_>) -> Vec<FairTuple> {
+        let fair = py.detach(|| self.cards.iter().map(|card| self.market.fair(card)).collect());
+        let told = |fair: Fair| {
+            let made = (fair.sales, fair.copies, fair.week);
+            let left = (fair.same_copy, fair.over_ask);
+            let prices = (fair.fair, fair.low, fair.high);
+            (prices, made, left, fair.method.to_owned(), fair.flags, fair.speed)
+        };
+        <Vec<Fair> as IntoIterator>::into_iter(fair).map(told).collect()
+    }
+
+    /// Log level of the market at a moment, µs against `now`.
+    fn index(&self, at: i64) -> f64 {
+        self.market.index.at(at as f64 / DAY)
+    }
+}
+
+fn fill(cards: &mut [Card], sales: &[u8], asks: &[u8], shown: &[u8], now: i64) -> PyResult<()> {
+    let days = |at: i64| (at - now) as f64 / DAY;
+    for [card, at, price, copy, by_bid, sure, shown] in records(sales)? {
+        let sure = sure as f64 / 1e6;
+        let (price, shown) = (price as f64, shown as f64);
+        let sale = Sale { at: days(at), price, copy, by_bid: by_bid != 0, sure, shown };
+        one(cards, card)?.sales.push(sale);
+    }
+    let mut standing = vec![Vec::new(); cards.len()];
+    for [card, from, to, price] in records(asks)? {
+        one(&mut standing, card)?.push(Ask { price: price as f64, from: days(from), to: days(to) });
+    }
+    for [card, at, price] in records(shown)? {
+        one(cards, card)?.shown = Some((days(at), (price as f64).ln()));
+    }
+    for (card, asks) in cards.iter_mut().zip(standing) {
+        card.asks = Asks::new(asks);
+        card.sales.sort_by(|sale, other| sale.at.total_cmp(&other.at));
+    }
+    Ok(())
+}
+
+fn one<T>(all: &mut [T], place: i64) -> PyResult<&mut T> {
+    let found = usize::try_from(place).ok().and_then(|place| all.get_mut(place));
+    found.ok_or_else(|| PyValueError::new_err(format!("there is no card at place {place}")))
+}
+
+/// Records of so many 64-bit integers in the machine's order.
+fn records<const N: usize>(bytes: &[u8]) -> PyResult<impl Iterator<Item = [i64; N]>> {
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let (records, left) = whole.as_chunks::<N>();
+    if !rest.is_empty() || !left.is_empty() {
+        return Err(PyValueError::new_err(format!(
+            "{} bytes are no records of {N} integers",
+            bytes.len()
+        )));
+    }
+    Ok(records.iter().map(|record| record.map(i64::from_ne_bytes)))
+}
