@@ -37,10 +37,13 @@ impl Pace {
         self.due = self.due.clamp(now - HELD * self.interval(), now + self.interval());
     }
 
-    /// Between two requests at an even pace.
+    /// Between two requests at an even pace: with those that are held back no more than a day has, or
+    /// its limit would come between and a request leave as late as one did yesterday.
     #[must_use]
     pub fn interval(&self) -> i64 {
-        (DAY + self.per_day as i64 - 1) / self.per_day as i64
+        let per_day = self.per_day as i64;
+        let even = (per_day - HELD).max(per_day * 9 / 10).max(1); // what is held is little of a day
+        (DAY + even - 1) / even
     }
 
     /// Requests a day.
