@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use crate::market::asked::{Ask, HOUR, SECOND};
+use crate::market::asked::{Ask, DAY, HOUR, SECOND};
 use crate::market::found::Order;
 use crate::plan::candidate::{Candidate, View};
 use crate::plan::due::Wanted;
@@ -199,7 +199,26 @@ impl Planner {
         let riders = self.tracker.found.riders(at, &self.tracker.board, room);
         ids.retain(|id| !riders.contains(id));
         ids.truncate(wish.saturating_sub(riders.len()).max(1));
+        self.end_with_a_shown_one(&mut ids, at);
         ids.extend(riders);
         Ask::Refresh { ids }
+    }
+
+    /// The lot that is the least likely to be left out stands last in the batch: that it is shown proves
+    /// that those before it were read, whatever many of them are left out.
+    fn end_with_a_shown_one(&self, ids: &mut [i64], at: i64) {
+        let manners = self.tracker.manners();
+        let forgotten = if manners.tells { at - manners.recall.unwrap_or(DAY) } else { at };
+        let left_out = |id: i64| {
+            let lot = self.tracker.board.get(id)?;
+            let since = lot.last_active.max(lot.posted_at);
+            let early = self.tracker.rates.ended_early(lot, since, forgotten.max(since));
+            Some(if lot.expires_at <= forgotten { 1.0 } else { early })
+        };
+        let last = ids.len().min(self.batch()).saturating_sub(1);
+        let chances = ids.iter().take(last + 1).map(|&id| left_out(id).unwrap_or(1.0));
+        if let Some((place, _)) = chances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)) {
+            ids.swap(place, last);
+        }
     }
 }
