@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use crate::market::asked::{Ask, DAY, HOUR, SECOND};
+use crate::market::asked::{Ask, HOUR, SECOND};
 use crate::market::found::Order;
 use crate::plan::candidate::{Candidate, View};
 use crate::plan::due::Wanted;
@@ -204,16 +204,15 @@ impl Planner {
         Ask::Refresh { ids }
     }
 
-    /// The lot that is the least likely to be left out stands last in the batch: that it is shown proves
-    /// that those before it were read, whatever many of them are left out.
+    /// Where a refresh forgets what ended, the lot that is the least likely to be left out stands last in
+    /// the batch: that it is shown proves that those before it were read, however many are left out.
     fn end_with_a_shown_one(&self, ids: &mut [i64], at: i64) {
-        let manners = self.tracker.manners();
-        let forgotten = if manners.tells { at - manners.recall.unwrap_or(DAY) } else { at };
+        let Some(recall) = self.tracker.manners().recall else { return };
+        let forgotten = at - recall;
         let left_out = |id: i64| {
-            let lot = self.tracker.board.get(id)?;
+            let lot = self.tracker.board.get(id).filter(|lot| lot.expires_at > forgotten)?;
             let since = lot.last_active.max(lot.posted_at);
-            let early = self.tracker.rates.ended_early(lot, since, forgotten.max(since));
-            Some(if lot.expires_at <= forgotten { 1.0 } else { early })
+            Some(self.tracker.rates.ended_early(lot, since, forgotten.max(since)))
         };
         let last = ids.len().min(self.batch()).saturating_sub(1);
         let chances = ids.iter().take(last + 1).map(|&id| left_out(id).unwrap_or(1.0));
