@@ -8,7 +8,6 @@
 //! Invariant: pure functions; times are days before the moment that is asked about, prices are logs.
 
 pub mod ask;
-pub mod burst;
 pub mod fair;
 pub mod index;
 pub mod level;

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 
 use super::ask::Asks;
-use super::burst::calm;
 
 /// Days in which a copy tells once.
 const COPY_DAYS: f64 = 3.0;
@@ -21,6 +20,12 @@ const NEXT: f64 = 1.1;
 pub(crate) const STOOD: f64 = 1.0 / 24.0;
 /// An outcome that is as sure as this counts in full.
 const SURE: f64 = 0.8;
+/// Half the width of what is looked at around a sale, days.
+const AROUND: f64 = 0.25;
+/// A burst is more than one and so many times the usual number.
+const USUAL: f64 = 2.0;
+/// Moments at which the usual number is counted.
+const MOMENTS: u32 = 64;
 
 /// A sale.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,4 +129,32 @@ impl Counted {
 fn beside(asks: &Asks, at: f64) -> Option<f64> {
     let [first, second] = asks.cheapest(at, STOOD);
     second.or(first.map(|first| first * NEXT))
+}
+
+/// Let what comes in a burst tell together what as many as usual would; whether one is of the last
+/// three days.
+fn calm(sales: &mut [Kept]) -> bool {
+    let [first, .., last] = sales else { return false };
+    let (first, days) = (first.at, last.at - first.at);
+    let counts: Vec<f64> = sales.iter().map(|sale| around(sales, sale.at)).collect();
+    // over time, not over sales: most sales of a card that is passed around are of bursts
+    let moments =
+        (0..MOMENTS).map(|one| first + days * (f64::from(one) + 0.5) / f64::from(MOMENTS));
+    let usual = super::median(moments.map(|at| around(sales, at)).collect());
+    let seldom = (sales.len() as f64).sqrt() * 2.0 * AROUND / days.max(1.0);
+    let most = 1.0 + USUAL * usual.max(seldom);
+    let mut recent = false;
+    for (sale, count) in sales.iter_mut().zip(counts) {
+        if count > most {
+            sale.weight *= most / count;
+            recent |= sale.at > -3.0 && count > 2.0 * most;
+        }
+    }
+    recent
+}
+
+fn around(sales: &[Kept], at: f64) -> f64 {
+    let low = sales.partition_point(|sale| sale.at < at - AROUND);
+    let high = sales.partition_point(|sale| sale.at <= at + AROUND);
+    (high - low) as f64
 }
