@@ -1,13 +1,28 @@
 //! Sales of one card in; those of a burst weigh less.
 
-use super::sale::Kept;
-
 /// Half the width of what is looked at around a sale, days.
 const AROUND: f64 = 0.25;
 /// A burst is more than one and so many times the usual number.
 const USUAL: f64 = 2.0;
 /// Moments at which the usual number is counted.
 const MOMENTS: u32 = 64;
+
+/// A sale that counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kept {
+    /// Days.
+    pub at: f64,
+    /// Log of its price.
+    pub price: f64,
+    /// By a bid, not by the buyout price.
+    pub by_bid: bool,
+    /// The physical copy; 0: not known.
+    pub copy: i64,
+    /// Of a whole sale.
+    pub weight: f64,
+    /// Log of the median that its listing showed.
+    pub shown: Option<f64>,
+}
 
 /// Let what comes in a burst tell together what as many as usual would; whether one is of the last
 /// three days.

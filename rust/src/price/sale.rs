@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::ask::Asks;
+pub use super::burst::Kept;
 use super::burst::calm;
 
 /// Days in which a copy tells once.
@@ -37,23 +38,6 @@ pub struct Sale {
     pub sure: f64,
     /// The median that its listing showed, coins; 0: none.
     pub shown: f64,
-}
-
-/// A sale that counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Kept {
-    /// Days.
-    pub at: f64,
-    /// Log of its price.
-    pub price: f64,
-    /// By a bid, not by the buyout price.
-    pub by_bid: bool,
-    /// The physical copy; 0: not known.
-    pub copy: i64,
-    /// Of a whole sale.
-    pub weight: f64,
-    /// Log of the median that its listing showed.
-    pub shown: Option<f64>,
 }
 
 /// The sales that count, and how many do not.
