@@ -1,6 +1,6 @@
 //! A lot as it was last seen and the market's hazards in; what may have become of it out.
 //!
-//! Invariant: the parts of a course are probabilities and add up to one.
+//! Invariant: the parts of a course add up to one, but for what is ruled out later.
 
 use crate::market::hazards::Axis;
 use crate::market::lot::Lot;
@@ -31,6 +31,17 @@ impl Course {
     #[must_use]
     pub fn bought(&self) -> f32 {
         self.bought_same + self.bought_further
+    }
+
+    /// The same as weights, of what had not ended by a moment, given its course until then.
+    #[must_use]
+    pub fn not_ended_by(self, until: &Self) -> Self {
+        Self {
+            bought_same: (self.bought_same - until.bought_same).max(0.0),
+            bought_further: (self.bought_further - until.bought_further).max(0.0),
+            withdrawn: (self.withdrawn - until.withdrawn).max(0.0),
+            ..self
+        }
     }
 
     /// P(bought, given that it was sold and whether more bids came).

@@ -57,7 +57,7 @@ pub fn judge(
     rates: &Rates,
     calibration: &Calibration,
 ) -> Option<Verdict> {
-    let claim = claim(lot, now, i64::MAX, manners, rates)?;
+    let claim = claim(lot, (lot.last_active, now, i64::MAX), manners, rates)?;
     let (confidence, price_confidence) = match cell_of(lot, &claim) {
         // what a refresh left out is never told: no proof speaks of its like
         Some(cell) if !lot.omitted => calibration.rate(&cell),
@@ -76,28 +76,46 @@ pub fn judge(
     })
 }
 
-/// What is claimed of a lot as far as it is known at `now`, for [`Calibration::proved`], with outcome
-/// and price: ask before the proof is taken into the lot. `None` where nothing is inferred.
+/// What is claimed of a lot as far as it is known at `now`, and that it had not ended by `since`, for
+/// [`Calibration::proved`], with outcome and price: ask before the proof is taken into the lot. `None`
+/// where nothing is inferred.
 #[must_use]
-pub fn claimed(lot: &Lot, now: i64, manners: &Manners, rates: &Rates) -> Option<(Cell, Fate, i64)> {
-    let claim = claim(lot, now, now, manners, rates)?;
+pub fn claimed(
+    lot: &Lot,
+    (since, now): (i64, i64),
+    manners: &Manners,
+    rates: &Rates,
+) -> Option<(Cell, Fate, i64)> {
+    let claim = claim(lot, (since.max(lot.last_active), now, now), manners, rates)?;
     cell_of(lot, &claim).map(|cell| (cell, claim.fate, claim.price))
 }
 
 /// What may have become of a lot that is over, its copy's silence apart.
 pub(crate) fn chances(lot: &Lot, rates: &Rates) -> Chances {
-    match gone_by(lot) {
-        Some(by) => early(lot, rates.course(lot, lot.last_active, by)),
-        None => late(lot, rates.course(lot, lot.last_active, lot.expires_at)),
+    chances_since(lot, lot.last_active, rates)
+}
+
+/// The same of one that had not ended by `since`.
+fn chances_since(lot: &Lot, since: i64, rates: &Rates) -> Chances {
+    let gone = gone_by(lot);
+    let mut course = rates.course(lot, lot.last_active, gone.unwrap_or(lot.expires_at));
+    if since > lot.last_active {
+        course = course.not_ended_by(&rates.course(lot, lot.last_active, since));
     }
+    if gone.is_some() { early(lot, course) } else { late(lot, course) }
 }
 
 fn cell_of(lot: &Lot, claim: &Claim) -> Option<Cell> {
     claim.rule.map(|rule| Cell::new(lot, rule, claim.outcome, claim.sure))
 }
 
-/// A claim at `now`, if the copy is not seen again until `silent`.
-fn claim(lot: &Lot, now: i64, silent: i64, manners: &Manners, rates: &Rates) -> Option<Claim> {
+/// A claim at `now` of what had not ended by `since`, if the copy is not seen again until `silent`.
+fn claim(
+    lot: &Lot,
+    (since, now, silent): (i64, i64, i64),
+    manners: &Manners,
+    rates: &Rates,
+) -> Option<Claim> {
     if let Some(told) = &lot.told {
         return Some(by_status(lot, told, manners, rates));
     }
@@ -114,7 +132,7 @@ fn claim(lot: &Lot, now: i64, silent: i64, manners: &Manners, rates: &Rates) -> 
         (None, 1..) => (Evidence::FinalWindow, lot.expires_at + SECOND),
         (None, _) => (Evidence::PastExpiry, lot.expires_at + SECOND),
     };
-    let chances = chances(lot, rates).given(rates.returns.silent(lot, silent));
+    let chances = chances_since(lot, since, rates).given(rates.returns.silent(lot, silent));
     (gone.is_some() || now > lot.expires_at)
         .then(|| weigh(lot, evidence, chances, (lot.last_active, by)))
 }

@@ -194,8 +194,8 @@ impl Tracker {
         // only of what had not ended long before it is told
         let since = manners.recall.map_or(0, |recall| at - recall);
         let since = if before.absent_at > 0 { since.min(before.absent_at) } else { since };
-        let before = &Lot { last_active: before.last_active.max(since), ..before.clone() };
-        let Some((cell, fate, price)) = claimed(before, at, &manners, &self.rates) else { return };
+        let claimed = claimed(before, (since, at), &manners, &self.rates);
+        let Some((cell, fate, price)) = claimed else { return };
         let told = self.board.get(before.auction_id);
         let judged = |lot| judge(lot, at, &manners, &self.rates, &self.calibration);
         if let Some(truth) = told.and_then(judged) {

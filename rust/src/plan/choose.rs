@@ -199,7 +199,25 @@ impl Planner {
         let riders = self.tracker.found.riders(at, &self.tracker.board, room);
         ids.retain(|id| !riders.contains(id));
         ids.truncate(wish.saturating_sub(riders.len()).max(1));
+        self.end_with_a_shown_one(&mut ids, at);
         ids.extend(riders);
         Ask::Refresh { ids }
+    }
+
+    /// Where a refresh forgets what ended, the lot that is the least likely to be left out stands last in
+    /// the batch: that it is shown proves that those before it were read, however many are left out.
+    fn end_with_a_shown_one(&self, ids: &mut [i64], at: i64) {
+        let Some(recall) = self.tracker.manners().recall else { return };
+        let forgotten = at - recall;
+        let left_out = |id: i64| {
+            let lot = self.tracker.board.get(id).filter(|lot| lot.expires_at > forgotten)?;
+            let since = lot.last_active.max(lot.posted_at);
+            Some(self.tracker.rates.ended_early(lot, since, forgotten.max(since)))
+        };
+        let last = ids.len().min(self.batch()).saturating_sub(1);
+        let chances = ids.iter().take(last + 1).map(|&id| left_out(id).unwrap_or(1.0));
+        if let Some((place, _)) = chances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)) {
+            ids.swap(place, last);
+        }
     }
 }

@@ -37,10 +37,13 @@ impl Pace {
         self.due = self.due.clamp(now - HELD * self.interval(), now + self.interval());
     }
 
-    /// Between two requests at an even pace.
+    /// Between two requests at an even pace: with those that are held back no more than a day has, or
+    /// its limit would come between and a request leave as late as one did yesterday.
     #[must_use]
     pub fn interval(&self) -> i64 {
-        (DAY + self.per_day as i64 - 1) / self.per_day as i64
+        let per_day = self.per_day as i64;
+        let even = (per_day - HELD).max(per_day * 9 / 10).max(1); // what is held is little of a day
+        (DAY + even - 1) / even
     }
 
     /// Requests a day.
@@ -52,19 +55,24 @@ impl Pace {
     /// The first moment at or after `now` at which a request may leave.
     #[must_use]
     pub fn next(&self, now: i64) -> i64 {
-        let room = |limit: usize, window: i64| {
-            let count = self.sent.len();
-            if count < limit { i64::MIN } else { self.sent[count - limit] + window + 1 }
-        };
         let last = self.sent.back().copied().unwrap_or(i64::MIN);
-        let limits = room(self.per_day, DAY).max(room(self.per_minute, MINUTE));
-        now.max(self.due).max(last).max(limits)
+        now.max(self.due).max(last).max(self.room(self.sent.len()))
     }
 
     /// The first moment for the request after one that leaves at `at`.
     #[must_use]
     pub fn after(&self, at: i64) -> i64 {
-        at.max(self.due.max(at - HELD * self.interval()) + self.interval())
+        let due = self.due.max(at - HELD * self.interval()) + self.interval();
+        at.max(due).max(self.room(self.sent.len() + 1))
+    }
+
+    /// When the limits have room for one more after so many.
+    fn room(&self, count: usize) -> i64 {
+        let room = |limit: usize, window: i64| {
+            let first = count.checked_sub(limit).and_then(|index| self.sent.get(index));
+            first.map_or(i64::MIN, |sent| sent + window + 1)
+        };
+        room(self.per_day, DAY).max(room(self.per_minute, MINUTE))
     }
 
     /// Whether a request can leave as late as `at` without another being lost.
