@@ -113,7 +113,9 @@ def test_every_command_prints_one_object_with_its_version(
     (home / "captures").mkdir(mode=0o700)
     (home / "captures" / "week.har").write_bytes(capture)
     (tmp_path / "page.json").write_bytes(body(auction(1), auction(2, currentBid=1.5)))
-    (tmp_path / "market.ndjson").write_bytes(b'{"trace": {"schema": 1}}\n{"card": {"card_id": 7}}\n')
+    (tmp_path / "market.ndjson").write_bytes(
+        b'{"trace": {"schema": 1}}\n{"card": {"card_id": 7}}\n'
+    )
     journal = open_journal(home / "journal")
     journal.append(make_page(1))
     journal.close()

@@ -56,10 +56,10 @@ impl Window {
 
     /// Add what it says, given the moves and the noise so far.
     pub(crate) fn add(&self, moves: &[f64], noise: f64, sums: &mut Sums) {
-        let moved = |elapsed: f64| -> f64 {
+        let shift = |elapsed: f64| -> f64 {
             (0..self.width).map(|step| moves[self.first + step] * share(elapsed, step)).sum()
         };
-        let rests: Vec<f64> = self.sales.iter().map(|&(at, price, _)| price - moved(at)).collect();
+        let rests: Vec<f64> = self.sales.iter().map(|&(at, price, _)| price - shift(at)).collect();
         let mut level = super::median(rests.clone());
         let mut weights = Vec::new();
         for _ in 0..3 {

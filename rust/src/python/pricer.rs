@@ -1,5 +1,8 @@
 //! Fair prices as Python sees them: records of integers in, plain tuples out.
 
+#![allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
+#![allow(clippy::cast_precision_loss)] // coins and microseconds, far below 2^52
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
