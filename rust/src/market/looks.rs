@@ -9,6 +9,7 @@
 
 use crate::market::asked::{DAY, MINUTE, Status};
 use crate::market::hazards::{Axis, COLUMNS, Spread};
+use crate::market::judge::Chances;
 use crate::market::lot::{Lot, Told};
 use crate::market::rates::{
     EARLY, Look, MISSED, Rates, ages, bid_row, end_row, end_rows, missed, sale_row, seconds,
@@ -51,6 +52,29 @@ impl Rates {
                 }
                 Status::Ended => self.sold(before, since, at, &told),
             },
+        }
+    }
+
+    /// A lot is over and was not told: it counts for what may have become of it. Which ends are asked after
+    /// hangs on what their copies say, so that those that were told are not like all.
+    pub(crate) fn suppose(&mut self, lot: &Lot, at: i64, chances: &Chances) {
+        let end = lot.expires_at;
+        let counted = missed(lot) && lot.relisted.is_none();
+        if lot.last_active == 0 || lot.last_active >= end || counted {
+            return;
+        }
+        self.pause(at);
+        let [bid, higher, bought, expired, withdrawn] = chances.shares();
+        let shown = lot.bids + i32::from(lot.bids == 0);
+        for (bids, weight) in [(shown, bid), (shown + 1, higher), (lot.bids, expired)] {
+            if weight > 0.0 {
+                self.alive(lot, end, bids, weight);
+            }
+        }
+        for (kind, weight) in [(BOUGHT, bought), (WITHDRAWN, withdrawn)] {
+            if weight > 0.0 {
+                self.left(lot, (lot.last_active, end), kind, lot.bids > 0, weight);
+            }
         }
     }
 
