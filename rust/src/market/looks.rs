@@ -12,8 +12,8 @@ use crate::market::hazards::{Axis, COLUMNS, Spread};
 use crate::market::judge::Chances;
 use crate::market::lot::{Lot, Told};
 use crate::market::rates::{
-    EARLY, Look, MISSED, Rates, ages, bid_row, end_row, end_rows, missed, sale_row, seconds,
-    stay_row,
+    EARLY, Look, MISSED, Rates, ages, alone_band, bid_row, end_row, end_rows, missed, sale_row,
+    seconds, stay_row,
 };
 
 /// Hazards follow the looks after so many of them, or so long.
@@ -126,8 +126,8 @@ impl Rates {
     fn meet(&mut self, lot: &Lot, to: i64, bids: i32, weight: f32) {
         let course = self.walk(lot, lot.last_active, to);
         if lot.bids == 0 && course.further > 0.0 {
-            self.alone[usize::from(bids > 1)] += weight;
-            self.alone[2] += weight * (course.once / course.further).min(1.0);
+            let share = (course.once / course.further).min(1.0);
+            self.alone[alone_band(share)][usize::from(bids > 1)] += weight;
         }
     }
 
@@ -178,7 +178,9 @@ impl Rates {
             *share *= keep;
         }
         self.returns.fade(keep);
-        self.alone = self.alone.map(|count| count * keep);
+        for count in self.alone.as_flattened_mut() {
+            *count *= keep;
+        }
         (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
     }
 
