@@ -4,9 +4,9 @@
 
 use crate::market::hazards::Axis;
 use crate::market::lot::Lot;
-use crate::market::rates::{Rates, bid_row, missed, sale_row, seconds, stay_row};
+use crate::market::rates::{Rates, alone_band, bid_row, missed, sale_row, seconds, stay_row};
 
-/// First bids of either kind that are worth as much as what was learned of them.
+/// First bids that are worth as much as the hazards.
 const FEW: f32 = 20.0;
 
 /// What may have become of a lot by a moment, as probabilities.
@@ -62,13 +62,11 @@ impl Rates {
     #[must_use]
     pub fn course(&self, lot: &Lot, from: i64, to: i64) -> Course {
         let mut course = self.walk(lot, from, to);
-        // one bid draws others: the odds that it stays alone move as they did
-        let [alone, others, expected] = self.alone;
-        let odds = (FEW + alone) / (FEW + others);
-        let odds = odds * (FEW + alone + others - expected).max(1.0) / (FEW + expected);
-        let (once, more) = (course.once * odds, (course.further - course.once).max(0.0));
-        if once > 0.0 {
-            course.once = course.further * once / (once + more);
+        // one bid draws others, not as hazards have it: as often as it stayed alone before
+        if course.once > 0.0 {
+            let share = (course.once / course.further).min(1.0);
+            let [alone, others] = self.alone[alone_band(share)];
+            course.once = course.further * (alone + FEW * share) / (alone + others + FEW);
         }
         course
     }

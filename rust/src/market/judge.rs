@@ -36,6 +36,13 @@ impl Chances {
         kinds.map(|kind| kind / all)
     }
 
+    /// Of all there are: sold for the bid seen last, for another, bought, expired, taken back.
+    pub(crate) fn shares(&self) -> [f32; 5] {
+        let shares = [self.bid, self.higher, self.bought, self.expired, self.withdrawn];
+        let all = shares.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+        shares.map(|share| share / all)
+    }
+
     /// Given something that goes with these chances with a sale, an expiry, a withdrawal.
     fn given(self, [sold, expired, withdrawn]: [f32; 3]) -> Self {
         Self {
@@ -90,12 +97,16 @@ pub fn claimed(
     cell_of(lot, &claim).map(|cell| (cell, claim.fate, claim.price))
 }
 
-/// What may have become of a lot that is over, its copy's silence apart.
-pub(crate) fn chances(lot: &Lot, rates: &Rates) -> Chances {
-    chances_since(lot, lot.last_active, rates)
+/// What may have become of a lot that is over and was not told, by what its copy says, or its silence
+/// until `at`.
+pub(crate) fn chances(lot: &Lot, at: i64, rates: &Rates) -> Chances {
+    match lot.relisted.as_ref().filter(|again| speaks(lot, again)) {
+        Some(again) => listed_again(lot, again, rates).0,
+        None => chances_since(lot, lot.last_active, rates).given(rates.returns.silent(lot, at)),
+    }
 }
 
-/// The same of one that had not ended by `since`.
+/// The same of one that had not ended by `since`, its copy apart.
 fn chances_since(lot: &Lot, since: i64, rates: &Rates) -> Chances {
     let gone = gone_by(lot);
     let mut course = rates.course(lot, lot.last_active, gone.unwrap_or(lot.expires_at));
@@ -123,8 +134,7 @@ fn claim(
         return None;
     }
     if let Some(again) = lot.relisted.as_ref().filter(|again| speaks(lot, again)) {
-        let course = rates.course(lot, lot.last_active, lot.expires_at);
-        return Some(by_relisting(lot, again, course));
+        return Some(by_relisting(lot, again, rates));
     }
     let gone = gone_by(lot);
     let (evidence, by) = match (gone, lot.bids) {
@@ -137,8 +147,8 @@ fn claim(
         .then(|| weigh(lot, evidence, chances, (lot.last_active, by)))
 }
 
-/// The copy was listed again, acquired anew or not.
-fn by_relisting(lot: &Lot, again: &Relisted, course: Course) -> Claim {
+/// What its copy's next listing leaves possible, and in which interval it ended.
+fn listed_again(lot: &Lot, again: &Relisted, rates: &Rates) -> (Chances, (i64, i64)) {
     let end = lot.expires_at;
     let mut by = gone_by(lot).unwrap_or(end).min(again.posted_at);
     let acquired = if again.sold { again.acquired_at } else { 0 };
@@ -146,11 +156,12 @@ fn by_relisting(lot: &Lot, again: &Relisted, course: Course) -> Claim {
         by = by.min(acquired + SECOND);
     }
     let early = by < end - EARLY;
-    let mut chances = late(lot, course);
+    let mut chances = late(lot, rates.course(lot, lot.last_active, end));
     if again.sold {
         (chances.expired, chances.withdrawn) = (0.0, 0.0);
     } else {
         (chances.bid, chances.higher, chances.bought) = (0.0, 0.0, 0.0);
+        chances = chances.given(rates.returns.back(lot, again));
     }
     if early {
         (chances.bid, chances.higher, chances.expired) = (0.0, 0.0, 0.0);
@@ -162,6 +173,12 @@ fn by_relisting(lot: &Lot, again: &Relisted, course: Course) -> Claim {
         _ if early => (lot.last_active, by),
         _ => (lot.last_active, end + SECOND),
     };
+    (chances, within)
+}
+
+/// The copy was listed again, acquired anew or not.
+fn by_relisting(lot: &Lot, again: &Relisted, rates: &Rates) -> Claim {
+    let (chances, within) = listed_again(lot, again, rates);
     let mut claim = weigh(lot, Evidence::Relisted, chances, within);
     claim.outcome = claim.outcome.min(ONE_SALE);
     claim.sure = claim.sure.min(claim.outcome);

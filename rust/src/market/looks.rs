@@ -11,8 +11,8 @@ use crate::market::asked::{DAY, MINUTE, Status};
 use crate::market::hazards::{Axis, COLUMNS, Spread};
 use crate::market::lot::{Lot, Told};
 use crate::market::rates::{
-    EARLY, Look, MISSED, Rates, ages, bid_row, end_row, end_rows, missed, sale_row, seconds,
-    stay_row,
+    EARLY, Look, MISSED, Rates, ages, alone_band, bid_row, end_row, end_rows, missed, sale_row,
+    seconds, stay_row,
 };
 
 /// Hazards follow the looks after so many of them, or so long.
@@ -51,6 +51,30 @@ impl Rates {
                 }
                 Status::Ended => self.sold(before, since, at, &told),
             },
+        }
+    }
+
+    /// A lot is over and was not told: it counts for what may have become of it, as shares (sold for the
+    /// bid seen last, for another, bought, expired, taken back). Which ends are asked after
+    /// hangs on what their copies say, so that those that were told are not like all.
+    pub(crate) fn suppose(&mut self, lot: &Lot, at: i64, chances: [f32; 5]) {
+        let end = lot.expires_at;
+        let counted = missed(lot) && lot.relisted.is_none();
+        if lot.last_active == 0 || lot.last_active >= end || counted {
+            return;
+        }
+        self.pause(at);
+        let [bid, higher, bought, expired, withdrawn] = chances;
+        let shown = lot.bids + i32::from(lot.bids == 0);
+        for (bids, weight) in [(shown, bid), (shown + 1, higher), (lot.bids, expired)] {
+            if weight > 0.0 {
+                self.alive(lot, end, bids, weight);
+            }
+        }
+        for (kind, weight) in [(BOUGHT, bought), (WITHDRAWN, withdrawn)] {
+            if weight > 0.0 {
+                self.left(lot, (lot.last_active, end), kind, lot.bids > 0, weight);
+            }
         }
     }
 
@@ -102,8 +126,8 @@ impl Rates {
     fn meet(&mut self, lot: &Lot, to: i64, bids: i32, weight: f32) {
         let course = self.walk(lot, lot.last_active, to);
         if lot.bids == 0 && course.further > 0.0 {
-            self.alone[usize::from(bids > 1)] += weight;
-            self.alone[2] += weight * (course.once / course.further).min(1.0);
+            let share = (course.once / course.further).min(1.0);
+            self.alone[alone_band(share)][usize::from(bids > 1)] += weight;
         }
     }
 
@@ -154,7 +178,9 @@ impl Rates {
             *share *= keep;
         }
         self.returns.fade(keep);
-        self.alone = self.alone.map(|count| count * keep);
+        for count in self.alone.as_flattened_mut() {
+            *count *= keep;
+        }
         (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
     }
 

@@ -28,6 +28,8 @@ const YOUNG: f32 = 60.0;
 /// Upper edges of the bands of how long lots run, seconds, and what is typical of each band.
 const LENGTHS: [f32; 4] = [7_200.0, 21_600.0, 57_600.0, 129_600.0];
 const TYPICAL: [f32; LENGTHS.len() + 1] = [3_600.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0];
+/// Bands of how likely a first bid stays alone by the hazards.
+pub(crate) const ALONE: usize = 5;
 /// What is missing this long before its time has ended early: its end is known to the second.
 pub(crate) const MISSED: i64 = 2 * SECOND;
 
@@ -66,8 +68,8 @@ pub struct Rates {
     pub(crate) lengths: Vec<f32>,
     /// Copies that came back after their auctions.
     pub(crate) returns: Returns,
-    /// First bids that stayed alone, those that did not, and how many of them should have.
-    pub(crate) alone: [f32; 3],
+    /// First bids that stayed alone, and those that did not, by how likely the hazards hold that.
+    pub(crate) alone: [[f32; 2]; ALONE],
     /// Whether the price paid is shown after a buyout, as far as early ends told.
     pub(crate) shows_price: Option<bool>,
     pub(crate) looks: u32,
@@ -102,7 +104,7 @@ impl Rates {
             shares: (0..BANDS).map(|band| if band < UNKNOWN { 2.0 } else { 0.1 }).collect(),
             lengths: vec![1.0; TYPICAL.len()],
             returns: Returns::default(),
-            alone: [0.0; 3],
+            alone: [[0.0; 2]; ALONE],
             shows_price: None,
             looks: 0,
             fitted_at: 0,
@@ -228,6 +230,12 @@ fn prior_appeal(row: usize) -> f32 {
 /// Whether it was missed before its end.
 pub(crate) fn missed(lot: &Lot) -> bool {
     lot.absent_at > 0 && lot.absent_at < lot.expires_at - MISSED
+}
+
+/// The band of a chance that a first bid stays alone.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of a few bands
+pub(crate) fn alone_band(chance: f32) -> usize {
+    ((chance.clamp(0.0, 1.0) * ALONE as f32) as usize).min(ALONE - 1)
 }
 
 /// The band of a lot's price ratio.

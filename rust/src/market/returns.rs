@@ -2,7 +2,8 @@
 //!
 //! Who did not sell lists again, mostly soon, and a buyer does seldom: a copy that does not come back
 //! was the rather sold. How many come back, and are seen to, is counted by how their auctions ended:
-//! as far as that was told, and by the rates where it was not.
+//! as far as that was told, and else by what the rates and its copy say. Which ends are asked after hangs
+//! on what the copy says, so that those that are left do not come back as often as all do.
 //!
 //! Invariant: an auction counts once, when its end is told or can no longer be.
 
@@ -26,15 +27,13 @@ pub struct Returns {
 }
 
 impl Returns {
-    /// A lot is over: as was told, or with these chances.
+    /// A lot is over: as was told, or by these chances, with what its copy says in them.
     pub(crate) fn over(&mut self, lot: &Lot, chances: [f32; KINDS]) {
         if lot.card_instance_id == 0 || lot.last_active == 0 {
             return;
         }
-        let shares = match lot.told.map(|told| told.status) {
-            Some(Status::Expired) => [0.0, 1.0, 0.0],
-            Some(Status::Cancelled) => [0.0, 0.0, 1.0],
-            Some(Status::Ended | Status::Active) => [1.0, 0.0, 0.0],
+        let shares = match told(lot) {
+            Some(kind) => std::array::from_fn(|of| f32::from(u8::from(of == kind))),
             None => chances,
         };
         for (ended, share) in self.ended.iter_mut().zip(shares) {
@@ -46,13 +45,12 @@ impl Returns {
     /// The copy of a lot that is over was seen again, if it was.
     pub(crate) fn came(&mut self, lot: &Lot) {
         let Some(again) = lot.relisted.as_ref().filter(|again| speaks(lot, again)) else { return };
-        let kind = match again.sold {
+        let kind = told(lot).unwrap_or(match again.sold {
             true => 0,
             false if again.posted_at >= lot.expires_at - EARLY => 1,
             false => 2,
-        };
-        let wait = WAITS.partition_point(|&edge| edge <= again.posted_at - ended_by(lot));
-        self.back[kind][wait] += 1.0;
+        });
+        self.back[kind][wait(lot, again)] += 1.0;
     }
 
     /// What was counted counts `keep` of what it did.
@@ -60,6 +58,15 @@ impl Returns {
         for count in self.ended.iter_mut().chain(self.back.iter_mut().flatten()) {
             *count *= keep;
         }
+    }
+
+    /// P(its copy was listed again when it was, unsold, given that the lot was sold, expired, taken
+    /// back), each against an expiry. The prior is that who takes a lot back lists it again as often.
+    pub(crate) fn back(&self, lot: &Lot, again: &Relisted) -> [f32; KINDS] {
+        let wait = wait(lot, again);
+        let expired = (self.back[1][wait] + 1.0) / (self.ended[1] + PRIOR);
+        let withdrawn = self.back[2][wait] + PRIOR * expired;
+        [0.0, 1.0, (withdrawn / (self.ended[2] + PRIOR) / expired).min(1.0)]
     }
 
     /// P(its copy was not seen again until `at`, given that the lot was sold, expired, taken back).
@@ -74,6 +81,20 @@ impl Returns {
             (1.0 - back / (self.ended[kind] + PRIOR)).max(0.05)
         })
     }
+}
+
+/// How a lot ended, as a reply told it.
+fn told(lot: &Lot) -> Option<usize> {
+    Some(match lot.told?.status {
+        Status::Ended | Status::Active => 0,
+        Status::Expired => 1,
+        Status::Cancelled => 2,
+    })
+}
+
+/// How long its copy was away.
+fn wait(lot: &Lot, again: &Relisted) -> usize {
+    WAITS.partition_point(|&edge| edge <= again.posted_at - ended_by(lot))
 }
 
 /// When a lot was over at the latest.

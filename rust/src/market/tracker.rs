@@ -174,9 +174,13 @@ impl Tracker {
 
     /// A lot's end is told, or can no longer be.
     fn over(&mut self, id: i64) {
+        let tells = self.manners().tells;
         if let Some(lot) = self.board.get(id) {
-            let chances = chances(lot, &self.rates).kinds();
-            self.rates.returns.over(lot, chances);
+            let chances = chances(lot, self.now, &self.rates);
+            self.rates.returns.over(lot, chances.kinds());
+            if tells && !lot.is_told() {
+                self.rates.suppose(lot, self.now, chances.shares());
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! those that may be gone before it.
 
 use crate::market::asked::{HOUR, SECOND};
-use crate::market::judge::judge;
+use crate::market::judge::{chances, judge};
 use crate::market::lot::{Evidence, Lot, Outcome};
 use crate::market::tracker::Tracker;
 use crate::plan::again::SURE;
@@ -134,7 +134,9 @@ impl Planner {
                 Outcome::Sold => said.confidence,
                 _ => 1.0 - said.confidence,
             },
-            _ if lot.absent_at == 0 => rates.sold_at_last(lot, lot.last_active.max(lot.posted_at)),
+            // a copy that is not back yet was the rather sold
+            _ if lot.absent_at == 0 && lot.last_active > 0 => chances(lot, *now, rates).kinds()[0],
+            _ if lot.absent_at == 0 => rates.sold_at_last(lot, lot.posted_at),
             _ => rates.bought(lot),
         };
         let sure = said.filter(|said| self.is_scarce() && said.is_sure_sale());
