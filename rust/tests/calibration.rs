@@ -36,7 +36,7 @@ fn labels(seed: u64, mood: Mood, tells: bool, lead: f64, per_day: i64) -> [Bands
             note(&mut bands[0], verdict.confidence, outcome);
             note(&mut bands[1], verdict.price_confidence, price);
         }
-        if tells && let Some((cell, ..)) = claimed(lot, now, &manners, rates) {
+        if tells && let Some((cell, ..)) = claimed(lot, (0, now), &manners, rates) {
             calibration.proved(&cell, outcome, if price { 1.0 } else { 0.0 });
         }
     });

@@ -133,7 +133,8 @@ fn a_hidden_price_after_the_end_is_weighed_by_when_it_was_last_seen() {
     assert!(long.confidence >= 1.0 && long.price_confidence < 0.95, "{long:?}");
     spans(&long, POSTED, END + SECOND);
     assert!(
-        claimed(&Lot { told: None, ..seen(HOUR, 1) }, END - HOUR, &HIDDEN, &Rates::new()).is_none()
+        claimed(&Lot { told: None, ..seen(HOUR, 1) }, (0, END - HOUR), &HIDDEN, &Rates::new())
+            .is_none()
     );
 }
 
