@@ -5,7 +5,8 @@ use crate::plan::due::TOO_LATE;
 use crate::plan::planner::Planner;
 use crate::plan::price::{Means, shadow};
 
-/// A lot that is worth asking after does not wait longer than this where requests suffice.
+/// A lot that is worth asking after does not wait longer than this where requests suffice: from the rush
+/// until the night, when pages show the least.
 const LONG_WAIT: i64 = 14 * HOUR;
 
 impl Planner {
@@ -25,7 +26,7 @@ impl Planner {
         let price = shadow(&hourly, &streams, &fading, &self.worths, means);
         // lots that wait too long say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
-        let step = if now - oldest > LONG_WAIT.min(self.patience() / 2) { 1.04 } else { 0.97 };
+        let step = if now - oldest > LONG_WAIT.min(self.patience() * 2 / 3) { 1.04 } else { 0.97 };
         self.dearer = (self.dearer * step).clamp(1.0, 20.0);
         self.price = price * self.dearer;
     }

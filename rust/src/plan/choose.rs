@@ -126,6 +126,11 @@ impl Planner {
         paging && matches!(order, Some(Order::Newest | Order::Ending))
     }
 
+    /// Whether the list stands in no order.
+    pub(super) fn sweeps(&self) -> bool {
+        matches!(self.tracker.found.flags().order, Some(Order::None | Order::Random))
+    }
+
     /// What a new listing is worth.
     pub(super) fn value(&self) -> f32 {
         (self.worths.beyond(self.share()) + self.again.bonus()).max(0.01)
@@ -133,9 +138,7 @@ impl Planner {
 
     /// What a listing is worth that came and went unseen.
     fn unseen(&self) -> f32 {
-        let order = self.tracker.found.flags().order;
-        let sweeps = matches!(order, Some(Order::None | Order::Random));
-        if sweeps { self.value().max(LOST) } else { self.value() }
+        if self.sweeps() { self.value().max(LOST) } else { self.value() }
     }
 
     pub(super) fn best_page(&self, at: i64, paging: bool, reach: u32) -> Option<Candidate> {

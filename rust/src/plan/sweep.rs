@@ -81,11 +81,29 @@ impl Sweep {
         } else {
             self.size = self.size.max(offset as f32 + shown);
         }
-        if ends {
-            self.at = 0;
-        } else if offset == self.at {
-            self.at += reply.seen.len() as u32;
+        if offset == self.at || ends {
+            self.at = if ends { 0 } else { self.at + shown as u32 };
+            self.pass_over(now, page);
         }
+    }
+
+    /// Where a page has been since the last sweep, be it the last one or a probe, there is little to see.
+    fn pass_over(&mut self, now: i64, page: f32) {
+        let recent = now - (self.wait / 2.0 * SECOND as f32) as i64;
+        for _ in 0..self.visited.len() {
+            if self.visited(page) <= recent {
+                break;
+            }
+            self.at = (self.at as f32 + page) as u32;
+            if self.at as f32 >= self.size {
+                self.at = 0;
+            }
+        }
+    }
+
+    /// When a page last began where the sweep stands; 0: none has.
+    fn visited(&self, page: f32) -> i64 {
+        self.visited.get((self.at as f32 / page) as usize).copied().unwrap_or(0)
     }
 
     /// Of those posted lately a page shows its share, but for those that were drawn before.
@@ -144,7 +162,9 @@ impl Sweep {
             0 => self.wait.max(6.0 * 3_600.0),
             visited => (now - visited) as f32 / SECOND as f32,
         };
-        let (shown, lost) = fading.page(arrivals.rate(now) / self.places(page), page, wait);
+        let recent = (wait / 2.0).max(1.0); // most that come and go between two looks are so young
+        let rate = arrivals.between(now - (recent * SECOND as f32) as i64, now) / recent;
+        let (shown, lost) = fading.page(rate / self.places(page), page, wait);
         Candidate { offset, shown, lost, why: "a page of the sweep" }
     }
 }

@@ -30,6 +30,9 @@ use refresh::Refreshes;
 
 /// Why a recall is told where no refresh tells of an end.
 const UNSHOWN: &str = "nothing shows it while no refresh tells of an end: held as for ever";
+/// Why an offset is told as honoured where each request draws its page anew.
+const DRAWN: &str =
+    "nothing shows it while pages are drawn anew: held as honoured, none is asked for";
 
 /// What a refresh says of auctions that have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +151,9 @@ impl Found {
         }
         if let Some(Ended::Omitted | Ended::Error) = self.refreshes.ended.held {
             self.recalled.recall.assume(Recall::Forever, reply.at, UNSHOWN);
+        }
+        if self.list.order.held == Some(Order::Random) {
+            self.list.paging.assume(true, reply.at, DRAWN);
         }
         self.flags = Flags {
             order: self.list.order.held,
