@@ -79,8 +79,8 @@ impl Planner {
             || self.is_scarce() && worth < price && gain > worth
     }
 
-    /// When the next question leaves, if it may at `at`: a front page that is due before the request
-    /// after it is waited for, unless answers perish meanwhile.
+    /// When the next question leaves, if it may at `at`: a front page that is worth the price and due
+    /// before the request after it is waited for, unless answers perish meanwhile.
     pub(super) fn hold(&mut self, at: i64) -> i64 {
         let after = self.pace.after(at);
         let perishes = !self.tracker.manners().tells || !self.may_wait();
@@ -94,7 +94,9 @@ impl Planner {
             let (arrivals, page) = (&self.arrivals, self.list.page());
             let (paging, reach) = (true, u32::MAX);
             let view = View { at, arrivals, fading, page, paging, reach, least: 0.0 };
-            self.is_due(self.list.front(view), &best, worth, at)
+            let front = self.list.front(view);
+            let pays = !self.is_scarce() || front.lost * self.unseen() >= self.price;
+            pays && self.is_due(front, &best, worth, at)
         };
         let (mut low, mut high) = (at, after);
         if is_due(low) || !is_due(high) {
