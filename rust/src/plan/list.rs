@@ -128,7 +128,9 @@ impl List {
         let at = reply.at;
         let from = if last_page { at - LONGEST } else { oldest + SECOND };
         let to = if offset == 0 { at.div_euclid(SECOND) * SECOND } else { newest };
-        for (from, to) in self.covered.add(from, to) {
+        let found = self.covered.add(from, to);
+        let is_met = !found.is_empty();
+        for (from, to) in found {
             let inside = |(seen, ..): &&(Seen, f32, i64)| (from..to).contains(&seen.posted_at);
             for duration in arrivals.lengths() {
                 arrivals.census.reached(duration, (from, to), at);
@@ -141,7 +143,7 @@ impl List {
                 arrivals.looked(from, to, listed, 1.0);
             }
         }
-        if offset > 0 {
+        if offset > 0 && !is_met {
             // what was asked for and not met is not asked for again
             let (reach, end) = ((to - from) / 2, self.covered.end().unwrap_or(to));
             self.covered.add(from - reach, (to + reach).min(end));
@@ -217,7 +219,16 @@ impl List {
         if !paging {
             return options;
         }
-        for (from, to) in self.covered.holes(at - LONGEST, end).into_iter().rev().take(4) {
+        let alive = |to: i64| fading.after((at - to) as f32 / SECOND as f32).0;
+        // the page before and the page behind showed the half of a second each
+        let holes = self
+            .covered
+            .holes(at - LONGEST, end)
+            .into_iter()
+            .rev()
+            .map(|(from, to)| (to, arrivals.between(from, to - SECOND) * alive(to)));
+        // the newest of those that pay: what is left between pages would hide them
+        for (to, there) in holes.filter(|&(_, there)| there >= least).take(4) {
             let place = if at - to < NEAR {
                 (rate * fading.after((at - to) as f32 / SECOND as f32).1) as u32
             } else {
@@ -227,9 +238,6 @@ impl List {
             if place + 1 >= reach {
                 continue;
             }
-            let (alive, _) = fading.after((at - to) as f32 / SECOND as f32);
-            // the page before and the page behind showed the half of a second each
-            let there = arrivals.between(from, to - SECOND) * alive;
             let aimed = (there + cap) / (there + cap + AIM * place as f32);
             let shown = there.min(cap) * aimed;
             if shown < least {
