@@ -178,16 +178,20 @@ class Pricer:
         now: int,
         days: float = 30.0,
     ) -> Self: ...
-    def fair(self) -> list[PricedTuple]:
-        """What each card is worth, in their order."""
+    def fair(
+        self,
+    ) -> list[
+        tuple[
+            tuple[float, float, float], tuple[int, int, int], tuple[int, int], str, list[str], float
+        ]
+    ]:
+        """What each card is worth, in their order.
+
+        Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over the
+        asks; method, flags, spread of a day's walk.
+        """
     def index(self, at: int) -> float:
         """Log level of the market at a moment, µs against `now`."""
-
-PricedTuple: TypeAlias = tuple[
-    tuple[float, float, float], tuple[int, int, int], tuple[int, int], str, list[str], float
-]
-"""Fair, low, high; sales, copies, sales of the week; left out: same copy, over the asks; method,
-flags, spread of a day's walk."""
 
 @final
 class ServerClock:

@@ -1,5 +1,5 @@
 //! What a card is worth: which sales count, what the market did, how sure a price is.
-#![allow(clippy::cast_precision_loss)]
+#![allow(clippy::cast_precision_loss, clippy::expect_used)] // tests may panic
 
 use m26::price::ask::{Ask, Asks};
 use m26::price::index::Index;
