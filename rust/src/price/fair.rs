@@ -9,7 +9,7 @@ use super::sale::{Counted, STOOD};
 /// Half the width of an interval that holds the price in four cases of five, in spreads.
 const HALF: f64 = 1.2816;
 /// Wider by so much for what the level takes as known: index, habits, trust in the shown median. With
-/// it intervals held the value in 76 to 85 % of made markets (docs/PRICES.md).
+/// it intervals held the value in 71 to 94 % of made markets (docs/PRICES.md).
 const WIDER: f64 = 1.1;
 /// An ask that nobody takes for so long is too dear, days.
 const UNSOLD: f64 = 0.25;
