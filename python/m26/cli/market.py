@@ -46,6 +46,7 @@ async def calibration(*, options: Options = Options()) -> int:
 
 async def value(
     trace: Path,
+    /,
     *,
     at: Annotated[str, Parameter(name="--at")],
     options: Options = Options(),
