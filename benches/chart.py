@@ -1,8 +1,9 @@
-"""A race as an SVG of horizontal bars: labels and rates in, a picture for light and dark out."""
+"""SVG of horizontal bars, of a race or in pairs: labels and values in, a picture out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 _WIDTH, _ROW, _BAR, _TOP, _PAD = 760, 28, 16, 44, 16
@@ -43,6 +44,63 @@ def render(title: str, rates: Mapping[str, float], *, ours: str) -> str:
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+class Pair(NamedTuple):
+    """A row of a picture of pairs; shares of the room there is, 0 to 1."""
+
+    label: str
+    ours: float
+    peer: float | None
+    """Drawn below ours."""
+    mark: float | None
+    """Drawn across both."""
+    value: str
+
+
+def pairs(title: str, key: str, rows: Sequence[Pair], *, left: int, right: int) -> str:
+    """Rows of two bars and a mark.
+
+    Args:
+        title: stands above the bars.
+        key: says below it what is what.
+        rows: in their order.
+        left: pixels for the labels.
+        right: pixels for the values.
+    """
+    step, top = 24, 62
+    height = top + step * len(rows) + _PAD
+    size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
+    ground = f'x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}"'
+    return "\n".join(
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{title}">',
+            f"<style>{STYLE}\n  .mark {{ stroke: #bf8700; stroke-width: 2 }}\n</style>",
+            f'<rect class="ground" {ground} rx="6"/>',
+            f'<text class="title" x="{_PAD}" y="26">{escape(title)}</text>',
+            f'<text x="{_PAD}" y="46">{escape(key)}</text>',
+            *(
+                part
+                for number, row in enumerate(rows)
+                for part in _pair(row, top + step * number, left, _WIDTH - left - _PAD - right)
+            ),
+            "</svg>\n",
+        )
+    )
+
+
+def _pair(row: Pair, top: int, left: int, room: int) -> Iterator[str]:
+    label = escape(row.label)
+    yield f'<text x="{left - 8}" y="{top + 12}" text-anchor="end">{label}</text>'
+    for kind, share, at, thick in (("ours", row.ours, 0, 11), ("peer", row.peer, 11, 5)):
+        if share is not None:
+            width = max(1.0, room * share)
+            place = f'x="{left}" y="{top + at}" width="{width:.0f}" height="{thick}"'
+            yield f'<rect class="{kind}" {place} rx="2"/>'
+    if row.mark is not None:
+        x = left + room * row.mark
+        yield f'<line class="mark" x1="{x:.0f}" x2="{x:.0f}" y1="{top - 2}" y2="{top + 18}"/>'
+    yield f'<text x="{left + room + 8}" y="{top + 12}">{row.value}</text>'
 
 
 def _bars(rates: Mapping[str, float], ours: str) -> Iterator[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
-from xml.sax.saxutils import escape
 
-from benches.chart import STYLE
+from benches.chart import Pair, pairs
 from benches.market.goals import GOALS
 
 PICTURE = "sales-known.svg"
@@ -20,7 +19,6 @@ poller* looks at the first page at an even pace; the *bound* knows every rate an
 (`benches/market/bound.py`), * where it is not tight, empty where there is none so simple. *Missed*
 are bounds of `benches/market/goals.py`, in any seed.
 """
-_WIDTH, _ROW, _TOP, _PAD, _LEFT = 760, 24, 62, 16, 190
 _SHOWN = ("seen", "sales_right", "known_wrong", "known_1h", "coverage_error", "cal_worst")
 
 Row = Mapping[str, Any]
@@ -85,34 +83,11 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 def picture(rows: Sequence[Row]) -> str:
     """Each variant's bar from 0 to 100, the naive poller below it, and the bound as a mark."""
-    height = _TOP + _ROW * len(rows) + _PAD
-    size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
-    ground = f'x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}"'
     key = "blue: m26 · grey: naive poller · line: bound without foresight · percent of sales"
-    return "\n".join(
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{TITLE}">',
-            f"<style>{STYLE}\n  .mark {{ stroke: #bf8700; stroke-width: 2 }}\n</style>",
-            f'<rect class="ground" {ground} rx="6"/>',
-            f'<text class="title" x="{_PAD}" y="26">{escape(TITLE)}</text>',
-            f'<text x="{_PAD}" y="46">{escape(key)}</text>',
-            *(part for number, row in enumerate(rows) for part in _bars(row, number)),
-            "</svg>\n",
-        )
-    )
+    return pairs(TITLE, key, [_pair(row) for row in rows], left=190, right=44)
 
 
-def _bars(row: Row, number: int) -> Iterator[str]:
-    top, room = _TOP + _ROW * number, _WIDTH - _LEFT - _PAD - 44
+def _pair(row: Row) -> Pair:
     known = median(row["known"])
-    label, end = escape(row["label"]), _LEFT + room + 8
-    yield f'<text x="{_LEFT - 8}" y="{top + 12}" text-anchor="end">{label}</text>'
-    for kind, value, at, thick in (("ours", known, 0, 11), ("peer", row["naive"], 11, 5)):
-        if value is not None:
-            width = max(1.0, room * value / 100)
-            place = f'x="{_LEFT}" y="{top + at}" width="{width:.0f}" height="{thick}"'
-            yield f'<rect class="{kind}" {place} rx="2"/>'
-    if row["bound"] is not None:
-        x = _LEFT + room * row["bound"] / 100
-        yield f'<line class="mark" x1="{x:.0f}" x2="{x:.0f}" y1="{top - 2}" y2="{top + 18}"/>'
-    yield f'<text x="{end}" y="{top + 12}">{known:.1f}</text>'
+    peer, mark = (None if (v := row[name]) is None else v / 100 for name in ("naive", "bound"))
+    return Pair(row["label"], known / 100, peer, mark, f"{known:.1f}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from xml.sax.saxutils import escape
+from collections.abc import Mapping
 
-from benches.chart import STYLE
+from benches.chart import Pair, pairs
 from benches.prices.scores import GROUPS
 
 PICTURE = "prices.svg"
@@ -23,7 +22,6 @@ _AGAINST_MEDIAN = 0.6
 _HELD = (75.0, 85.0)
 _NEAR = 95.0
 """Where values stand still, percent."""
-_WIDTH, _ROW, _TOP, _PAD, _LEFT = 760, 24, 62, 16, 260
 
 Figures = Mapping[str, float]
 
@@ -75,33 +73,12 @@ def section(kinds: Mapping[str, Figures], pictures: str) -> str:
 
 def picture(kinds: Mapping[str, Figures]) -> str:
     """Each group's error from 0 to 50 %, that of the median below it, the oracle's as a mark."""
-    rows = [(kind, group, figures) for kind, figures in kinds.items() for group in GROUPS]
-    height = _TOP + _ROW * len(rows) + _PAD
-    size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
-    ground = f'x="0.5" y="0.5" width="{_WIDTH - 1}" height="{height - 1}"'
     key = "blue: m26 · grey: median of the last 25 sales, cut at 50 % · line: oracle · mean error"
-    return "\n".join(
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{TITLE}">',
-            f"<style>{STYLE}\n  .mark {{ stroke: #bf8700; stroke-width: 2 }}\n</style>",
-            f'<rect class="ground" {ground} rx="6"/>',
-            f'<text class="title" x="{_PAD}" y="26">{escape(TITLE)}</text>',
-            f'<text x="{_PAD}" y="46">{escape(key)}</text>',
-            *(part for number, row in enumerate(rows) for part in _bar(number, *row)),
-            "</svg>\n",
-        )
-    )
+    rows = [_pair(kind, group, figures) for kind, figures in kinds.items() for group in GROUPS]
+    return pairs(TITLE, key, rows, left=260, right=60)
 
 
-def _bar(number: int, kind: str, group: str, figures: Figures) -> Iterator[str]:
-    top, room = _TOP + _ROW * number, _WIDTH - _LEFT - _PAD - 60
-    label = escape(f"{kind}, {group}")
-    yield f'<text x="{_LEFT - 8}" y="{top + 12}" text-anchor="end">{label}</text>'
-    for name, style, at, thick in (("error", "ours", 0, 11), ("median", "peer", 11, 5)):
-        width = max(1.0, room * min(50.0, figures[f"{name} {group}"]) / 50)
-        place = f'x="{_LEFT}" y="{top + at}" width="{width:.0f}" height="{thick}"'
-        yield f'<rect class="{style}" {place} rx="2"/>'
-    x = _LEFT + room * min(50.0, figures[f"oracle {group}"]) / 50
-    yield f'<line class="mark" x1="{x:.0f}" x2="{x:.0f}" y1="{top - 2}" y2="{top + 18}"/>'
-    error = figures[f"error {group}"]
-    yield f'<text x="{_LEFT + room + 8}" y="{top + 12}">{error:.1f} %</text>'
+def _pair(kind: str, group: str, figures: Figures) -> Pair:
+    names = ("error", "median", "oracle")
+    ours, peer, mark = (min(50.0, figures[f"{name} {group}"]) / 50 for name in names)
+    return Pair(f"{kind}, {group}", ours, peer, mark, f"{figures[f'error {group}']:.1f} %")

@@ -90,5 +90,5 @@ def score(market: Made, command: tuple[str, ...], count: int, scores: Scores) ->
                 scores.oracle[group].add(best, truth, (low, high))
                 if (plain := oracle.median_of_25(card, when)) is not None:
                     scores.median[group].add(plain, truth)
-                if len(oracle.sales[card.card_id]) and said["n"] >= 10:
+                if said["n"] >= 10:
                     scores.near.append(abs(said["fair"] / truth - 1) <= NEAR)

@@ -190,8 +190,6 @@ class Pricer:
         Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over the
         asks; method, flags, spread of a day's walk.
         """
-    def index(self, at: int) -> float:
-        """Log level of the market at a moment, µs against `now`."""
 
 @final
 class ServerClock:

@@ -23,6 +23,11 @@ fn steady(price: f64, count: i64, first_copy: i64) -> Vec<Sale> {
     (0..count).map(|i| sale(0.5 * (count - i) as f64, price, first_copy + i)).collect()
 }
 
+/// A card of no kind.
+fn card(sales: &[Sale], asks: Asks) -> Card {
+    Card::new(Traits::default(), sales, asks, None)
+}
+
 fn counted(sales: &[Sale]) -> Counted {
     Counted::of(sales, &Asks::default())
 }
@@ -112,24 +117,22 @@ fn what_all_cards_do_is_the_market() {
     assert!((index.at(-8.0) - index.at(-4.0)).abs() < 0.01);
     assert!(index.at(0.0).abs() < 1e-9);
     let market = Market::learned(
-        &cards.into_iter().map(|sales| Card { sales, ..Card::default() }).collect::<Vec<_>>(),
+        &cards.iter().map(|sales| card(sales, Asks::default())).collect::<Vec<_>>(),
         10.0,
     );
     // sold before the fall, and not since: it fell with the others
-    let quiet = Card {
-        sales: steady(1000.0, 8, 1).into_iter().map(|s| Sale { at: s.at - 4.0, ..s }).collect(),
-        ..Card::default()
-    };
-    near(market.fair(&quiet).fair, 800.0, 0.05);
+    let earlier = |s: Sale| Sale { at: s.at - 4.0, ..s };
+    let quiet: Vec<Sale> = steady(1000.0, 8, 1).into_iter().map(earlier).collect();
+    near(market.fair(&card(&quiet, Asks::default())).fair, 800.0, 0.05);
 }
 
 #[test]
 fn an_ask_that_nobody_takes_bounds_a_price() {
     let market = Market::learned(&[], 30.0);
     let sales = steady(1000.0, 3, 1);
-    let alone = market.fair(&Card { sales: sales.clone(), ..Card::default() });
+    let alone = market.fair(&card(&sales, Asks::default()));
     let asks = Asks::new(vec![standing(700.0, 0.5), standing(720.0, 0.5)]);
-    let bound = market.fair(&Card { sales, asks, ..Card::default() });
+    let bound = market.fair(&card(&sales, asks));
     assert!(bound.fair < 0.9 * alone.fair, "{} {}", bound.fair, alone.fair);
     assert!(bound.fair < 800.0, "{}", bound.fair);
 }
@@ -142,7 +145,8 @@ fn a_card_without_sales_costs_what_its_kind_does() {
             let price = 100.0 * (0.1 * f64::from(overall - 70)).exp();
             let traits =
                 Traits { overall: Some(overall), position: Some((i % 5) as usize), program: None };
-            Card { traits, sales: steady(price, 12, i64::from(i) * 100 + 1), ..Card::default() }
+            let sales = steady(price, 12, i64::from(i) * 100 + 1);
+            Card::new(traits, &sales, Asks::default(), None)
         })
         .collect();
     let market = Market::learned(&cards, 30.0);
@@ -174,7 +178,7 @@ fn a_shown_median_counts_where_it_tells_of_sales_to_come() {
                     last = price;
                     told
                 });
-                Card { sales: sales.collect(), ..Card::default() }
+                self::card(&sales.collect::<Vec<_>>(), Asks::default())
             })
             .collect();
         Market::learned(&cards, 30.0).shown
@@ -213,7 +217,7 @@ proptest! {
         sales.sort_by(|one, other| one.at.total_cmp(&other.at));
         let asks = asks.into_iter().map(|(price, ago, days)| Ask { price, from: -ago, to: days - ago });
         let shown = shown.map(|(ago, log)| (-ago, log));
-        let card = Card { sales, asks: Asks::new(asks.collect()), shown, ..Card::default() };
+        let card = Card::new(Traits::default(), &sales, Asks::new(asks.collect()), shown);
         let market = Market::learned(std::slice::from_ref(&card), 30.0);
         let found = market.fair(&card);
         prop_assert!(found.fair.is_finite() && found.fair > 0.0, "{found:?}");

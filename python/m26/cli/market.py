@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, cast
 
 from m26.cli.options import Options
 from m26.cli.output import dump_json, table
-from m26.errors import UsageError
+from m26.errors import ShapeError, UsageError
 
 if TYPE_CHECKING:
     from m26.cli.market_documents import CalibrationView, ClaimsView, ValuesView
@@ -45,10 +42,10 @@ async def calibration(*, options: Options = Options()) -> int:
 
 
 async def value(
-    trace: Path,
+    trace: str,
     /,
     *,
-    at: Annotated[str, Parameter(name="--at")],
+    at: str,
     options: Options = Options(),
 ) -> int:
     """What the cards of a market trace were worth at a moment, by what it shows up to then.
@@ -59,16 +56,21 @@ async def value(
     Example: ``m26 market value trace.ndjson --at 2026-09-03T12:00:00Z``
 
     Args:
-        trace: a file of NDJSON. Its form is in docs/PRICES.md, Traces.
+        trace: a file of NDJSON, compressed or not. Its form is in docs/PRICES.md, Traces.
         at: a moment, ISO 8601 (UTC unless it says otherwise) or seconds since 1970.
         options: options of every command.
     """
+    from m26.captures.source import open_source
     from m26.market.trace import known_at
     from m26.market.value import values
 
     moment = moment_of(at)
-    with opened(trace) as lines:
-        known = known_at(lines, moment)
+    try:
+        with open_source(trace) as lines:
+            known = known_at(lines, moment)
+    except EOFError as error:
+        problem = f"{trace} is compressed and damaged or cut off: {error}"
+        raise ShapeError(problem, hint="restore the file, or write the trace anew") from error
     found = list(values(known))
     if options.json:
         printed: ValuesView = {"items": found}
@@ -107,19 +109,6 @@ def moment_of(text: str) -> float:
     except (ValueError, OverflowError) as error:
         hint = "write it as 2026-09-03T12:00:00Z, or as seconds since 1970"
         raise UsageError(f"{text!r} is no moment: {error}", hint=hint) from error
-
-
-def opened(path: Path) -> BinaryIO:
-    """A file's bytes.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    try:
-        return path.open("rb")
-    except OSError as error:
-        problem = f"cannot read {path}: {error.strerror}"
-        raise UsageError(problem, hint="name a market trace, a file of NDJSON") from error
 
 
 def _shown(value: object) -> object:

@@ -59,6 +59,3 @@ def net(price: int) -> int:
 def max_buy(fair: float, roi: float) -> int:
     """The most to pay for what is sold on at ``fair``, with a return of ``roi`` (0.1: 10 %)."""
     return int(0.9 * fair / (1 + roi))
-
-
-__all__ = ["Value", "max_buy", "net", "values"]

@@ -10,8 +10,8 @@
 use crate::market::asked::SECOND;
 use crate::market::calibration::{Calibration, Cell, Rule};
 use crate::market::course::{Course, moments};
-use crate::market::lot::{Evidence, Fate, Lot, Relisted, Verdict};
-use crate::market::rates::{EARLY, Rates};
+use crate::market::lot::{EARLY, Evidence, Fate, Lot, Relisted, Verdict};
+use crate::market::rates::Rates;
 use crate::market::returns::speaks;
 pub use crate::market::status::Manners;
 use crate::market::status::{Claim, ONE_SALE, by_status, gone_by};

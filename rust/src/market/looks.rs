@@ -9,10 +9,10 @@
 
 use crate::market::asked::{DAY, MINUTE, Status};
 use crate::market::hazards::{Axis, COLUMNS, Spread};
-use crate::market::lot::{Lot, Told};
+use crate::market::lot::{EARLY, Lot, Told};
 use crate::market::rates::{
-    EARLY, Look, MISSED, Rates, ages, alone_band, bid_row, end_row, end_rows, missed, sale_row,
-    seconds, stay_row,
+    Look, MISSED, Rates, ages, alone_band, bid_row, end_row, end_rows, missed, sale_row, seconds,
+    stay_row,
 };
 
 /// Hazards follow the looks after so many of them, or so long.
@@ -55,8 +55,8 @@ impl Rates {
     }
 
     /// A lot is over and was not told: it counts for what may have become of it, as shares (sold for the
-    /// bid seen last, for another, bought, expired, taken back). Which ends are asked after
-    /// hangs on what their copies say, so that those that were told are not like all.
+    /// bid seen last, for another, bought, expired, taken back). Which ends are asked after hangs on
+    /// what their copies say, so that those that were told are not like all.
     pub(crate) fn suppose(&mut self, lot: &Lot, at: i64, chances: [f32; 5]) {
         let end = lot.expires_at;
         let counted = missed(lot) && lot.relisted.is_none();

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::SECOND;
 use crate::market::hazards::{Axis, Censored};
-pub(crate) use crate::market::lot::EARLY;
 use crate::market::lot::{Lot, Told};
 use crate::market::returns::Returns;
 use crate::market::table::Table;

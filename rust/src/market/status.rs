@@ -4,8 +4,8 @@
 
 use crate::market::asked::{MINUTE, SECOND, Status};
 use crate::market::calibration::Rule;
-use crate::market::lot::{Evidence, Fate, Lot, Relisted, Told};
-use crate::market::rates::{EARLY, Rates, missed};
+use crate::market::lot::{EARLY, Evidence, Fate, Lot, Relisted, Told};
+use crate::market::rates::{Rates, missed};
 use crate::market::returns::speaks;
 
 /// A copy may change hands more than once before it is seen again.

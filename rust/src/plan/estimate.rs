@@ -22,7 +22,7 @@ pub struct Taken {
     pub news: News,
     /// The lots that it showed for the first time: what each stands for, and how long it runs.
     pub new: Vec<(Seen, f32, i64)>,
-    /// The lots that it showed: when each was posted, and how long it runs.
+    /// The lots of a page: when each was posted, and how long it runs.
     pub shown: Vec<(i64, i64)>,
     /// The place of the page that it is, where it is one and shows the list.
     pub offset: Option<u32>,
@@ -62,7 +62,7 @@ pub fn take(
         let lot = tracker.board.get(seen.auction_id)?;
         Some((lot.posted_at, whole(lot.expires_at - lot.posted_at)))
     };
-    let shown = reply.seen.iter().filter_map(length).collect();
+    let shown = offset.map_or_else(Vec::new, |_| reply.seen.iter().filter_map(length).collect());
     Taken { news, new, shown, offset }
 }
 

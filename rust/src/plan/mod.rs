@@ -5,8 +5,8 @@
 //! - [`candidate`]: a page that could be asked for; [`list`]: which would show most, in a list by
 //!   posting; [`ending`]: in one by expiry, whose moments [`edge`] follows; [`sweep`]: in no order.
 //! - [`arrivals`]: how much is listed when, [`census`]: in an hour; [`estimate`]: what both go by;
-//!   [`covered`]: what was looked at; [`rank`]: where in the list that stands; [`due`]: what is worth asking after;
-//!   [`price`]: what a request is worth; [`again`]: which pages show how known lots end;
+//!   [`covered`]: what was looked at; [`rank`]: where in the list that stands; [`due`]: what is worth
+//!   asking after; [`price`]: what a request is worth; [`again`]: which pages show how known lots end;
 //!   `scarce`: what waits in a market that outruns requests;
 //!   [`round`]: what requests to spare are spent on; [`focus`]: what matters more to the operator;
 //!   [`view`]: what an operator may ask.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::level::{Level, Normal};
-use super::market::{Card, LAST, Market};
-use super::sale::{Counted, STOOD};
+use super::market::{Card, Market};
+use super::sale::STOOD;
 
 /// Half the width of an interval that holds the price in four cases of five, in spreads.
 const HALF: f64 = 1.2816;
@@ -53,8 +53,8 @@ impl Market {
     /// What `card` is worth now.
     #[must_use]
     pub fn fair(&self, card: &Card) -> Fair {
-        let counted = Counted::of(&card.sales, &card.asks);
-        let seen = self.seen(&counted);
+        let counted = &card.counted;
+        let seen = self.seen(counted);
         let level = self.habits.level(&seen, self.hedonic.of(&card.traits));
         let mut now = level.now;
         let week = counted.within(7.0);
@@ -68,14 +68,13 @@ impl Market {
             now = below(now, bound.ln());
         }
         let half = HALF * WIDER * now.variance.sqrt();
-        let last = &counted.sales[counted.sales.len() - seen.len()..];
-        let copies: HashSet<i64> = last.iter().map(|sale| sale.copy).collect();
+        let copies: HashSet<i64> = counted.last().iter().map(|sale| sale.copy).collect();
         let low = (now.mean - half).exp();
         Fair {
             fair: now.mean.exp(),
             low,
             high: (now.mean + half).exp(),
-            sales: seen.len().min(LAST),
+            sales: seen.len(),
             copies: copies.len(),
             week,
             same_copy: counted.same_copy,
@@ -86,14 +85,15 @@ impl Market {
                 (false, true) => "level+shown",
                 (false, false) => "level",
             },
-            flags: flags(card, &counted, &level, low),
+            flags: flags(card, &level, low),
             speed: level.speed,
         }
     }
 }
 
-fn flags(card: &Card, counted: &Counted, level: &Level, low: f64) -> Vec<&'static str> {
+fn flags(card: &Card, level: &Level, low: f64) -> Vec<&'static str> {
     let cheap = card.asks.cheapest(0.0, STOOD)[0].is_some_and(|floor| floor < 0.7 * low);
+    let counted = &card.counted;
     let last = counted.sales.last().map(|sale| sale.at);
     let given = [
         ("thin", counted.sales.len() < OWN),

@@ -5,12 +5,23 @@
 //! averaged over several by their likelihood.
 
 /// Degrees of freedom of a sale's noise.
-pub(crate) const FREEDOM: f64 = 4.0;
+const FREEDOM: f64 = 4.0;
 const ROUNDS: usize = 5;
 /// How many sales the market's noise is worth when a card's own is learned.
 const WORTH: f64 = 6.0;
 const LEAST_NOISE: f64 = 0.0004;
 const MOST_NOISE: f64 = 0.04;
+
+/// Weight of a rest so many spreads off, squared, under Student-t.
+pub(crate) fn trust(far: f64) -> f64 {
+    (FREEDOM + 1.0) / (FREEDOM + far)
+}
+
+/// Log density of a rest under Student-t, but for a constant.
+pub(crate) fn likely(rest: f64, variance: f64) -> f64 {
+    let far = (rest * rest / (FREEDOM * variance)).ln_1p();
+    -0.5 * (variance.ln() + (FREEDOM + 1.0) * far)
+}
 
 /// A price as it was seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +49,7 @@ impl Normal {
     #[must_use]
     pub fn beside(self, other: f64, noise: f64) -> Self {
         let rest = other - self.mean;
-        let robust = (FREEDOM + 1.0) / (FREEDOM + rest * rest / (self.variance + noise));
+        let robust = trust(rest * rest / (self.variance + noise));
         let gain = self.variance / (self.variance + noise / robust);
         Self { mean: self.mean + gain * rest, variance: self.variance * (1.0 - gain) }
     }
@@ -149,9 +160,7 @@ impl<'a> Path<'a> {
             at = one.at;
             self.before[place] = now;
             let rest = one.value - now.mean;
-            let usual = now.variance + noise / one.weight;
-            let far = (rest * rest / (FREEDOM * usual)).ln_1p();
-            odds -= one.weight * 0.5 * (usual.ln() + (FREEDOM + 1.0) * far);
+            odds += one.weight * likely(rest, now.variance + noise / one.weight);
             let gain = now.variance / (now.variance + noise / (self.robust[place] * one.weight));
             now.mean += gain * rest;
             now.variance *= 1.0 - gain;
@@ -175,7 +184,7 @@ impl<'a> Path<'a> {
             later = Some((smooth, self.before[place]));
             let one = &self.seen[place];
             let square = (one.value - smooth.mean).powi(2) + smooth.variance;
-            self.robust[place] = (FREEDOM + 1.0) / (FREEDOM + square / noise);
+            self.robust[place] = trust(square / noise);
             squares += one.weight * self.robust[place] * square;
             count += one.weight;
         }

@@ -7,8 +7,6 @@ use super::sale::{Counted, Sale};
 use super::shown::{Shown, Trial, group};
 use super::traits::{Hedonic, Traits};
 
-/// Sales that a level is made of.
-pub(crate) const LAST: usize = 60;
 /// Sales from which a card tells of the market's habits.
 const MANY: usize = 20;
 /// Cards from which what they have in common is believed.
@@ -19,12 +17,20 @@ const ENOUGH: usize = 20;
 pub struct Card {
     /// Its kind.
     pub traits: Traits,
-    /// By time, of the last 30 days.
-    pub sales: Vec<Sale>,
+    /// Its sales that count, of the last 30 days.
+    pub counted: Counted,
     /// Listings with a buyout price.
     pub asks: Asks,
     /// The median that the upstream showed last: when, and its log.
     pub shown: Option<(f64, f64)>,
+}
+
+impl Card {
+    /// `sales` by time.
+    #[must_use]
+    pub fn new(traits: Traits, sales: &[Sale], asks: Asks, shown: Option<(f64, f64)>) -> Self {
+        Self { traits, counted: Counted::of(sales, &asks), asks, shown }
+    }
 }
 
 /// What holds for all cards.
@@ -46,22 +52,20 @@ impl Market {
     /// Learn it from `cards` over the last `days`.
     #[must_use]
     pub fn learned(cards: &[Card], days: f64) -> Self {
-        let counted: Vec<Counted> =
-            cards.iter().map(|card| Counted::of(&card.sales, &card.asks)).collect();
         let mut this = Self {
-            index: Index::learned(counted.iter().map(|one| one.sales.as_slice()), days),
+            index: Index::learned(cards.iter().map(|card| card.counted.sales.as_slice()), days),
             hedonic: Hedonic::learned(&[]),
             habits: Habits::default(),
             bid: 0.0,
             shown: Shown::default(),
         };
-        this.bid = this.bids(&counted);
+        this.bid = this.bids(cards);
         for _ in 0..2 {
-            this.habits = this.learned_habits(&counted);
+            this.habits = this.learned_habits(cards);
         }
         let mut known = Vec::new();
-        for (card, counted) in cards.iter().zip(&counted) {
-            let seen = this.seen(counted);
+        for card in cards {
+            let seen = this.seen(&card.counted);
             let Some(first) = seen.first() else { continue };
             // by its own sales alone
             let own = this.habits.level(&seen, Normal { mean: first.value, variance: 100.0 });
@@ -69,14 +73,13 @@ impl Market {
         }
         this.hedonic = Hedonic::learned(&known);
         let mut trials = Vec::new();
-        for (card, counted) in cards.iter().zip(&counted) {
-            let seen = this.seen(counted);
+        for card in cards {
+            let seen = this.seen(&card.counted);
             let before = this.habits.before(&seen, this.hedonic.of(&card.traits));
-            let last = &counted.sales[counted.sales.len() - seen.len()..];
-            for ((sale, one), before) in last.iter().zip(&seen).zip(before) {
+            let group = group(card.counted.within(7.0));
+            for ((sale, one), before) in card.counted.last().iter().zip(&seen).zip(before) {
                 if let Some(shown) = sale.shown {
                     let shown = shown - this.index.at(sale.at);
-                    let group = group(counted.within(7.0));
                     trials.push(Trial { group, before, shown, sale: one.value });
                 }
             }
@@ -88,8 +91,7 @@ impl Market {
     /// The last sales that count, less what the market did since and what a bid does.
     #[must_use]
     pub fn seen(&self, counted: &Counted) -> Vec<Seen> {
-        let start = counted.sales.len().saturating_sub(LAST);
-        let seen = counted.sales[start..].iter().map(|sale| {
+        let seen = counted.last().iter().map(|sale| {
             let bid = if sale.by_bid { self.bid } else { 0.0 };
             Seen {
                 at: sale.at,
@@ -101,13 +103,12 @@ impl Market {
     }
 
     /// How far a sale by bid is from one by buyout of the same card, in the middle.
-    fn bids(&self, cards: &[Counted]) -> f64 {
+    fn bids(&self, cards: &[Card]) -> f64 {
         let mut rests = [Vec::new(), Vec::new()];
-        for counted in cards.iter().filter(|counted| counted.sales.len() >= 5) {
-            let seen = self.seen(counted);
+        for card in cards.iter().filter(|card| card.counted.sales.len() >= 5) {
+            let seen = self.seen(&card.counted);
             let middle = super::median(seen.iter().map(|one| one.value).collect());
-            let last = &counted.sales[counted.sales.len() - seen.len()..];
-            for (sale, one) in last.iter().zip(&seen) {
+            for (sale, one) in card.counted.last().iter().zip(&seen) {
                 rests[usize::from(sale.by_bid)].push(one.value - middle);
             }
         }
@@ -118,12 +119,12 @@ impl Market {
         bid - buyout
     }
 
-    fn learned_habits(&self, cards: &[Counted]) -> Habits {
+    fn learned_habits(&self, cards: &[Card]) -> Habits {
         let mut habits = self.habits.clone();
         let mut shares = vec![1.0; habits.speeds.len()];
         let mut noises = Vec::new();
-        for counted in cards {
-            let seen = self.seen(counted);
+        for card in cards {
+            let seen = self.seen(&card.counted);
             if seen.len() < MANY {
                 continue;
             }

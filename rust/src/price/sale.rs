@@ -18,6 +18,8 @@ const OVER: f64 = 1.25;
 const NEXT: f64 = 1.1;
 /// How long an ask stands before it counts, days.
 pub(crate) const STOOD: f64 = 1.0 / 24.0;
+/// Sales that a level is made of.
+const LAST: usize = 60;
 /// An outcome that is as sure as this counts in full.
 const SURE: f64 = 0.8;
 /// Half the width of what is looked at around a sale, days.
@@ -116,6 +118,12 @@ impl Counted {
         this.sales.retain(|sale| sale.weight > 0.0);
         this.washed |= calm(&mut this.sales);
         this
+    }
+
+    /// The last sales, of which a level is made.
+    #[must_use]
+    pub fn last(&self) -> &[Kept] {
+        &self.sales[self.sales.len().saturating_sub(LAST)..]
     }
 
     /// Sales that count, of the last `days`.

@@ -4,7 +4,7 @@
 //! makes the sales after it likeliest, apart for cards that sell seldom, often and very often: where
 //! it only repeats what was paid before, wash trades among it, it is not heard.
 
-use super::level::{FREEDOM, Normal};
+use super::level::{Normal, likely};
 
 /// Spreads that are tried, in logs.
 const SPREADS: [f64; 8] = [0.03, 0.045, 0.06, 0.085, 0.12, 0.2, 0.4, 0.8];
@@ -66,9 +66,4 @@ impl Shown {
             best.1
         }))
     }
-}
-
-/// Log density of Student-t, but for a constant.
-fn likely(rest: f64, variance: f64) -> f64 {
-    -0.5 * (variance.ln() + (FREEDOM + 1.0) * (rest * rest / (FREEDOM * variance)).ln_1p())
 }

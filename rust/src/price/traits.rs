@@ -1,6 +1,6 @@
 //! What a card of its overall, position and program costs, before one was sold: ridge on log price.
 
-use super::level::Normal;
+use super::level::{Normal, trust};
 use super::solve::Matrix;
 
 /// Kinds of cards: positions and programs as numbers that whoever asks gives out.
@@ -29,7 +29,6 @@ pub struct Hedonic {
 const RIDGE: f64 = 2.0;
 /// Spread where nothing is known, in logs.
 const WIDE: f64 = 1.5;
-const FREEDOM: f64 = 4.0;
 
 impl Hedonic {
     /// By robust ridge regression.
@@ -62,9 +61,7 @@ impl Hedonic {
                 |((card, rest), robust): ((&Known, &f64), &f64)| card.2 * robust * rest * rest;
             let squares: f64 = cards.iter().zip(&rests).zip(&robust).map(square).sum();
             this.spread = (squares / known).sqrt().clamp(0.1, WIDE);
-            for (robust, rest) in robust.iter_mut().zip(&rests) {
-                *robust = (FREEDOM + 1.0) / (FREEDOM + (rest / this.spread).powi(2));
-            }
+            robust = rests.iter().map(|rest| trust((rest / this.spread).powi(2))).collect();
         }
         this
     }

@@ -3,7 +3,7 @@
 //! In so short a time a card keeps its level but for noise: what its sales have in common with those of
 //! other cards is the market (fixed effects of card and window). Outliers weigh less (Student-t).
 
-use super::level::FREEDOM;
+use super::level::trust;
 use super::sale::Kept;
 use super::solve::Matrix;
 
@@ -64,8 +64,7 @@ impl Window {
         let mut weights = Vec::new();
         for _ in 0..3 {
             let weigh = |(rest, sale): (&f64, &(f64, f64, f64))| {
-                let far = (rest - level).powi(2) / noise;
-                sale.2 * (FREEDOM + 1.0) / (FREEDOM + far) / noise
+                sale.2 * trust((rest - level).powi(2) / noise) / noise
             };
             weights = rests.iter().zip(&self.sales).map(weigh).collect();
             level = mean(&weights, &rests);

@@ -19,6 +19,9 @@ use crate::price::traits::Traits;
 type FairTuple =
     ((f64, f64, f64), (usize, usize, usize), (u32, u32), String, Vec<&'static str>, f64);
 
+/// Overall; position and program as numbers.
+type Kind = (Option<u32>, Option<usize>, Option<usize>);
+
 /// What the cards of a market are worth at one moment.
 #[pyclass(frozen)]
 pub(super) struct Pricer {
@@ -32,7 +35,7 @@ impl Pricer {
     #[pyo3(signature = (cards, sales, asks, shown, *, now, days=30.0))]
     fn new(
         py: Python<'_>,
-        cards: Vec<(Option<u32>, Option<usize>, Option<usize>)>,
+        cards: Vec<Kind>,
         sales: PyBackedBytes,
         asks: PyBackedBytes,
         shown: PyBackedBytes,
@@ -40,14 +43,7 @@ impl Pricer {
         days: f64,
     ) -> PyResult<Self> {
         py.detach(|| {
-            let kinds = cards.into_iter();
-            let mut cards: Vec<Card> = kinds
-                .map(|(overall, position, program)| Card {
-                    traits: Traits { overall, position, program },
-                    ..Card::default()
-                })
-                .collect();
-            fill(&mut cards, &sales, &asks, &shown, now)?;
+            let cards = read(cards, &sales, &asks, &shown, now)?;
             let market = Market::learned(&cards, days);
             Ok(Self { cards, market })
         })
@@ -63,33 +59,37 @@ impl Pricer {
         };
         <Vec<Fair> as IntoIterator>::into_iter(fair).map(told).collect()
     }
-
-    /// Log level of the market at a moment, µs against `now`.
-    fn index(&self, at: i64) -> f64 {
-        self.market.index.at(at as f64 / DAY)
-    }
 }
 
-fn fill(cards: &mut [Card], sales: &[u8], asks: &[u8], shown: &[u8], now: i64) -> PyResult<()> {
+fn read(
+    kinds: Vec<Kind>,
+    sales: &[u8],
+    asks: &[u8],
+    shown: &[u8],
+    now: i64,
+) -> PyResult<Vec<Card>> {
     let days = |at: i64| (at - now) as f64 / DAY;
+    let (mut sold, mut standing) = (vec![Vec::new(); kinds.len()], vec![Vec::new(); kinds.len()]);
+    let mut medians = vec![None; kinds.len()];
     for [card, at, price, copy, by_bid, sure, shown] in records(sales)? {
         let sure = sure as f64 / 1e6;
         let (price, shown) = (price as f64, shown as f64);
         let sale = Sale { at: days(at), price, copy, by_bid: by_bid != 0, sure, shown };
-        one(cards, card)?.sales.push(sale);
+        one(&mut sold, card)?.push(sale);
     }
-    let mut standing = vec![Vec::new(); cards.len()];
     for [card, from, to, price] in records(asks)? {
         one(&mut standing, card)?.push(Ask { price: price as f64, from: days(from), to: days(to) });
     }
     for [card, at, price] in records(shown)? {
-        one(cards, card)?.shown = Some((days(at), (price as f64).ln()));
+        *one(&mut medians, card)? = Some((days(at), (price as f64).ln()));
     }
-    for (card, asks) in cards.iter_mut().zip(standing) {
-        card.asks = Asks::new(asks);
-        card.sales.sort_by(|sale, other| sale.at.total_cmp(&other.at));
-    }
-    Ok(())
+    let all = kinds.into_iter().zip(sold).zip(standing).zip(medians);
+    let cards = all.map(|(((kind, mut sales), asks), shown)| {
+        let (overall, position, program) = kind;
+        sales.sort_by(|sale: &Sale, other| sale.at.total_cmp(&other.at));
+        Card::new(Traits { overall, position, program }, &sales, Asks::new(asks), shown)
+    });
+    Ok(cards.collect())
 }
 
 fn one<T>(all: &mut [T], place: i64) -> PyResult<&mut T> {
