@@ -8,6 +8,8 @@ use m26::history::closings::Inferred;
 use m26::history::delta::Delta;
 use m26::history::outcome::Standing;
 use m26::history::state::States;
+use m26::infer::closing::closing as concluded;
+use m26::market::lot::{Fate, Verdict};
 use m26::rows::record::{AuctionRow, Closing, Evidence, Outcome, Sale};
 use market::{
     NOW, SECOND, after, bid, derived, derived_with, events, kinds, later, listed, pages, rewritten,
@@ -120,6 +122,33 @@ fn stronger_evidence_replaces_weaker_and_never_the_other_way() {
     let delta = derived_with(&after(&[&seen(7)]), &[], 1, &inferred);
     let end = NOW + 3_600 * SECOND;
     assert_eq!(closed(&delta), [(2, Relisted, end), (3, Relisted, end)]);
+}
+
+#[test]
+fn an_estimate_that_differs_by_nothing_is_no_news() {
+    let standing = |confidence, price_confidence| {
+        let (evidence, fate) = (Evidence::Absent, Fate::Buyout);
+        let (closed_after, closed_before, closed_at) = (NOW, NOW + SECOND, NOW);
+        Standing::of(&concluded(
+            &Verdict {
+                evidence,
+                fate,
+                final_price: 400,
+                confidence,
+                price_confidence,
+                closed_after,
+                closed_before,
+                closed_at,
+            },
+            0,
+            NOW,
+        ))
+    };
+    let first = standing(0.912_34, 0.876_54);
+    assert!(!first.yields_to(&standing(0.912_340_1, 0.876_540_2)));
+    assert!(first.yields_to(&standing(0.912_34, 0.877)));
+    // what is not certain is not said to be
+    assert!(standing(0.999_999, 0.999_999).yields_to(&standing(1.0, 1.0)));
 }
 
 #[test]

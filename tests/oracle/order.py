@@ -65,8 +65,7 @@ def judge_order(
     for key in served.keys() | stored.keys():
         walk = _Walk(served[key], rivals, dated, verdict)
         walk.inferred = any(event.evidence not in (None, "status") for event in stored[key])
-        for event in stored[key]:
-            walk.take(event)
+        states = [event for event in stored[key] if walk.take(event)]
         ties += walk.ties
         verdict.missing += [
             (*key, *identity)
@@ -74,7 +73,7 @@ def judge_order(
             if state.owed and identity not in walk.found
         ]
         if stored[key]:
-            _check_row(history, stored[key], verdict, rivals=rivals, dated=dated)
+            _check_row(history, states or stored[key], verdict, rivals=rivals, dated=dated)
     numbers = [seq for seq, _ in history.events]
     if numbers != list(range(1, history.head + 1)):
         verdict.problems.append(f"seq is not dense from 1 to the head, {history.head}")
@@ -112,19 +111,20 @@ class _Walk:
         is_taken_back = self.inferred and event.kind == "changed" and event.outcome is None
         return event.evidence not in (None, "status") or is_taken_back
 
-    def take(self, event: Event) -> None:
-        """The next event."""
+    def take(self, event: Event) -> bool:
+        """The next event: whether it shows a state, and does not repeat one for an outcome."""
         identity = event.identity
         state = self.states.get(identity)
         if self._is_inferred(event) and identity in self.found:
-            return
+            return False
         if state is None or not self._follows(state, event):
             self.verdict.extra.append(event)
-            return
+            return True
         if self.dated and identity not in self.found:
             self._check_date(state, event)
         self.found.add(identity)
         self._before = event
+        return True
 
     def _check_date(self, state: _State, event: Event) -> None:
         others = [each.times for each in self.states.values() if self.rivals and each is not state]
@@ -152,7 +152,11 @@ class _Walk:
 def _check_row(
     history: History, events: Sequence[Event], verdict: Verdict, *, rivals: bool, dated: bool
 ) -> None:
-    """The current state is that of the last event, or of one that has its time."""
+    """The current state is that of the last event that shows one, or of one that has its time.
+
+    An outcome inferred at a home that had not seen the end repeats the state seen before it,
+    whatever another home stores of earlier moments afterwards.
+    """
     last = [e for e in events if rivals and e.observed_at == events[-1].observed_at] or events[-1:]
     row = history.auctions.get(last[0].key)
     if row is None or row.state.identity not in {event.identity for event in last}:
