@@ -24,7 +24,7 @@ use crate::plan::price::{PRICE_EVERY, Worths};
 use crate::plan::round::Round;
 
 /// Number of the state's layout: one higher whenever anything in it is stored otherwise.
-pub const LAYOUT: u32 = 5;
+pub const LAYOUT: u32 = 6;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,7 +69,6 @@ pub struct Planner {
     pub(super) worths: Worths,
     pub(super) price: f32,
     pub(super) priced_at: i64,
-    pub(super) dearer: f32,
     /// Lots that ended, as sales that are known and in all: where nothing is told.
     pub(super) known: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -110,7 +109,6 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
-            dearer: 1.0,
             known: (60.0, 200.0),
             passed: now,
             review: BTreeSet::new(),
@@ -196,17 +194,13 @@ impl Planner {
             self.due.drop(id);
             self.early.drop(id);
         }
-        if let Ask::Refresh { .. } = ask {
-            for seen in &reply.seen {
-                self.due.drop(seen.auction_id); // if it is still on offer, its time will come
-            }
-        }
         let again = news.verdicts.iter().filter(|(_, said)| said.evidence == Evidence::Relisted);
         for &id in news.absent.iter().chain(again.map(|(id, _)| id)) {
             self.missed(id);
         }
         if self.tracker.manners().tells {
             for seen in reply.seen.iter().filter(|seen| seen.status == Status::Active) {
+                self.due.drop(seen.auction_id); // its time will come
                 self.early.drop(seen.auction_id);
                 self.plan_review(seen.auction_id, 0);
             }

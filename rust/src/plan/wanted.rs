@@ -15,6 +15,8 @@ pub(super) const SETTLED: i64 = SECOND;
 /// A lot is asked after before its time where there is room, once it is gone with the first of these
 /// probabilities, rather with the next, and as if its time were over with the last.
 const GONE: [f32; 3] = [0.2, 0.4, 0.65];
+/// In a sweep, where nothing is lost by waiting, not before this.
+const AS_GOOD_AS_GONE: f32 = 0.9;
 
 impl Planner {
     /// A lot is gone before its time: ask how, if that is told.
@@ -25,9 +27,17 @@ impl Planner {
             self.early.drop(id);
             return;
         }
-        let (worth, _) = self.worth_after(lot);
-        self.early.drop(id);
-        self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+        let (worth, known) = self.worth_after(lot);
+        self.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth }, known);
+    }
+
+    /// Ask after a lot; what it is worth counts once, when that is first thought of.
+    fn want(&mut self, wanted: Wanted, known: f32) {
+        if !self.due.has(wanted.auction_id) {
+            self.worths.add(wanted.worth, known);
+        }
+        self.early.drop(wanted.auction_id);
+        self.due.want(wanted);
     }
 
     /// The upstream tells of ends once more: ask after all that is over, or seems to be.
@@ -47,12 +57,12 @@ impl Planner {
 
     /// Lots whose time has passed are asked after.
     pub(super) fn come_due(&mut self, now: i64) {
+        self.review(now);
         let to = now - self.settled();
         if to <= self.passed {
             return;
         }
         let tells = self.tracker.manners().tells;
-        self.review(now);
         for lot in self.tracker.board.open(self.passed + 1..=to) {
             self.known.1 += 1.0;
             if lot.verdict.is_some_and(|verdict| verdict.is_sure_sale()) {
@@ -62,7 +72,9 @@ impl Planner {
                 continue;
             }
             let (worth, known) = self.worth_after(lot);
-            self.worths.add(worth, known);
+            if !self.due.has(lot.auction_id) {
+                self.worths.add(worth, known);
+            }
             if tells {
                 let (auction_id, expires_at) = (lot.auction_id, lot.expires_at);
                 self.early.drop(auction_id);
@@ -75,33 +87,49 @@ impl Planner {
         }
     }
 
-    /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end.
+    /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end; of
+    /// a sweep, once it is as good as sure.
     pub(super) fn plan_review(&mut self, id: i64, step: usize) {
         let Some(lot) = self.tracker.board.get(id) else { return };
         let (seen, end) = (lot.last_active, lot.expires_at);
+        let step = if self.sweeps() { step.max(GONE.len() - 1) } else { step };
         let Some(&least) = GONE.get(step) else { return };
-        let rates = &self.tracker.rates;
-        if lot.is_told() || seen >= end || rates.ended_early(lot, seen, end) < least {
+        let least = if self.sweeps() { AS_GOOD_AS_GONE } else { least };
+        if lot.is_told() || seen >= end || self.gone(lot, end) < least {
             return;
         }
         let (mut low, mut high) = (seen, end);
         for _ in 0..8 {
             let middle = low + (high - low) / 2;
-            if rates.ended_early(lot, seen, middle) < least {
+            if self.gone(lot, middle) < least {
                 low = middle;
             } else {
                 high = middle;
             }
+        }
+        if self.sweeps() && !self.list.sweep.drawn {
+            high = seen; // once the list was looked at
         }
         if high + HOUR / 2 < end {
             self.review.insert((high, id, step as u8, seen));
         }
     }
 
+    /// P(a lot is gone before its time): by the rates, and by pages of a sweep that did not show it.
+    fn gone(&self, lot: &Lot, at: i64) -> f32 {
+        let gone = self.tracker.rates.ended_early(lot, lot.last_active, at);
+        if !self.sweeps() {
+            return gone;
+        }
+        let overlooked = (1.0 - gone) * self.list.sweep.overlooks(at - lot.last_active);
+        gone / (gone + overlooked).max(f32::MIN_POSITIVE)
+    }
+
     /// Ask after lots that are probably gone.
     pub(super) fn review(&mut self, now: i64) {
+        let looked_at = self.list.sweep.looked_at().filter(|_| self.sweeps());
         while let Some(&(when, id, step, seen)) = self.review.first() {
-            if when > now {
+            if when > looked_at.unwrap_or(now) {
                 break;
             }
             self.review.pop_first();
@@ -110,15 +138,15 @@ impl Planner {
             if is_over || self.due.has(id) {
                 continue;
             }
-            let rates = &self.tracker.rates;
-            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
-            let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
+            let worth = self.gone(lot, now) * self.tracker.rates.bought(lot) * self.focus.of(lot);
+            // of a sweep the sure ones come before those of which a copy may tell
+            let ended = if self.sweeps() { now - 2 * self.list.sweep.round() } else { now };
+            let wanted = Wanted { auction_id: id, expires_at: ended.max(seen), worth };
             let step = usize::from(step) + 1;
-            if step < GONE.len() || self.is_scarce() {
+            if step < GONE.len() || self.is_scarce() && !self.sweeps() {
                 self.early.want(wanted);
             } else {
-                self.early.drop(id);
-                self.due.want(wanted);
+                self.want(wanted, 0.0);
             }
             self.plan_review(id, step);
         }
@@ -139,7 +167,7 @@ impl Planner {
             _ if lot.absent_at == 0 => rates.sold_at_last(lot, lot.posted_at),
             _ => rates.bought(lot),
         };
-        let sure = said.filter(|said| self.is_scarce() && said.is_sure_sale());
+        let sure = said.filter(|said| (self.is_scarce() || self.sweeps()) && said.is_sure_sale());
         let known = sure.map_or(0.0, |said| said.confidence.min(said.price_confidence));
         let known = if known < SURE { 0.0 } else { known };
         let weight = self.focus.of(lot);
