@@ -31,9 +31,10 @@ impl Planner {
         self.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth }, known);
     }
 
-    /// Ask after a lot; what it is worth counts once, when that is first thought of.
+    /// Ask after a lot. In a sweep all are, sooner or later: what one is worth counts when that is first
+    /// thought of.
     fn want(&mut self, wanted: Wanted, known: f32) {
-        if !self.due.has(wanted.auction_id) {
+        if self.sweeps() && !self.due.has(wanted.auction_id) {
             self.worths.add(wanted.worth, known);
         }
         self.early.drop(wanted.auction_id);
@@ -72,7 +73,7 @@ impl Planner {
                 continue;
             }
             let (worth, known) = self.worth_after(lot);
-            if !self.due.has(lot.auction_id) {
+            if !(self.sweeps() && self.due.has(lot.auction_id)) {
                 self.worths.add(worth, known);
             }
             if tells {
@@ -167,7 +168,7 @@ impl Planner {
             _ if lot.absent_at == 0 => rates.sold_at_last(lot, lot.posted_at),
             _ => rates.bought(lot),
         };
-        let sure = said.filter(|said| (self.is_scarce() || self.sweeps()) && said.is_sure_sale());
+        let sure = said.filter(|said| self.is_scarce() && said.is_sure_sale());
         let known = sure.map_or(0.0, |said| said.confidence.min(said.price_confidence));
         let known = if known < SURE { 0.0 } else { known };
         let weight = self.focus.of(lot);
