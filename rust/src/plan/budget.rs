@@ -25,13 +25,12 @@ impl Planner {
         };
         let hourly = self.rates_around(now);
         let price = shadow(&hourly, &streams, &fading, &self.worths, means);
-        // lots that wait too long say that requests are dearer than that: the more so the less time is left
+        // lots that wait too long, once they may be asked after, say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / batch).max(0.02)).unwrap_or(now);
-        let patience = self.patience();
-        let left = |wait: i64| (patience - wait).max(patience / 50) as f32;
-        let calm = LONG_WAIT.min(patience * 2 / 3) + self.settled();
-        let dearer = (left(calm) / left(now - oldest)).max(1.0);
-        self.price = price * dearer;
+        let waits = now - oldest - self.settled();
+        let step = if waits > LONG_WAIT.min(self.patience() * 2 / 3) { 1.04 } else { 0.97 };
+        self.dearer = (self.dearer * step).clamp(1.0, 20.0);
+        self.price = price * self.dearer;
     }
 
     /// How long a lot that came due can wait: as long as ends were told, which is known within a factor

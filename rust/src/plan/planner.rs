@@ -69,6 +69,7 @@ pub struct Planner {
     pub(super) worths: Worths,
     pub(super) price: f32,
     pub(super) priced_at: i64,
+    pub(super) dearer: f32,
     /// Lots that ended, as sales that are known and in all: where nothing is told.
     pub(super) known: (f32, f32),
     /// Up to which expiry lots have come due.
@@ -109,6 +110,7 @@ impl Planner {
             worths: Worths::new(),
             price: 1.0,
             priced_at: 0,
+            dearer: 1.0,
             known: (60.0, 200.0),
             passed: now,
             review: BTreeSet::new(),
@@ -194,13 +196,17 @@ impl Planner {
             self.due.drop(id);
             self.early.drop(id);
         }
+        if matches!(ask, Ask::Refresh { .. }) || self.sweeps() {
+            for seen in &reply.seen {
+                self.due.drop(seen.auction_id); // if it is still on offer, its time will come
+            }
+        }
         let again = news.verdicts.iter().filter(|(_, said)| said.evidence == Evidence::Relisted);
         for &id in news.absent.iter().chain(again.map(|(id, _)| id)) {
             self.missed(id);
         }
         if self.tracker.manners().tells {
             for seen in reply.seen.iter().filter(|seen| seen.status == Status::Active) {
-                self.due.drop(seen.auction_id); // its time will come
                 self.early.drop(seen.auction_id);
                 self.plan_review(seen.auction_id, 0);
             }

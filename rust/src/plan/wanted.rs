@@ -141,8 +141,9 @@ impl Planner {
             }
             let worth = self.gone(lot, now) * self.tracker.rates.bought(lot) * self.focus.of(lot);
             // of a sweep the sure ones come before those of which a copy may tell
-            let ended = if self.sweeps() { now - 2 * self.list.sweep.round() } else { now };
-            let wanted = Wanted { auction_id: id, expires_at: ended.max(seen), worth };
+            let round = self.list.sweep.round();
+            let ended = if self.sweeps() { seen.max(now - 2 * round) } else { lot.expires_at };
+            let wanted = Wanted { auction_id: id, expires_at: ended, worth };
             let step = usize::from(step) + 1;
             if step < GONE.len() || self.is_scarce() && !self.sweeps() {
                 self.early.want(wanted);
