@@ -22,7 +22,7 @@ _ASK, _ASK_SPREAD = 0.155, 0.32
 _SOONEST, _SLOWER, _SPREAD = 1.8, 11.8, 2.0
 """Logarithm of the seconds to a buyout at `_CHEAP`, what a ratio of 1 more adds, its spread."""
 _CHEAP = 0.3
-_AT_VALUE, _EXACT = 10.0, 35.0
+_AT_VALUE, _EXACT = 10.4, 35.0
 """The same at a ratio of 1, where buyers know what a card is worth."""
 _SNIPED, _BAITED, _OVERPAID, _DEAR = 0.06, 0.04, 0.03, 0.40
 """Of the listings there: asks far below the value, which make a tenth of the sales; far above it;

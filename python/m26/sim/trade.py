@@ -20,7 +20,7 @@ from m26.sim.values import DAY, KINDS, Values, noise, washed
 MICROS = 1_000_000
 Copy = tuple[int, int, int]
 """A card's number, its copy's id, when its owner got it in microseconds since 1970."""
-_BURSTS = 0.011
+_BURSTS = 0.018
 """Share of the postings of a washed card that begin a burst of wash trades: one sale in twenty of
 the market is one where a third of the cards are washed."""
 _SALES, _HEIGHT = (4, 11), (1.5, 5.0)

@@ -80,9 +80,7 @@ class Values:
 
     def index(self, day: float) -> float:
         """How far the whole market is above its usual level, in logs; 0 where nothing moves."""
-        if not self.moves:
-            return 0.0
-        return _DRIFT * walk(f"{self.seed}/{self.platform}", day) + promos(self.seed, day)
+        return _index(self.seed, self.platform, day) if self.moves else 0.0
 
 
 @functools.lru_cache(8_192)
@@ -138,6 +136,11 @@ def walk(name: str, day: float) -> float:
     at = place * (len(points) - 1)
     low = min(int(at), len(points) - 2)
     return points[low] + (points[low + 1] - points[low]) * (at - low)
+
+
+@functools.lru_cache(8_192)  # most who ask do so at the full hour, for one card after another
+def _index(seed: int, platform: str, day: float) -> float:
+    return _DRIFT * walk(f"{seed}/{platform}", day) + promos(seed, day)
 
 
 @functools.lru_cache(8_192)
