@@ -22,11 +22,14 @@ _ASK, _ASK_SPREAD = 0.155, 0.32
 _SOONEST, _SLOWER, _SPREAD = 1.8, 11.8, 2.0
 """Logarithm of the seconds to a buyout at `_CHEAP`, what a ratio of 1 more adds, its spread."""
 _CHEAP = 0.3
-_AT_VALUE, _EXACT = 10.4, 35.0
+_AT_VALUE, _EXACT = 10.2, 35.0
 """The same at a ratio of 1, where buyers know what a card is worth."""
 _SNIPED, _BAITED, _OVERPAID, _DEAR = 0.06, 0.04, 0.03, 0.40
 """Of the listings there: asks far below the value, which make a tenth of the sales; far above it;
 above it, but somebody takes them; and, of the others, those above what the card is worth."""
+_SURE = 0.04
+"""How much more sellers ask, in logs: those who ask less sell more often, so that in the mean a
+card is sold for its value."""
 _SHY = 0.02
 """How much less bidders give, in logs."""
 _WASHING = (5, 60)
@@ -182,7 +185,7 @@ def _near(
     if motive == "honest" and rng.random() < _NO_BUYOUT:
         buyout = 0
     else:
-        buyout = max(prices.within(ask * prices.fair, 1), start + increment(start))
+        buyout = max(prices.within(ask * prices.fair, 1), start + 1)
     ends = (expires, "end")
     if motive == "bait":
         return Offer(start, buyout, (ends,), motive)
@@ -210,7 +213,7 @@ def _motive(rng: Lots, noise: float) -> tuple[str, float, float]:
     if roll < _SNIPED + _BAITED + _OVERPAID:
         return "overpaid", rng.uniform(1.12, 1.5), 0.9
     dear = rng.random() < _DEAR
-    ask = math.exp(0.03 + abs(rng.gauss(0, 0.16)) if dear else rng.gauss(0, noise))
+    ask = math.exp(0.03 + abs(rng.gauss(0, 0.16)) if dear else rng.gauss(_SURE, noise))
     return "honest", ask, ask
 
 

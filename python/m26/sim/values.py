@@ -22,6 +22,8 @@ SEASON = 32.0
 """Days after which a walk is back at 0."""
 _HALVINGS = 9
 """Of a season, down to an hour and a half; in between values move evenly."""
+_FLOOR = 150.0
+"""Coins that any card is worth; a listing may cost 100 and more."""
 _PLATFORM = 0.1
 """Of a card's level on one platform, in logs, as are the next ones."""
 _NOISE = (0.04, 0.09)
@@ -76,7 +78,7 @@ class Values:
         if self.moves:
             log += self.index(day) + released(seed, card, day)
             log += volatility(seed, card) * walk(f"{seed}/{platform}/{card}", day)
-        return usual * math.exp(log)
+        return max(_FLOOR, usual * math.exp(log))
 
     def index(self, day: float) -> float:
         """How far the whole market is above its usual level, in logs; 0 where nothing moves."""
