@@ -78,25 +78,7 @@ def duration(rng: Lots, tempo: Tempo, *, alive: bool = False) -> int:
     return max(2, round(tempo.clock(rng.choices(mix.hours, weights)[0] * _HOUR)))
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What everybody knows of a card."""
-
-    noise: float
-    """How honest prices scatter around its value, in logs."""
-    value: Callable[[float], float]
-    """What it is worth at a time of the clock."""
-
-
-def fate(
-    rng: Lots,
-    prices: Prices,
-    tempo: Tempo,
-    *,
-    opened: float,
-    expires: float,
-    known: Known | None = None,
-) -> Offer:
+def fate(rng: Lots, prices: Prices, tempo: Tempo, *, opened: float, expires: float) -> Offer:
     """An offer of a card, and what happens to it.
 
     Args:
@@ -105,10 +87,7 @@ def fate(
         tempo: of the market.
         opened: when it is posted, by the clock.
         expires: when it ends at the latest.
-        known: what the card is worth, where sellers and buyers go by it.
     """
-    if known is not None:
-        return _near(rng, prices, tempo, known, opened, expires)
     ask, begin = _ratios(rng)
     start = prices.within(begin * prices.fair)
     buyout = max(prices.within(ask * prices.fair), start + increment(start)) if ask else 0
@@ -119,6 +98,42 @@ def fate(
         ends = min(ends, (tempo.after(opened, lively, expires), "buyout"))
     bids = _bids(rng, start / prices.fair, tempo, opened, expires)
     return Offer(start, buyout, _steps(rng, tempo, opened, expires, bids, ends))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What everybody knows of a card."""
+
+    noise: float
+    """How honest prices scatter around its value, in logs."""
+    value: Callable[[float], float]
+    """What it is worth at a time of the clock."""
+
+
+def near(
+    rng: Lots, prices: Prices, tempo: Tempo, known: Known, *, opened: float, expires: float
+) -> Offer:
+    """As `fate`, where sellers and buyers go by what the card is worth, then and later."""
+    motive, ask, felt = _motive(rng, known.noise)
+    start = prices.within(ask * rng.uniform(0.2, 0.97) * prices.fair, 1)
+    if motive == "honest" and rng.random() < _NO_BUYOUT:
+        buyout = 0
+    else:
+        buyout = max(prices.within(ask * prices.fair, 1), start + 1)
+    ends = (expires, "end")
+    if motive == "bait":
+        return Offer(start, buyout, (ends,), motive)
+    if buyout:
+        ratio = buyout / prices.fair
+
+        def pace(at: float) -> float:
+            return math.exp(-_EXACT * (buyout / known.value(at) - ratio))
+
+        slow = _AT_VALUE + _EXACT * (felt - 1)
+        lively = math.exp(min(rng.gauss(slow, _SPREAD), 50)) / tempo.buyouts
+        ends = min(ends, (tempo.after(opened, lively, expires, pace), "buyout"))
+    bids = _bids(rng, start / prices.fair, tempo, opened, expires)
+    return Offer(start, buyout, _steps(rng, tempo, opened, expires, bids, ends), motive)
 
 
 def wash(rng: Lots, prices: Prices, tempo: Tempo, *, opened: float, height: float) -> Offer:
@@ -174,32 +189,6 @@ def _ratios(rng: Lots) -> tuple[float, float]:
         return 0, rng.uniform(0.1, 1.0)
     ask = rng.lognormvariate(_ASK, _ASK_SPREAD)
     return ask, ask * rng.uniform(0.2, 0.97)
-
-
-def _near(
-    rng: Lots, prices: Prices, tempo: Tempo, known: Known, opened: float, expires: float
-) -> Offer:
-    """An offer among people who know what the card is worth, at any time that is to come."""
-    motive, ask, felt = _motive(rng, known.noise)
-    start = prices.within(ask * rng.uniform(0.2, 0.97) * prices.fair, 1)
-    if motive == "honest" and rng.random() < _NO_BUYOUT:
-        buyout = 0
-    else:
-        buyout = max(prices.within(ask * prices.fair, 1), start + 1)
-    ends = (expires, "end")
-    if motive == "bait":
-        return Offer(start, buyout, (ends,), motive)
-    if buyout:
-        ratio = buyout / prices.fair
-
-        def pace(at: float) -> float:
-            return math.exp(-_EXACT * (buyout / known.value(at) - ratio))
-
-        slow = _AT_VALUE + _EXACT * (felt - 1)
-        lively = math.exp(min(rng.gauss(slow, _SPREAD), 50)) / tempo.buyouts
-        ends = min(ends, (tempo.after(opened, lively, expires, pace), "buyout"))
-    bids = _bids(rng, start / prices.fair, tempo, opened, expires)
-    return Offer(start, buyout, _steps(rng, tempo, opened, expires, bids, ends), motive)
 
 
 def _motive(rng: Lots, noise: float) -> tuple[str, float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from m26.sim import fate
-from m26.sim.cards import Deck, Prices
+from m26.sim.cards import Deck
 from m26.sim.ledger import Ledger
 from m26.sim.lots import lots
 from m26.sim.records import Listing, Worth
@@ -68,12 +68,11 @@ class Trade:
     def burst(self, copy: Copy, at: float) -> Burst | None:
         """The wash trades that a posting begins, if it does."""
         card, instance_id, _ = copy
-        if self.how == "plain":
+        seed = self._deck.seed
+        if self.how == "plain" or not washed(seed, self.platform, card, KINDS[self.how]):
             return None
-        rng = lots("burst", self._deck.seed, instance_id)
-        if rng.random() >= _BURSTS or not washed(
-            self._deck.seed, self.platform, card, KINDS[self.how]
-        ):
+        rng = lots("burst", seed, instance_id)
+        if rng.random() >= _BURSTS:
             return None
         more = rng.randint(*_COPIES) - 1 if rng.random() < _SEVERAL else 0
         copies = copy, *(self.fresh(at, card) for _ in range(more))
@@ -108,22 +107,17 @@ class Trade:
         self, listing: Listing, opened: float, worth: Worth | None, height: float = 1.0
     ) -> fate.Offer:
         """What is, or was, asked for a copy, and what comes of it."""
-        card, expires = listing.card, float(listing.expires)
-        prices = self.prices(listing, worth)
-        rng = lots("fate", self._deck.seed, listing.instance_id, listing.posted)
-        if worth is None:
-            return fate.fate(rng, prices, self._tempo, opened=opened, expires=expires)
-        if worth.motive == "wash":
-            return fate.wash(rng, prices, self._tempo, opened=opened, height=height)
-        known = fate.Known(
-            noise(self._deck.seed, card), lambda at: self.value(worth.prices, card, at)
-        )
-        return fate.fate(rng, prices, self._tempo, opened=opened, expires=expires, known=known)
-
-    def prices(self, listing: Listing, worth: Worth | None) -> Prices:
-        """What is known of a card's price while one auction of it runs."""
+        seed, tempo, card, expires = self._deck.seed, self._tempo, listing.card, listing.expires
         value = None if worth is None else worth.value
-        return self._deck.card(listing.card).prices(listing.instance_id, value)
+        prices = self._deck.card(card).prices(listing.instance_id, value)
+        rng = lots("fate", seed, listing.instance_id, listing.posted)
+        if worth is None:
+            return fate.fate(rng, prices, tempo, opened=opened, expires=float(expires))
+        if worth.motive == "wash":
+            return fate.wash(rng, prices, tempo, opened=opened, height=height)
+        how = worth.prices
+        known = fate.Known(noise(seed, card), lambda at: self.value(how, card, at))
+        return fate.near(rng, prices, tempo, known, opened=opened, expires=float(expires))
 
     def bid(self, auction: Auction, at: float) -> int | None:
         """What a bidder offers; None: he does not, for it is too dear, or as dear as a buyout."""
