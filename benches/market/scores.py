@@ -42,13 +42,13 @@ def score(
     """All figures of the days that are scored; `flags` are those that held at the end."""
     low, high = (trace.epoch + round(day * DAY) for day in scored)
     figures = _seen(trace, claims, low, high)
-    ends = [
-        i
-        for i in range(bisect_left(trace.posted, trace.epoch), bisect_left(trace.posted, high))
-        if low <= trace.ended[i] < high
-    ]
+    posted = range(bisect_left(trace.posted, trace.epoch), bisect_left(trace.posted, high))
+    ends = [i for i in posted if low <= trace.ended[i] < high]
     figures |= _Ends(trace, claims).figures(ends)
     figures |= calibration(trace, claims, ends)
+    # chosen by what a planner knows: of what was due later, only early ends are among those above
+    due = [i for i in posted if low <= trace.expires[i] < high]
+    figures |= calibration(trace, claims, due, of="_due")
     figures |= _told(trace, claims)
     figures |= coverage(trace, counts.coverage, low, high)
     figures |= _notices(claims, counts, flags)
@@ -174,8 +174,8 @@ def right_price(trace: Trace, claims: Claims, i: int) -> bool:
     return outcome != SOLD or claims.price[i] == trace.final[i]
 
 
-def calibration(trace: Trace, claims: Claims, ends: Sequence[int]) -> Figures:
-    """Confidence said against the share that was right.
+def calibration(trace: Trace, claims: Claims, ends: Sequence[int], *, of: str = "") -> Figures:
+    """Confidence said against the share that was right; `of` is added to the figures' names.
 
     Of labels whose end no reply ever told, and of those that stood when a reply told it.
     """
@@ -186,7 +186,8 @@ def calibration(trace: Trace, claims: Claims, ends: Sequence[int]) -> Figures:
     ]
     scored = set(ends)
     before = [label for label in claims.foretold if label[0] in scored]
-    return _gaps(trace, untold, "cal", "untold") | _gaps(trace, before, "cal_told", "before_told")
+    gaps = _gaps(trace, untold, f"cal{of}", f"untold{of}")
+    return gaps | _gaps(trace, before, f"cal_told{of}", f"before_told{of}")
 
 
 def _gaps(

@@ -27,10 +27,11 @@ class Plan:
     market: tuple[str, ...]
 
 
-CI = Plan(32, 15, ("--size", "250", "--speed", "1440", "--activity", "1.3", "--visible", "28800"))
+_LIVELY = ("--activity", "1.3", "--prices", "drift-wash")
+CI = Plan(32, 15, ("--size", "250", "--speed", "1440", "--visible", "28800", *_LIVELY))
 _PACE = {"budget__per_minute": 1_800}
 """Ten sweeps a second: as fast as it goes would only see more of the same."""
-SOAK = Plan(600, 240, ("--size", "400", "--speed", "288", "--activity", "1.3", "--visible", "5760"))
+SOAK = Plan(600, 240, ("--size", "400", "--speed", "288", "--visible", "5760", *_LIVELY))
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,8 @@ def _event(row: Any, kind: str) -> Event:
 
 def _seen(served: Served, deck: Deck, owed: Iterable[int]) -> Seen:
     listing, state = served.listing, served.state
-    prices = deck.card(listing.card).prices(listing.instance_id)
+    value = None if served.worth is None else served.worth.value
+    prices = deck.card(listing.card).prices(listing.instance_id, value)
     return Seen(
         request=served.request,
         position=served.position,

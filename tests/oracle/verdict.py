@@ -157,7 +157,11 @@ def _close(one: float | None, other: float | None) -> bool:
 
 
 def _dated_sooner(entries: dict[str, bytes], rows: dict[str, bytes]) -> set[str]:
-    """Entries that are their rows but for the date: a state was seen before it was published."""
+    """Entries that are their rows but for the date: a state was seen before it was published.
+
+    Or as it was published, where a restored database was told so in another order: the interval of
+    the end is that of the reply which came first.
+    """
 
     def split(document: bytes) -> tuple[datetime, Any]:
         event = orjson.loads(document)
@@ -172,7 +176,7 @@ def _dated_sooner(entries: dict[str, bytes], rows: dict[str, bytes]) -> set[str]
     return {
         entry_id
         for entry_id, (entry, row) in both.items()
-        if entry[1] == row[1] and row[0] < entry[0]
+        if entry[1] == row[1] and row[0] <= entry[0]
     }
 
 

@@ -281,9 +281,32 @@ def test_one_platform_can_behave_otherwise_and_the_ledger_says_when_which_held(
     assert last.behaviour == Behaviour(order="random", ended="omitted", batch=7)
 
 
+def test_prices_are_switched_on_one_console_and_the_ledger_says_what_cards_are_worth(
+    sim: Simulator, still: WorldClock, client: Client
+) -> None:
+    sim.control(platform="ps5", prices="drift-wash")
+    still.advance(6 * _HOUR)
+    client.process()
+    now = still.time()
+    with sim.ledger() as ledger:
+        *_, switch = ledger.switches("ps5")
+        assert (switch.behaviour.prices, switch.speed) == ("drift-wash", 1)
+        posted = {listing.auction_id: listing for listing, _ in ledger.alive("ps5")}
+        worths = ledger.worths("ps5")
+        assert worths
+        assert ledger.worths("sim") == {}
+        cards = {posted[number].card_id for number in worths.keys() & posted.keys()}
+        for card in cards:
+            moved = ledger.value("ps5", card, now) != ledger.value("ps5", card, now + _HOUR)
+            floor = ledger.value("ps5", card, now) == 150
+            assert moved or floor
+            assert ledger.value("sim", card, now) == ledger.value("sim", card, now + _HOUR)
+
+
 @pytest.mark.parametrize(
     ("switch", "text"),
     [
+        ({"prices": "odd"}, "prices is one of plain, static, drift, drift-wash, not 'odd'"),
         ({"order": "oldest"}, "order is one of newest, ending, random, none, not 'oldest'"),
         ({"batch": 0}, "batch is a whole number from 1 to 1000, not 0"),
         ({"batch": 2.5}, "batch is a whole number"),

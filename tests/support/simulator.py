@@ -19,7 +19,8 @@ from urllib.parse import parse_qs, quote
 
 import httpx
 
-from m26.sim.ledger import Ledger, LedgerReader
+from m26.sim.ledger import Ledger
+from m26.sim.truth import LedgerReader
 
 COMMANDS = {
     "Mobile_SearchAuctions": 9153,

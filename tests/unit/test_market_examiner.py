@@ -298,6 +298,20 @@ def test_a_saboteur_that_calls_every_listing_sold_is_caught_by_the_scores(tmp_pa
     assert figures["cal_worst"] is None  # fewer than 200 labels
 
 
+def test_what_is_due_after_the_day_is_not_in_the_calibration_of_what_was_due_in_it(
+    tmp_path: Path,
+) -> None:
+    trace = traced(
+        {"posted": D, "duration": HOUR, "outcome": "sold", "ended": D + 600},
+        {"posted": D, "duration": D + HOUR, "outcome": "sold", "ended": D + 600},
+    )
+    said = [sold(100, confidence=0.97), sold(110, confidence=0.97)]
+    figures = play(tmp_path, trace, [search(24.1)], [*said, search(73)], [DONE]).figures
+    for kind, labels in (("untold", 2), ("untold_due", 1)):
+        (band,) = figures[f"calibration_{kind}"]["outcome"]
+        assert band["labels"] == labels
+
+
 def test_what_a_reply_told_is_not_in_the_calibration_of_what_was_inferred(tmp_path: Path) -> None:
     trace = traced(*({"posted": D, "outcome": "sold", "ended": D + 1800} for _ in range(2)))
     played = play(

@@ -46,7 +46,7 @@ class House:
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """How lists and refreshes behave: a variant, and what differs from it."""
+    """How lists, refreshes and prices behave: a variant, and what differs from it."""
 
     variant: str = "demo"
     """Where to start from: demo, default, paging-ignored, truncated-100, truncated-1000,
@@ -74,6 +74,10 @@ class Upstream:
     """What a buyout leaves as current bid: the price paid, or the last bid."""
     loss: Annotated[float | None, within(0, 1)] = None
     """Share of the commands that fail with ERR_SYSTEM."""
+    prices: Literal["plain", "static", "drift", "drift-wash"] | None = None
+    """What sellers ask: anything around a card's one value (plain), or near its value, with
+    snipes, bait and wash trades; values stand still (static), or move: the market drifts, falls
+    with promos, and cards decay after their release (drift without wash trades, drift-wash)."""
 
     def behaviour(self) -> Behaviour:
         """What the options say together.
@@ -118,7 +122,7 @@ def sim(  # noqa: PLR0913 - each is an option of the command
         folder: where the market, its ledger and the capture are kept; default HOME/sim.
         seed: of everything drawn by lot; a folder keeps its first one (26 unless given).
         house: how big, fast and lively the market is.
-        upstream: how lists and refreshes behave.
+        upstream: how lists, refreshes and prices behave.
         session_ttl: seconds a session lives.
         token_ttl: seconds an access token lives.
         bundle_ttl: seconds a captured bundle is accepted.

@@ -1,4 +1,4 @@
-"""A variant's name and changes to it in, how the upstream lists and refreshes out, checked."""
+"""A variant's name and changes to it in, how the upstream and its prices behave out, checked."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ Order = Literal["newest", "ending", "random", "none"]
 Paging = Literal["both", "url", "payload", "none"]
 Ended = Literal["full", "omitted", "error"]
 EndedPrice = Literal["final", "last_bid"]
+Prices = Literal["plain", "static", "drift", "drift-wash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How one platform's lists and refreshes behave; seconds are the market's, see `Tempo`."""
+    """How one platform's lists, refreshes and prices behave; seconds are the market's (`Tempo`)."""
 
     order: Order = "newest"
     """``newest`` posted last first; ``ending`` first to expire first; ``none`` arbitrary, the same
@@ -38,6 +39,9 @@ class Behaviour:
     buyouts from now on."""
     loss: float = 0.0
     """Share of the commands that fail with ERR_SYSTEM."""
+    prices: Prices = "plain"
+    """How sellers ask from now on: all over a card's one value (``plain``), or near a value as
+    `values.KINDS` has it."""
 
     def changed(self, changes: Mapping[str, object]) -> Behaviour:
         """This behaviour with some of its members changed.
@@ -63,6 +67,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "paging": get_args(Paging),
     "ended": get_args(Ended),
     "ended_price": get_args(EndedPrice),
+    "prices": get_args(Prices),
 }
 NUMBERS: Mapping[str, tuple[type, float, float]] = {
     "page": (int, 1, 1_000),

@@ -19,6 +19,7 @@ from m26.sim.definition import CUT, definition, player_values
 from m26.sim.lots import Lots, lots
 
 _GOLDEN = 0x9E3779B1
+_FIRST_PLAYER, _FIRST_PROGRAM = 10_000, 101
 _POPULARITY = 0.9
 """Exponent of the power law: a tenth of the cards makes up two thirds of the market."""
 
@@ -34,9 +35,9 @@ class Prices:
     most: int
     """Of listings."""
 
-    def within(self, price: float) -> int:
-        """A price that a seller may ask, in steps of 50."""
-        return min(self.most, max(self.least, round(price / 50) * 50))
+    def within(self, price: float, step: int = 50) -> int:
+        """A price that a seller may ask, in such steps."""
+        return min(self.most, max(self.least, round(price / step) * step))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,15 +48,21 @@ class Card:
     name: str
     overall: int
     value: int
-    """What the market pays for it, coins."""
+    """What the market pays for it, coins; where prices move, about what it usually pays."""
     parts: tuple[bytes, bytes, bytes, bytes]
 
-    def prices(self, instance_id: int) -> Prices:
-        """Its prices while one copy is on offer: the median is off by up to 6 %."""
+    def prices(self, instance_id: int, value: float | None = None) -> Prices:
+        """Its prices while one copy is on offer: the median is off by up to 6 %.
+
+        Args:
+            instance_id: the copy.
+            value: what the card is worth; default: its own value.
+        """
+        fair = self.value if value is None else max(1, round(value))
         drawn = instance_id * _GOLDEN % 1_000 / 1_000
-        median = round(self.value * (0.94 + 0.12 * drawn))
+        median = round(fair * (0.94 + 0.12 * drawn))
         least = max(100, median // 250 * 50)
-        return Prices(self.value, median, least, max(10 * least, median // 10 * 50))
+        return Prices(fair, median, least, max(10 * least, median // 10 * 50))
 
     def copy(self, *, instance_id: int, acquired: int) -> bytes:
         """The wire form of one physical copy.
@@ -87,6 +94,19 @@ class Deck:
             card = self._cards[number] = _render(self.seed, number, self.size)
         return card
 
+    def number(self, card_id: int) -> int:
+        """The number of the card with that id.
+
+        Raises:
+            ValueError: there is none.
+        """
+        program, player = divmod(card_id, 100_000)
+        place = player - _FIRST_PLAYER
+        number = (program - _FIRST_PROGRAM) * _players(self.size) + place
+        if not (0 <= place < _players(self.size) and 0 <= number < self.size):
+            raise ValueError(f"no card {card_id}")
+        return number
+
     def draw(self, rng: Lots) -> int:
         """The number of a card, popular ones more often."""
         return bisect.bisect(self._cumulative, rng.random() * self._cumulative[-1])
@@ -105,6 +125,7 @@ def auction_json(  # noqa: PLR0913 - each is a member on the wire
     posted: int,
     seconds_remaining: int,
     status: str = "ACTIVE",
+    value: float | None = None,
 ) -> bytes:
     """One element of ``details``, compact, its own numbers after the card as on the wire.
 
@@ -120,8 +141,9 @@ def auction_json(  # noqa: PLR0913 - each is a member on the wire
         posted: seconds since 1970.
         seconds_remaining: until it ends; 0 once it did.
         status: what follows ``AUCTIONSTATUS_``.
+        value: what the card was worth when it was posted; default: its own value.
     """
-    prices = card.prices(instance_id)
+    prices = card.prices(instance_id, value)
     return b"".join(
         (
             b'{"auctionId":%d,"buyoutPrice":%d,"buyerId":1,"card":' % (auction_id, buyout),
@@ -139,9 +161,9 @@ def auction_json(  # noqa: PLR0913 - each is a member on the wire
 
 def _render(seed: int, number: int, size: int) -> Card:
     rng = lots("card", seed, number)
-    players = max(1, math.ceil(size / len(shape.PROGRAMS)))
-    player = 10_000 + number % players  # last five digits of a card id name the player
-    program = 101 + number // players
+    players = _players(size)
+    player = _FIRST_PLAYER + number % players  # last five digits of a card id name the player
+    program = _FIRST_PROGRAM + number // players
     first, last = _name(seed, player)
     overall = min(99, max(62, round(rng.gauss(78, 7))))
     value = max(150, round(300 * math.exp((overall - 70) / 5.2) * rng.lognormvariate(0, 0.2)))
@@ -151,6 +173,10 @@ def _render(seed: int, number: int, size: int) -> Card:
     members = definition(rng, card_id, values, block, value)
     one, two, three, four = orjson.dumps(members).split(CUT)
     return Card(card_id, f"{first} {last}", overall, value, (one, two, three, four))
+
+
+def _players(size: int) -> int:
+    return max(1, math.ceil(size / len(shape.PROGRAMS)))
 
 
 def _name(seed: int, player: int) -> tuple[str, str]:

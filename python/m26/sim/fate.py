@@ -1,12 +1,14 @@
 """A card's price and lots in; an offer, and all that will happen to it, out.
 
 The shares this comes to (buyouts 33 %, bids 25 %, expired 39 %, withdrawn 3 %) and when bids and
-buyouts come are held by tests/unit/test_sim_fate.py.
+buyouts come are held by tests/unit/test_sim_fate.py; those where everybody knows what a card is
+worth by tests/unit/test_sim_trade.py.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from m26.sim.cards import Prices
@@ -20,6 +22,18 @@ _ASK, _ASK_SPREAD = 0.155, 0.32
 _SOONEST, _SLOWER, _SPREAD = 1.8, 11.8, 2.0
 """Logarithm of the seconds to a buyout at `_CHEAP`, what a ratio of 1 more adds, its spread."""
 _CHEAP = 0.3
+_AT_VALUE, _EXACT = 10.2, 35.0
+"""The same at a ratio of 1, where buyers know what a card is worth."""
+_SNIPED, _BAITED, _OVERPAID, _DEAR = 0.06, 0.04, 0.03, 0.40
+"""Of the listings there: asks far below the value, which make a tenth of the sales; far above it;
+above it, but somebody takes them; and, of the others, those above what the card is worth."""
+_SURE = 0.04
+"""How much more sellers ask, in logs: those who ask less sell more often, so that in the mean a
+card is sold for its value."""
+_SHY = 0.02
+"""How much less bidders give, in logs."""
+_WASHING = (5, 60)
+"""Seconds that a wash trade takes."""
 _WANTED, _DEARER, _MORE = 2.22, 3.6, 0.55
 """How likely a first bid is at a start price of 0, what a ratio of 1 adds, and a further bid."""
 _LATE, _LATE_LEFT, _LATE_SPREAD = 0.6, 4.73, 2.8
@@ -40,6 +54,9 @@ class Offer:
     steps: tuple[tuple[float, str], ...]
     """When something happens and what, in order, the last one an end: ``bid``; ``buyout``,
     ``cancel`` or ``end``, by the clock."""
+    motive: str = "honest"
+    """``honest``, ``snipe`` (too cheap), ``bait`` (too dear for anybody), ``overpaid`` (too dear,
+    but taken) or ``wash`` (sold to its own seller)."""
 
     @property
     def ends(self) -> float:
@@ -80,12 +97,51 @@ def fate(rng: Lots, prices: Prices, tempo: Tempo, *, opened: float, expires: flo
         lively = math.exp(min(rng.gauss(slow, _SPREAD), 50)) / tempo.buyouts
         ends = min(ends, (tempo.after(opened, lively, expires), "buyout"))
     bids = _bids(rng, start / prices.fair, tempo, opened, expires)
-    if rng.random() < _WITHDRAWN * tempo.withdrawals:
-        withdrawn = rng.uniform(opened, expires)
-        if not bids or withdrawn < bids[0]:
-            ends = min(ends, (withdrawn, "cancel"))
-    steps = [(at, "bid") for at in bids if at < ends[0]]
-    return Offer(start, buyout, (*steps, ends))
+    return Offer(start, buyout, _steps(rng, tempo, opened, expires, bids, ends))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What everybody knows of a card."""
+
+    noise: float
+    """How honest prices scatter around its value, in logs."""
+    value: Callable[[float], float]
+    """What it is worth at a time of the clock."""
+
+
+def near(
+    rng: Lots, prices: Prices, tempo: Tempo, known: Known, *, opened: float, expires: float
+) -> Offer:
+    """As `fate`, where sellers and buyers go by what the card is worth, then and later."""
+    motive, ask, felt = _motive(rng, known.noise)
+    start = prices.within(ask * rng.uniform(0.2, 0.97) * prices.fair, 1)
+    if motive == "honest" and rng.random() < _NO_BUYOUT:
+        buyout = 0
+    else:
+        buyout = max(prices.within(ask * prices.fair, 1), start + 1)
+    ends = (expires, "end")
+    if motive == "bait":
+        return Offer(start, buyout, (ends,), motive)
+    if buyout:
+        ratio = buyout / prices.fair
+
+        def pace(at: float) -> float:
+            return math.exp(-_EXACT * (buyout / known.value(at) - ratio))
+
+        slow = _AT_VALUE + _EXACT * (felt - 1)
+        lively = math.exp(min(rng.gauss(slow, _SPREAD), 50)) / tempo.buyouts
+        ends = min(ends, (tempo.after(opened, lively, expires, pace), "buyout"))
+    bids = _bids(rng, start / prices.fair, tempo, opened, expires)
+    return Offer(start, buyout, _steps(rng, tempo, opened, expires, bids, ends), motive)
+
+
+def wash(rng: Lots, prices: Prices, tempo: Tempo, *, opened: float, height: float) -> Offer:
+    """An offer that its seller's friend takes at once, at `height` times what the card is worth."""
+    ends = opened + tempo.clock(rng.uniform(*_WASHING))
+    buyout = prices.within(prices.fair * height * rng.uniform(0.9, 1.1), 1)
+    start = prices.within(buyout * rng.uniform(0.4, 0.95), 1)
+    return Offer(start, max(buyout, start + 1), ((ends, "buyout"),), "wash")
 
 
 def again(rng: Lots, status: str, tempo: Tempo, *, ended: float) -> float | None:
@@ -109,6 +165,11 @@ def bid(rng: Lots, fair: int, least: int) -> int:
     return least + int(more / step) * step
 
 
+def limit(rng: Lots, value: float, noise: float) -> int:
+    """What a bidder offers who knows what a card is worth, coins."""
+    return round(value * math.exp(rng.gauss(-_SHY, noise)))
+
+
 def increment(price: int) -> int:
     """The least step between two bids."""
     for limit, step in ((1_000, 50), (10_000, 100), (50_000, 250)):
@@ -128,6 +189,37 @@ def _ratios(rng: Lots) -> tuple[float, float]:
         return 0, rng.uniform(0.1, 1.0)
     ask = rng.lognormvariate(_ASK, _ASK_SPREAD)
     return ask, ask * rng.uniform(0.2, 0.97)
+
+
+def _motive(rng: Lots, noise: float) -> tuple[str, float, float]:
+    """Why a seller asks what, against the value, and for how dear buyers take it."""
+    roll = rng.random()
+    if roll < _SNIPED:
+        ask = rng.uniform(0.3, 0.85)
+        return "snipe", ask, ask
+    if roll < _SNIPED + _BAITED:
+        return "bait", rng.uniform(3, 5), math.inf
+    if roll < _SNIPED + _BAITED + _OVERPAID:
+        return "overpaid", rng.uniform(1.12, 1.5), 0.9
+    dear = rng.random() < _DEAR
+    ask = math.exp(0.03 + abs(rng.gauss(0, 0.16)) if dear else rng.gauss(_SURE, noise))
+    return "honest", ask, ask
+
+
+def _steps(
+    rng: Lots,
+    tempo: Tempo,
+    opened: float,
+    expires: float,
+    bids: list[float],
+    ends: tuple[float, str],
+) -> tuple[tuple[float, str], ...]:
+    """Bids up to an end, unless the seller withdraws before any."""
+    if rng.random() < _WITHDRAWN * tempo.withdrawals:
+        withdrawn = rng.uniform(opened, expires)
+        if not bids or withdrawn < bids[0]:
+            ends = min(ends, (withdrawn, "cancel"))
+    return *((at, "bid") for at in bids if at < ends[0]), ends
 
 
 def _bids(rng: Lots, ratio: float, tempo: Tempo, opened: float, expires: float) -> list[float]:

@@ -1,8 +1,8 @@
 """The truth, durable on its own: every state of every auction, every request, every reply served.
 
-Rows go in before a reply leaves; a reader takes them out while the simulator runs or after it
-was killed.  A page is kept as the ids of the states it showed, so that a page of 100 costs some
-hundred bytes and cannot tell another story than the states do.
+Rows go in before a reply leaves; a reader (`truth`) takes them out while the simulator runs or
+after it was killed.  A page is kept as the ids of the states it showed, so that a page of 100
+costs some hundred bytes and cannot tell another story than the states do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any, Self
 import orjson
 
 from m26.sim.behaviour import Behaviour
-from m26.sim.records import NOT_SERVED, Listing, Request, Served, State, Switch, Truth
+from m26.sim.records import Listing, Request, State, Worth
+from m26.sim.truth import ALIVE, ONE, LedgerReader, pairs
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
@@ -41,19 +42,12 @@ CREATE TABLE IF NOT EXISTS account (
 CREATE TABLE IF NOT EXISTS secret (
   value TEXT PRIMARY KEY, kind TEXT, account TEXT, at REAL, ended REAL, heir TEXT);
 CREATE TABLE IF NOT EXISTS behaviour (at REAL, after INTEGER, platform TEXT, members BLOB);
+CREATE TABLE IF NOT EXISTS worth (
+  auction_id INTEGER PRIMARY KEY, prices TEXT, motive TEXT, value REAL);
 """
-_LAST = """
-SELECT a.*, s.* FROM auction a JOIN state s
-  ON s.state_id = (SELECT max(state_id) FROM state n WHERE n.auction_id = a.auction_id)
-WHERE """
-_ALIVE = _LAST + "a.alive AND a.platform = ? ORDER BY a.posted, a.auction_id"
-_PAST = _LAST + "NOT a.alive AND ? IN ('', a.platform) ORDER BY a.auction_id"
-_ONE = _LAST + "a.platform = ? AND a.auction_id = ?"
 _OPENED = """
 SELECT auction_id, min(at) FROM auction JOIN state USING (auction_id)
 WHERE alive AND platform = ? GROUP BY auction_id"""
-_WHOSE = ":platform IN ('', platform)"
-_LISTING_WIDTH = 8
 _FIRST = {
     "auction": 57_000_000,
     "instance": 4_100_000_000,
@@ -75,6 +69,7 @@ class Ledger:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(_SCHEMA)
         self._listings: list[Listing] = []
+        self._worths: list[Worth] = []
         self._states: list[State] = []
         self._together = False
         self._ids: dict[str, tuple[int, int]] = {}  # next one, end of the block set aside
@@ -110,9 +105,11 @@ class Ledger:
         self._ids[what] = (following + 1, end)
         return following
 
-    def listed(self, listing: Listing) -> None:
-        """Take note of a new auction."""
+    def listed(self, listing: Listing, worth: Worth | None = None) -> None:
+        """Take note of a new auction, and of what is behind its price."""
         self._listings.append(listing)
+        if worth is not None:
+            self._worths.append(worth)
 
     def changed(self, state: State) -> None:
         """Take note of an auction's new state."""
@@ -120,7 +117,7 @@ class Ledger:
 
     def alive(self, platform: str) -> list[tuple[Listing, State]]:
         """Auctions whose last state is ACTIVE, newest posting last."""
-        return _pairs(self._db, _ALIVE, platform)
+        return pairs(self._db, ALIVE, platform)
 
     def opened(self, platform: str) -> dict[int, float]:
         """When each of the auctions that are `alive` was posted, to the fraction of a second."""
@@ -129,11 +126,17 @@ class Ledger:
     def auction(self, platform: str, auction_id: int) -> tuple[Listing, State] | None:
         """An auction with its last state, however long ago; None for an id of another platform."""
         self.flush()
-        return next(iter(_pairs(self._db, _ONE, platform, auction_id)), None)
+        return next(iter(pairs(self._db, ONE, platform, auction_id)), None)
 
-    def behaved(self, at: float, platform: str, behaviour: Behaviour) -> None:
+    def worth(self, auction_id: int) -> Worth | None:
+        """What is behind a durable auction's price; None where prices were plain."""
+        sql = "SELECT * FROM worth WHERE auction_id = ?"
+        row = self._db.execute(sql, (auction_id,)).fetchone()
+        return None if row is None else Worth(*row)
+
+    def behaved(self, at: float, platform: str, behaviour: Behaviour, speed: float = 1.0) -> None:
         """Make it durable that a platform behaves like this for all requests from now on."""
-        members = orjson.dumps(asdict(behaviour))
+        members = orjson.dumps(asdict(behaviour) | {"speed": speed})
         self._insert("behaviour", (at, self.requests, platform, members))
 
     def record(self, request: Request, shown: array[int] | None = None) -> int:
@@ -186,112 +189,21 @@ class Ledger:
     def _write_states(self) -> None:
         for listing in self._listings:
             self._insert("auction", (*_fields(listing), True))
+        for worth in self._worths:
+            self._insert("worth", _fields(worth))
         for state in self._states:
             self._insert("state", _fields(state))
             if state.status != "ACTIVE":
                 end = "UPDATE auction SET alive = false WHERE auction_id = ?"
                 self._db.execute(end, (state.auction_id,))
         self._listings.clear()
+        self._worths.clear()
         self._states.clear()
 
     def _insert(self, table: str, row: tuple[Any, ...], *, verb: str = "INSERT") -> None:
         self._db.execute(f"{verb} INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
 
-class LedgerReader:
-    """A ledger opened for reading, while the simulator runs or after its end."""
-
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
-
-    def requests(self) -> Iterator[tuple[int, Request]]:
-        """Every request with its number, in order of arrival."""
-        names = [row[1] for row in self._db.execute("PRAGMA table_info(request)")][:-1]
-        sql = f"SELECT {', '.join(names)} FROM request ORDER BY number"  # noqa: S608
-        for row in self._db.execute(sql).fetchall():
-            fields = dict(zip(names, row, strict=True))
-            yield fields.pop("number"), Request(**fields)
-
-    def served(self, platform: str = "") -> Iterator[Served]:
-        """Every auction of every reply that was sent whole, in request order; of one platform."""
-        return self._served("true", platform)
-
-    def owed(self, platform: str = "") -> Iterator[Served]:
-        """Those of `served` after which the client sent another request on that connection."""
-        later = (
-            "number < (SELECT max(number) FROM request later"
-            " WHERE later.connection = request.connection)"
-        )
-        return self._served(later, platform)
-
-    def states(self) -> Iterator[State]:
-        """Every state, in the order in which they came about."""
-        for row in self._db.execute("SELECT * FROM state ORDER BY state_id").fetchall():
-            yield State(*row)
-
-    def alive(self, platform: str) -> list[tuple[Listing, State]]:
-        """The market as it stands: what is ACTIVE, newest posting last."""
-        return _pairs(self._db, _ALIVE, platform)
-
-    def truths(self, platform: str = "") -> Iterator[Truth]:
-        """What became of each auction that has ended, by auction id; of one platform."""
-        for listing, last in _pairs(self._db, _PAST, platform):
-            yield Truth.of(listing, last)
-
-    def switches(self, platform: str = "") -> Iterator[Switch]:
-        """How the upstream behaved since when, in order; of one platform."""
-        sql = f"SELECT * FROM behaviour WHERE {_WHOSE} ORDER BY rowid"  # noqa: S608
-        for at, after, name, members in self._db.execute(sql, {"platform": platform}).fetchall():
-            yield Switch(at, after, name, Behaviour(**orjson.loads(members)))
-
-    def secrets(self) -> list[str]:
-        """Every token, key, code, signature and cookie ever handed out, and all device ids."""
-        sql = "SELECT value FROM secret UNION SELECT device_id FROM account"
-        return [value for (value,) in self._db.execute(sql).fetchall()]
-
-    def _served(self, condition: str, only: str) -> Iterator[Served]:
-        whose = {"platform": only}
-        self._db.execute("BEGIN")  # one snapshot: a reply and the states it refers to
-        auctions = self._db.execute(f"SELECT * FROM auction WHERE {_WHOSE}", whose)  # noqa: S608
-        listings = {row[0]: Listing(*row[:_LISTING_WIDTH]) for row in auctions}
-        of_these = f"auction_id IN (SELECT auction_id FROM auction WHERE {_WHOSE})"  # noqa: S608
-        found = self._db.execute(f"SELECT * FROM state WHERE {of_these}", whose)  # noqa: S608
-        states = {row[0]: State(*row) for row in found}
-        replies = self._db.execute(
-            "SELECT number, account, platform, connection, response_time, states FROM request"  # noqa: S608
-            f" WHERE states IS NOT NULL AND {_WHOSE} AND {condition} ORDER BY number",
-            whose,
-        ).fetchall()
-        self._db.execute("COMMIT")
-        for number, account, platform, connection, response_time, blob in replies:
-            for position, state_id in enumerate(array("q", zlib.decompress(blob))):
-                if state_id == NOT_SERVED:
-                    continue
-                state = states[state_id]
-                yield Served(
-                    request=number,
-                    account=account,
-                    platform=platform,
-                    connection=connection,
-                    response_time=response_time,
-                    position=position,
-                    listing=listings[state.auction_id],
-                    state=state,
-                )
-
-
-def _fields(value: Listing | State | Request) -> tuple[Any, ...]:
+def _fields(value: Listing | State | Request | Worth) -> tuple[Any, ...]:
     """As `dataclasses.astuple`, which copies each field and takes ten times as long."""
     return tuple(getattr(value, name) for name in value.__slots__)
-
-
-def _pairs(db: sqlite3.Connection, sql: str, *given: object) -> list[tuple[Listing, State]]:
-    rows = db.execute(sql, given).fetchall()
-    width = _LISTING_WIDTH
-    return [(Listing(*row[:width]), State(*row[width + 1 :])) for row in rows]

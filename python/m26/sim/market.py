@@ -18,11 +18,7 @@ from m26.sim.lots import lots
 from m26.sim.records import Listing, State
 from m26.sim.shelf import Auction, Shelf
 from m26.sim.tempo import HOURS, Tempo
-
-_DAY = 86_400
-_MICROS = 1_000_000
-_Copy = tuple[int, int, int]
-"""A card's number, its copy's id, when its owner got it in microseconds since 1970."""
+from m26.sim.trade import MICROS, Burst, Copy, Trade
 
 
 class Market:
@@ -44,9 +40,12 @@ class Market:
         self._rng = lots("search", deck.seed, platform, now)
         self._arrivals = lots("arrivals", deck.seed, platform, now)
         self._shelf = Shelf(behaviour)
-        self._copies: dict[int, _Copy] = {}  # to be listed again, by their last auction
+        self._trade = Trade(platform, deck, ledger, tempo)
+        self._copies: dict[int, Copy] = {}  # to be listed again, by their last auction
+        self._bursts: dict[int, Burst] = {}  # of wash trades, by the last auction
         self._due: list[tuple[float, int, str]] = []
         self._now = self._held = now
+        self._trade.how = behaviour.prices
         self._resume()
         self._await(now)
         self.behave(behaviour)
@@ -68,8 +67,9 @@ class Market:
     def behave(self, behaviour: Behaviour) -> None:
         """Behave like this from now on; the ledger notes it."""
         self._shelf.behave(behaviour)
+        self._trade.how = behaviour.prices
         self._tidy()
-        self._ledger.behaved(self._now, self.platform, behaviour)
+        self._ledger.behaved(self._now, self.platform, behaviour, self._tempo.speed)
 
     def loses(self) -> bool:
         """Whether this request is one of those that fail."""
@@ -113,6 +113,7 @@ class Market:
             posted=listing.posted,
             seconds_remaining=auction.seconds_remaining(now),
             status=state.status,
+            value=None if auction.worth is None else auction.worth.value,
         )
 
     def advance(self, now: float) -> None:
@@ -125,10 +126,14 @@ class Market:
             due, auction_id, cause = heapq.heappop(self._due)
             at = max(due, self._held)  # what fell due in a frozen time happens after it
             if cause == "new":
-                self._list(self._fresh(at), at)
+                copy = self._trade.fresh(at)
+                self._list(copy, at, burst=self._trade.burst(copy, at))
                 self._await(at)
             elif cause == "again":
                 self._list(self._copies.pop(auction_id), at)
+            elif cause == "wash":
+                burst = self._bursts.pop(auction_id)
+                self._list(burst.copies[0], at, burst=burst)
             else:
                 self._step(auction_id, at, cause)
         self._tidy()
@@ -138,17 +143,19 @@ class Market:
         now, self._held = self._now, -math.inf
         posted = self._ledger.opened(self.platform)
         for listing, state in self._ledger.alive(self.platform):
-            self._enter(Auction(listing, state))
-            offer = self._offer(listing, posted[listing.auction_id])
+            worth = self._ledger.worth(listing.auction_id)
+            self._enter(Auction(listing, state, worth=worth))
+            offer = self._trade.offer(listing, posted[listing.auction_id], worth)
             self._plan(listing.auction_id, offer, after=state.at)
         self.advance(now)
         rng = lots("fill", self._deck.seed, now)
-        found: list[tuple[float, _Copy, int]] = []
+        found: list[tuple[float, Copy, int]] = []
         while len(self) + len(found) < self._tempo.size:
             duration = fate.duration(rng, self._tempo, alive=True)
             opened = now - rng.uniform(0, duration)
-            copy = self._fresh(opened)
-            if self._offer(self._listing(copy, opened, duration), opened).ends > now:
+            copy = self._trade.fresh(opened)
+            offer, _ = self._trade.posted(self._listing(copy, opened, duration), opened)
+            if offer.ends > now:
                 found.append((opened, copy, duration))
         for opened, copy, duration in sorted(found):
             self._list(copy, opened, duration)
@@ -181,16 +188,9 @@ class Market:
 
     def _past(self, auction_id: int) -> Auction | None:
         row = self._ledger.auction(self.platform, auction_id)
-        return None if row is None else Auction(*row)
+        return None if row is None else Auction(*row, worth=self._ledger.worth(auction_id))
 
-    def _fresh(self, at: float) -> _Copy:
-        """A copy that was in no auction yet."""
-        instance_id = self._ledger.reserve("instance")
-        rng = lots("copy", self._deck.seed, instance_id)
-        acquired = int(at) - round(self._tempo.clock(rng.uniform(30, 5 * _DAY)))
-        return self._deck.draw(rng), instance_id, acquired * _MICROS
-
-    def _listing(self, copy: _Copy, at: float, duration: int, auction_id: int = 0) -> Listing:
+    def _listing(self, copy: Copy, at: float, duration: int, auction_id: int = 0) -> Listing:
         number, instance_id, acquired = copy
         return Listing(
             auction_id=auction_id,
@@ -203,12 +203,14 @@ class Market:
             expires=int(at) + duration,
         )
 
-    def _list(self, copy: _Copy, at: float, duration: int | None = None) -> None:
+    def _list(
+        self, copy: Copy, at: float, duration: int | None = None, burst: Burst | None = None
+    ) -> None:
         auction_id = self._ledger.reserve("auction")
         if duration is None:
             duration = fate.duration(lots("time", self._deck.seed, auction_id), self._tempo)
         listing = self._listing(copy, at, duration, auction_id)
-        offer = self._offer(listing, at)
+        offer, worth = self._trade.posted(listing, at, burst)
         state = State(
             state_id=self._ledger.reserve("state"),
             auction_id=auction_id,
@@ -220,16 +222,14 @@ class Market:
             next_bid=offer.start,
             bids=0,
         )
-        self._ledger.listed(listing)
+        self._ledger.listed(listing, worth)
         self._ledger.changed(state)
-        self._enter(Auction(listing, state))
+        self._enter(Auction(listing, state, worth=worth))
+        if burst is not None and (left := burst.after(offer.ends)) is not None:
+            self._bursts[auction_id] = left
+            pause = self._trade.pause(auction_id)
+            heapq.heappush(self._due, (offer.ends + pause, auction_id, "wash"))
         self._plan(auction_id, offer)
-
-    def _offer(self, listing: Listing, opened: float) -> fate.Offer:
-        rng = lots("fate", self._deck.seed, listing.instance_id, listing.posted)
-        prices = self._deck.card(listing.card).prices(listing.instance_id)
-        expires = float(listing.expires)
-        return fate.fate(rng, prices, self._tempo, opened=opened, expires=expires)
 
     def _plan(self, auction_id: int, offer: fate.Offer, after: float = -math.inf) -> None:
         """Put what is still to happen to an auction on the schedule: its end is, in any case."""
@@ -249,11 +249,8 @@ class Market:
     def _bid(self, auction: Auction, at: float) -> None:
         """Take a bid, unless it would cost as much as the buyout."""
         state = auction.state
-        rng = lots("bid", self._deck.seed, auction.id, state.bids)
-        price = fate.bid(rng, self._deck.card(auction.listing.card).value, state.next_bid)
-        if state.buyout and price >= state.buyout:
-            price = state.next_bid
-        if state.buyout and price >= state.buyout:
+        price = self._trade.bid(auction, at)
+        if price is None:
             return
         auction.state = state.moved(
             state_id=self._ledger.reserve("state"),
@@ -277,11 +274,13 @@ class Market:
         auction.state = state
         self._shelf.end(auction)
         self._ledger.changed(state)
+        if auction.worth is not None and auction.worth.motive == "wash":
+            return  # it goes on with its burst
         listing = auction.listing
         rng = lots("again", self._deck.seed, auction.id)
         following = fate.again(rng, status, self._tempo, ended=at)
         if following is not None:
-            acquired = int(at) * _MICROS if status == "ENDED" else listing.acquired
+            acquired = int(at) * MICROS if status == "ENDED" else listing.acquired
             self._copies[auction.id] = listing.card, listing.instance_id, acquired
             heapq.heappush(self._due, (following, auction.id, "again"))
 

@@ -49,6 +49,19 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Worth:
+    """What was behind an auction's price, where prices are not plain."""
+
+    auction_id: int
+    prices: str
+    """What prices did when it was posted, see `values.KINDS`."""
+    motive: str
+    """Of its seller, see `fate.Offer`."""
+    value: float
+    """What the card was worth when it was posted, coins."""
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """What became of an auction that has ended."""
 
@@ -84,6 +97,8 @@ class Switch:
     """Number of the last request before it."""
     platform: str
     behaviour: Behaviour
+    speed: float = 1.0
+    """How much faster than real its market ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +138,8 @@ class Served:
     position: int
     listing: Listing
     state: State
+    worth: Worth | None = None
+    """What was behind its price, where prices were not plain."""
 
     @property
     def seconds_remaining(self) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from m26.sim.behaviour import Behaviour
 from m26.sim.lots import Lots
-from m26.sim.records import Listing, State
+from m26.sim.records import Listing, State, Worth
 
 
 @dataclass(slots=True)
@@ -20,6 +20,8 @@ class Auction:
     state: State
     lot: float = field(default=0.0, kw_only=True)
     """Its place in a list that has no order."""
+    worth: Worth | None = field(default=None, kw_only=True)
+    """What was behind its price, where prices were not plain when it was posted."""
 
     @property
     def ended(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _HOUR = 3_600
@@ -75,18 +75,25 @@ class Tempo:
         """How much is done at a time of the clock, against the mean."""
         return HOURS[int(at * self.speed / _HOUR) % 24]
 
-    def after(self, at: float, lively: float, until: float) -> float:
+    def after(
+        self,
+        at: float,
+        lively: float,
+        until: float,
+        pace: Callable[[float], float] = lambda _: 1.0,
+    ) -> float:
         """When so many of the market's seconds have passed, which rush where much is done.
 
         Args:
             at: from when on, by the clock.
             lively: the seconds.
             until: by the clock; what would be later is never (infinity).
+            pace: how much faster they pass at a time of the clock, for another reason.
         """
         now, end = at * self.speed, until * self.speed
         while now < end:
             step = _HOUR - now % _HOUR
-            weight = HOURS[int(now / _HOUR) % 24]
+            weight = HOURS[int(now / _HOUR) % 24] * pace(now / self.speed)
             if lively <= step * weight:
                 return (now + lively / weight) / self.speed
             lively -= step * weight

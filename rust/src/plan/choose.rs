@@ -14,7 +14,7 @@ use crate::plan::price::LOST;
 /// How much more a sale is worth that is known before its time.
 const BEFORE_TIME: f32 = 0.003;
 /// Requests are to spare below this price, in sales; then one of so many goes on with the round.
-const SPARE: f32 = 0.005;
+pub(super) const SPARE: f32 = 0.005;
 const ROUND: u64 = 8;
 /// So many places of a full refresh may be for what shows how long ends are told.
 const RIDERS: usize = 3;
@@ -36,7 +36,7 @@ impl Planner {
             return (self.search(offset), "where moments stand");
         }
         let is_spare = self.price < SPARE && self.questions % ROUND == ROUND - 1;
-        if is_spare && self.walks(paging) {
+        if is_spare && !self.asks_early() && self.walks(paging) {
             return self.round(reach);
         }
         let page = self.best_page(at, paging, reach);

@@ -52,6 +52,9 @@ pub fn take(
         }
         _ => None,
     };
+    if offset.is_some() {
+        list.lingered(lingers(tracker).then(|| lingered(tracker, reply)));
+    }
     if before.div_euclid(LEARNED) != tracker.now.div_euclid(LEARNED) {
         let fades = |age| if lingers(tracker) { 1.0 } else { tracker.rates.lived(age) };
         arrivals.census.set_fading(Fading::new(fades));
@@ -101,6 +104,12 @@ fn on_offer(tracker: &Tracker) -> f32 {
     let alive = open.filter(|lot| lot.absent_at == 0);
     let chance = |lot: &Lot| tracker.rates.survives(lot, lot.last_active, tracker.now);
     alive.map(chance).sum::<f32>() * SAMPLED as f32
+}
+
+/// The longest time after it was told at which a page shows an auction once more.
+fn lingered(tracker: &Tracker, page: &Reply) -> i64 {
+    let told = |seen: &Seen| Some(tracker.board.get(seen.auction_id)?.told?.at);
+    page.seen.iter().filter_map(told).map(|told| page.at - told).max().unwrap_or(0)
 }
 
 /// Whether what ended is still shown.

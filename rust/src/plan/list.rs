@@ -39,6 +39,8 @@ pub struct List {
     /// In a list of no order.
     pub sweep: Sweep,
     page: f32,
+    /// What ended stays on show for so long at least.
+    lingers: i64,
 }
 
 impl List {
@@ -48,7 +50,8 @@ impl List {
             return;
         }
         let covered = std::mem::take(&mut self.covered);
-        *self = Self { order: Some(order), page: self.page, ..Self::default() };
+        let Self { page, lingers, .. } = *self;
+        *self = Self { order: Some(order), page, lingers, ..Self::default() };
         match order {
             Order::Newest => self.covered = covered,
             Order::Ending => self.ending.keep(&covered, arrivals),
@@ -61,6 +64,11 @@ impl List {
     #[must_use]
     pub fn is_by_posting(&self) -> bool {
         self.order == Some(Order::Newest)
+    }
+
+    /// A page showed an auction this long after its end; None: what ended is not shown.
+    pub fn lingered(&mut self, shown: Option<i64>) {
+        self.lingers = shown.map_or(0, |shown| self.lingers.max(shown));
     }
 
     /// Auctions a page shows.
@@ -176,6 +184,8 @@ impl List {
     /// How listings fade between two looks at a place of the list.
     #[must_use]
     pub fn fading(&self, survival: impl Fn(f32) -> f32, arrivals: &Arrivals) -> Fading {
+        let lingers = self.lingers as f32 / SECOND as f32;
+        let survival = |age: f32| survival((age - lingers).max(0.0));
         match self.order {
             Some(Order::None) => Fading::new(|age| survival(age) * arrivals.lasting(age)),
             Some(Order::Random) => Fading::drawn(|age| survival(age) * arrivals.lasting(age)),

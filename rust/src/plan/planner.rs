@@ -24,7 +24,7 @@ use crate::plan::price::{PRICE_EVERY, Worths};
 use crate::plan::round::Round;
 
 /// Number of the state's layout: one higher whenever anything in it is stored otherwise.
-pub const LAYOUT: u32 = 6;
+pub const LAYOUT: u32 = 7;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -208,7 +208,7 @@ impl Planner {
         if self.tracker.manners().tells {
             for seen in reply.seen.iter().filter(|seen| seen.status == Status::Active) {
                 self.early.drop(seen.auction_id);
-                self.plan_review(seen.auction_id, 0);
+                self.plan_first_review(seen.auction_id);
             }
         }
         for seen in &reply.seen {

@@ -7,14 +7,17 @@ use crate::market::lot::{Evidence, Lot, Outcome};
 use crate::market::tracker::Tracker;
 use crate::plan::again::SURE;
 use crate::plan::before::AHEAD;
+use crate::plan::choose::SPARE;
 use crate::plan::due::{TOO_LATE, Wanted};
 use crate::plan::planner::Planner;
 
 /// After its expiry an auction is asked after once this has passed: the end is told by then.
 pub(super) const SETTLED: i64 = SECOND;
-/// A lot is asked after before its time where there is room, once it is gone with the first of these
-/// probabilities, rather with the next, and as if its time were over with the last.
-const GONE: [f32; 3] = [0.2, 0.4, 0.65];
+/// A lot is asked after before its time where there is room, once it is gone with one of these
+/// probabilities, the rather the higher, and as if its time were over with the last; from the first on
+/// where requests are to spare, else from [`LIKELY`] on.
+const GONE: [f32; 5] = [0.05, 0.1, 0.2, 0.4, 0.65];
+const LIKELY: usize = 2;
 /// In a sweep, where nothing is lost by waiting, not before this.
 const AS_GOOD_AS_GONE: f32 = 0.9;
 
@@ -58,12 +61,12 @@ impl Planner {
 
     /// Lots whose time has passed are asked after.
     pub(super) fn come_due(&mut self, now: i64) {
-        self.review(now);
         let to = now - self.settled();
         if to <= self.passed {
             return;
         }
         let tells = self.tracker.manners().tells;
+        self.review(now);
         for lot in self.tracker.board.open(self.passed + 1..=to) {
             self.known.1 += 1.0;
             if lot.verdict.is_some_and(|verdict| verdict.is_sure_sale()) {
@@ -88,9 +91,20 @@ impl Planner {
         }
     }
 
+    /// Whether requests to spare are for lots that are hardly gone yet: where their ends are not told, or
+    /// forgotten soon, a round of the list shows more.
+    pub(super) fn asks_early(&self) -> bool {
+        self.price < SPARE && self.tracker.manners().tells && self.may_wait()
+    }
+
+    /// A lot was seen on offer: plan when to ask after it before its time.
+    pub(super) fn plan_first_review(&mut self, id: i64) {
+        self.plan_review(id, if self.asks_early() { 0 } else { LIKELY });
+    }
+
     /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end; of
     /// a sweep, once it is as good as sure.
-    pub(super) fn plan_review(&mut self, id: i64, step: usize) {
+    fn plan_review(&mut self, id: i64, step: usize) {
         let Some(lot) = self.tracker.board.get(id) else { return };
         let (seen, end) = (lot.last_active, lot.expires_at);
         let step = if self.sweeps() { step.max(GONE.len() - 1) } else { step };
