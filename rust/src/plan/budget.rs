@@ -16,17 +16,19 @@ impl Planner {
         let rates = &self.tracker.rates;
         let fading = self.list.fading(|age| rates.survival(age), &self.arrivals);
         let streams = self.list.streams(&self.arrivals);
+        let batch = self.batch() as f32;
         let means = Means {
             per_day: self.pace.per_day() as f32 - self.again.per_day,
-            batch: self.batch() as f32,
+            batch,
             asks: true,
             bonus: self.again.bonus(),
         };
         let hourly = self.rates_around(now);
         let price = shadow(&hourly, &streams, &fading, &self.worths, means);
-        // lots that wait too long say that requests are dearer than that
-        let oldest = self.due.oldest((2.0 * self.price / means.batch).max(0.02)).unwrap_or(now);
-        let step = if now - oldest > LONG_WAIT.min(self.patience() * 2 / 3) { 1.04 } else { 0.97 };
+        // lots that wait too long, once they may be asked after, say that requests are dearer than that
+        let oldest = self.due.oldest((2.0 * self.price / batch).max(0.02)).unwrap_or(now);
+        let waits = now - oldest - self.settled();
+        let step = if waits > LONG_WAIT.min(self.patience() * 2 / 3) { 1.04 } else { 0.97 };
         self.dearer = (self.dearer * step).clamp(1.0, 20.0);
         self.price = price * self.dearer;
     }

@@ -171,9 +171,15 @@ impl Planner {
         // beyond a batch as well, where it may be longer by now
         let wish = self.tracker.found.batch_wish().saturating_sub(RIDERS).max(batch);
         let mut best = self.doubtful.best(wish, |id| keep(id) && on_offer(id));
-        best.extend(self.due.best(wish - best.len(), keep));
+        best.extend(if self.sweeps() {
+            self.due.longest(wish - best.len(), self.share(), keep)
+        } else {
+            self.due.best(wish - best.len(), keep)
+        });
         let due = best.len().min(batch);
-        best.extend(self.early.best(wish - best.len(), keep));
+        if !self.sweeps() {
+            best.extend(self.early.best(wish - best.len(), keep));
+        }
         let (first, more) = best[..best.len().min(batch)].split_at(due);
         // one that is told before its time need not be asked for after it
         let spared = self.share() + BEFORE_TIME;
@@ -191,7 +197,8 @@ impl Planner {
             })
         };
         let worth = best.iter().filter(fresh).map(|wanted| (2.0 * wanted.worth - 1.0).max(0.0));
-        worth.sum::<f32>() * IN_TIME + self.fleeting(best, at)
+        let in_time = if self.sweeps() { 0.0 } else { IN_TIME };
+        worth.sum::<f32>() * in_time + self.fleeting(best, at)
     }
 
     pub(super) fn search(&self, offset: u32) -> Ask {

@@ -105,6 +105,32 @@ impl Due {
         best
     }
 
+    /// The ones that wait the longest of those worth at least this, longest first; `keep` as above.
+    pub fn longest(&mut self, count: usize, least: f32, keep: impl Fn(i64) -> bool) -> Vec<Wanted> {
+        let levels = (least * LEVELS).ceil() as u8..=LEVELS as u8;
+        let row =
+            |level| self.order.range((level, i64::MIN, i64::MIN)..(level + 1, i64::MIN, i64::MIN));
+        let mut rows: Vec<_> = levels.map(row).collect();
+        let mut next: Vec<_> = rows.iter_mut().map(Iterator::next).collect();
+        let (mut best, mut over) = (Vec::with_capacity(count), Vec::new());
+        while best.len() < count {
+            let waits = |place: &usize| next[*place].map_or(i64::MAX, |next| next.1);
+            let Some(place) = (0..rows.len()).min_by_key(waits) else { break };
+            let Some(&(level, expires_at, auction_id)) = next[place] else { break };
+            next[place] = rows[place].next();
+            if keep(auction_id) {
+                let worth = f32::from(level) / LEVELS;
+                best.push(Wanted { auction_id, expires_at, worth });
+            } else {
+                over.push(auction_id);
+            }
+        }
+        for auction_id in over {
+            self.drop(auction_id);
+        }
+        best
+    }
+
     /// Drop all for which `keep` does not hold.
     pub fn retain(&mut self, keep: impl Fn(i64) -> bool) {
         let over: Vec<i64> = self.places.keys().copied().filter(|&id| !keep(id)).collect();

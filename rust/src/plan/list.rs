@@ -173,6 +173,7 @@ impl List {
                     places: 1.0,
                     share: 1.0,
                     cap: (self.page() - OVERLAP as f32).max(1.0),
+                    drawn: false,
                 }]
             }
             Some(Order::Ending) => self.ending.streams(arrivals, self.page()),

@@ -24,7 +24,7 @@ use crate::plan::price::{PRICE_EVERY, Worths};
 use crate::plan::round::Round;
 
 /// Number of the state's layout: one higher whenever anything in it is stored otherwise.
-pub const LAYOUT: u32 = 6;
+pub const LAYOUT: u32 = 7;
 
 /// A question, when to send it, and why.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -196,7 +196,7 @@ impl Planner {
             self.due.drop(id);
             self.early.drop(id);
         }
-        if let Ask::Refresh { .. } = ask {
+        if matches!(ask, Ask::Refresh { .. }) || self.sweeps() {
             for seen in &reply.seen {
                 self.due.drop(seen.auction_id); // if it is still on offer, its time will come
             }

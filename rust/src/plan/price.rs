@@ -97,6 +97,8 @@ pub struct Stream {
     pub share: f32,
     /// Most of them that a page shows.
     pub cap: f32,
+    /// Whether each request draws one of them.
+    pub drawn: bool,
 }
 
 /// How new listings fade while nobody looks.
@@ -237,8 +239,12 @@ pub fn yields(
     let value = worths.beyond(cost) + means.bonus;
     let interval = 86_400.0 / means.per_day;
     let (mut pages, mut seen) = (0.0, 0.0);
+    for stream in streams.iter().filter(|stream| stream.drawn) {
+        let drawn = draws(price / value.max(LOST), hourly, stream, fading, means);
+        (pages, seen) = (pages + drawn.0, seen + drawn.1);
+    }
     for &rate in hourly {
-        for stream in streams {
+        for stream in streams.iter().filter(|stream| !stream.drawn) {
             let shortest = interval * stream.places;
             let rate = rate * stream.share;
             let full = fading.full(rate, stream.cap).max(shortest);
@@ -258,4 +264,22 @@ pub fn yields(
     }
     let refreshes = if means.asks { seen * worths.share(cost) / means.batch } else { 0.0 };
     (pages, seen, refreshes)
+}
+
+/// Of a list that is drawn anew: pages in hours in which they are worth `least` listings that came and
+/// went, and what they show. How long a lot waits for its look hangs on the pages of all hours.
+fn draws(least: f32, hourly: &[f32], stream: &Stream, fading: &Fading, means: Means) -> (f32, f32) {
+    let (span, an_hour) = (hourly.len() as f32 * 3_600.0, means.per_day / 24.0);
+    let wait = |pages: f32| span * stream.places / pages;
+    let wanted = |pages: f32| {
+        let lost = |rate: f32| fading.page(rate * stream.share, stream.cap, wait(pages)).1;
+        hourly.iter().filter(|&&rate| lost(rate) >= least).count() as f32 * an_hour
+    };
+    let (mut low, mut high) = (1.0, an_hour * hourly.len() as f32);
+    for _ in 0..16 {
+        let pages = f32::midpoint(low, high);
+        if wanted(pages) > pages { low = pages } else { high = pages }
+    }
+    let listed = hourly.iter().sum::<f32>() * 3_600.0;
+    (high, listed * fading.after(wait(high)).1 / wait(high))
 }

@@ -33,7 +33,11 @@ impl Planner {
     /// How long after its expiry a lot is asked after.
     pub(super) fn settled(&self) -> i64 {
         let may_wait = self.tracker.manners().recall.is_none();
-        if may_wait && self.is_scarce() { LISTED_AGAIN } else { SETTLED }
+        match may_wait {
+            true if self.sweeps() => LISTED_AGAIN + self.list.sweep.round(),
+            true if self.is_scarce() => LISTED_AGAIN,
+            _ => SETTLED,
+        }
     }
 
     /// What asking after one lot costs.

@@ -12,6 +12,10 @@ use crate::plan::price::Stream;
 
 /// Postings older than this tell nothing of how many come.
 const YOUNG: i64 = HOUR;
+/// Gaps of which a mean is taken at least.
+const FEW: f32 = 50.0;
+/// As the list grows what stands in it moves on: by less than one in so many places in a round.
+const DRIFT: i64 = 8;
 
 /// What is known of the list.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -23,9 +27,11 @@ pub struct Sweep {
     visited: Vec<i64>,
     /// How long ago a place was looked at, on average, when it is looked at again; seconds.
     wait: f32,
-    /// When the last pages came, microseconds between them.
+    /// When the last page came, and seconds from page to page, on average.
     last: i64,
     gap: f32,
+    /// How many of them that is the mean of: as many as the list has pages.
+    gaps: f32,
     /// Auctions of the list.
     size: f32,
     /// Share of the auctions drawn of late that were known.
@@ -54,7 +60,10 @@ impl Sweep {
         }
         let gap = if self.last == 0 { 0.0 } else { (now - self.last) as f32 / SECOND as f32 };
         self.last = now;
-        self.gap = if self.gap == 0.0 { gap } else { self.gap + 0.02 * (gap - self.gap) };
+        if gap > 0.0 {
+            self.gaps = (self.gaps + 1.0).min(self.places(page).max(FEW));
+            self.gap += (gap - self.gap) / self.gaps;
+        }
         if self.drawn {
             let known = 1.0 - new.len() as f32 / shown;
             self.known += 0.03 * (known - self.known);
@@ -139,6 +148,25 @@ impl Sweep {
         1.0 / seen.max(0.05)
     }
 
+    /// How long it takes to look at all of the list, microseconds.
+    #[must_use]
+    pub fn round(&self) -> i64 {
+        (self.wait * SECOND as f32) as i64
+    }
+
+    /// Since when all of a list that stays as it is was looked at.
+    #[must_use]
+    pub fn looked_at(&self) -> Option<i64> {
+        let oldest = self.visited.iter().copied().min().unwrap_or(0);
+        (!self.drawn).then(|| oldest - self.round() / DRIFT)
+    }
+
+    /// Share of the list that was not shown for so long; of one that stays as it is, once it was looked at.
+    #[must_use]
+    pub fn overlooks(&self, wait: i64) -> f32 {
+        if self.drawn { (-wait as f32 / self.round().max(1) as f32).exp() } else { 0.0 }
+    }
+
     /// Pages of the list.
     fn places(&self, page: f32) -> f32 {
         (self.size / page).max(1.0)
@@ -148,7 +176,7 @@ impl Sweep {
     #[must_use]
     pub fn streams(&self, page: f32) -> Vec<Stream> {
         let places = self.places(page);
-        vec![Stream { places, share: 1.0 / places, cap: page }]
+        vec![Stream { places, share: 1.0 / places, cap: page, drawn: self.drawn }]
     }
 
     /// The next page.

@@ -18,6 +18,8 @@ pub(super) const SETTLED: i64 = SECOND;
 /// where requests are to spare, else from [`LIKELY`] on.
 const GONE: [f32; 5] = [0.05, 0.1, 0.2, 0.4, 0.65];
 const LIKELY: usize = 2;
+/// In a sweep, where nothing is lost by waiting, not before this.
+const AS_GOOD_AS_GONE: f32 = 0.9;
 
 impl Planner {
     /// A lot is gone before its time: ask how, if that is told.
@@ -28,9 +30,18 @@ impl Planner {
             self.early.drop(id);
             return;
         }
-        let (worth, _) = self.worth_after(lot);
-        self.early.drop(id);
-        self.due.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth });
+        let (worth, known) = self.worth_after(lot);
+        self.want(Wanted { auction_id: id, expires_at: lot.expires_at, worth }, known);
+    }
+
+    /// Ask after a lot. In a sweep all are, sooner or later: what one is worth counts when that is first
+    /// thought of.
+    fn want(&mut self, wanted: Wanted, known: f32) {
+        if self.sweeps() && !self.due.has(wanted.auction_id) {
+            self.worths.add(wanted.worth, known);
+        }
+        self.early.drop(wanted.auction_id);
+        self.due.want(wanted);
     }
 
     /// The upstream tells of ends once more: ask after all that is over, or seems to be.
@@ -65,7 +76,9 @@ impl Planner {
                 continue;
             }
             let (worth, known) = self.worth_after(lot);
-            self.worths.add(worth, known);
+            if !(self.sweeps() && self.due.has(lot.auction_id)) {
+                self.worths.add(worth, known);
+            }
             if tells {
                 let (auction_id, expires_at) = (lot.auction_id, lot.expires_at);
                 self.early.drop(auction_id);
@@ -89,33 +102,49 @@ impl Planner {
         self.plan_review(id, if self.asks_early() { 0 } else { LIKELY });
     }
 
-    /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end.
+    /// When a lot that was seen on offer is gone with the next of [`GONE`], if that is before its end; of
+    /// a sweep, once it is as good as sure.
     fn plan_review(&mut self, id: i64, step: usize) {
         let Some(lot) = self.tracker.board.get(id) else { return };
         let (seen, end) = (lot.last_active, lot.expires_at);
+        let step = if self.sweeps() { step.max(GONE.len() - 1) } else { step };
         let Some(&least) = GONE.get(step) else { return };
-        let rates = &self.tracker.rates;
-        if lot.is_told() || seen >= end || rates.ended_early(lot, seen, end) < least {
+        let least = if self.sweeps() { AS_GOOD_AS_GONE } else { least };
+        if lot.is_told() || seen >= end || self.gone(lot, end) < least {
             return;
         }
         let (mut low, mut high) = (seen, end);
         for _ in 0..8 {
             let middle = low + (high - low) / 2;
-            if rates.ended_early(lot, seen, middle) < least {
+            if self.gone(lot, middle) < least {
                 low = middle;
             } else {
                 high = middle;
             }
+        }
+        if self.sweeps() && !self.list.sweep.drawn {
+            high = seen; // once the list was looked at
         }
         if high + HOUR / 2 < end {
             self.review.insert((high, id, step as u8, seen));
         }
     }
 
+    /// P(a lot is gone before its time): by the rates, and by pages of a sweep that did not show it.
+    fn gone(&self, lot: &Lot, at: i64) -> f32 {
+        let gone = self.tracker.rates.ended_early(lot, lot.last_active, at);
+        if !self.sweeps() {
+            return gone;
+        }
+        let overlooked = (1.0 - gone) * self.list.sweep.overlooks(at - lot.last_active);
+        gone / (gone + overlooked).max(f32::MIN_POSITIVE)
+    }
+
     /// Ask after lots that are probably gone.
     pub(super) fn review(&mut self, now: i64) {
+        let looked_at = self.list.sweep.looked_at().filter(|_| self.sweeps());
         while let Some(&(when, id, step, seen)) = self.review.first() {
-            if when > now {
+            if when > looked_at.unwrap_or(now) {
                 break;
             }
             self.review.pop_first();
@@ -124,15 +153,16 @@ impl Planner {
             if is_over || self.due.has(id) {
                 continue;
             }
-            let rates = &self.tracker.rates;
-            let worth = rates.ended_early(lot, seen, now) * rates.bought(lot) * self.focus.of(lot);
-            let wanted = Wanted { auction_id: id, expires_at: lot.expires_at, worth };
+            let worth = self.gone(lot, now) * self.tracker.rates.bought(lot) * self.focus.of(lot);
+            // of a sweep the sure ones come before those of which a copy may tell
+            let round = self.list.sweep.round();
+            let ended = if self.sweeps() { seen.max(now - 2 * round) } else { lot.expires_at };
+            let wanted = Wanted { auction_id: id, expires_at: ended, worth };
             let step = usize::from(step) + 1;
-            if step < GONE.len() || self.is_scarce() {
+            if step < GONE.len() || self.is_scarce() && !self.sweeps() {
                 self.early.want(wanted);
             } else {
-                self.early.drop(id);
-                self.due.want(wanted);
+                self.want(wanted, 0.0);
             }
             self.plan_review(id, step);
         }
