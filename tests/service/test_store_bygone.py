@@ -98,7 +98,7 @@ async def fill(store: Store, connection: asyncpg.Connection[Any], auctions: int)
     await upgrade(store, connection)
 
 
-def bygone(store: Store, *, size: int = 2_000, later: float = 0.01) -> tuple[Bygone, Metrics]:
+def bygone(store: Store, *, size: int = 2_000, later: float = HOUR) -> tuple[Bygone, Metrics]:
     metrics = Metrics()
     made = Bygone(store, committed=lambda: None, metrics=metrics, size=size, pause=0, later=later)
     return made, metrics
@@ -139,7 +139,7 @@ async def test_what_ended_long_ago_gets_what_the_record_proves_and_else_is_unkno
         before = await told(connection)
         assert before[8] == ("unknown", None, "status", None)  # never seen on offer
         await upgrade(store, connection)
-        made, metrics = bygone(store)
+        made, metrics = bygone(store, later=0.01)
         async with asyncio.TaskGroup() as group:
             work = group.create_task(made.run())
             while made.concluded < 8:

@@ -1,7 +1,7 @@
 """Auctions that ended before outcomes were inferred: once after an upgrade, beside collecting.
 
 Their replies are read no more, so that the table is what is left: it is gone through by auction
-ids, some thousand rows at a time, and what it proves is concluded in Rust (`m26._native.Bygone`).
+ids, some hundred rows at a time, and what it proves is concluded in Rust (`m26._native.Bygone`).
 Each outcome is an event that `States.derive` makes as of any that is inferred, in a transaction
 that locks the stream head like any batch; `stream_head.bygone` says how far that is. What had not
 ended for a day when the last row was listed is left until later: most of it is told or inferred
@@ -87,7 +87,7 @@ class Bygone:
         *,
         committed: Callable[[], None],
         metrics: Metrics,
-        size: int = 2_000,
+        size: int = 500,
         pause: float = steps.PAUSE,
         later: float = _LATER,
     ) -> None:
@@ -99,6 +99,8 @@ class Bygone:
         )
         self._reading: _native.Bygone | None = None
         """None: the next step begins where the database says."""
+        self._is_read = False
+        """All rows are read, and what is found has to be written."""
         self._place, self._end = (0, ""), 0
         """The auction that was read last, and the id from which on none is bygone."""
         self._found: list[Inferred] = []
@@ -129,23 +131,18 @@ class Bygone:
             low, high = await connection.fetchrow(_PLACE)  # type: ignore[misc]  # it is there
             if high is None:
                 return None
-            self._reading, self._place, self._end = _native.Bygone(), (low, ""), high
-        async with connection.transaction(readonly=True):
-            await connection.execute(statements.BY_INDEX)
-            rows = await connection.fetch(_ROWS, *self._place, self._end, self._size)
-        self._found += self._reading.take([tuple(row) for row in rows])
-        is_last = len(rows) < self._size
-        if is_last:
-            self._found += self._reading.rest()
-        else:
-            self._place = (rows[-1]["auction_id"], rows[-1]["platform"])
+            self._reading, self._is_read = _native.Bygone(), False
+            self._place, self._end = (low, ""), high
+        if len(self._found) < self._size and not self._is_read:
+            await self._read(connection, self._reading)
         self._unwritten += 1
-        if len(self._found) >= self._size or is_last or self._unwritten >= _UNWRITTEN:
-            await self._write(connection, self._next(is_last=is_last))
-        if not is_last:
+        if len(self._found) >= self._size or self._is_read or self._unwritten >= _UNWRITTEN:
+            await self._write(connection, self._reading.lowest)
+        if self._found or not self._is_read:
             return self._pause
+        is_done = self._reading.lowest is None
         self._reading = None
-        return self._later
+        return None if is_done else self._later
 
     async def _fold(self, connection: PoolConnectionProxy[Any]) -> bool:
         """Bring `last_seen` up to date, some pages at a time; whether there may be more."""
@@ -154,22 +151,36 @@ class Bygone:
             done: int = await connection.fetchval(statements.FOLD_SIGHTINGS, self._size)
         return done == self._size
 
-    def _next(self, *, is_last: bool) -> int | None:
-        """The lowest id that is still to be looked at."""
-        waiting = None if self._reading is None else self._reading.lowest
-        if is_last:
-            return waiting
-        return self._place[0] if waiting is None else min(waiting, self._place[0])
+    async def _read(self, connection: PoolConnectionProxy[Any], reading: _native.Bygone) -> None:
+        async with connection.transaction(readonly=True):
+            await connection.execute(statements.BY_INDEX)
+            rows = await connection.fetch(_ROWS, *self._place, self._end, self._size)
+        self._found += reading.take([tuple(row) for row in rows])
+        self._is_read = len(rows) < self._size
+        if self._is_read:
+            self._found += reading.rest()
+        else:
+            self._place = (rows[-1]["auction_id"], rows[-1]["platform"])
 
-    async def _write(self, connection: PoolConnectionProxy[Any], place: int | None) -> None:
+    async def _write(self, connection: PoolConnectionProxy[Any], lowest: int | None) -> None:
+        """Write some of what was found, and the place.
+
+        Args:
+            connection: not in a transaction.
+            lowest: id of those that are still waiting.
+        """
+        found, left = self._found[: self._size], self._found[self._size :]
+        places = {auction_id for _, _, auction_id, *_ in left}
+        places |= set() if self._is_read else {self._place[0]}
+        places |= set() if lowest is None else {lowest}
         done = Counter[str]()
         async with connection.transaction():
             head, epoch = await connection.fetchrow(statements.LOCK)  # type: ignore[misc]
             check_epoch(epoch)
-            if self._found:
-                done = await self._conclude(connection, head)
-            await connection.execute(_MOVE, done.total(), place)
-        self._found, self._unwritten = [], 0
+            if found:
+                done = await self._conclude(connection, head, found)
+            await connection.execute(_MOVE, done.total(), min(places, default=None))
+        self._found, self._unwritten = left, 0
         for evidence, count in done.items():
             self._metrics.outcomes.labels(evidence).inc(count)
         if done:
@@ -177,15 +188,17 @@ class Bygone:
             self._metrics.events.labels("closed").inc(done.total())
             self._committed()
 
-    async def _conclude(self, connection: PoolConnectionProxy[Any], head: int) -> Counter[str]:
+    async def _conclude(
+        self, connection: PoolConnectionProxy[Any], head: int, found: list[Inferred]
+    ) -> Counter[str]:
         """Write those that are stronger than what stands; how many, by evidence."""
         await connection.execute(statements.BY_INDEX)
-        await partitions.ensure(connection, head + len(self._found), known=-1)
-        keys = columns((platform, auction_id) for _, platform, auction_id, *_ in self._found)
+        await partitions.ensure(connection, head + len(found), known=-1)
+        keys = columns((platform, auction_id) for _, platform, auction_id, *_ in found)
         states = await connection.fetch(statements.READ_OUTCOMES, *keys)
         self._states.lend([tuple(row) for row in states])
         delta = self._states.derive(
-            self._nothing, 0, 0, head=head, part="", positions=[], inferred=self._found
+            self._nothing, 0, 0, head=head, part="", positions=[], inferred=found
         )
         await closings.write(connection, delta)
         self._states.abort()  # what was lent is of this transaction
