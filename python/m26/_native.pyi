@@ -404,6 +404,31 @@ class Fold:
         """All that is said of auctions now, before the first page of a batch."""
 
 @final
+class Bygone:
+    """Stored auctions without an outcome, in the order of their ids, until their time is over."""
+
+    def __new__(cls) -> Self:
+        """Of a table of which nothing was read yet."""
+    def take(self, rows: Sequence[tuple[Any, ...]], /) -> list[_Inferred]:
+        """Take in auctions, all of a stretch of ids; read without the GIL.
+
+        Args:
+            rows: (platform, status, auction_id, card_id, card_instance_id, acquired_at, posted_at,
+                expires_at, start_price, buyout_price, median_price, first_seen, observed_at,
+                last_seen, bids, current_bid, whether an outcome is wanted; when it was seen on
+                offer last, and its bids and current_bid then) of each; times in microseconds, None
+                where a number is not known.
+
+        Returns:
+            Outcomes of those of whom nothing more is awaited, as `States.derive` takes them.
+        """
+    def rest(self) -> list[_Inferred]:
+        """There are no more: outcomes of those whose time is over by the newest of all."""
+    @property
+    def lowest(self) -> int | None:
+        """The lowest id of those that are still waiting."""
+
+@final
 class Peek:
     """What classification needs of one reply, read without building its auctions."""
 

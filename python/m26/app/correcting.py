@@ -1,4 +1,7 @@
-"""What a run makes good once, while all else goes on: an older rule's outcomes, missing indexes."""
+"""What a run makes good once, while all else goes on.
+
+Outcomes that an older rule gave, then those that an older m26 did not infer; missing indexes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from m26.app.process import Process, beside
+from m26.store.bygone import Bygone
 from m26.store.corrections import Corrections
 from m26.store.database import Store
 from m26.store.indexes import Indexes
@@ -17,5 +21,11 @@ async def correcting(process: Process, store: Store, *, committed: Wake) -> Asyn
     """Correct and build until there is nothing left of it; the rest is the next run's."""
     metrics = process.telemetry.metrics
     corrections = Corrections(store, committed=committed.set, metrics=metrics)
-    async with beside(corrections.run, Indexes(store).run):
+    bygone = Bygone(store, committed=committed.set, metrics=metrics)
+
+    async def outcomes() -> None:
+        await corrections.run()
+        await bygone.run()
+
+    async with beside(outcomes, Indexes(store).run):
         yield

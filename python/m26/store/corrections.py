@@ -13,33 +13,23 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import structlog
 
 from m26 import _native
 from m26.status.metrics import Metrics
-from m26.store import connection as connections
-from m26.store import partitions
+from m26.store import partitions, steps
 from m26.store.database import Store
-from m26.store.statements import OUTCOME
+from m26.store.statements import BY_INDEX, LOCK, OUTCOME
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _log = structlog.get_logger()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DEADLINE = 30.0
-_PAUSE = 0.05
-"""Between two steps, so that batches have the database to themselves most of the time."""
-_SOONEST, _SLOWEST = 0.1, 60.0
-"""Seconds between two tries while the database is away."""
 _UNWRITTEN = 50
 """Steps without a correction before the place is written: collectors then read states back."""
 
 _PLACE = "SELECT seq, uncorrected FROM m26.stream_head"
-_BY_INDEX = """
-SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true)"""
 
 # $1 to $2: events. Of the auctions that an event of these closed, and whose outcome may be another
 # by the newer rule: each of their states, in order. What a newer rule has decided is not among them
@@ -59,12 +49,6 @@ JOIN m26.auction_event AS s
 WHERE a.evidence = 'status' AND (
     a.outcome = 'unknown' OR a.outcome = 'sold' AND a.outcome_via = 'bid' AND a.confidence = 1)
 ORDER BY a.auction_id, a.platform, s.seq"""
-
-_LOCK = """
-WITH settings AS MATERIALIZED (
-    SELECT set_config('lock_timeout', '20s', true), set_config('timezone', 'UTC', true)
-)
-SELECT h.seq FROM m26.stream_head AS h, settings FOR UPDATE OF h"""
 
 # An event of a correction: its auction as it is, so that a new column comes by itself.
 _OWN = {
@@ -140,7 +124,7 @@ class Corrections:
         committed: Callable[[], None],
         metrics: Metrics,
         size: int = 2_000,
-        pause: float = _PAUSE,
+        pause: float = steps.PAUSE,
     ) -> None:
         self._store, self._committed, self._metrics = store, committed, metrics
         self._size, self._pause = size, pause
@@ -152,33 +136,21 @@ class Corrections:
 
     async def run(self) -> None:
         """Correct what there is; an outage is waited out."""
-        wait = _SOONEST
-        while True:
-            try:
-                if await self._step():
-                    break
-            except connections.OUTAGES as error:
-                self._place = None
-                _log.warning("history.correction_waits", reason=connections.plain(error))
-                await anyio.sleep(wait)
-                wait = min(_SLOWEST, wait * 2)
-            else:
-                wait = _SOONEST
-                await anyio.sleep(self._pause)
+        await steps.taken(
+            self._store, self._work, lost=self._lost, waits="history.correction_waits"
+        )
         if self.corrected:
             _log.info("history.corrected", auctions=self.corrected)
 
-    async def _step(self) -> bool:
-        """Look at some more events; whether there were none."""
-        async with self._store.acquire(timeout=_DEADLINE) as connection:
-            work = self._work(connection)
-            return await connections.within(_DEADLINE, connection, work)
+    def _lost(self) -> None:
+        self._place = None
 
-    async def _work(self, connection: PoolConnectionProxy[Any]) -> bool:
+    async def _work(self, connection: PoolConnectionProxy[Any]) -> float | None:
+        """Look at some more events; seconds until the next step, None after the last."""
         if self._place is None:
             head, place = await connection.fetchrow(_PLACE)  # type: ignore[misc]  # it is there
             if place == 0:
-                return True
+                return None
             self._place = head if place is None else place
         low = max(0, self._place - self._size)
         found = await self._look(connection, low, self._place)
@@ -187,13 +159,13 @@ class Corrections:
             await self._write(connection, found, low)
             self._unwritten = 0
         self._place = low
-        return low == 0
+        return self._pause if low else None
 
     async def _look(
         self, connection: PoolConnectionProxy[Any], low: int, high: int
     ) -> list[_Correction]:
         async with connection.transaction(readonly=True):
-            await connection.execute(_BY_INDEX)
+            await connection.execute(BY_INDEX)
             rows = await connection.fetch(_STATES, low, high)
         by_auction = groupby((tuple(row) for row in rows), key=lambda row: row[:4])
         found = (_decided(key, [row[4:] for row in states]) for key, states in by_auction)
@@ -204,7 +176,7 @@ class Corrections:
     ) -> None:
         done = 0
         async with connection.transaction():
-            head = await connection.fetchval(_LOCK)
+            head = await connection.fetchval(LOCK)
             if found:
                 await partitions.ensure(connection, head + len(found), known=-1)
                 columns = zip(*(each.columns() for each in found), strict=True)

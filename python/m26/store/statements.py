@@ -38,6 +38,15 @@ WITH settings AS MATERIALIZED (
 SELECT seq, writer, schema_epoch, (SELECT pos FROM moved) AS pos FROM head"""
 # The same before the lock: what is read after it holds as long as OPEN finds the same.
 LOOK = "SELECT seq, xmin::text AS writer FROM m26.stream_head"
+# The lock of those who write beside the batches, and what makes them go by indexes as batches do.
+LOCK = """
+WITH settings AS MATERIALIZED (
+    SELECT set_config('lock_timeout', '20s', true), set_config('timezone', 'UTC', true)
+)
+SELECT h.seq, h.schema_epoch FROM m26.stream_head AS h, settings FOR UPDATE OF h"""
+BY_INDEX = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true)"""
 LOCK_HEAD = "SELECT schema_epoch FROM m26.stream_head FOR UPDATE"
 # By way of JSON: a schema that has no such column has an answer as well.
 EPOCH = "SELECT (to_jsonb(h) ->> 'schema_epoch')::int FROM m26.stream_head AS h"

@@ -17,7 +17,7 @@
 mod absence;
 pub mod asked;
 pub mod board;
-mod calendar;
+pub(crate) mod calendar;
 pub mod calibration;
 pub mod course;
 pub mod found;

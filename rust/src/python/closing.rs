@@ -44,6 +44,11 @@ pub(super) fn concluded(given: InferredTuple) -> PyResult<Inferred> {
     Ok(Inferred { page, platform, auction_id, observed_at, closing })
 }
 
+pub(super) fn told_inferred(inferred: &Inferred) -> InferredTuple {
+    let Inferred { page, platform, auction_id, observed_at, closing } = inferred;
+    (*page, platform.clone(), *auction_id, *observed_at, told_closing(closing))
+}
+
 pub(super) fn told_closing(closing: &Closing) -> ClosingTuple {
     let sale = closing.sale;
     (

@@ -6,9 +6,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::buffer::State;
-use super::closing::{ClosingTuple, told_closing};
+use super::closing::{InferredTuple, told_inferred};
 use super::normalizer::Batch;
-use crate::history::closings::Inferred;
 use crate::infer::coverage::KINDS;
 use crate::infer::fold::{self, Concluded, Record, Seeing};
 use crate::infer::time::Times;
@@ -23,8 +22,6 @@ pub(super) struct Fold(Mutex<fold::Fold>);
 /// is known, whether it failed; served, observed, fetched.
 type RecordTuple =
     (String, Option<usize>, Option<(u32, u32)>, Vec<i64>, bool, bool, (i64, i64, i64));
-/// Page, platform, id, time of the evidence, outcome.
-type InferredTuple = (i32, String, i64, i64, ClosingTuple);
 /// Requests by kind.
 type Requests = Vec<(&'static str, u32)>;
 /// Low, likely, high.
@@ -80,14 +77,14 @@ impl Fold {
         let tables = calibration.iter();
         let rows = tables.flat_map(|(key, rows)| rows.iter().map(|row| row_told(key, row)));
         (
-            inferred.iter().map(told).collect(),
+            inferred.iter().map(told_inferred).collect(),
             coverage.iter().map(|(key, seeing)| hour_told(key, seeing)).collect(),
             rows.collect(),
         )
     }
 
     fn verdicts(&self, py: Python<'_>) -> Vec<InferredTuple> {
-        py.detach(|| self.lock().verdicts()).iter().map(told).collect()
+        py.detach(|| self.lock().verdicts()).iter().map(told_inferred).collect()
     }
 }
 
@@ -100,11 +97,6 @@ fn record(given: &RecordTuple) -> Record<'_> {
     };
     let times = Times { served_at, observed_at, fetched_at };
     Record { platform, page: *page, ask, whole: *whole, failed: *failed, times }
-}
-
-fn told(inferred: &Inferred) -> InferredTuple {
-    let Inferred { page, platform, auction_id, observed_at, closing } = inferred;
-    (*page, platform.clone(), *auction_id, *observed_at, told_closing(closing))
 }
 
 fn hour_told((platform, at): &(String, i64), seeing: &Seeing) -> HourTuple {

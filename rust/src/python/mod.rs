@@ -2,7 +2,8 @@
 //!
 //! - `normalizer`: pages in, batches out; `buffer`: the memory that is handed to Python.
 //! - `states`: committed states, what a batch changes of them, and outcomes of stored ones;
-//!   `closing`: outcomes as tuples; `fold`: those that no row says, and coverage.
+//!   `closing`: outcomes as tuples; `fold`: those that no row says, and coverage; `bygone`: those
+//!   of auctions whose records are gone.
 //! - `peek`: the facts of one reply; `clock`: when it was made.
 //! - `pricer`: what cards are worth.
 //! - `watchdog`: ends the process when Python's loop stands still; it alone has a thread.
@@ -15,6 +16,7 @@ use pyo3::prelude::*;
 use crate::rows::schema::Column;
 
 mod buffer;
+mod bygone;
 mod clock;
 mod closing;
 mod fold;
@@ -31,6 +33,8 @@ mod watchdog;
 mod _native {
     #[pymodule_export]
     use super::buffer::{CopyBuffer, State};
+    #[pymodule_export]
+    use super::bygone::Bygone;
     #[pymodule_export]
     use super::clock::ServerClock;
     #[pymodule_export]
