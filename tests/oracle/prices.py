@@ -59,7 +59,8 @@ def _bucket(rows: list[Row], begin: datetime, end: datetime, now: datetime) -> R
     posted = [row for row in rows if begin - _LONGEST < row["posted_at"] < end]
 
     def floor(until: datetime) -> int | None:
-        asks = [row["buyout_price"] for row in posted if (row["closed_at"] or row["expires_at"]) > until]
+        ends = [min(filter(None, (row["closed_at"], row["expires_at"]))) for row in posted]
+        asks = [row["buyout_price"] for row, end in zip(posted, ends, strict=True) if end > until]
         return min((ask for ask in asks if ask is not None), default=None)
 
     return {
@@ -89,7 +90,7 @@ def _now(rows: list[Row], now: datetime) -> Row:
         if row["outcome"] is None
         and row["status"] == "active"
         and row["buyout_price"] is not None
-        and row["expires_at"] > now > row["posted_at"] + timedelta(0) - _LONGEST
+        and row["expires_at"] > now
         and row["posted_at"] > now - _LONGEST
     )
     levels = Counter(price for price, _ in asks)

@@ -23,7 +23,7 @@ from m26.store.indexes import Indexes
 from m26.store.rollups import Rollups
 
 _HOUR = 3_600
-_CARDS, _AUCTIONS = 3, 14
+_CARDS, _AUCTIONS = 2, 16
 _EMPTY = """
 TRUNCATE m26.auction, m26.auction_event, m26.sighting, m26.ingest_cursor, m26.price_hour,
     m26.price_day, m26.market_now, m26.market_clock;
@@ -47,7 +47,7 @@ class Market:
                 wire.T0 + rng.randint(-30, 30) * _HOUR + rng.randint(0, _HOUR),
                 rng.choice((1, 8, 24, 72)) * _HOUR,
                 13522975 + rng.randrange(_CARDS),
-                rng.choice((0, 900, 1000, 1000, 1500)),
+                rng.choice((0, 800, 900, 1000, 1000, 1100, 1200, 1500)),
                 rng.randint(1, 9),
             )
             for number in range(1, _AUCTIONS + 1)
@@ -59,14 +59,16 @@ class Market:
         self.now += rng.choice((5, 600, _HOUR, 9 * _HOUR))
         at = self.now - rng.choice((0, 0, 0, 2 * _HOUR))
         begun = [number for number, lot in self.lots.items() if lot[0] < at]
-        return wire.body(*(self._shown(n, at) for n in rng.sample(begun, min(len(begun), 5))), at=at)
+        running = [n for n in begun if sum(self.lots[n][:2]) > at or rng.random() < 0.05]
+        shown = rng.sample(running, min(len(running), 4))
+        return wire.body(*(self._shown(number, at) for number in shown), at=at)
 
     def _shown(self, number: int, at: float) -> dict[str, Any]:
         posted, life, card_id, buyout, instance = self.lots[number]
         left = max(0, int(posted + life - at))
         bids = self.rng.choice((0, 0, 1, 2))
         over = ("ENDED", "ENDED", "EXPIRED", "CANCELLED")
-        status = self.rng.choice(("ACTIVE",) * 6 + over if left else over)
+        status = self.rng.choice(("ACTIVE",) * 30 + over if left else over)
         return wire.auction(
             number,
             bid=700 + 100 * bids,
@@ -111,7 +113,11 @@ async def _play(dsn: str, rng: random.Random) -> None:
             times = await connection.fetch("SELECT platform, at FROM m26.market_clock")
             rows = [dict(row) for row in await connection.fetch("SELECT * FROM m26.auction")]
             at = {row["platform"]: row["at"] for row in times}
-            assert await kept(connection, json.loads) == expected(rows, at)
+            found, wanted = await kept(connection, json.loads), expected(rows, at)
+            for name, of_table in wanted.items():
+                assert found[name].keys() == of_table.keys(), name
+                differ = {k: (found[name][k], v) for k, v in of_table.items() if found[name][k] != v}
+                assert differ == {}, (name, at)
         finally:
             await connection.close()
 
@@ -127,11 +133,11 @@ async def _store_and_roll(
         return Rollups(store, metrics=Metrics(), now=lambda: clock[0], wait=60, most=most)
 
     rollups = made()
-    for _ in range(rng.randint(5, 30)):
+    for _ in range(rng.randint(10, 40)):
         page = market.page()
         known = await connection.fetch("SELECT auction_id FROM m26.auction")
-        number = rng.choice(known)[0] if known and rng.random() < 0.5 else None
-        inferred = [] if number is None else [market.inferred(number)]
+        chosen = rng.sample(known, min(len(known), rng.choice((0, 0, 1, 2))))
+        inferred = [market.inferred(number) for (number,) in chosen]
         await process.store(page, inferred=inferred, part=rng.choice("aab"), careful=True)
         clock[0] = market.now + rng.choice((0, 1, 30, 90, 7_200))
         if rng.random() < 0.2:
@@ -142,6 +148,7 @@ async def _store_and_roll(
             rollups = made()
         elif rng.random() < 0.5:
             await rollups.step()
+    clock[0] += rng.choice((0, 0, _HOUR, 20 * _HOUR))
     while await rollups.step():
         pass
 

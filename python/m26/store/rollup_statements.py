@@ -125,10 +125,10 @@ FROM (
         AND a.closed_at >= w.bucket AND a.closed_at < w.bucket + w.width AND {_IS_SALE}
 ) AS s, (
     SELECT
-        min(a.buyout_price) FILTER (WHERE coalesce(a.closed_at, a.expires_at) > w.bucket)
+        min(a.buyout_price) FILTER (WHERE least(a.closed_at, a.expires_at) > w.bucket)
             AS floor_min,
         min(a.buyout_price) FILTER (
-            WHERE coalesce(a.closed_at, a.expires_at) > least(w.bucket + w.width, w.now)
+            WHERE least(a.closed_at, a.expires_at) > least(w.bucket + w.width, w.now)
         ) AS floor_last,
         count(*) FILTER (WHERE a.posted_at >= w.bucket) AS listed
     FROM m26.auction AS a
