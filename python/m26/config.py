@@ -70,6 +70,12 @@ class Journal(_Section):
     keep_bytes: Bytes = 2 * 2**30
 
 
+class Rollups(_Section):
+    """Whether this process keeps prices: buckets of sales, and the market as it is."""
+
+    enabled: bool = True
+
+
 class Web(_Section):
     """Where health, metrics and the page are served."""
 
@@ -107,6 +113,7 @@ class Settings(_Section):
     budget: Budget = Budget()
     plan: Plan = Plan()
     journal: Journal = Journal()
+    rollups: Rollups = Rollups()
     web: Web = Web()
     vault: Vault = Vault()
     log: Log = Log()

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 import pytest
-from tests.support.wire import T0, auction, body, records
+from tests.support.storing import Process
+from tests.support.wire import T0, auction, body
 
-from m26._native import States
-from m26.normalizer import Normalizer
-from m26.store.batch import Concluded, Prepared, Stored
 from m26.store.closings import Closing, Inferred
 from m26.store.database import opened
-from m26.store.knowledge import Knowledge
-from m26.store.staging import Staged
-from m26.store.transaction import Transaction
-from m26.upstream.profile import Profile
 
 pytestmark = pytest.mark.anyio
-RULES = Profile.load("madden26").card
 MICROS = T0 * 1_000_000
-EVENTS = "seq, kind, auction_id, status, current_bid, outcome, evidence, median_price, late"
-OUTCOME = "outcome, outcome_via, evidence, confidence::numeric(3, 2)::float8 AS confidence"
 
 
 def sold(evidence: str, confidence: float, price: int = 300) -> Closing:
@@ -35,44 +25,6 @@ def sold(evidence: str, confidence: float, price: int = 300) -> Closing:
 
 def closing(page: int, auction_id: int, evidence: str, confidence: float) -> Inferred:
     return page, "ps5", auction_id, MICROS + 100_000_000, sold(evidence, confidence)
-
-
-@dataclass
-class Process:
-    """Stores batches with what was inferred, as a process does that has just started."""
-
-    connection: asyncpg.Connection[Any]
-    far: bool
-    pos: int = 0
-    known: Knowledge = field(default_factory=lambda: Knowledge(Normalizer(RULES), States()))
-
-    async def store(
-        self, *pages: bytes, inferred: Sequence[Inferred] = (), careful: bool = False
-    ) -> Stored:
-        given = records(*pages, start=self.pos)
-        read = [(r.pos, r.page) for r in given if r.page]
-        batch = await self.known.normalizer.normalize([page for _, page in read])
-        kind = Staged if self.far and self.pos else Transaction
-        prepared = Prepared("j", given, read, batch, concluded=Concluded(inferred))
-        transaction = kind(self.connection, self.known, prepared, careful=careful)
-        try:
-            stored = await transaction.run()
-        except BaseException:
-            self.known.states.abort()
-            raise
-        self.known.states.commit()
-        self.known.normalizer.confirm(batch)
-        self.known.head, self.known.partition = transaction.head, transaction.partition
-        self.pos += len(pages)
-        return stored
-
-    async def events(self, columns: str = EVENTS) -> list[tuple[Any, ...]]:
-        query = f"SELECT {columns} FROM m26.auction_event ORDER BY seq"
-        return [tuple(row) for row in await self.connection.fetch(query)]
-
-    async def row(self, auction_id: int, columns: str = OUTCOME) -> tuple[Any, ...]:
-        query = f"SELECT {columns} FROM m26.auction WHERE auction_id = $1"
-        return tuple(await self.connection.fetchrow(query, auction_id) or ())
 
 
 @asynccontextmanager
@@ -152,7 +104,7 @@ async def test_what_is_rolled_back_is_forgotten_and_what_a_process_does_not_hold
 ) -> None:
     async with process(database) as at:
         await at.store(body(auction(1)), inferred=[closing(1, 1, "absent", 0.6)])
-        later = Process(at.connection, far=False, pos=1)
+        later = Process(at.connection, far=False, pos={"j": 1})
         await at.connection.execute("ALTER TABLE m26.auction ADD CHECK (current_bid <> 666)")
         with pytest.raises(asyncpg.CheckViolationError):
             await later.store(body(auction(2, bid=666)), inferred=[closing(0, 1, "relisted", 0.9)])

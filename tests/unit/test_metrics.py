@@ -24,6 +24,7 @@ CONTRACT = {
     "m26_rejects_total": "counter",
     "m26_drift_total": "counter",
     "m26_clock_skew_seconds": "gauge",
+    "m26_rollup_lag_seconds": "gauge",
 }
 
 
@@ -32,6 +33,7 @@ def test_every_metric_of_the_contract_has_its_name_and_type() -> None:
     assert dict(re.findall(r"^# TYPE (m26_\S+) (\S+)$", text, re.MULTILINE)) == {
         **CONTRACT,
         "m26_late_total": "counter",
+        "m26_rollup_events_total": "counter",
         "m26_stream_rebuilds_total": "counter",
         "m26_upstream_changes_total": "counter",
         "m26_web_refused_total": "counter",

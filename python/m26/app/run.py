@@ -23,6 +23,7 @@ from m26.app.endpoints import serving
 from m26.app.opening import Opened, opening
 from m26.app.process import Process, beside
 from m26.app.publishing import publishing
+from m26.app.rolling import rolling
 from m26.app.storing import journaling, server_times, storing
 from m26.auth.cache import TicketCache
 from m26.clock import Clock
@@ -101,7 +102,8 @@ async def running(
             collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
         version = await patience(store.ping)
-        observer = await enter(serving(process, opened, drain, collectors, version))
+        rollups = await enter(rolling(process, assigned, store))
+        observer = await enter(serving(process, opened, drain, collectors, rollups, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))

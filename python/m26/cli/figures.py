@@ -7,9 +7,16 @@ from collections.abc import Iterable, Mapping
 from m26.cli.output import Rows, duration, size, text
 from m26.clock import unix
 from m26.models import Account
-from m26.status.views import ConditionView, MarketView, ServerView, SetupView, StatusView
+from m26.status.views import (
+    ConditionView,
+    MarketView,
+    RollupsView,
+    ServerView,
+    SetupView,
+    StatusView,
+)
 
-_PASSING = ("budget left", "account", "lag", "running")
+_PASSING = ("budget left", "account", "lag", "prices", "running")
 """Rows that say nothing once the run is over."""
 
 
@@ -60,6 +67,7 @@ def figures(now: StatusView) -> Rows:
         ("lag", ", ".join(f"{stage} {_seconds(value)}" for stage, value in lag.items())),
         ("commits", f"{text(commits['count'])}{mean}"),
         ("journal", f"{size(journal['bytes'])}, backlog {text(journal['backlog'])}"),
+        ("prices", _prices(now["rollups"])),
         (
             "auth left",
             ", ".join(
@@ -135,6 +143,20 @@ def _market(market: MarketView) -> str:
         f" {text(asked)} requests planned; {flags} of {len(market['capabilities'])}"
         " capabilities known"
     )
+
+
+def _prices(rollups: RollupsView) -> str:
+    """How far they follow the events."""
+    behind = f"{text(rollups['events_behind'])} events behind"
+    words = {
+        "building": f"building, {rollups['percent']} %, {behind},"
+        f" {text(rollups['events_per_second'])}/s",
+        "current": f"current, {_seconds(rollups['lag_seconds'])} behind",
+        "waiting": "waiting for the database and its indexes",
+        "elsewhere": "kept by another process",
+        "off": "off",
+    }
+    return words[rollups["state"]]
 
 
 def _server(server: ServerView) -> str:

@@ -81,6 +81,14 @@ class Metrics:
             ["reason"],
             registry=r,
         )
+        self.rollup_lag = Gauge(
+            "m26_rollup_lag_seconds",
+            "Age of the oldest event that prices do not have, as long as this process knows.",
+            registry=r,
+        )
+        self.rollup_events = Counter(
+            "m26_rollup_events_total", "Events that this process took into prices.", registry=r
+        )
         self.journal_bytes = Gauge("m26_journal_bytes", "Bytes of journal on disk.", registry=r)
         self.journal_damaged = Gauge(
             "m26_journal_damaged", "Damaged places of the journal, unacknowledged.", registry=r

@@ -22,10 +22,14 @@ from m26.status.views import (
     JournalView,
     MarketView,
     RateView,
+    RollupsView,
     SetupView,
     StatusView,
 )
 
+OFF = RollupsView(
+    state="off", percent=0, events_behind=0, lag_seconds=0, events_per_second=0
+)
 _WINDOW = 60.0
 _STEP = 0.25
 
@@ -49,6 +53,7 @@ class Observer:
         backlog: number of journal records that are not committed yet.
         accounts: how each account is.
         markets: what is known of each platform's market.
+        rollups: how far prices follow the events.
         clock: monotonic seconds.
         now: Unix seconds.
     """
@@ -62,12 +67,13 @@ class Observer:
         backlog: Callable[[], int],
         accounts: Callable[[], list[AccountView]] = list,
         markets: Callable[[], list[MarketView]] = list,
+        rollups: Callable[[], RollupsView] = lambda: OFF,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._metrics, self._status, self._setup = metrics, status, setup
         self._backlog, self._accounts, self._markets = backlog, accounts, markets
-        self._clock, self._now = clock, now
+        self._clock, self._now, self._rollups = clock, now, rollups
         self._began = clock()
         self._marks = deque([(self._began, 0, 0, 0)])
 
@@ -107,6 +113,7 @@ class Observer:
             journal=JournalView(
                 bytes=int(metrics.value("m26_journal_bytes")), backlog=self._backlog()
             ),
+            rollups=self._rollups(),
             database=setup["database"],
             redis=setup["redis"],
             rejects=_seen(metrics.by_label("m26_rejects_total", "reason")),

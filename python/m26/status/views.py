@@ -60,6 +60,20 @@ class CommitsView(TypedDict):
     mean_seconds: float | None
 
 
+class RollupsView(TypedDict):
+    """Prices of hours and days, and of the market as it is: how far they follow the events."""
+
+    state: Annotated[
+        Literal["off", "waiting", "building", "current", "elsewhere"],
+        "Off by M26_ROLLUPS__ENABLED; waiting for the database or its indexes; elsewhere: another "
+        "process on this database does it.",
+    ]
+    percent: Annotated[int, "Of the events."]
+    events_behind: int
+    lag_seconds: float
+    events_per_second: Annotated[int, "In the last step that had any."]
+
+
 class JournalView(TypedDict):
     """The journal on disk, and its records that are not in the database yet."""
 
@@ -152,6 +166,7 @@ class StatusView(TypedDict):
     lag_seconds: Annotated[dict[str, float], Keys(("journal", "store", "publish"))]
     auth_seconds_left: Annotated[dict[str, float], _CREDENTIALS, "Of all accounts the least."]
     journal: JournalView
+    rollups: RollupsView
     database: ServerView
     redis: ServerView
     rejects: Annotated[dict[str, int], "By reason."]

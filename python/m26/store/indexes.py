@@ -29,8 +29,14 @@ class Index(NamedTuple):
     """Table, columns and condition, as CREATE INDEX has them."""
 
 
-INDEXES: tuple[Index, ...] = ()
-"""An index comes with the query that uses it."""
+INDEXES: tuple[Index, ...] = (
+    Index(
+        "auction_sale_idx",
+        "m26.auction (platform, card_id, closed_at) WHERE outcome = 'sold'",
+    ),
+    Index("auction_card_idx", "m26.auction (platform, card_id, posted_at)"),
+)
+"""An index comes with the query that uses it: both of a card's sales and asks, `rollups`."""
 
 _LOCK = 0x6D323669  # "m26i": one builder at a time per database
 _LONGEST = 86_400.0
@@ -90,6 +96,11 @@ class Indexes:
                 return False
             await guard.execute(_KEEP)
             return all([await _build(pool, index) for index in missing])
+
+
+async def are_there(connection: PoolConnectionProxy[Any], indexes: Sequence[Index]) -> bool:
+    """Whether all of them are built."""
+    return all([await _is_valid(connection, index) for index in indexes])
 
 
 async def _is_valid(connection: PoolConnectionProxy[Any], index: Index) -> bool:

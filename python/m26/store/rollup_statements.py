@@ -1,0 +1,270 @@
+"""The SQL of rollups: events in; buckets of sales, and the market as it is, out.
+
+Every figure is computed from `auction` alone whenever an event may have changed it, so that it makes
+no difference in which steps the events come. A step's statements see what was committed up to each of
+them; what is newer than the step's events is told by later ones, which touch the same figures again.
+"""
+
+from __future__ import annotations
+
+SURE = 0.8
+"""`price_confidence` from which a sale is counted; the pricer weighs the others by it."""
+LONGEST = "73 hours"
+"""An auction is posted for 72 hours at most; one that was posted before is no ask any more."""
+DEPTH = 10
+"""Prices that `depth` shows."""
+
+# For one step: the planner knows nothing of what a step has touched.
+SETTINGS = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
+    set_config('timezone', 'UTC', true)"""
+
+PLACE = """
+SELECT c.seq, h.seq AS head, h.schema_epoch
+FROM m26.rollup_cursor AS c, m26.stream_head AS h WHERE c.name = 'prices'"""
+# No row: another process is at it.
+LOCK = f"{PLACE} FOR UPDATE OF c SKIP LOCKED"
+MOVE = "UPDATE m26.rollup_cursor SET seq = $1 WHERE name = 'prices' AND seq < $1"
+
+# $1 to $2: events. The newest server time of each platform, and its market time so far.
+TIMES = """
+SELECT t.platform, max(t.newest) AS newest, max(t.at) AS at
+FROM (
+    SELECT platform, newest, at FROM m26.market_clock
+    UNION ALL
+    SELECT platform, max(observed_at), NULL FROM m26.sighting GROUP BY platform
+    UNION ALL
+    SELECT platform, max(observed_at), NULL FROM m26.auction_event
+    WHERE seq > $1 AND seq <= $2 GROUP BY platform
+) AS t
+GROUP BY t.platform ORDER BY t.platform"""
+# $1 platforms, $2 newest, $3 at.
+SET_TIMES = """
+INSERT INTO m26.market_clock AS c (platform, newest, at)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+ON CONFLICT (platform) DO UPDATE SET newest = excluded.newest, at = excluded.at
+WHERE (c.newest, c.at) IS DISTINCT FROM (excluded.newest, excluded.at)"""
+# $1 platforms whose time was set back: what was made by a later one is made again.
+AGAIN = """
+UPDATE m26.market_now AS n SET ages_at = c.at
+FROM m26.market_clock AS c WHERE c.platform = ANY ($1) AND n.platform = c.platform"""
+# $1 platforms, $2 their market time: whether something has aged by then.
+IS_DUE = """
+SELECT EXISTS (
+    SELECT FROM unnest($1::text[], $2::timestamptz[]) AS c (platform, at)
+    JOIN m26.market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at)"""
+
+TOUCHED = "m26_touched"
+# The bucket of `at`, and those that are there up to the one of `until`; the card as it is now.
+CREATE_TOUCHED = f"""
+CREATE TEMP TABLE IF NOT EXISTS {TOUCHED} (
+    platform text, card_id bigint, at timestamptz, until timestamptz
+) ON COMMIT DELETE ROWS"""
+_CLOSED_AT = "coalesce({0}.closed_at, least({0}.observed_at, {0}.expires_at))"
+_UNTIL = "CASE WHEN {0}.buyout_price IS NOT NULL THEN {0}.expires_at END"
+# $1 to $2: events. A listing is an ask from then on; one that is over is none from then on, and is a
+# sale in that bucket. Where an outcome is another than before, the one before has touched others; an
+# auction that was over at its first sight was an ask before it.
+TOUCH = f"""
+INSERT INTO pg_temp.{TOUCHED}
+WITH e AS MATERIALIZED (
+    SELECT * FROM m26.auction_event WHERE seq > $1 AND seq <= $2 AND kind <> 'bid'
+), ended AS MATERIALIZED (
+    SELECT auction_id, platform, min(observed_at) AS seen_at FROM e WHERE kind <> 'listed'
+    GROUP BY auction_id, platform
+)
+SELECT e.platform, e.card_id, e.posted_at, {_UNTIL.format("e")} FROM e WHERE kind <> 'closed'
+UNION
+SELECT h.platform, h.card_id, {_CLOSED_AT.format("h")}, {_UNTIL.format("h")}
+FROM ended JOIN m26.auction_event AS h
+    ON h.auction_id = ended.auction_id AND h.platform = ended.platform AND h.kind = 'closed'
+UNION
+SELECT a.platform, a.card_id,
+    CASE WHEN a.first_seen >= ended.seen_at THEN a.posted_at ELSE coalesce(a.closed_at, a.posted_at) END,
+    {_UNTIL.format("a")}
+FROM ended JOIN m26.auction AS a
+    ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
+# $1 how many at most: cards of which something has aged; how many they were.
+TOUCH_AGED = f"""
+WITH due AS (
+    SELECT n.platform, n.card_id, n.ages_at, c.at
+    FROM m26.market_clock AS c
+    JOIN m26.market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at
+    ORDER BY n.ages_at LIMIT $1
+), touched AS (
+    INSERT INTO pg_temp.{TOUCHED} SELECT platform, card_id, ages_at, at FROM due RETURNING 1
+)
+SELECT count(*) FROM touched"""  # noqa: S608 - constants
+
+_IS_SALE = f"""
+    outcome = 'sold' AND final_price IS NOT NULL
+    AND coalesce(price_confidence, confidence) >= {SURE}::real"""
+
+_OF_SALES = ("n", "n_copies", "n_bid", "n_buyout", "low", "q1", "median", "q3", "high")
+_FIGURES = (*_OF_SALES, "first", "last", "coins", "floor_min", "floor_last", "listed")
+
+# What one bucket of `w` comes to.
+_BUCKET = f"""
+SELECT s.*, l.*
+FROM (
+    SELECT
+        count(*) AS n, count(DISTINCT coalesce(a.card_instance_id, -a.auction_id)) AS n_copies,
+        count(*) FILTER (WHERE a.outcome_via = 'bid') AS n_bid,
+        count(*) FILTER (WHERE a.outcome_via = 'buyout') AS n_buyout,
+        min(a.final_price) AS low,
+        percentile_disc(0.25) WITHIN GROUP (ORDER BY a.final_price) AS q1,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price) AS median,
+        percentile_disc(0.75) WITHIN GROUP (ORDER BY a.final_price) AS q3,
+        max(a.final_price) AS high,
+        (array_agg(a.final_price ORDER BY a.closed_at, a.auction_id))[1] AS first,
+        (array_agg(a.final_price ORDER BY a.closed_at DESC, a.auction_id DESC))[1] AS last,
+        coalesce(sum(a.final_price), 0)::bigint AS coins
+    FROM m26.auction AS a
+    WHERE a.platform = w.platform AND a.card_id = w.card_id
+        AND a.closed_at >= w.bucket AND a.closed_at < w.bucket + w.width AND {_IS_SALE}
+) AS s, (
+    SELECT
+        min(a.buyout_price) FILTER (WHERE least(a.closed_at, a.expires_at) > w.bucket)
+            AS floor_min,
+        min(a.buyout_price) FILTER (
+            WHERE least(a.closed_at, a.expires_at) > least(w.bucket + w.width, w.now)
+        ) AS floor_last,
+        count(*) FILTER (WHERE a.posted_at >= w.bucket) AS listed
+    FROM m26.auction AS a
+    WHERE a.platform = w.platform AND a.card_id = w.card_id
+        AND a.posted_at > w.bucket - interval '{LONGEST}' AND a.posted_at < w.bucket + w.width
+) AS l"""  # noqa: S608 - constants
+
+
+def buckets(table: str, width: str) -> str:
+    """Compute the touched buckets of a table anew; one with neither sale nor listing is none."""
+    figures = ", ".join(_FIGURES)
+    return f"""
+WITH wanted AS MATERIALIZED (
+    SELECT platform, card_id, date_trunc('{width}', at) AS bucket
+    FROM pg_temp.{TOUCHED}
+    UNION
+    SELECT p.platform, p.card_id, p.bucket
+    FROM pg_temp.{TOUCHED} AS t
+    JOIN m26.{table} AS p ON p.platform = t.platform AND p.card_id = t.card_id
+        AND p.bucket > t.at AND p.bucket <= t.until
+), w AS (
+    SELECT wanted.*, interval '1 {width}' AS width, c.at AS now
+    FROM wanted JOIN m26.market_clock AS c ON c.platform = wanted.platform
+), made AS MATERIALIZED (
+    SELECT w.platform, w.card_id, w.bucket, figures.* FROM w CROSS JOIN LATERAL ({_BUCKET}) AS figures
+), gone AS (
+    DELETE FROM m26.{table} AS p USING made
+    WHERE p.platform = made.platform AND p.card_id = made.card_id AND p.bucket = made.bucket
+        AND made.n = 0 AND made.listed = 0 AND NOT p.final
+)
+INSERT INTO m26.{table} AS p (platform, card_id, bucket, {figures})
+SELECT platform, card_id, bucket, {figures} FROM made WHERE n > 0 OR listed > 0
+ON CONFLICT (platform, card_id, bucket) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in _FIGURES)}, revision = p.revision + 1
+WHERE NOT p.final
+    AND ({", ".join(f"p.{name}" for name in _FIGURES)})
+        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})"""  # noqa: S608 - constants
+
+
+HOURS, DAYS = buckets("price_hour", "hour"), buckets("price_day", "day")
+
+_OWN = ("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at")
+_OWN = (*_OWN, "sales_day", "change_24h", "quicksell", "floor_auction", "ages_at")
+_TEN = "interval '10 minutes'"
+# The next ten minutes at which a sale is older than a day, or two.
+_AGES = "date_bin('10 minutes', {0} - interval '1 us', 'epoch') + interval '10 minutes {1}'"
+
+# $1 number of the step's last event. Asks are those of which no end is known and whose time is not
+# over; days of sales begin at full ten minutes, so that a card ages no more often.
+NOW = f"""
+WITH w AS MATERIALIZED (
+    SELECT DISTINCT t.platform, t.card_id, c.at AS now,
+        date_bin('10 minutes', c.at, 'epoch') - interval '24 hours' AS day
+    FROM pg_temp.{TOUCHED} AS t JOIN m26.market_clock AS c ON c.platform = t.platform
+)
+INSERT INTO m26.market_now AS n (platform, card_id, seq, {", ".join(_OWN)})
+SELECT w.platform, w.card_id, $1, k.floor, k.floor2, k.floor_seen_at, k.asks, k.depth,
+    l.final_price, l.closed_at, s.day, (s.median::float8 / s.before - 1)::real, d.discard_value,
+    k.floor_auction, least(k.ends, s.ages, s.ages_before)
+FROM w
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) AS asks, min(a.expires_at) AS ends,
+        min(a.buyout_price) AS floor, min(a.buyout_price) FILTER (WHERE a.place = 2) AS floor2,
+        min(a.seen_at) FILTER (WHERE a.place = 1) AS floor_seen_at,
+        min(a.auction_id) FILTER (WHERE a.place = 1) AS floor_auction,
+        coalesce(jsonb_agg(jsonb_build_object('price', a.buyout_price, 'count', a.level)
+            ORDER BY a.buyout_price) FILTER (WHERE a.rank <= {DEPTH} AND a.within = 1), '[]') AS depth
+    FROM (
+        SELECT b.auction_id, b.buyout_price, b.expires_at,
+            greatest(b.observed_at, b.last_seen) AS seen_at,
+            row_number() OVER (ORDER BY b.buyout_price, b.auction_id) AS place,
+            row_number() OVER (PARTITION BY b.buyout_price ORDER BY b.auction_id) AS within,
+            count(*) OVER (PARTITION BY b.buyout_price) AS level,
+            dense_rank() OVER (ORDER BY b.buyout_price) AS rank
+        FROM m26.auction AS b
+        WHERE b.platform = w.platform AND b.card_id = w.card_id
+            AND b.posted_at > w.now - interval '{LONGEST}' AND b.outcome IS NULL
+            AND b.status = 'active' AND b.buyout_price IS NOT NULL AND b.expires_at > w.now
+    ) AS a
+) AS k
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE a.closed_at > w.day) AS day,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
+            FILTER (WHERE a.closed_at > w.day) AS median,
+        percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
+            FILTER (WHERE a.closed_at <= w.day) AS before,
+        min({_AGES.format("a.closed_at", "24 hours")}) FILTER (WHERE a.closed_at > w.day) AS ages,
+        min({_AGES.format("a.closed_at", "48 hours")}) FILTER (WHERE a.closed_at <= w.day)
+            AS ages_before
+    FROM m26.auction AS a
+    WHERE a.platform = w.platform AND a.card_id = w.card_id
+        AND a.closed_at > w.day - interval '24 hours' AND {_IS_SALE}
+) AS s
+LEFT JOIN LATERAL (
+    SELECT a.final_price, a.closed_at FROM m26.auction AS a
+    WHERE a.platform = w.platform AND a.card_id = w.card_id AND {_IS_SALE}
+    ORDER BY a.closed_at DESC, a.auction_id DESC LIMIT 1
+) AS l ON true
+LEFT JOIN LATERAL (
+    SELECT c.discard_value FROM m26.card AS c WHERE c.card_id = w.card_id
+    ORDER BY c.first_seen DESC, c.version LIMIT 1
+) AS d ON true
+ON CONFLICT (platform, card_id) DO UPDATE SET seq = excluded.seq,
+    {", ".join(f"{name} = excluded.{name}" for name in _OWN)}
+WHERE ({", ".join(f"n.{name}" for name in _OWN)})
+    IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _OWN)})"""  # noqa: S608 - constants
+
+_OF_HOURS = "SELECT platform, hour, max(seen) AS seen, max(listed) AS listed FROM m26.coverage_hour"
+
+
+def _cover(table: str, width: str) -> str:
+    return f"""
+WITH c AS MATERIALIZED (
+    SELECT platform, date_trunc('{width}', hour) AS bucket,
+        least(1, sum(seen)::float8 / nullif(sum(listed), 0))::real AS ratio
+    FROM ({_OF_HOURS} WHERE hour >= date_trunc('day', $1::timestamptz) GROUP BY platform, hour) AS h
+    GROUP BY platform, bucket
+)
+UPDATE m26.{table} AS p SET coverage = c.ratio
+FROM c
+WHERE p.platform = c.platform AND p.bucket = c.bucket AND NOT p.final
+    AND p.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608 - constants
+
+
+# $1 since when: coverage of each bucket. An hour's is told again as long as its auctions run.
+COVER = (_cover("price_hour", "hour"), _cover("price_day", "day"))
+# Of the last 24 hours.
+COVER_NOW = f"""
+WITH c AS MATERIALIZED (
+    SELECT h.platform, least(1, sum(h.seen)::float8 / nullif(sum(h.listed), 0))::real AS ratio
+    FROM ({_OF_HOURS} GROUP BY platform, hour) AS h
+    JOIN m26.market_clock AS m ON m.platform = h.platform
+    WHERE h.hour > m.at - interval '25 hours' AND h.hour <= m.at
+    GROUP BY h.platform
+)
+UPDATE m26.market_now AS n SET coverage = c.ratio
+FROM c WHERE n.platform = c.platform AND n.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608
