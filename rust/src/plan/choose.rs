@@ -36,7 +36,8 @@ impl Planner {
             return (self.search(offset), "where moments stand");
         }
         let is_spare = self.price < SPARE && self.questions % ROUND == ROUND - 1;
-        if is_spare && !self.asks_early() && self.walks(paging) {
+        let asks_early = self.asks_early() && !self.early.is_empty();
+        if is_spare && !asks_early && self.walks(paging) {
             return self.round(reach);
         }
         let page = self.best_page(at, paging, reach);
