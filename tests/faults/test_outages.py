@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import pytest
 import redis
 from anyio.from_thread import BlockingPortal
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 from tests.faults.world import World
 from tests.oracle import trial
 from tests.support.product import Run
@@ -74,7 +76,9 @@ def test_redis_killed_and_wiped_is_filled_again_from_the_first_event(world: Worl
         run.grow(20)
         world.valkey.kill()
         _recovered(run)
-        with redis.Redis.from_url(url) as client:
+        # it may still be starting: a run is healthy until it hears of the kill
+        retry = Retry(ConstantBackoff(0.1), 100)
+        with redis.Redis.from_url(url, retry=retry) as client:
             client.flushall()
         run.grow(20)
         assert run.end() == 143

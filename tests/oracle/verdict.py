@@ -159,13 +159,13 @@ def _close(one: float | None, other: float | None) -> bool:
 def _dated_sooner(entries: dict[str, bytes], rows: dict[str, bytes]) -> set[str]:
     """Entries that are their rows but for the date: a state was seen before it was published.
 
-    Or as it was published, where a restored database was told so in another order: the interval of
-    the end is that of the reply which came first.
+    Or as it was published, where a restored database was told so in another order: when it ended,
+    and how sure that is, is what the reply says which came first.
     """
 
     def split(document: bytes) -> tuple[datetime, Any]:
         event = orjson.loads(document)
-        for name in ("expires_at", "closed_before", "closed_at"):  # they may follow from that date
+        for name in ("expires_at", "closed_before", "closed_at", *_SURE):  # they may follow from it
             event.pop(name)
         return datetime.fromisoformat(event.pop("observed_at")), event
 
