@@ -10,8 +10,10 @@ from tests.docs.pages import DOCS, ROOT, blocks, quoted, rows, section
 from tests.support import wire
 
 from m26.normalizer import Normalizer
+from m26.status.metrics import Metrics
 from m26.store.database import opened
 from m26.store.load import Loader
+from m26.store.rollups import Rollups
 from m26.upstream.profile import Profile
 
 PAGE = DOCS / "DATA.md"
@@ -42,6 +44,7 @@ async def fill(dsn: str) -> None:
         await store.migrate()
         loader = Loader(store, Normalizer(Profile.load("madden26").card))
         await loader.store("file:test", wire.records(*bodies, sweep=wire.T0 * 1_000_000))
+        await Rollups(store, metrics=Metrics()).step()
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(PROVED)

@@ -18,12 +18,17 @@ Prices = dict[str, dict[tuple[Any, ...], Row]]
 _WIDTHS = {"price_hour": timedelta(hours=1), "price_day": timedelta(days=1)}
 _DAY, _LONGEST = timedelta(days=1), timedelta(hours=73)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LEFT_OUT = {"revision", "seq", "floor_seen_at", "ages_at", "coverage"}
-"""Columns that tell how a row came about, and `coverage`, which is told apart."""
+_LEFT_OUT = {
+    *("revision", "seq", "floor_seen_at", "ages_at"),  # tell how a row came about
+    *("fair", "fair_low", "fair_high", "net", "method", "flags", "priced_at", "training_ratio"),
+    "coverage",  # is told apart
+}
 
 
-def expected(auctions: Iterable[Row], times: dict[str, datetime]) -> Prices:
-    """All of it at each platform's market time."""
+def expected(
+    auctions: Iterable[Row], times: dict[str, datetime], discards: dict[int, int]
+) -> Prices:
+    """All of it at each platform's market time; `discards`: quick-sell values by card."""
     cards: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in auctions:
         cards[row["platform"], row["card_id"]].append(row)
@@ -33,7 +38,8 @@ def expected(auctions: Iterable[Row], times: dict[str, datetime]) -> Prices:
             moments = [row["posted_at"] for row in rows] + [s["closed_at"] for s in _sales(rows)]
             for begin in {at - (at - _EPOCH) % width for at in moments}:
                 made[name][*key, begin] = _bucket(rows, begin, begin + width, times[key[0]])
-        made["market_now"][key] = _now(rows, times[key[0]])
+        now = _now(rows, times[key[0]])
+        made["market_now"][key] = {**now, "quicksell": discards[key[1]]}
     return made
 
 
@@ -109,23 +115,41 @@ def _now(rows: list[Row], now: datetime) -> Row:
         "last_sale_at": sales[-1]["closed_at"] if sales else None,
         "sales_day": len(of_day),
         "change_24h": round(medians[0] / medians[1] - 1, 5) if medians[0] and medians[1] else None,
-        "quicksell": 270,
     }
 
 
-async def kept(connection: asyncpg.Connection[Any], loads: Callable[[str], Any]) -> Prices:
+async def judge(connection: asyncpg.Connection[Any], *, loads: Callable[[str], Any]) -> bool:
+    """Hold what the tables have against the auctions; False while events are left to take."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        if not await connection.fetchval(
+            "SELECT c.seq = h.seq FROM m26.rollup_cursor AS c, m26.stream_head AS h"
+        ):
+            return False
+        rows = [dict(row) for row in await connection.fetch("SELECT * FROM m26.auction")]
+        clocks = await connection.fetch("SELECT platform, at FROM m26.market_clock")
+        cards = await connection.fetch("SELECT card_id, discard_value FROM m26.card_latest")
+        found = await _kept(connection, loads)
+    wanted = expected(rows, dict(map(tuple, clocks)), dict(map(tuple, cards)))
+    for name, of_table in wanted.items():
+        assert found[name].keys() == of_table.keys(), name
+        differ = {k: (found[name][k], v) for k, v in of_table.items() if found[name][k] != v}
+        assert differ == {}, (name, clocks)
+    return True
+
+
+async def _kept(connection: asyncpg.Connection[Any], loads: Callable[[str], Any]) -> Prices:
     """The same, as the tables have it."""
     made: Prices = {}
     for name in (*_WIDTHS, "market_now"):
         keys = ["platform", "card_id", *(["bucket"] if name in _WIDTHS else [])]
+        left_out = _LEFT_OUT if name in _WIDTHS else {*_LEFT_OUT, "n", "n_copies"}
         made[name] = {}
-        for row in map(dict, await connection.fetch(f"SELECT * FROM m26.{name}")):
+        for found in await connection.fetch(f"SELECT * FROM m26.{name}"):
+            row = {k: v for k, v in dict(found).items() if k not in left_out}
             if name == "market_now":
-                row["depth"] = loads(row["depth"])
                 change = row["change_24h"]
                 row["change_24h"] = None if change is None else round(change, 5)
-                own = {"fair", "fair_low", "fair_high", "n", "n_copies", "method", "flags", "net"}
-                row = {k: v for k, v in row.items() if k not in {*own, "training_ratio", "priced_at"}}
+                row["depth"] = loads(row["depth"])
             key = tuple(row.pop(each) for each in keys)
-            made[name][key] = {k: v for k, v in row.items() if k not in _LEFT_OUT}
+            made[name][key] = row
     return made

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
-from tests.oracle.prices import expected, kept
+from tests.oracle.prices import judge
 from tests.support import servers, wire
 from tests.support.storing import Process
 
@@ -110,14 +110,7 @@ async def _play(dsn: str, rng: random.Random) -> None:
         try:
             await connection.execute(_EMPTY)
             await _store_and_roll(store, connection, rng)
-            times = await connection.fetch("SELECT platform, at FROM m26.market_clock")
-            rows = [dict(row) for row in await connection.fetch("SELECT * FROM m26.auction")]
-            at = {row["platform"]: row["at"] for row in times}
-            found, wanted = await kept(connection, json.loads), expected(rows, at)
-            for name, of_table in wanted.items():
-                assert found[name].keys() == of_table.keys(), name
-                differ = {k: (found[name][k], v) for k, v in of_table.items() if found[name][k] != v}
-                assert differ == {}, (name, at)
+            assert await judge(connection, loads=json.loads)
         finally:
             await connection.close()
 

@@ -102,6 +102,13 @@ def made_up() -> Any:
             ],
         }
     ]
+    watched.rollups = {
+        "state": "building",
+        "percent": 43,
+        "events_behind": 570_000,
+        "lag_seconds": 12.5,
+        "events_per_second": 21_000,
+    }
     watched.backlog = 7
     watched.clock.now += 60
     versions = {"m26": "1.2.3", "python": "3.11.7"}

@@ -101,9 +101,8 @@ async def running(
         collectors = await enter(
             collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
-        version = await patience(store.ping)
-        rollups = await enter(rolling(process, assigned, store))
-        observer = await enter(serving(process, opened, drain, collectors, rollups, version))
+        version, prices = await patience(store.ping), await enter(rolling(process, assigned, store))
+        observer = await enter(serving(process, opened, drain, collectors, prices, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))

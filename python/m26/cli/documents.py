@@ -112,7 +112,7 @@ class SettingView(TypedDict):
 
     key: str
     environment: str
-    value: str | int | None
+    value: str | int | bool | None
     origin: str
 
 

@@ -147,16 +147,16 @@ def _market(market: MarketView) -> str:
 
 def _prices(rollups: RollupsView) -> str:
     """How far they follow the events."""
-    behind = f"{text(rollups['events_behind'])} events behind"
+    lag = f"{_seconds(rollups['lag_seconds'])} behind"
     words = {
-        "building": f"building, {rollups['percent']} %, {behind},"
-        f" {text(rollups['events_per_second'])}/s",
-        "current": f"current, {_seconds(rollups['lag_seconds'])} behind",
+        "building": f"building, {rollups['percent']} %, {text(rollups['events_behind'])} events"
+        f" left at {text(rollups['events_per_second'])}/s; {lag}",
+        "current": f"current, {lag}",
         "waiting": "waiting for the database and its indexes",
         "elsewhere": "kept by another process",
         "off": "off",
     }
-    return words[rollups["state"]]
+    return words.get(rollups["state"], rollups["state"])
 
 
 def _server(server: ServerView) -> str:

@@ -27,9 +27,7 @@ from m26.status.views import (
     StatusView,
 )
 
-OFF = RollupsView(
-    state="off", percent=0, events_behind=0, lag_seconds=0, events_per_second=0
-)
+OFF = RollupsView(state="off", percent=0, events_behind=0, lag_seconds=0, events_per_second=0)
 _WINDOW = 60.0
 _STEP = 0.25
 
@@ -58,7 +56,7 @@ class Observer:
         now: Unix seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is what one stage says
         self,
         *,
         metrics: Metrics,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, TypeAlias, TypedDict
 
 from m26.models import Keys, Time
 from m26.status.conditions import State
@@ -60,11 +60,14 @@ class CommitsView(TypedDict):
     mean_seconds: float | None
 
 
+RollupsState: TypeAlias = Literal["off", "waiting", "building", "current", "elsewhere"]
+
+
 class RollupsView(TypedDict):
     """Prices of hours and days, and of the market as it is: how far they follow the events."""
 
     state: Annotated[
-        Literal["off", "waiting", "building", "current", "elsewhere"],
+        RollupsState,
         "Off by M26_ROLLUPS__ENABLED; waiting for the database or its indexes; elsewhere: another "
         "process on this database does it.",
     ]

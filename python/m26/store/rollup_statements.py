@@ -1,8 +1,8 @@
 """The SQL of rollups: events in; buckets of sales, and the market as it is, out.
 
-Every figure is computed from `auction` alone whenever an event may have changed it, so that it makes
-no difference in which steps the events come. A step's statements see what was committed up to each of
-them; what is newer than the step's events is told by later ones, which touch the same figures again.
+Every figure is computed from `auction` alone whenever an event may have changed it, so that it
+makes no difference in which steps the events come. A step's statements see what was committed up to
+each of them; what is newer than its events is told by later ones, which touch the same again.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ CREATE TEMP TABLE IF NOT EXISTS {TOUCHED} (
 ) ON COMMIT DELETE ROWS"""
 _CLOSED_AT = "coalesce({0}.closed_at, least({0}.observed_at, {0}.expires_at))"
 _UNTIL = "CASE WHEN {0}.buyout_price IS NOT NULL THEN {0}.expires_at END"
-# $1 to $2: events. A listing is an ask from then on; one that is over is none from then on, and is a
-# sale in that bucket. Where an outcome is another than before, the one before has touched others; an
+# $1 to $2: events. A listing is an ask from then on; one that is over is none from then on, and may
+# be a sale. Where an outcome is another than before, the one before has touched other buckets; an
 # auction that was over at its first sight was an ask before it.
 TOUCH = f"""
 INSERT INTO pg_temp.{TOUCHED}
@@ -81,7 +81,8 @@ FROM ended JOIN m26.auction_event AS h
     ON h.auction_id = ended.auction_id AND h.platform = ended.platform AND h.kind = 'closed'
 UNION
 SELECT a.platform, a.card_id,
-    CASE WHEN a.first_seen >= ended.seen_at THEN a.posted_at ELSE coalesce(a.closed_at, a.posted_at) END,
+    CASE WHEN a.first_seen < ended.seen_at THEN coalesce(a.closed_at, a.posted_at)
+        ELSE a.posted_at END,
     {_UNTIL.format("a")}
 FROM ended JOIN m26.auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
@@ -153,7 +154,8 @@ WITH wanted AS MATERIALIZED (
     SELECT wanted.*, interval '1 {width}' AS width, c.at AS now
     FROM wanted JOIN m26.market_clock AS c ON c.platform = wanted.platform
 ), made AS MATERIALIZED (
-    SELECT w.platform, w.card_id, w.bucket, figures.* FROM w CROSS JOIN LATERAL ({_BUCKET}) AS figures
+    SELECT w.platform, w.card_id, w.bucket, figures.*
+    FROM w CROSS JOIN LATERAL ({_BUCKET}) AS figures
 ), gone AS (
     DELETE FROM m26.{table} AS p USING made
     WHERE p.platform = made.platform AND p.card_id = made.card_id AND p.bucket = made.bucket
@@ -170,9 +172,10 @@ WHERE NOT p.final
 
 HOURS, DAYS = buckets("price_hour", "hour"), buckets("price_day", "day")
 
-_OWN = ("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at")
-_OWN = (*_OWN, "sales_day", "change_24h", "quicksell", "floor_auction", "ages_at")
-_TEN = "interval '10 minutes'"
+_OWN = (
+    *("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at"),
+    *("sales_day", "change_24h", "quicksell", "floor_auction", "ages_at"),
+)
 # The next ten minutes at which a sale is older than a day, or two.
 _AGES = "date_bin('10 minutes', {0} - interval '1 us', 'epoch') + interval '10 minutes {1}'"
 
@@ -196,7 +199,8 @@ CROSS JOIN LATERAL (
         min(a.seen_at) FILTER (WHERE a.place = 1) AS floor_seen_at,
         min(a.auction_id) FILTER (WHERE a.place = 1) AS floor_auction,
         coalesce(jsonb_agg(jsonb_build_object('price', a.buyout_price, 'count', a.level)
-            ORDER BY a.buyout_price) FILTER (WHERE a.rank <= {DEPTH} AND a.within = 1), '[]') AS depth
+            ORDER BY a.buyout_price) FILTER (WHERE a.rank <= {DEPTH} AND a.within = 1), '[]')
+            AS depth
     FROM (
         SELECT b.auction_id, b.buyout_price, b.expires_at,
             greatest(b.observed_at, b.last_seen) AS seen_at,

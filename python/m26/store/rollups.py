@@ -1,9 +1,9 @@
 """Committed events in; what sales and asks come to, in buckets and as of now, out.
 
-A step takes the next events in the order of `seq`, finds which figures they may have changed, computes
-those anew from the auctions as they are, and moves its own cursor, all in one transaction: a kill, an
-outage or a rival process costs time alone. Storing never waits for it, and it never locks what storing
-writes.
+A step takes the next events in the order of `seq`, finds which figures they may have changed,
+computes those anew from the auctions as they are, and moves its own cursor, all in one transaction:
+a kill, an outage or a rival process costs time alone. Storing never waits for it, and it never locks
+what storing writes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import structlog
 
 from m26.errors import StorageError
 from m26.status.metrics import Metrics
-from m26.status.views import RollupsView
+from m26.status.views import RollupsState, RollupsView
 from m26.store import connection as connections
 from m26.store import migrate
 from m26.store import rollup_statements as statements
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
+_FAILURES: tuple[type[Exception], ...] = (*connections.OUTAGES, StorageError)
+
 _PAUSE = 0.5
 """Seconds between two looks for events: figures are at most a second behind them."""
 _SOONEST, _SLOWEST = 0.5, 60.0
@@ -38,8 +40,8 @@ _SOONEST, _SLOWEST = 0.5, 60.0
 _DEADLINE = 28.0
 """Of a step, seconds: the server ends its transaction at 30."""
 _SHORT, _LONG = 2.0, 6.0
-"""A full step that took less may be larger, one that took more smaller: the more events there are in
-one, the fewer figures are computed twice; a long one holds up the server's own cleaning."""
+"""A full step that took less may be larger, one that took more smaller: the more events are in one,
+the fewer figures are computed twice; a long one holds up the server's own cleaning."""
 _FEWEST, _MOST = 1_000, 200_000
 """Events of a step."""
 _AGED = 1_000
@@ -49,7 +51,7 @@ _TICK = timedelta(seconds=10)
 _COVER = 300.0
 """Seconds between two looks at coverage: as often as it is told."""
 _RUNNING = timedelta(days=4)
-"""So long an hour's coverage changes: as its auctions run, and a day for what becomes known then."""
+"""So long an hour's coverage changes: as its auctions run, and a day for what is known later."""
 _BEHIND = 20_000
 """Events behind which figures are still being built: what a second of catching up makes good."""
 
@@ -160,8 +162,10 @@ class Rollups:
             try:
                 ready = ready or await self._ready()
                 more = ready and await self.step()
-            except (*connections.OUTAGES, StorageError) as error:
-                told = error.message if isinstance(error, StorageError) else connections.plain(error)
+            except _FAILURES as error:
+                told = (
+                    error.message if isinstance(error, StorageError) else connections.plain(error)
+                )
                 _log.warning("rollups.wait", reason=told)
                 self._size = max(_FEWEST, self._size // 2)  # it may have taken too long
                 await anyio.sleep(wait)
@@ -251,7 +255,7 @@ class Rollups:
         percent = 100 if left == 0 else 100 * done.seq // done.head
         self._tell("building" if left > _BEHIND else "current", left, percent)
 
-    def _tell(self, state: Any, left: int, percent: int) -> None:
+    def _tell(self, state: RollupsState, left: int, percent: int) -> None:
         lag = round(self._metrics.value("m26_rollup_lag_seconds"), 3)
         self._view = RollupsView(
             state=state,

@@ -43,8 +43,10 @@ CREATE TABLE m26.price_hour (
 );
 -- Rows come nearly in the order of their buckets.
 CREATE INDEX price_hour_bucket_idx ON m26.price_hour USING brin (bucket) WITH (autosummarize = on);
-CREATE TABLE m26.price_day (LIKE m26.price_hour INCLUDING DEFAULTS);
-ALTER TABLE m26.price_day ADD CONSTRAINT price_day_pkey PRIMARY KEY (platform, card_id, bucket);
+CREATE TABLE m26.price_day (
+    LIKE m26.price_hour INCLUDING DEFAULTS,
+    CONSTRAINT price_day_pkey PRIMARY KEY (platform, card_id, bucket)
+);
 CREATE INDEX price_day_bucket_idx ON m26.price_day USING brin (bucket) WITH (autosummarize = on);
 
 CREATE TABLE m26.market_now (
