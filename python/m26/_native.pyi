@@ -14,6 +14,7 @@ __all__ = [
     "SIGHTING_COLUMNS",
     "STATE_COLUMNS",
     "Batch",
+    "Bygone",
     "CopyBuffer",
     "Delta",
     "Fold",

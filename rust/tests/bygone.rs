@@ -1,5 +1,7 @@
 //! Stored auctions that ended before outcomes were inferred: what the rows prove, and nothing else.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 use m26::history::closings::Inferred;
 use m26::infer::bygone::{Bygone, Stored};
 use m26::market::asked::{HOUR, MINUTE, SECOND, Status};

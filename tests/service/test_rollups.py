@@ -106,7 +106,7 @@ async def test_buckets_and_cards_say_how_much_of_the_market_was_seen(database: s
 
 
 async def test_one_process_at_a_time_takes_events_and_the_other_says_so(database: str) -> None:
-    async with migrated(database) as (store, connection), opened(database) as other:
+    async with migrated(database) as (_, connection), opened(database) as other:
         await sell(connection)
         rival = rollups(other)
         async with connection.transaction():
@@ -146,7 +146,8 @@ async def test_how_far_the_building_is_is_told(database: str) -> None:
     async with migrated(database) as (store, connection):
         await sell(connection)
         await connection.execute(
-            "CREATE TEMP TABLE one AS SELECT * FROM m26.auction_event WHERE kind = 'listed' LIMIT 1;"
+            "CREATE TEMP TABLE one AS"
+            " SELECT * FROM m26.auction_event WHERE kind = 'listed' LIMIT 1;"
             " UPDATE one SET kind = 'bid'"
         )
         columns = ", ".join(

@@ -31,7 +31,7 @@ BEFORE = """
 ALTER TABLE m26.stream_head DROP COLUMN bygone;
 DELETE FROM m26.schema_migration WHERE name LIKE '%bygone%'"""
 # Of each ten the first was seen with a bid in its last minute, the second without one, the others
-# long before; the copy of the ninth is that of a later tenth, bought shortly before the ninth's end.
+# long before; the copy of the ninth is a later tenth's, bought shortly before the ninth's end.
 AUCTIONS = """
 INSERT INTO m26.auction (
     platform, auction_id, card_id, card_version, card_instance_id, acquired_at, posted_at,

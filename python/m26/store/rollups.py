@@ -2,8 +2,8 @@
 
 A step takes the next events in the order of `seq`, finds which figures they may have changed,
 computes those anew from the auctions as they are, and moves its own cursor, all in one transaction:
-a kill, an outage or a rival process costs time alone. Storing never waits for it, and it never locks
-what storing writes.
+a kill, an outage or a rival process costs time alone. Storing never waits for it, and it locks
+nothing that storing writes.
 """
 
 from __future__ import annotations
