@@ -5,6 +5,7 @@
 use m26::history::closings::Inferred;
 use m26::infer::bygone::{Bygone, Stored};
 use m26::market::asked::{HOUR, MINUTE, SECOND, Status};
+use m26::market::board::KEEP_OPEN;
 use m26::market::lot::{Evidence, Fate, Lot, Outcome, Told};
 
 const T0: i64 = 1_790_000_000 * SECOND;
@@ -141,6 +142,6 @@ fn wherever_rows_are_cut_and_whoever_goes_on_it_is_the_same() {
     }
     found.extend(bygone.rest());
     assert_eq!(found, wanted);
-    let is_over = |by: &Inferred| by.auction_id * HOUR / 4 + 27 * HOUR < 100 * HOUR;
+    let is_over = |by: &Inferred| by.auction_id * HOUR / 4 + HOUR + KEEP_OPEN < 100 * HOUR;
     assert!(wanted.iter().all(is_over) && wanted.len() > 250);
 }
