@@ -8,14 +8,14 @@ const NOW: i64 = 500_000 * HOUR;
 /// The lot in doubt is listed at `NOW` and ends then.
 const END: i64 = NOW + 5 * HOUR;
 
-/// A lot that costs a little more than usual and has bids.
+/// A lot that has bids; the first one costs a little more than usual, the others cannot be bought.
 fn lot(auction_id: i64, posted_at: i64, at: i64) -> Seen {
     Seen {
         auction_id,
         status: Status::Active,
         bids: 2,
         current_bid: 520,
-        buyout_price: 1_150,
+        buyout_price: if auction_id == 1 { 1_150 } else { 0 },
         posted_at,
         seconds_remaining: i32::try_from((posted_at + 5 * HOUR - at) / SECOND).unwrap_or_default(),
         median_price: 1_000,
