@@ -36,8 +36,8 @@ impl Planner {
             return (self.search(offset), "where moments stand");
         }
         let is_spare = self.price < SPARE && self.questions % ROUND == ROUND - 1;
-        let asks_early = self.asks_early() && !self.early.is_empty();
-        if is_spare && !asks_early && self.walks(paging) {
+        let fills_batch = self.asks_early() && self.early.len() >= self.batch();
+        if is_spare && !fills_batch && self.walks(paging) {
             return self.round(reach);
         }
         let page = self.best_page(at, paging, reach);
