@@ -50,12 +50,12 @@ def test_lost_records_and_old_ones_are_told_at_once_until_they_are_known_or_stor
             run.until(lambda: not _reason(run, "backlog"))
             run.until(lambda: run.events >= 2)
             assert not _reason(run, "damage")
-            _look_beside(home)
+            _look_beside(home, run)
         rejects = asyncio.run(_execute(database, "SELECT pos, reason, detail FROM m26.reject"))
         assert [(row["pos"], row["reason"]) for row in rejects] == [(2, "journal_damaged")]
 
 
-def _look_beside(home: Home) -> None:
+def _look_beside(home: Home, run: Run) -> None:
     """What the operator does with the journal and the quarantine while m26 runs."""
     kept = orjson.loads(home.m26("journal", "ls", "--json").stdout)
     assert kept["committed"] >= 7
@@ -63,10 +63,16 @@ def _look_beside(home: Home) -> None:
     saved = orjson.loads(home.m26("journal", "export", str(file), "--json", code=6).stdout)
     assert [(gone["first"], gone["last"]) for gone in saved["missing"]] == [(2, 6)]
     assert saved["last"] >= kept["next"] - 1
+    run.until(lambda: _committed(home) >= saved["last"])  # its newest record may be on its way
     retried = orjson.loads(home.m26("rejects", "retry", "--all", "--json").stdout)
     assert (retried["chosen"], sum(retried["unreadable"].values())) == (1, 1)
     replayed = orjson.loads(home.m26("replay", str(file), "--json", code=7).stdout)["items"][0]
     assert (replayed["new"], replayed["changed"]) == (0, 0)  # all of it was stored before
+
+
+def _committed(home: Home) -> int:
+    committed: int = orjson.loads(home.m26("journal", "ls", "--json").stdout)["committed"]
+    return committed
 
 
 def test_a_stray_segment_ends_the_run_with_its_name_and_nothing_is_stored(
