@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -18,6 +19,7 @@ from m26.market import rows, views
 from m26.market.names import Names
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
+from m26.store.past import EVER, EVERYTHING, Needed
 from m26.store.reading import Reading, place, reading
 
 _DEADLINE = 28.0
@@ -108,7 +110,10 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        async with reading(self._store, platform, at, [card_id]) as found:
+        needed = Needed(cards=[card_id], sales=_NEWEST)
+        if at is not None:
+            needed = replace(needed, hours=at - _HOURS, days=at - _DAYS)
+        async with reading(self._store, platform, at, needed) as found:
             price = await found.rows(statements.PRICE, platform, self._wait, card_id)
             if not price:
                 return None
@@ -137,7 +142,10 @@ class Prices:
         at: datetime | None = None,
     ) -> views.BucketsView:
         """A card's history: buckets that begin at `since` or later, and before `until`."""
-        async with reading(self._store, platform, at, [card_id]) as found:
+        begin = since or EVER
+        hours, days = (begin, None) if bucket == "hour" else (None, begin)
+        needed = Needed(cards=[card_id], hours=hours, days=days)
+        async with reading(self._store, platform, at, needed) as found:
             items = await _buckets(found, card_id, bucket, since, until)
             name = await _name(found, card_id)
         return {
@@ -153,7 +161,7 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.AsksView:
         """What a card is offered for."""
-        async with reading(self._store, platform, at, [card_id]) as found:
+        async with reading(self._store, platform, at, Needed(cards=[card_id])) as found:
             items = await found.rows(statements.ASKS, platform, [card_id], _ALL_LEVELS)
             name = await _name(found, card_id)
         return {**found.as_of, "card_id": card_id, "name": name, "items": items, "next": None}
@@ -172,7 +180,8 @@ class Prices:
         cards = None if card_id is None else [card_id]
         micros, auction_id = place(after)
         begin = None if micros is None else _EPOCH + micros * _MICRO
-        async with reading(self._store, platform, at, cards) as found:
+        needed = Needed(cards=cards, sales=limit + 1, until=begin, since=since)
+        async with reading(self._store, platform, at, needed) as found:
             statement = statements.SALES if card_id is None else statements.CARD_SALES
             values = (platform, card_id, since, begin, auction_id, limit + 1)
             items = await found.rows(statement, *values)
@@ -211,7 +220,11 @@ class Prices:
         """Cards of which sales of the last `window` hours were dearer or cheaper than before."""
         bucket: rows.Bucket = "hour" if window <= _BY_HOURS else "day"
         step, count = (timedelta(hours=1), window) if bucket == "hour" else (_DAY, window // 24)
-        async with reading(self._store, platform, at) as found:
+        needed = EVERYTHING
+        if at is not None:
+            since = _begin(at, step) - (2 * count - 1) * step
+            needed = Needed(hours=since) if bucket == "hour" else Needed(days=since)
+        async with reading(self._store, platform, at, needed) as found:
             begin = _begin(found.now, step) - (count - 1) * step
             values = (platform, begin - count * step, begin, min_sales, limit)
             items = await found.rows(statements.MOVERS[bucket], *values)
@@ -227,8 +240,11 @@ class Prices:
         self, platform: str, *, bucket: rows.Bucket = "day", at: datetime | None = None
     ) -> views.IndexView:
         """What the market did, of two days by hours or of thirty by days."""
-        async with reading(self._store, platform, at) as found:
-            back = _HOURS if bucket == "hour" else _DAYS
+        back = _HOURS if bucket == "hour" else _DAYS
+        needed = EVERYTHING
+        if at is not None:
+            needed = Needed(hours=at - back) if bucket == "hour" else Needed(days=at - back)
+        async with reading(self._store, platform, at, needed) as found:
             points = await found.rows(statements.INDEX[bucket], platform, found.now - back)
         level, items = 100.0, []
         for point in points:
@@ -246,7 +262,7 @@ class Prices:
     ) -> views.BasketView:
         """What cards cost at asks; one that is there twice is bought twice."""
         wanted = Counter(ids)
-        async with reading(self._store, platform, at, list(wanted)) as found:
+        async with reading(self._store, platform, at, Needed(cards=list(wanted))) as found:
             values = (platform, list(wanted), list(wanted.values()))
             items: list[rows.BasketItemView] = await found.rows(statements.BASKET, *values)
         fair = [each["fair"] and each["fair"] * each["wanted"] for each in items]
@@ -263,7 +279,7 @@ class Prices:
         self, text: str, platform: str, *, at: datetime | None = None
     ) -> list[rows.CandidateView]:
         """Cards that a text may mean, the likeliest first; of those alike in spelling the rest."""
-        async with reading(self._store, platform, at) as found:
+        async with reading(self._store, platform, None) as found:
             return (await self._known(found)).find(text)
 
     async def _known(self, found: Reading) -> Names:

@@ -204,7 +204,7 @@ class Rollups:
 
     async def _step(self, connection: PoolConnectionProxy[Any], size: int) -> _Step | None:
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
             seq, head, epoch = await connection.fetchrow(statements.PLACE)  # type: ignore[misc]
             migrate.check_epoch(epoch)
             rows = await connection.fetch(statements.TIMES, seq, min(head, seq + size))
@@ -236,7 +236,7 @@ class Rollups:
         first = self._covered_at is None
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
             for statement in statements.COVER:
                 await connection.execute(statement, since if first else since - _RUNNING)
             await connection.execute(statements.COVER_NOW)

@@ -1,0 +1,130 @@
+"""A moment of the past in; a market as it was known then, in tables of the session, out.
+
+Of the auctions that a question needs, the events up to the moment are folded into temporary tables,
+and the statements of `m26.store.rollup_statements` make their figures, as of that market time.
+Nothing of `m26` is written, nothing is locked, and at the transaction's end nothing is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from m26.store import past_statements as statements
+from m26.store import rollup_statements as figures
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+EVER = datetime.fromtimestamp(0, UTC)
+_ONE_DAY = timedelta(days=1)
+_NOW = timedelta(hours=49)
+"""What `market_now` looks back for sales: two days from the full ten minutes before."""
+_RUNS = timedelta(hours=73)
+"""As `rollup_statements.LONGEST`: so long before its end an auction was posted at most."""
+_ROUNDS = (timedelta(days=30), None)
+"""How far back the newest sales are looked for, where they are not among those that `market_now`
+needs; None: as far as there are events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """What a question needs of the past."""
+
+    cards: Sequence[int] | None = None
+    """None: the whole market."""
+    hours: datetime | None = None
+    """Since when buckets of hours are needed; None: not at all."""
+    days: datetime | None = None
+    sales: int = 1
+    """So many of the newest of each card; more than one of the whole market: these alone."""
+    until: datetime | None = None
+    """The newest until then; None: until the moment that is asked about."""
+    since: datetime | None = None
+    """All of them since then."""
+
+
+EVERYTHING = Needed()
+"""The whole market."""
+
+
+class Past:
+    """Fills the tables for one question, in a transaction that may write.
+
+    Args:
+        connection: in that transaction.
+        platform: whose market it is.
+        at: the moment.
+    """
+
+    def __init__(
+        self, connection: PoolConnectionProxy[Any], platform: str, at: datetime
+    ) -> None:
+        self._connection, self._platform, self._at = connection, platform, at
+
+    async def show(self, needed: Needed) -> None:
+        """Make all that the statements of a question read."""
+        connection = self._connection
+        await connection.execute(statements.SETTINGS)
+        if not await connection.fetchval(statements.IS_READY):
+            await connection.execute(statements.MAKE_READY)
+        await connection.execute(figures.CREATE_TOUCHED)
+        await connection.execute(statements.SET_TIME, self._platform, self._at)
+        wanted = (needed.hours, needed.days, needed.since, self._at - _NOW)
+        begin = min(moment for moment in wanted if moment is not None)
+        if needed.cards is None:
+            await self._show_market(begin, needed)
+        else:
+            await self._fold(begin, needed.cards)
+            await self._look_back(begin, needed.cards, needed)
+            await self._count(needed, needed.cards)
+        await connection.execute(statements.BY_INDEX, "on")
+
+    async def _show_market(self, begin: datetime, needed: Needed) -> None:
+        connection, place = self._connection, (self._platform, self._at)
+        await connection.execute(statements.FOLD_MARKET, *place, begin)
+        if needed.sales > 1:
+            if await connection.fetchval(statements.SALES, needed.until) < needed.sales:
+                await connection.execute(statements.EMPTY)
+                await connection.execute(statements.FOLD_MARKET, *place, EVER)
+            return
+        await connection.execute(statements.BY_INDEX, "off")
+        cards = await connection.fetchval(statements.CARDS, *place)
+        await self._look_back(begin, cards, needed)
+        await self._count(needed, cards)
+
+    async def _fold(self, begin: datetime, cards: Sequence[int]) -> None:
+        """Fold what matters of sales since `begin`, and of what was on offer since then."""
+        since = max(begin, EVER + _RUNS) - _RUNS
+        values = (self._platform, self._at, cards, since, self._at + _ONE_DAY)
+        await self._connection.execute(statements.BY_INDEX, "off")
+        await self._connection.execute(statements.FOLD_CARDS, *values)
+
+    async def _look_back(self, begin: datetime, cards: Sequence[int], needed: Needed) -> None:
+        """Fold more of those cards that have fewer sales than are needed."""
+        until = needed.until or self._at
+        for back in _ROUNDS:
+            values = (cards, begin, until, needed.sales)
+            if not (cards := await self._connection.fetchval(statements.FEW_SALES, *values)):
+                return
+            begin = EVER if back is None else min(begin, until - back)
+            await self._connection.execute(statements.FORGET, cards)
+            await self._fold(begin, cards)
+
+    async def _count(self, needed: Needed, cards: Sequence[int]) -> None:
+        """Make the figures."""
+        execute = self._connection.execute
+        for since, buckets, cover in (
+            (needed.hours, figures.HOURS, figures.COVER[0]),
+            (needed.days, figures.DAYS, figures.COVER[1]),
+        ):
+            if since is not None:
+                await execute(statements.TOUCH_BUCKETS, since)
+                await execute(buckets)
+                await execute(cover, since)
+                await execute(statements.UNTOUCH)
+        await execute(statements.TOUCH, self._platform, cards, self._at)
+        await execute(figures.NOW, 0)
+        await execute(figures.COVER_NOW)

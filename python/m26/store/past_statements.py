@@ -1,0 +1,195 @@
+"""The SQL of a moment of the past: the events up to it in, auctions as they were known then, out.
+
+They go into temporary tables that are named like those of `m26`, so that the statements of the
+present are those of the past as well: `search_path` tells which.
+"""
+
+from __future__ import annotations
+
+from m26.store.rollup_statements import CLOSED_AT, IS_SALE, LONGEST, TOUCHED
+from m26.store.statements import OUTCOME
+
+# Whether the session has the tables, of the schema as it is.
+IS_READY = """
+SELECT to_regclass('pg_temp.m26_past_' || schema_epoch) IS NOT NULL FROM m26.stream_head"""
+_KEYS = {
+    "market_now": "platform, card_id",
+    "price_hour": "platform, card_id, bucket",
+    "price_day": "platform, card_id, bucket",
+}
+_TABLES = ("auction", "market_clock", "sighting", *_KEYS)
+_VIEWS = ("card_price", "sale")
+
+
+def _table(name: str) -> str:
+    """A table like that of `m26`; not all that a row has to have there is known of the past."""
+    if (key := _KEYS.get(name)) is None:
+        return f"CREATE TEMP TABLE {name} ON COMMIT DELETE ROWS AS TABLE m26.{name} WITH NO DATA"
+    columns = f"LIKE m26.{name} INCLUDING DEFAULTS INCLUDING GENERATED, PRIMARY KEY ({key})"
+    return f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DELETE ROWS"
+
+
+# With `m26` before `pg_temp`, a view's text names what it is made of without a schema; with
+# `pg_temp` before it, the same text is about the past. A pooler may have kept a session of before.
+_VIEWS_AGAIN = f"""
+DO $$
+DECLARE texts text[]; names text[] := '{{{",".join(_VIEWS)}}}';
+BEGIN
+    PERFORM set_config('search_path', 'm26, pg_temp', true);
+    SELECT array_agg(pg_get_viewdef(('m26.' || n)::regclass) ORDER BY o)
+        INTO texts FROM unnest(names) WITH ORDINALITY AS v (n, o);
+    PERFORM set_config('search_path', 'pg_temp, m26', true);
+    FOR i IN 1 .. cardinality(names) LOOP
+        EXECUTE 'CREATE TEMP VIEW ' || names[i] || ' AS ' || texts[i];
+    END LOOP;
+    EXECUTE 'CREATE TEMP TABLE m26_past_' || (SELECT schema_epoch FROM stream_head) || ' ()';
+END $$"""
+MAKE_READY = ";\n".join(
+    (
+        f"DROP TABLE IF EXISTS {', '.join(f'pg_temp.{name}' for name in _TABLES)} CASCADE",
+        *(_table(name) for name in _TABLES),
+        "CREATE INDEX ON pg_temp.auction (card_id, posted_at)",
+        "CREATE INDEX ON pg_temp.auction (card_id, closed_at) WHERE outcome = 'sold'",
+        _VIEWS_AGAIN,
+    )
+)
+# $1 platform, $2 the moment.
+SET_TIME = "INSERT INTO pg_temp.market_clock (platform, newest, at) VALUES ($1, $2, $2)"
+
+# For one question. Of the whole market so much is sorted that it would not fit into less; where it
+# does not fit into this, the server sorts it on its disk.
+SETTINGS = """
+SELECT set_config('search_path', 'pg_temp, m26', true), set_config('work_mem', '64MB', true),
+    set_config('timezone', 'UTC', true), set_config('jit', 'off', true)"""
+BY_INDEX = """
+SELECT set_config('enable_seqscan', $1, true), set_config('enable_hashjoin', $1, true),
+    set_config('enable_mergejoin', $1, true)"""
+
+_STATE = (
+    *("platform", "auction_id", "card_id", "card_version", "card_instance_id", "posted_at"),
+    *("expires_at", "status", "start_price", "buyout_price", "current_bid", "next_bid", "bids"),
+    *("median_price", "min_price", "max_price", "observed_at"),
+)
+_INTO = f"INSERT INTO pg_temp.auction ({', '.join((*_STATE, *OUTCOME))}, last_seen)"
+
+
+def _columns(of: str) -> str:
+    return ", ".join(f"{of}.{name}" for name in _STATE)
+
+
+def _outcome(of: str) -> str:
+    told = {"closed_at": CLOSED_AT.format(of)}  # events of before did not tell it
+    return ", ".join(told.get(name, f"{of}.{name}") for name in OUTCOME)
+
+
+def _seen(events: str) -> str:
+    """The state of each auction that was seen last.
+
+    What repeats another event, since an outcome was inferred, was not seen; what came late was.
+    """
+    return f"""
+    SELECT DISTINCT ON (e.auction_id, e.platform) {_columns("e")} FROM {events}
+        AND (e.evidence IS NULL OR e.evidence = 'status')
+    ORDER BY e.auction_id, e.platform, e.observed_at DESC, e.seq DESC"""  # noqa: S608 - columns of ours
+
+
+def _told(events: str) -> str:
+    """The event that tells the outcome of each auction that has one.
+
+    It is the newest one that was stored, unless it was inferred and the auction was then seen on
+    offer. What comes late decides no outcome.
+    """
+    return f"""
+    SELECT c.* FROM (
+        SELECT e.*, max(e.seq) FILTER (WHERE e.kind = 'closed') OVER of AS newest,
+            max(e.seq) FILTER (WHERE e.kind = 'changed') OVER of AS reopened
+        FROM {events}
+            AND (e.kind = 'closed' OR e.kind = 'changed' AND e.status = 'active' AND NOT e.late)
+        WINDOW of AS (PARTITION BY e.auction_id, e.platform)
+    ) AS c
+    WHERE c.seq = c.newest AND (c.evidence = 'status' OR coalesce(c.reopened < c.seq, true))"""  # noqa: S608
+
+
+# $1 platform, $2 the moment, $3 cards, $4 to $5 when they were posted: auctions as storing their
+# events one by one would have left them. OFFSET 0 keeps the planner to the index.
+FOLD_CARDS = f"""
+{_INTO}
+WITH past AS MATERIALIZED (
+    SELECT e.*
+    FROM unnest($3::bigint[]) AS k (card_id)
+    JOIN m26.auction AS a ON a.platform = $1 AND a.card_id = k.card_id
+        AND a.posted_at > $4 AND a.posted_at <= $5 AND a.first_seen <= $2
+    CROSS JOIN LATERAL (
+        SELECT * FROM m26.auction_event AS e
+        WHERE e.auction_id = a.auction_id AND e.platform = a.platform OFFSET 0
+    ) AS e
+    WHERE e.observed_at <= $2
+)
+SELECT {_columns("s")}, {_outcome("c")}, s.observed_at
+FROM ({_seen("past AS e WHERE true")}) AS s
+LEFT JOIN ({_told("past AS e WHERE true")}) AS c
+    ON c.auction_id = s.auction_id AND c.platform = s.platform"""  # noqa: S608 - columns of ours
+
+
+def _observed(since: str) -> str:
+    """Events of a market. No auction is seen an hour before it is posted, or is told to end."""
+    return f"""m26.auction_event AS e
+    WHERE e.platform = $1 AND e.observed_at <= $2
+        AND e.observed_at > {since} - interval '1 hour'"""
+
+
+_ON_OFFER = f"$2::timestamptz - interval '{LONGEST}'"
+# $1 platform, $2 the moment, $3 since when: of the whole market what was sold since then, and what
+# was on offer at the moment, which is what its figures are made of.
+FOLD_MARKET = f"""
+{_INTO}
+WITH c AS MATERIALIZED ({_told(_observed(f"least($3::timestamptz, {_ON_OFFER})"))})
+SELECT {_columns("c")}, {_outcome("c")}, c.observed_at
+FROM c WHERE c.outcome = 'sold' AND {CLOSED_AT.format("c")} > $3
+UNION ALL
+SELECT {_columns("s")}, {", ".join("NULL" for _ in OUTCOME)}, s.observed_at
+FROM ({_seen(f"{_observed(_ON_OFFER)} AND e.posted_at > {_ON_OFFER}")}) AS s
+WHERE s.status = 'active' AND s.expires_at > $2 AND s.buyout_price IS NOT NULL AND NOT EXISTS (
+    SELECT FROM c WHERE c.auction_id = s.auction_id AND c.platform = s.platform
+)"""  # noqa: S608 - columns of ours
+# $1 cards: they are about to be folded.
+EMPTY = "DELETE FROM pg_temp.auction"
+FORGET = "DELETE FROM pg_temp.auction WHERE card_id = ANY ($1::bigint[])"
+# $1 platform, $2 the moment: cards that had been seen by then, one look into the index for each.
+CARDS = """
+WITH RECURSIVE k AS (
+    (SELECT card_id FROM m26.auction WHERE platform = $1 ORDER BY card_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT card_id FROM m26.auction WHERE platform = $1 AND card_id > k.card_id
+        ORDER BY card_id LIMIT 1)
+    FROM k WHERE k.card_id IS NOT NULL
+)
+SELECT coalesce(array_agg(k.card_id), '{}') FROM k
+WHERE k.card_id IS NOT NULL AND EXISTS (
+    SELECT FROM m26.auction AS a WHERE a.platform = $1 AND a.card_id = k.card_id
+        AND a.posted_at <= $2 AND a.first_seen <= $2)"""
+# $1 cards, $2 since when, $3 until when, $4 how many: those of which fewer sales than that are
+# known; of sales before $2 some may be missing.
+FEW_SALES = f"""
+SELECT coalesce(array_agg(k.card_id), '{{}}') FROM unnest($1::bigint[]) AS k (card_id)
+WHERE (
+    SELECT count(*) FROM (
+        SELECT FROM pg_temp.auction AS a WHERE a.card_id = k.card_id
+            AND a.closed_at > $2 AND a.closed_at <= $3 AND {IS_SALE} LIMIT $4
+    ) AS s
+) < $4"""  # noqa: S608 - constants
+
+# $1 until when or null: all that are known.
+SALES = f"""
+SELECT count(*) FROM pg_temp.auction
+WHERE closed_at <= coalesce($1::timestamptz, 'infinity') AND {IS_SALE}"""  # noqa: S608 - constants
+
+# $1 platform, $2 cards, $3 the moment.
+TOUCH = f"INSERT INTO pg_temp.{TOUCHED} (platform, card_id, at) SELECT $1, unnest($2::bigint[]), $3"
+# $1 since when: the buckets of all auctions there are.
+TOUCH_BUCKETS = f"""
+INSERT INTO pg_temp.{TOUCHED} (platform, card_id, at)
+SELECT platform, card_id, posted_at FROM pg_temp.auction WHERE posted_at >= $1
+UNION
+SELECT platform, card_id, closed_at FROM pg_temp.auction WHERE closed_at >= $1 AND {IS_SALE}"""  # noqa: S608
+UNTOUCH = f"DELETE FROM pg_temp.{TOUCHED}"  # noqa: S608 - constants
