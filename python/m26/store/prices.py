@@ -59,14 +59,17 @@ class Prices:
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
-        return cast("views.LatestView", orjson.loads(await self.latest_json(platform, at=at)))
+        _, text = await self.latest_json(platform, at=at)
+        return cast("views.LatestView", orjson.loads(text))
 
-    async def latest_json(self, platform: str, *, at: datetime | None = None) -> str:
-        """The same as text, as the database spells it."""
+    async def latest_json(
+        self, platform: str, *, at: datetime | None = None
+    ) -> tuple[rows.AsOf, str]:
+        """What the answer holds for, and the whole of it as text, as the database spells it."""
         async with reading(self._store, platform, at) as found:
             items = await found.text(statements.LATEST, platform, self._wait)
         head = orjson.dumps(found.as_of).decode().removesuffix("}")
-        return f'{head},"items":{items},"next":null}}'
+        return found.as_of, f'{head},"items":{items},"next":null}}'
 
     async def market(
         self,

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from m26.status.metrics import Metrics
 from m26.status.views import StatusView
+from m26.web.desk import Desk
 from m26.web.guard import Guard
 from m26.web.latest import Latest
 from m26.web.pages import PAGES
@@ -30,7 +31,7 @@ def create_app(
     metrics: Metrics,
     snapshot: Callable[[], StatusView],
     ready: Callable[[], list[str]],
-    prices: Any,  # noqa: ANN401 - see `m26.web.route.Site`
+    prices: Any,  # noqa: ANN401 - see `m26.web.desk.Desk`
     token: str | None = None,
     hosts: frozenset[str] | None = None,
     refusals: Refusals | None = None,
@@ -47,8 +48,8 @@ def create_app(
         refusals: what follows from requests without the token; by default they are counted in
             `metrics`, and delayed once there are many.
     """
-    limiter = CapacityLimiter(_THREADS)
-    site = Site(metrics, snapshot, ready, prices, Latest(prices, limiter), limiter, ROUTES)
+    desk, limiter = Desk(prices), CapacityLimiter(_THREADS)
+    site = Site(metrics, snapshot, ready, desk, Latest(desk, limiter), limiter, ROUTES)
     refusals = refusals or Refusals(metrics.web_refused.inc)
     return Starlette(
         routes=[each.mounted(site) for each in ROUTES],

@@ -46,8 +46,9 @@ _LATER = {"retry-after": "2"}
 def question(path: str, about: str, kind: Any, ask: Ask, *parameters: Parameter) -> Route:  # noqa: ANN401
     """The route of a question: documents of type `kind`, made for each request."""
 
-    async def make(asked: Asked, platform: str, media: str, pack: bool) -> Body | None:  # noqa: FBT001
-        document = await ask(asked.site.prices, platform, **asked.values)
+    async def make(asked: Asked, platform: str, media: str, pack: bool) -> Body | None:
+        async with asked.site.desk.turn() as prices:
+            document = await ask(prices, platform, **asked.values)
         if document is None:
             return None
         work = partial(body_of, document, kind, media, pack=pack)
@@ -78,7 +79,7 @@ async def _respond(make: Make, asked: Asked) -> Response:
         return problem(406, f"It comes as {' or '.join(FORMS)}: name one of them in Accept.")
     pack = accepted(header.get("accept-encoding", "identity"), ("gzip", "identity")) == "gzip"
     try:
-        platform = _chosen(asked.values.pop("platform", None), await asked.site.prices.platforms())
+        platform = _chosen(asked.values.pop("platform", None), await asked.site.desk.platforms())
         if isinstance(platform, Response):
             return platform
         body = await make(asked, platform, media, pack)
@@ -98,7 +99,9 @@ def _chosen(given: str | None, seen: list[str]) -> str | Response:
     if given in seen:
         return given
     if not seen:
-        return problem(404, "No market was seen yet: no page is stored, or its prices are not made.")
+        return problem(
+            404, "No market was seen yet: no page is stored, or its prices are not made."
+        )
     if given is not None:
         return problem(404, f"Nothing was seen of {given}; there is {', '.join(seen)}.")
     detail = f"platform is missing; it must be one of {', '.join(seen)}"

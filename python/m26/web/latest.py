@@ -8,14 +8,15 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
 import orjson
 from anyio.to_thread import run_sync
 
 from m26.market.views import LatestView
-from m26.web.media import FORMS, JSON, Body, wrapped
+from m26.web.desk import Desk
+from m26.web.media import JSON, Body, body_of, wrapped
 
 _FRESH = 1.0
 """Seconds for which an answer is given without a look at the database. Floors are as far behind
@@ -34,19 +35,19 @@ class Latest:
     """The newest answer of each platform and form.
 
     Args:
-        prices: whom to ask.
+        desk: whom to ask.
         limiter: of the threads in which answers are put into their form.
         clock: seconds, of any beginning.
     """
 
     def __init__(
         self,
-        prices: Any,  # noqa: ANN401 - see `m26.web.route.Site`
+        desk: Desk,
         limiter: anyio.CapacityLimiter,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._prices, self._limiter, self._clock = prices, limiter, clock
+        self._desk, self._limiter, self._clock = desk, limiter, clock
         self._made: dict[tuple[str, str], _Made] = {}
         self._making: defaultdict[tuple[str, str], anyio.Lock] = defaultdict(anyio.Lock)
 
@@ -64,14 +65,17 @@ class Latest:
             return made.body
 
     async def _look(self, platform: str, media: str, before: _Made | None) -> _Made:
-        now, as_of = self._clock(), await self._prices.as_of(platform)
-        if before is not None and before.as_of == as_of:
-            return before._replace(looked_at=now)
-        seq, text = await self._prices.latest_text(platform)
-        body = await run_sync(_body, seq, text, media, limiter=self._limiter)
+        async with self._desk.turn() as prices:
+            now = self._clock()
+            as_of = await prices.as_of(platform)
+            if before is not None and before.as_of == as_of:
+                return before._replace(looked_at=now)
+            told, text = await prices.latest_json(platform)
+        body = await run_sync(_body, told["seq"], text, media, limiter=self._limiter)
         return _Made(as_of, now, body)
 
 
 def _body(seq: int, text: str, media: str) -> Body:
-    data = text.encode() if media == JSON else FORMS[media](orjson.loads(text), LatestView)
-    return wrapped(data, seq, pack=True)
+    if media == JSON:  # not read: that would hold up everything else for a while
+        return wrapped(text.encode(), seq, pack=True)
+    return body_of(orjson.loads(text), LatestView, media, pack=True)

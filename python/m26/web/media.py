@@ -120,4 +120,3 @@ def _cell(value: object) -> object:
 
 FORMS: dict[str, Callable[[Mapping[str, Any], Any], bytes]] = {JSON: _json, CSV: _csv}
 """By media type: a document and its type in, bytes out."""
-

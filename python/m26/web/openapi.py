@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from m26.web.media import CSV
 from m26.web.problem import ProblemView
@@ -57,7 +57,8 @@ def _get(route: Route, named: dict[str, Schema], problem: Schema) -> Schema:
 
 def _answer(when: str, headers: Mapping[str, str]) -> Schema:
     told = {
-        name: {"description": about, "schema": {"type": "string"}} for name, about in headers.items()
+        name: {"description": about, "schema": {"type": "string"}}
+        for name, about in headers.items()
     }
     return {"description": when, "headers": told} if told else {"description": when}
 

@@ -1,4 +1,4 @@
-"""What a request's address may say: parameters and what was given in; values, or what is wrong, out.
+"""What a request's address may say: parameters and a query in; values, or what is wrong, out.
 
 A parameter's kind is spelled once: how it is read, what is allowed, and its JSON Schema.
 """
@@ -48,8 +48,8 @@ class Parameter:
     name: str
     kind: Kind
     about: str
-    default: Any = None
-    """Its value where none is given; None: it is left out."""
+    default: str | float | None = None
+    """As it is spelled, where none is given; None: then it has no value."""
     place: str = "query"
     """Or ``path``: part of the address itself, and always there."""
     required: bool = False
@@ -98,14 +98,16 @@ def _values(parameter: Parameter, given: Sequence[str]) -> Iterator[tuple[str, A
     elif parameter.required:
         raise ValueError(f"{name} is missing; it must be {kind.allowed}")
     elif parameter.default is not None:
-        yield name, parameter.default
+        yield name, kind.read(str(parameter.default))
 
 
 def _unknown(name: str, known: Sequence[str]) -> FaultView:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known) or 'none'}"
     return FaultView(
-        name=name[:100], detail=f"{_cut(name)} is no parameter here; {hint}", allowed=", ".join(known)
+        name=name[:100],
+        detail=f"{_cut(name)} is no parameter here; {hint}",
+        allowed=", ".join(known),
     )
 
 

@@ -16,7 +16,7 @@ from m26.market.views import (
     MoversView,
     SalesView,
 )
-from m26.web.asking import made, question
+from m26.web.asking import Ask, made, question
 from m26.web.media import Body
 from m26.web.parameters import (
     MOMENT,
@@ -42,6 +42,9 @@ _LIMIT = Parameter("limit", whole(1, 1_000), "How many at most.", default=100)
 _SINCE = Parameter("since", MOMENT, "Those from then on.")
 _UNTIL = Parameter("until", MOMENT, "Those before then.")
 _BUCKET = Parameter("bucket", choice("hour", "day"), "How long a bucket is.", default="day")
+_IDS = Parameter(
+    "ids", numbers(500), "Cards; one that is there twice is bought twice.", required=True
+)
 
 
 def _after(first: int) -> Parameter:
@@ -50,7 +53,12 @@ def _after(first: int) -> Parameter:
     return Parameter("after", form, "`next` of the answer before.")
 
 
-async def _latest(asked: Asked, platform: str, media: str, _: bool) -> Body:  # noqa: FBT001
+def _of(method: str) -> Ask:
+    """What a method of `Prices` says."""
+    return lambda prices, platform, **given: getattr(prices, method)(platform, **given)
+
+
+async def _latest(asked: Asked, platform: str, media: str, _: bool) -> Body:
     return await asked.site.latest.body(platform, media)
 
 
@@ -78,8 +86,74 @@ _MOVERS = (
 )
 QUESTIONS = (
     question(
-        "/api/v1/market", "Cards with their prices, the highest overall first", LatestView,
-        lambda prices, platform, **given: prices.market(platform, **given),
-        _Q, _POSITION, _MIN_OVERALL, _LIMIT, _after(9),
+        "/api/v1/market",
+        "Cards with their prices, the highest overall first",
+        LatestView,
+        _of("market"),
+        *(_Q, _POSITION, _MIN_OVERALL, _LIMIT, _after(9)),
+    ),
+    made("/api/v1/market/latest", "The whole market in one answer", LatestView, _latest),
+    question(
+        "/api/v1/market/deals",
+        "Asks below what their cards sell for after tax",
+        DealsView,
+        _deals,
+        *_DEALS,
+    ),
+    question(
+        "/api/v1/market/movers",
+        "Cards whose sales are dearer or cheaper than before",
+        MoversView,
+        _of("movers"),
+        *_MOVERS,
+    ),
+    question(
+        "/api/v1/market/index",
+        "What the whole market did: two days by hours, or thirty by days",
+        IndexView,
+        _of("index"),
+        _BUCKET,
+    ),
+    question(
+        "/api/v1/cards/{card_id}",
+        "A card: its price, its lowest asks, its newest sales and its history",
+        CardView,
+        _of("card"),
+        _CARD,
+    ),
+    question(
+        "/api/v1/cards/{card_id}/prices",
+        "Its history, in hours or days",
+        BucketsView,
+        _of("prices"),
+        *(_CARD, _BUCKET, _SINCE, _UNTIL),
+    ),
+    question(
+        "/api/v1/cards/{card_id}/asks",
+        "What it is offered for, the lowest price first",
+        AsksView,
+        _of("asks"),
+        _CARD,
+    ),
+    question(
+        "/api/v1/cards/{card_id}/sales",
+        "Its sales, the newest first",
+        SalesView,
+        _of("sales"),
+        *(_CARD, _SINCE, _LIMIT, _after(17)),
+    ),
+    question(
+        "/api/v1/sales",
+        "Sales of all cards, the newest first",
+        SalesView,
+        _of("sales"),
+        *(_OF_CARD, _SINCE, _LIMIT, _after(17)),
+    ),
+    question(
+        "/api/v1/basket",
+        "What cards cost at asks, bought one by one",
+        BasketView,
+        _of("basket"),
+        _IDS,
     ),
 )

@@ -16,6 +16,7 @@ from starlette.routing import Route as Routed
 
 from m26.status.metrics import Metrics
 from m26.status.views import StatusView
+from m26.web.desk import Desk
 from m26.web.latest import Latest
 from m26.web.media import JSON
 from m26.web.parameters import Parameter, Refused, read
@@ -30,9 +31,7 @@ class Site:
     snapshot: Callable[[], StatusView]
     ready: Callable[[], list[str]]
     """Reasons why data is not fresh; empty when it is."""
-    prices: Any
-    """Answers what is asked of a market: see `m26.store.prices.Prices`, whom this stage does not
-    know."""
+    desk: Desk
     latest: Latest
     limiter: CapacityLimiter
     """Of threads that put answers into their form: others wait for none of them."""
