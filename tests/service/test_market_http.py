@@ -23,6 +23,7 @@ ASKED = {
     **dict.fromkeys((each.path for each in QUESTIONS), ""),
     "/api/v1/basket": f"ids={SANDERS},{SANDERS},{JOSE}",
     "/api/v1/market": "q=drew+sanders",
+    "/api/v1/market/movers": "min_sales=1",
 }
 
 
@@ -61,4 +62,3 @@ def test_a_question_is_answered_in_its_type_as_json_and_as_rows(
     assert tuple(names) == columns(route.kind)
     wanted = document.get("items", [document])
     assert len(rows) == len(wanted) > 0
-    print(rows[0])

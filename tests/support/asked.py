@@ -57,7 +57,12 @@ class Market:
         over += [
             auction(n, bid=900, bids=1, card={**jose, "cardInstanceId": n}, **SOLD) for n in (6, 7)
         ]
-        await self.grow(body(*offered), body(*over, at=T0 + 60))
+        ago = {"card": {**jose, "cardInstanceId": 20}, "postingTime": T0 - 124_000}
+        before = [
+            body(auction(20, **ago), at=T0 - 123_000),
+            body(auction(20, bid=800, bids=1, **{**ago, **SOLD}), at=T0 - 120_000),
+        ]
+        await self.grow(*before, body(*offered), body(*over, at=T0 + 60))
         await self.connection.execute("""
             UPDATE m26.market_now SET fair = 7000, fair_low = 6500, fair_high = 7500, n = 9,
                 n_copies = 9, method = 'level', flags = '{thin,bait}'
