@@ -66,7 +66,7 @@ class Desk:
         Raises:
             StorageError: the database does not answer.
         """
-        if self._clock() - self._looked_at > _FRESH:
+        if not self._platforms or self._clock() - self._looked_at > _FRESH:
             async with self.turn() as prices:
                 self._platforms = await prices.platforms()
             self._looked_at = self._clock()

@@ -23,8 +23,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_SPAN = re.compile(r"([1-9][0-9]{0,3})([hd])")
-_HOURS = {"h": 1, "d": 24}
+_SPAN = re.compile(r"(?P<hours>[1-9][0-9]{0,2})h|(?P<days>[1-9][0-9]?)d")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST = 2**63 - 1
 """Of whole numbers: a bigint of PostgreSQL."""
@@ -196,23 +195,19 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
-def hours(most: int) -> Kind:
-    """Stretches of time of whole hours or days; read as hours."""
-
-    def read_hours(text: str) -> int:
-        found = _SPAN.fullmatch(text)
-        value = int(found[1]) * _HOURS[found[2]] if found else 0
-        if not 1 <= value <= most:
-            raise ValueError
-        return value
-
-    return Kind(
-        {"type": "string", "pattern": f"^{_SPAN.pattern}$"},
-        f"hours or days, as 24h or 7d, up to {most // 24}d",
-        read_hours,
-    )
+def _hours(text: str) -> int:
+    found = _SPAN.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return int(found["hours"] or 24 * int(found["days"]))
 
 
+SPAN = Kind(
+    {"type": "string", "pattern": "^([1-9][0-9]{0,2}h|[1-9][0-9]?d)$"},
+    "hours up to 999h or days up to 99d",
+    _hours,
+)
+"""Read as hours."""
 MOMENT = Kind(
     {"type": "string", "format": "date-time"},
     "a time with its zone, as 2026-08-15T20:57:15Z (a + in an address is written %2B)",

@@ -20,9 +20,9 @@ from m26.web.asking import Ask, made, question
 from m26.web.media import Body
 from m26.web.parameters import (
     MOMENT,
+    SPAN,
     Parameter,
     choice,
-    hours,
     number,
     numbers,
     pattern,
@@ -31,8 +31,6 @@ from m26.web.parameters import (
 )
 from m26.web.route import Asked
 
-_LONGEST = 24 * 90
-"""Hours of a window."""
 _CARD = Parameter("card_id", whole(0), "Of the card.", place="path")
 _OF_CARD = Parameter("card_id", whole(0), "Of this card alone.")
 _Q = Parameter("q", words(100), "Words that the card's name, position, overall or program has.")
@@ -80,7 +78,7 @@ _DEALS = (
     _LIMIT,
 )
 _MOVERS = (
-    Parameter("window", hours(_LONGEST), "Against as long before.", default="24h"),
+    Parameter("window", SPAN, "Against as long before.", default="24h"),
     Parameter("min_sales", whole(1), "In both windows.", default=3),
     _LIMIT,
 )
