@@ -243,4 +243,7 @@ NAMES = _listed("""
     FROM market_now AS n JOIN m26.card_latest AS c ON c.card_id = n.card_id
     WHERE n.platform = $1 ORDER BY c.card_id""")
 CARDS = "SELECT count(*) FROM market_now WHERE platform = $1"
-NAME = "SELECT name FROM m26.card_latest WHERE card_id = $1"
+# $1 platform, $2 card: no row where nothing was seen of it there.
+NAME = """
+SELECT c.name FROM market_now AS n LEFT JOIN m26.card_latest AS c ON c.card_id = n.card_id
+WHERE n.platform = $1 AND n.card_id = $2"""
