@@ -17,6 +17,7 @@ from m26.status.conditions import State
 from m26.status.snapshot import Observer
 from m26.status.views import RollupsView
 from m26.store.drain import Drain
+from m26.store.prices import Prices
 from m26.web import guard
 from m26.web.app import create_app
 from m26.web.server import serve
@@ -29,6 +30,7 @@ async def serving(
     drain: Drain,
     collectors: Sequence[Collector],
     rollups: Callable[[], RollupsView],
+    prices: Prices,
     database_version: str,
 ) -> AsyncIterator[Observer]:
     """Show how the run is, over HTTP and to the other commands of the home.
@@ -54,6 +56,7 @@ async def serving(
         metrics=telemetry.metrics,
         snapshot=observer.snapshot,
         ready=partial(_not_ready, observer, drain, due),
+        prices=prices,
         token=web.token.get_secret_value() if web.token else None,
         hosts=guard.allowed_hosts(web),
     )

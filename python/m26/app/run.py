@@ -23,6 +23,7 @@ from m26.app.endpoints import serving
 from m26.app.opening import Opened, opening
 from m26.app.process import Process, beside
 from m26.app.publishing import publishing
+from m26.app.questions import answering
 from m26.app.rolling import rolling
 from m26.app.storing import journaling, server_times, storing
 from m26.auth.cache import TicketCache
@@ -101,8 +102,9 @@ async def running(
         collectors = await enter(
             collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
-        version, prices = await patience(store.ping), await enter(rolling(process, assigned, store))
-        observer = await enter(serving(process, opened, drain, collectors, prices, version))
+        version, rolled = await patience(store.ping), await enter(rolling(process, assigned, store))
+        prices = await enter(answering(process, assigned, used.postgres, opened.session, patience))
+        observer = await enter(serving(process, opened, drain, collectors, rolled, prices, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))

@@ -235,6 +235,7 @@ async def connect(
     name: str = "",
     statement_cache: bool = True,
     limit: float = connections.LIMIT,
+    most: int = connections.MOST,
 ) -> Store:
     """Connect to a database; the caller closes the store.
 
@@ -243,12 +244,13 @@ async def connect(
         name: what the sessions call themselves, see `session_name`.
         statement_cache: False behind a pooler that loses prepared statements.
         limit: seconds after which the server ends a transaction.
+        most: connections.
 
     Raises:
         ConfigError: the DSN is malformed.
         StorageError: the server does not answer or refuses us.
     """
-    connect = partial(connections.connect, dsn, name=name, limit=limit)
+    connect = partial(connections.connect, dsn, name=name, limit=limit, most=most)
     try:
         pool = await connect(statement_cache=statement_cache)
     except connections.OUTAGES as error:

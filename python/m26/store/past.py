@@ -59,9 +59,7 @@ class Past:
         at: the moment.
     """
 
-    def __init__(
-        self, connection: PoolConnectionProxy[Any], platform: str, at: datetime
-    ) -> None:
+    def __init__(self, connection: PoolConnectionProxy[Any], platform: str, at: datetime) -> None:
         self._connection, self._platform, self._at = connection, platform, at
 
     async def show(self, needed: Needed) -> None:
@@ -86,12 +84,17 @@ class Past:
         connection, place = self._connection, (self._platform, self._at)
         await connection.execute(statements.FOLD_MARKET, *place, begin)
         if needed.sales > 1:
-            if await connection.fetchval(statements.SALES, needed.until) < needed.sales:
+            newest = (needed.until, needed.sales)
+            ids = await connection.fetchval(statements.NEWEST_SALES, *newest)
+            if len(ids) < needed.sales and needed.since is None:
                 await connection.execute(statements.EMPTY)
                 await connection.execute(statements.FOLD_MARKET, *place, EVER)
+                ids = await connection.fetchval(statements.NEWEST_SALES, *newest)
+            await connection.execute(statements.EMPTY)
+            await connection.execute(statements.FOLD, *place, ids)
             return
         await connection.execute(statements.BY_INDEX, "off")
-        cards = await connection.fetchval(statements.CARDS, *place)
+        cards = await connection.fetchval(statements.CARDS, self._platform)
         await self._look_back(begin, cards, needed)
         await self._count(needed, cards)
 

@@ -110,15 +110,15 @@ def _told(events: str) -> str:
     WHERE c.seq = c.newest AND (c.evidence = 'status' OR coalesce(c.reopened < c.seq, true))"""  # noqa: S608
 
 
-# $1 platform, $2 the moment, $3 cards, $4 to $5 when they were posted: auctions as storing their
-# events one by one would have left them. OFFSET 0 keeps the planner to the index.
-FOLD_CARDS = f"""
+def _fold(auctions: str) -> str:
+    """Auctions as storing their events one by one would have left them.
+
+    OFFSET 0 keeps the planner to the index.
+    """
+    return f"""
 {_INTO}
 WITH past AS MATERIALIZED (
-    SELECT e.*
-    FROM unnest($3::bigint[]) AS k (card_id)
-    JOIN m26.auction AS a ON a.platform = $1 AND a.card_id = k.card_id
-        AND a.posted_at > $4 AND a.posted_at <= $5 AND a.first_seen <= $2
+    SELECT e.* FROM {auctions}
     CROSS JOIN LATERAL (
         SELECT * FROM m26.auction_event AS e
         WHERE e.auction_id = a.auction_id AND e.platform = a.platform OFFSET 0
@@ -129,6 +129,14 @@ SELECT {_columns("s")}, {_outcome("c")}, s.observed_at
 FROM ({_seen("past AS e WHERE true")}) AS s
 LEFT JOIN ({_told("past AS e WHERE true")}) AS c
     ON c.auction_id = s.auction_id AND c.platform = s.platform"""  # noqa: S608 - columns of ours
+
+
+# $1 platform, $2 the moment, $3 cards, $4 to $5 when they were posted.
+FOLD_CARDS = _fold("""unnest($3::bigint[]) AS k (card_id)
+    JOIN m26.auction AS a ON a.platform = $1 AND a.card_id = k.card_id
+        AND a.posted_at > $4 AND a.posted_at <= $5 AND a.first_seen <= $2""")
+# $3 their ids.
+FOLD = _fold("(SELECT $1 AS platform, unnest($3::bigint[]) AS auction_id) AS a")
 
 
 def _observed(since: str) -> str:
@@ -155,7 +163,7 @@ WHERE s.status = 'active' AND s.expires_at > $2 AND s.buyout_price IS NOT NULL A
 # $1 cards: they are about to be folded.
 EMPTY = "DELETE FROM pg_temp.auction"
 FORGET = "DELETE FROM pg_temp.auction WHERE card_id = ANY ($1::bigint[])"
-# $1 platform, $2 the moment: cards that had been seen by then, one look into the index for each.
+# $1 platform: its cards, with one look into the index for each.
 CARDS = """
 WITH RECURSIVE k AS (
     (SELECT card_id FROM m26.auction WHERE platform = $1 ORDER BY card_id LIMIT 1)
@@ -164,10 +172,7 @@ WITH RECURSIVE k AS (
         ORDER BY card_id LIMIT 1)
     FROM k WHERE k.card_id IS NOT NULL
 )
-SELECT coalesce(array_agg(k.card_id), '{}') FROM k
-WHERE k.card_id IS NOT NULL AND EXISTS (
-    SELECT FROM m26.auction AS a WHERE a.platform = $1 AND a.card_id = k.card_id
-        AND a.posted_at <= $2 AND a.first_seen <= $2)"""
+SELECT coalesce(array_agg(card_id), '{}') FROM k WHERE card_id IS NOT NULL"""
 # $1 cards, $2 since when, $3 until when, $4 how many: those of which fewer sales than that are
 # known; of sales before $2 some may be missing.
 FEW_SALES = f"""
@@ -179,13 +184,19 @@ WHERE (
     ) AS s
 ) < $4"""  # noqa: S608 - constants
 
-# $1 until when or null: all that are known.
-SALES = f"""
-SELECT count(*) FROM pg_temp.auction
-WHERE closed_at <= coalesce($1::timestamptz, 'infinity') AND {IS_SALE}"""  # noqa: S608 - constants
+# $1 until when or null, $2 how many: the newest sales.
+NEWEST_SALES = f"""
+SELECT coalesce(array_agg(auction_id), '{{}}') FROM (
+    SELECT auction_id FROM pg_temp.auction
+    WHERE closed_at <= coalesce($1::timestamptz, 'infinity') AND outcome = 'sold'
+    ORDER BY closed_at DESC, auction_id DESC LIMIT $2
+) AS a"""
 
-# $1 platform, $2 cards, $3 the moment.
-TOUCH = f"INSERT INTO pg_temp.{TOUCHED} (platform, card_id, at) SELECT $1, unnest($2::bigint[]), $3"
+# $1 platform, $2 cards, $3 the moment: those that had been seen by then.
+TOUCH = f"""
+INSERT INTO pg_temp.{TOUCHED} (platform, card_id, at)
+SELECT $1, card_id, $3 FROM unnest($2::bigint[]) AS k (card_id)
+WHERE EXISTS (SELECT FROM pg_temp.auction AS a WHERE a.card_id = k.card_id)"""  # noqa: S608
 # $1 since when: the buckets of all auctions there are.
 TOUCH_BUCKETS = f"""
 INSERT INTO pg_temp.{TOUCHED} (platform, card_id, at)

@@ -240,9 +240,12 @@ SELECT row_to_json(i)::text FROM (
 ) AS i"""
 
 # $1 platform: every card of its market.
-NAMES = """
-SELECT c.card_id, c.name, c.position, c.overall, c.program
-FROM market_now AS n JOIN m26.card_latest AS c ON c.card_id = n.card_id
-WHERE n.platform = $1 ORDER BY c.card_id"""
+NAMES = _listed("""
+    SELECT c.card_id, c.name, c.position, c.overall, c.program
+    FROM market_now AS n JOIN m26.card_latest AS c ON c.card_id = n.card_id
+    WHERE n.platform = $1 ORDER BY c.card_id""")
 CARDS = "SELECT count(*) FROM market_now WHERE platform = $1"
-NAME = "SELECT name FROM m26.card_latest WHERE card_id = $1"
+# $1 platform, $2 card: no row where nothing was seen of it there.
+NAME = """
+SELECT c.name FROM market_now AS n LEFT JOIN m26.card_latest AS c ON c.card_id = n.card_id
+WHERE n.platform = $1 AND n.card_id = $2"""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import TypedDict, cast
 
 import orjson
 
@@ -36,7 +36,8 @@ _BY_HOURS = 48
 class Prices:
     """Answers about the markets of one database.
 
-    What every question takes as `at` is a moment of the past; None: the present.
+    What every question takes as `at` is a moment of the past; None: the present. Those about one
+    card answer with None where nothing was seen of it on that platform.
 
     Args:
         store: the database.
@@ -61,14 +62,17 @@ class Prices:
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
-        return cast("views.LatestView", orjson.loads(await self.latest_json(platform, at=at)))
+        _, text = await self.latest_json(platform, at=at)
+        return cast("views.LatestView", orjson.loads(text))
 
-    async def latest_json(self, platform: str, *, at: datetime | None = None) -> str:
-        """The same as text, as the database spells it."""
+    async def latest_json(
+        self, platform: str, *, at: datetime | None = None
+    ) -> tuple[rows.AsOf, str]:
+        """What the answer holds for, and the whole of it as text, as the database spells it."""
         async with reading(self._store, platform, at) as found:
             items = await found.text(statements.LATEST, platform, self._wait)
         head = orjson.dumps(found.as_of).decode().removesuffix("}")
-        return f'{head},"items":{items},"next":null}}'
+        return found.as_of, f'{head},"items":{items},"next":null}}'
 
     async def market(
         self,
@@ -140,18 +144,19 @@ class Prices:
         since: datetime | None = None,
         until: datetime | None = None,
         at: datetime | None = None,
-    ) -> views.BucketsView:
+    ) -> views.BucketsView | None:
         """A card's history: buckets that begin at `since` or later, and before `until`."""
         begin = since or EVER
         hours, days = (begin, None) if bucket == "hour" else (None, begin)
         needed = Needed(cards=[card_id], hours=hours, days=days)
         async with reading(self._store, platform, at, needed) as found:
+            known = await _known_card(found, card_id)
+            if known is None:
+                return None
             items = await _buckets(found, card_id, bucket, since, until)
-            name = await _name(found, card_id)
         return {
             **found.as_of,
-            "card_id": card_id,
-            "name": name,
+            **known,
             "bucket": bucket,
             "items": items,
             "next": None,
@@ -159,12 +164,14 @@ class Prices:
 
     async def asks(
         self, platform: str, card_id: int, *, at: datetime | None = None
-    ) -> views.AsksView:
+    ) -> views.AsksView | None:
         """What a card is offered for."""
         async with reading(self._store, platform, at, Needed(cards=[card_id])) as found:
+            known = await _known_card(found, card_id)
+            if known is None:
+                return None
             items = await found.rows(statements.ASKS, platform, [card_id], _ALL_LEVELS)
-            name = await _name(found, card_id)
-        return {**found.as_of, "card_id": card_id, "name": name, "items": items, "next": None}
+        return {**found.as_of, **known, "items": items, "next": None}
 
     async def sales(
         self,
@@ -175,13 +182,15 @@ class Prices:
         limit: int = 100,
         after: str | None = None,
         at: datetime | None = None,
-    ) -> views.SalesView:
+    ) -> views.SalesView | None:
         """Sales of a card, or of all; those from `since` on, the newest first."""
         cards = None if card_id is None else [card_id]
         micros, auction_id = place(after)
         begin = None if micros is None else _EPOCH + micros * _MICRO
         needed = Needed(cards=cards, sales=limit + 1, until=begin, since=since)
         async with reading(self._store, platform, at, needed) as found:
+            if card_id is not None and await _known_card(found, card_id) is None:
+                return None
             statement = statements.SALES if card_id is None else statements.CARD_SALES
             values = (platform, card_id, since, begin, auction_id, limit + 1)
             items = await found.rows(statement, *values)
@@ -303,9 +312,15 @@ async def _buckets(
     return await found.rows(statements.BUCKETS[bucket], *values)
 
 
-async def _name(found: Reading, card_id: int) -> str | None:
-    name: str | None = await found.connection.fetchval(statements.NAME, card_id)
-    return name
+class _Card(TypedDict):
+    card_id: int
+    name: str | None
+
+
+async def _known_card(found: Reading, card_id: int) -> _Card | None:
+    """A card and its name; None: nothing was seen of it on that platform."""
+    row = await found.connection.fetchrow(statements.NAME, found.platform, card_id)
+    return None if row is None else {"card_id": card_id, "name": row["name"]}
 
 
 def _begin(at: datetime, step: timedelta) -> datetime:

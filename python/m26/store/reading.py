@@ -92,11 +92,21 @@ def _as_of(platform: str, row: Mapping[str, Any]) -> AsOf:
         problem = f"{moment} has not come: on that market it is {row['market_time']}"
         raise UsageError(problem, hint="leave the moment out for the present")
     if moment is not None:  # all events are looked at
-        return {"platform": platform, "at": moment, "seq": head, "market_time": moment,
-            "building": None}
+        return {
+            "platform": platform,
+            "at": moment,
+            "seq": head,
+            "market_time": moment,
+            "building": None,
+        }
     building = 100 * seq // head if head - seq > BEHIND else None
-    return {"platform": platform, "at": None, "seq": seq, "market_time": row["market_time"],
-        "building": building}
+    return {
+        "platform": platform,
+        "at": None,
+        "seq": seq,
+        "market_time": row["market_time"],
+        "building": building,
+    }
 
 
 def place(after: str | None) -> tuple[int | None, int | None]:
