@@ -1,4 +1,4 @@
-"""Any moment: what is told of it is what a database says that was built from the events up to it."""
+"""What is told of any moment is what a database says that the events up to it were built into."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def _answers(store: Store, at: datetime | None) -> dict[str, Any]:
     return made
 
 
-def _plain(answer: Any) -> Any:  # noqa: ANN401 - any JSON
+def _plain(answer: Any) -> Any:
     if isinstance(answer, dict):
         return {name: _plain(value) for name, value in answer.items() if name not in _HOW}
     return [_plain(value) for value in answer] if isinstance(answer, list) else answer

@@ -7,11 +7,12 @@ Nothing of `m26` is written, nothing is locked, and at the transaction's end not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from m26.market.rows import Bucket
 from m26.store import past_statements as statements
 from m26.store import rollup_statements as figures
 
@@ -35,9 +36,10 @@ class Needed:
 
     cards: Sequence[int] | None = None
     """None: the whole market."""
-    hours: datetime | None = None
-    """Since when buckets of hours are needed; None: not at all."""
-    days: datetime | None = None
+    buckets: Mapping[Bucket, datetime] = field(default_factory=dict)
+    """Since when they are needed."""
+    prices: bool = True
+    """`market_now`; of the whole market only."""
     sales: int = 1
     """So many of the newest of each card; more than one of the whole market: these alone."""
     until: datetime | None = None
@@ -70,39 +72,50 @@ class Past:
             await connection.execute(statements.MAKE_READY)
         await connection.execute(figures.CREATE_TOUCHED)
         await connection.execute(statements.SET_TIME, self._platform, self._at)
-        wanted = (needed.hours, needed.days, needed.since, self._at - _NOW)
-        begin = min(moment for moment in wanted if moment is not None)
+        begin = min(*needed.buckets.values(), needed.since or self._at, self._at - _NOW)
         if needed.cards is None:
             await self._show_market(begin, needed)
         else:
+            await connection.execute(statements.BY_INDEX, "off")
             await self._fold(begin, needed.cards)
             await self._look_back(begin, needed.cards, needed)
-            await self._count(needed, needed.cards)
+            await self._roll_up(needed)
+            await self._price(needed.cards)
         await connection.execute(statements.BY_INDEX, "on")
 
     async def _show_market(self, begin: datetime, needed: Needed) -> None:
-        connection, place = self._connection, (self._platform, self._at)
-        await connection.execute(statements.FOLD_MARKET, *place, begin)
+        connection = self._connection
+        await connection.execute(statements.UNINDEX)
+        await connection.execute(statements.FOLD_MARKET, self._platform, self._at, begin)
+        for bucket, since in needed.buckets.items():
+            await connection.execute(statements.SOLD[bucket], since)
         if needed.sales > 1:
-            newest = (needed.until, needed.sales)
-            ids = await connection.fetchval(statements.NEWEST_SALES, *newest)
-            if len(ids) < needed.sales and needed.since is None:
-                await connection.execute(statements.EMPTY)
-                await connection.execute(statements.FOLD_MARKET, *place, EVER)
-                ids = await connection.fetchval(statements.NEWEST_SALES, *newest)
+            await self._list_sales(needed)
+        elif not needed.prices:
             await connection.execute(statements.EMPTY)
-            await connection.execute(statements.FOLD, *place, ids)
-            return
-        await connection.execute(statements.BY_INDEX, "off")
-        cards = await connection.fetchval(statements.CARDS, self._platform)
-        await self._look_back(begin, cards, needed)
-        await self._count(needed, cards)
+        await connection.execute(statements.INDEX)
+        if needed.prices and needed.sales == 1:
+            await connection.execute(statements.BY_INDEX, "off")
+            cards = await connection.fetchval(statements.CARDS, self._platform)
+            await self._look_back(begin, cards, needed)
+            await self._price(cards)
+
+    async def _list_sales(self, needed: Needed) -> None:
+        """Keep the market's newest sales alone, with all that is told of them."""
+        connection, place = self._connection, (self._platform, self._at)
+        newest = (needed.until, needed.sales)
+        ids = await connection.fetchval(statements.NEWEST, *newest)
+        await connection.execute(statements.EMPTY)
+        if len(ids) < needed.sales and needed.since is None:
+            await connection.execute(statements.FOLD_MARKET, *place, EVER)
+            ids = await connection.fetchval(statements.NEWEST, *newest)
+            await connection.execute(statements.EMPTY)
+        await connection.execute(statements.FOLD, *place, ids)
 
     async def _fold(self, begin: datetime, cards: Sequence[int]) -> None:
         """Fold what matters of sales since `begin`, and of what was on offer since then."""
         since = max(begin, EVER + _RUNS) - _RUNS
         values = (self._platform, self._at, cards, since, self._at + _ONE_DAY)
-        await self._connection.execute(statements.BY_INDEX, "off")
         await self._connection.execute(statements.FOLD_CARDS, *values)
 
     async def _look_back(self, begin: datetime, cards: Sequence[int], needed: Needed) -> None:
@@ -116,18 +129,18 @@ class Past:
             await self._connection.execute(statements.FORGET, cards)
             await self._fold(begin, cards)
 
-    async def _count(self, needed: Needed, cards: Sequence[int]) -> None:
-        """Make the figures."""
+    async def _roll_up(self, needed: Needed) -> None:
+        """Make buckets of all that was folded."""
         execute = self._connection.execute
-        for since, buckets, cover in (
-            (needed.hours, figures.HOURS, figures.COVER[0]),
-            (needed.days, figures.DAYS, figures.COVER[1]),
-        ):
-            if since is not None:
-                await execute(statements.TOUCH_BUCKETS, since)
-                await execute(buckets)
-                await execute(cover, since)
-                await execute(statements.UNTOUCH)
+        for bucket, since in needed.buckets.items():
+            await execute(statements.TOUCH_BUCKETS, since)
+            await execute(figures.BUCKETS[bucket])
+            await execute(figures.COVER[bucket], since)
+            await execute(statements.UNTOUCH)
+
+    async def _price(self, cards: Sequence[int]) -> None:
+        """Make `market_now`."""
+        execute = self._connection.execute
         await execute(statements.TOUCH, self._platform, cards, self._at)
         await execute(figures.NOW, 0)
         await execute(figures.COVER_NOW)

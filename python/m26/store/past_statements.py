@@ -6,7 +6,14 @@ present are those of the past as well: `search_path` tells which.
 
 from __future__ import annotations
 
-from m26.store.rollup_statements import CLOSED_AT, IS_SALE, LONGEST, TOUCHED
+from m26.store.rollup_statements import (
+    CLOSED_AT,
+    IS_SALE,
+    LONGEST,
+    OF_SALES,
+    SALES,
+    TOUCHED,
+)
 from m26.store.statements import OUTCOME
 
 # Whether the session has the tables, of the schema as it is.
@@ -29,6 +36,11 @@ def _table(name: str) -> str:
     return f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DELETE ROWS"
 
 
+# Of the whole market so much is loaded that an index costs less afterwards.
+INDEX = """
+CREATE INDEX m26_past_card_idx ON pg_temp.auction (card_id, posted_at);
+CREATE INDEX m26_past_sale_idx ON pg_temp.auction (card_id, closed_at) WHERE outcome = 'sold'"""
+UNINDEX = "DROP INDEX pg_temp.m26_past_card_idx, pg_temp.m26_past_sale_idx"
 # With `m26` before `pg_temp`, a view's text names what it is made of without a schema; with
 # `pg_temp` before it, the same text is about the past. A pooler may have kept a session of before.
 _VIEWS_AGAIN = f"""
@@ -43,13 +55,12 @@ BEGIN
         EXECUTE 'CREATE TEMP VIEW ' || names[i] || ' AS ' || texts[i];
     END LOOP;
     EXECUTE 'CREATE TEMP TABLE m26_past_' || (SELECT schema_epoch FROM stream_head) || ' ()';
-END $$"""
+END $$"""  # noqa: S608 - constants
 MAKE_READY = ";\n".join(
     (
         f"DROP TABLE IF EXISTS {', '.join(f'pg_temp.{name}' for name in _TABLES)} CASCADE",
         *(_table(name) for name in _TABLES),
-        "CREATE INDEX ON pg_temp.auction (card_id, posted_at)",
-        "CREATE INDEX ON pg_temp.auction (card_id, closed_at) WHERE outcome = 'sold'",
+        INDEX,
         _VIEWS_AGAIN,
     )
 )
@@ -70,38 +81,45 @@ _STATE = (
     *("expires_at", "status", "start_price", "buyout_price", "current_bid", "next_bid", "bids"),
     *("median_price", "min_price", "max_price", "observed_at"),
 )
-_INTO = f"INSERT INTO pg_temp.auction ({', '.join((*_STATE, *OUTCOME))}, last_seen)"
+_ASK = (
+    *("platform", "auction_id", "card_id", "posted_at", "expires_at", "status", "buyout_price"),
+    *("bids", "observed_at"),
+)
+"""What figures are made of, and deals."""
+_SALE = ("platform", "auction_id", "card_id", "card_instance_id", "posted_at")
 
 
-def _columns(of: str) -> str:
-    return ", ".join(f"{of}.{name}" for name in _STATE)
+def _into(columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO pg_temp.auction ({', '.join(columns)}, last_seen)"
 
 
-def _outcome(of: str) -> str:
-    told = {"closed_at": CLOSED_AT.format(of)}  # events of before did not tell it
-    return ", ".join(told.get(name, f"{of}.{name}") for name in OUTCOME)
+def _of(event: str, columns: tuple[str, ...]) -> str:
+    return ", ".join(f"{event}.{name}" for name in columns)
 
 
-def _seen(events: str) -> str:
+def _seen(columns: tuple[str, ...], events: str) -> str:
     """The state of each auction that was seen last.
 
     What repeats another event, since an outcome was inferred, was not seen; what came late was.
     """
     return f"""
-    SELECT DISTINCT ON (e.auction_id, e.platform) {_columns("e")} FROM {events}
+    SELECT DISTINCT ON (e.auction_id, e.platform) {_of("e", columns)} FROM {events}
         AND (e.evidence IS NULL OR e.evidence = 'status')
     ORDER BY e.auction_id, e.platform, e.observed_at DESC, e.seq DESC"""  # noqa: S608 - columns of ours
 
 
-def _told(events: str) -> str:
-    """The event that tells the outcome of each auction that has one.
+def _told(columns: tuple[str, ...], events: str) -> str:
+    """The outcome of each auction that has one.
 
     It is the newest one that was stored, unless it was inferred and the auction was then seen on
-    offer. What comes late decides no outcome.
+    offer. What comes late decides no outcome. Events of before do not have a `closed_at`.
     """
+    told = {"closed_at": f"{CLOSED_AT.format('e')} AS closed_at"}
+    read = ", ".join(told.get(name, f"e.{name}") for name in (*columns, *OUTCOME))
     return f"""
-    SELECT c.* FROM (
-        SELECT e.*, max(e.seq) FILTER (WHERE e.kind = 'closed') OVER of AS newest,
+    SELECT {_of("c", (*columns, *OUTCOME))} FROM (
+        SELECT {read}, e.seq,
+            max(e.seq) FILTER (WHERE e.kind = 'closed') OVER of AS newest,
             max(e.seq) FILTER (WHERE e.kind = 'changed') OVER of AS reopened
         FROM {events}
             AND (e.kind = 'closed' OR e.kind = 'changed' AND e.status = 'active' AND NOT e.late)
@@ -116,7 +134,7 @@ def _fold(auctions: str) -> str:
     OFFSET 0 keeps the planner to the index.
     """
     return f"""
-{_INTO}
+{_into((*_STATE, *OUTCOME))}
 WITH past AS MATERIALIZED (
     SELECT e.* FROM {auctions}
     CROSS JOIN LATERAL (
@@ -125,9 +143,9 @@ WITH past AS MATERIALIZED (
     ) AS e
     WHERE e.observed_at <= $2
 )
-SELECT {_columns("s")}, {_outcome("c")}, s.observed_at
-FROM ({_seen("past AS e WHERE true")}) AS s
-LEFT JOIN ({_told("past AS e WHERE true")}) AS c
+SELECT {_of("s", _STATE)}, {_of("c", OUTCOME)}, s.observed_at
+FROM ({_seen(_STATE, "past AS e WHERE true")}) AS s
+LEFT JOIN ({_told(("auction_id", "platform"), "past AS e WHERE true")}) AS c
     ON c.auction_id = s.auction_id AND c.platform = s.platform"""  # noqa: S608 - columns of ours
 
 
@@ -148,20 +166,22 @@ def _observed(since: str) -> str:
 
 _ON_OFFER = f"$2::timestamptz - interval '{LONGEST}'"
 # $1 platform, $2 the moment, $3 since when: of the whole market what was sold since then, and what
-# was on offer at the moment, which is what its figures are made of.
+# was on offer at the moment, as far as figures are made of it.
+_SOLD = f"least($3::timestamptz, {_ON_OFFER})"
 FOLD_MARKET = f"""
-{_INTO}
-WITH c AS MATERIALIZED ({_told(_observed(f"least($3::timestamptz, {_ON_OFFER})"))})
-SELECT {_columns("c")}, {_outcome("c")}, c.observed_at
-FROM c WHERE c.outcome = 'sold' AND {CLOSED_AT.format("c")} > $3
-UNION ALL
-SELECT {_columns("s")}, {", ".join("NULL" for _ in OUTCOME)}, s.observed_at
-FROM ({_seen(f"{_observed(_ON_OFFER)} AND e.posted_at > {_ON_OFFER}")}) AS s
+WITH c AS MATERIALIZED ({_told(_SALE, _observed(_SOLD))}
+), sold AS (
+    INSERT INTO pg_temp.auction ({", ".join((*_SALE, *OUTCOME))})
+    SELECT * FROM c WHERE outcome = 'sold' AND closed_at > $3
+)
+{_into(_ASK)}
+SELECT {_of("s", _ASK)}, s.observed_at
+FROM ({_seen(_ASK, f"{_observed(_ON_OFFER)} AND e.posted_at > {_ON_OFFER}")}) AS s
 WHERE s.status = 'active' AND s.expires_at > $2 AND s.buyout_price IS NOT NULL AND NOT EXISTS (
     SELECT FROM c WHERE c.auction_id = s.auction_id AND c.platform = s.platform
 )"""  # noqa: S608 - columns of ours
 # $1 cards: they are about to be folded.
-EMPTY = "DELETE FROM pg_temp.auction"
+EMPTY = "TRUNCATE pg_temp.auction"
 FORGET = "DELETE FROM pg_temp.auction WHERE card_id = ANY ($1::bigint[])"
 # $1 platform: its cards, with one look into the index for each.
 CARDS = """
@@ -185,8 +205,8 @@ WHERE (
 ) < $4"""  # noqa: S608 - constants
 
 # $1 until when or null, $2 how many: the newest sales.
-NEWEST_SALES = f"""
-SELECT coalesce(array_agg(auction_id), '{{}}') FROM (
+NEWEST = """
+SELECT coalesce(array_agg(auction_id), '{}') FROM (
     SELECT auction_id FROM pg_temp.auction
     WHERE closed_at <= coalesce($1::timestamptz, 'infinity') AND outcome = 'sold'
     ORDER BY closed_at DESC, auction_id DESC LIMIT $2
@@ -203,4 +223,20 @@ INSERT INTO pg_temp.{TOUCHED} (platform, card_id, at)
 SELECT platform, card_id, posted_at FROM pg_temp.auction WHERE posted_at >= $1
 UNION
 SELECT platform, card_id, closed_at FROM pg_temp.auction WHERE closed_at >= $1 AND {IS_SALE}"""  # noqa: S608
+
+
+def _sold(table: str, width: str) -> str:
+    """Buckets of the whole market, which is asked for what sales come to alone."""
+    return f"""
+INSERT INTO pg_temp.{table} (platform, card_id, bucket, {", ".join(OF_SALES)}, listed)
+SELECT s.*, 0 FROM (
+    SELECT a.platform, a.card_id, date_trunc('{width}', a.closed_at), {SALES}
+    FROM pg_temp.auction AS a
+    WHERE date_trunc('{width}', a.closed_at) >= $1 AND {IS_SALE}
+    GROUP BY a.platform, a.card_id, date_trunc('{width}', a.closed_at)
+) AS s"""  # noqa: S608 - constants
+
+
+# $1 since when.
+SOLD = {"hour": _sold("price_hour", "hour"), "day": _sold("price_day", "day")}
 UNTOUCH = f"DELETE FROM pg_temp.{TOUCHED}"  # noqa: S608 - constants

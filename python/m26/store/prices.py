@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypedDict, cast
 
@@ -19,7 +18,7 @@ from m26.market import rows, views
 from m26.market.names import Names
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
-from m26.store.past import EVER, EVERYTHING, Needed
+from m26.store.past import EVER, Needed
 from m26.store.reading import Reading, place, reading
 
 _DEADLINE = 28.0
@@ -114,9 +113,9 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        needed = Needed(cards=[card_id], sales=_NEWEST)
-        if at is not None:
-            needed = replace(needed, hours=at - _HOURS, days=at - _DAYS)
+        moment = at or datetime.now(UTC)
+        since: dict[rows.Bucket, datetime] = {"hour": moment - _HOURS, "day": moment - _DAYS}
+        needed = Needed(cards=[card_id], buckets=since, sales=_NEWEST)
         async with reading(self._store, platform, at, needed) as found:
             price = await found.rows(statements.PRICE, platform, self._wait, card_id)
             if not price:
@@ -146,9 +145,7 @@ class Prices:
         at: datetime | None = None,
     ) -> views.BucketsView | None:
         """A card's history: buckets that begin at `since` or later, and before `until`."""
-        begin = since or EVER
-        hours, days = (begin, None) if bucket == "hour" else (None, begin)
-        needed = Needed(cards=[card_id], hours=hours, days=days)
+        needed = Needed(cards=[card_id], buckets={bucket: since or EVER})
         async with reading(self._store, platform, at, needed) as found:
             known = await _known_card(found, card_id)
             if known is None:
@@ -229,10 +226,8 @@ class Prices:
         """Cards of which sales of the last `window` hours were dearer or cheaper than before."""
         bucket: rows.Bucket = "hour" if window <= _BY_HOURS else "day"
         step, count = (timedelta(hours=1), window) if bucket == "hour" else (_DAY, window // 24)
-        needed = EVERYTHING
-        if at is not None:
-            since = _begin(at, step) - (2 * count - 1) * step
-            needed = Needed(hours=since) if bucket == "hour" else Needed(days=since)
+        since = _begin(at or datetime.now(UTC), step) - (2 * count - 1) * step
+        needed = Needed(buckets={bucket: since})
         async with reading(self._store, platform, at, needed) as found:
             begin = _begin(found.now, step) - (count - 1) * step
             values = (platform, begin - count * step, begin, min_sales, limit)
@@ -250,9 +245,7 @@ class Prices:
     ) -> views.IndexView:
         """What the market did, of two days by hours or of thirty by days."""
         back = _HOURS if bucket == "hour" else _DAYS
-        needed = EVERYTHING
-        if at is not None:
-            needed = Needed(hours=at - back) if bucket == "hour" else Needed(days=at - back)
+        needed = Needed(buckets={bucket: (at or datetime.now(UTC)) - back}, prices=False)
         async with reading(self._store, platform, at, needed) as found:
             points = await found.rows(statements.INDEX[bucket], platform, found.now - back)
         level, items = 100.0, []
@@ -284,9 +277,7 @@ class Prices:
             "next": None,
         }
 
-    async def find(
-        self, text: str, platform: str, *, at: datetime | None = None
-    ) -> list[rows.CandidateView]:
+    async def find(self, text: str, platform: str) -> list[rows.CandidateView]:
         """Cards that a text may mean, the likeliest first; of those alike in spelling the rest."""
         async with reading(self._store, platform, None) as found:
             return (await self._known(found)).find(text)

@@ -106,14 +106,12 @@ IS_SALE = f"""
     outcome = 'sold' AND final_price IS NOT NULL
     AND coalesce(price_confidence, confidence) >= {SURE}::real"""
 
-_OF_SALES = ("n", "n_copies", "n_bid", "n_buyout", "low", "q1", "median", "q3", "high")
-_FIGURES = (*_OF_SALES, "first", "last", "coins", "floor_min", "floor_last", "listed")
+_PRICES = ("n", "n_copies", "n_bid", "n_buyout", "low", "q1", "median", "q3", "high")
+OF_SALES = (*_PRICES, "first", "last", "coins")
+_FIGURES = (*OF_SALES, "floor_min", "floor_last", "listed")
 
-# What one bucket of `w` comes to.
-_BUCKET = f"""
-SELECT s.*, l.*
-FROM (
-    SELECT
+# What sales come to.
+SALES = """
         count(*) AS n, count(DISTINCT coalesce(a.card_instance_id, -a.auction_id)) AS n_copies,
         count(*) FILTER (WHERE a.outcome_via = 'bid') AS n_bid,
         count(*) FILTER (WHERE a.outcome_via = 'buyout') AS n_buyout,
@@ -124,7 +122,12 @@ FROM (
         max(a.final_price) AS high,
         (array_agg(a.final_price ORDER BY a.closed_at, a.auction_id))[1] AS first,
         (array_agg(a.final_price ORDER BY a.closed_at DESC, a.auction_id DESC))[1] AS last,
-        coalesce(sum(a.final_price), 0)::bigint AS coins
+        coalesce(sum(a.final_price), 0)::bigint AS coins"""
+# What one bucket of `w` comes to.
+_BUCKET = f"""
+SELECT s.*, l.*
+FROM (
+    SELECT {SALES}
     FROM auction AS a
     WHERE a.platform = w.platform AND a.card_id = w.card_id
         AND a.closed_at >= w.bucket AND a.closed_at < w.bucket + w.width AND {IS_SALE}
@@ -174,7 +177,7 @@ WHERE NOT p.final
         IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})"""  # noqa: S608 - constants
 
 
-HOURS, DAYS = buckets("price_hour", "hour"), buckets("price_day", "day")
+BUCKETS = {"hour": buckets("price_hour", "hour"), "day": buckets("price_day", "day")}
 
 _OWN = (
     *("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at"),
@@ -264,7 +267,7 @@ WHERE p.platform = c.platform AND p.bucket = c.bucket AND NOT p.final
 
 
 # $1 since when: coverage of each bucket. An hour's is told again as long as its auctions run.
-COVER = (_cover("price_hour", "hour"), _cover("price_day", "day"))
+COVER = {"hour": _cover("price_hour", "hour"), "day": _cover("price_day", "day")}
 # Of the last 24 hours.
 COVER_NOW = f"""
 WITH c AS MATERIALIZED (

@@ -222,8 +222,8 @@ class Rollups:
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
-            await connection.execute(statements.HOURS)
-            await connection.execute(statements.DAYS)
+            for statement in statements.BUCKETS.values():
+                await connection.execute(statement)
             await connection.execute(statements.NOW, upto)
             await connection.execute(statements.MOVE, upto)
             return _Step(upto, head, events=upto - seq, aged=aged)
@@ -237,7 +237,7 @@ class Rollups:
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
             await connection.execute(statements.SETTINGS, statements.PRESENT)
-            for statement in statements.COVER:
+            for statement in statements.COVER.values():
                 await connection.execute(statement, since if first else since - _RUNNING)
             await connection.execute(statements.COVER_NOW)
 
