@@ -239,9 +239,9 @@ SELECT row_to_json(i)::text FROM (
 
 # $1 platform: every card of its market.
 NAMES = _listed("""
-SELECT c.card_id, c.name, c.position, c.overall, c.program
-FROM market_now AS n JOIN m26.card_latest AS c ON c.card_id = n.card_id
-WHERE n.platform = $1 ORDER BY c.card_id""")
+    SELECT c.card_id, c.name, c.position, c.overall, c.program
+    FROM market_now AS n JOIN m26.card_latest AS c ON c.card_id = n.card_id
+    WHERE n.platform = $1 ORDER BY c.card_id""")
 CARDS = "SELECT count(*) FROM market_now WHERE platform = $1"
 # $1 platform, $2 card: no row where nothing was seen of it there.
 NAME = """
