@@ -34,14 +34,14 @@ def _age(since: str, now: str) -> str:
 
 
 def _flags(stale: str) -> str:
+    """Those of the fair price; `stale` may stand there already."""
     return (
-        f"CASE WHEN {stale} AND NOT 'stale' = ANY (p.flags) THEN p.flags || 'stale'::text"
-        " ELSE p.flags END"
+        f"p.flags || CASE WHEN {stale} AND NOT 'stale' = ANY (p.flags)"
+        " THEN ARRAY['stale'] ELSE '{}'::text[] END"
     )
 
 
-# $2 the longest that a floor may be unseen, as an interval.
-_STALE = "coalesce(m.at - p.floor_seen_at > $2::interval, false)"
+_STALE = "coalesce(m.at - p.floor_seen_at > m.wait, false)"
 _PRICE = f"""
     SELECT p.card_id, c.name, c.position, c.overall, c.program,
         p.floor, p.floor2, m26.iso(p.floor_seen_at) AS floor_seen_at,
@@ -56,18 +56,18 @@ _PRICE = f"""
     LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id
     WHERE p.platform = $1"""  # noqa: S608 - constants
 
-# $1 platform, $2 see above.
+# $1 platform.
 LATEST = listed(f"{_PRICE} ORDER BY p.card_id")
-# $3 card.
-PRICE = listed(f"{_PRICE} AND p.card_id = $3")
-# $3 cards or null, $4 position or null, $5 lowest overall or null, $6 overall and $7 card of the
-# last one told or null, $8 how many.
+# $2 card.
+PRICE = listed(f"{_PRICE} AND p.card_id = $2")
+# $2 cards or null, $3 position or null, $4 lowest overall or null, $5 overall and $6 card of the
+# last one told or null, $7 how many.
 MARKET = listed(f"""{_PRICE}
-        AND ($3::bigint[] IS NULL OR p.card_id = ANY ($3))
-        AND ($4::text IS NULL OR c.position = $4)
-        AND ($5::integer IS NULL OR c.overall >= $5)
-        AND ($7::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$6::integer, $7))
-    ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $8""")
+        AND ($2::bigint[] IS NULL OR p.card_id = ANY ($2))
+        AND ($3::text IS NULL OR c.position = $3)
+        AND ($4::integer IS NULL OR c.overall >= $4)
+        AND ($6::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$5::integer, $6))
+    ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $7""")
 
 _BUCKET = """
     m26.iso(b.bucket) AS bucket, b.n, b.n_copies, b.n_bid, b.n_buyout,
@@ -153,11 +153,10 @@ CARD_SALES = _sales("s.card_id = $2")
 SALES = _sales("$2::bigint IS NULL")
 
 UNPRICED = "SELECT count(*) FROM market_now WHERE platform = $1 AND asks > 0 AND fair IS NULL"
-# $1 platform, $2 the longest that an ask may be unseen: those below what their card sells for after
-# tax.
+# $1 platform: asks below what their card sells for, after tax.
 _DEALS = f"""
 WITH k AS MATERIALIZED (
-    SELECT p.*, m.at FROM market_now AS p JOIN market_clock AS m ON m.platform = p.platform
+    SELECT p.*, m.at, m.wait FROM market_now AS p JOIN market_clock AS m ON m.platform = p.platform
     WHERE p.platform = $1 AND p.floor < p.net
 ), {_asks("AND a.buyout_price < k.net")} """  # noqa: S608 - constants
 DEALS = _DEALS + listed(f"""
@@ -168,7 +167,7 @@ DEALS = _DEALS + listed(f"""
         m26.iso(p.last_sale_at) AS last_sale_at, p.bids,
         m26.iso(p.posted_at) AS posted_at, m26.iso(p.expires_at) AS expires_at,
         m26.iso(p.newest) AS seen_at, {_age("p.newest", "p.at")} AS age,
-        {_flags("p.at - p.newest > $2::interval")} AS flags
+        {_flags("coalesce(p.at - p.newest > p.wait, false)")} AS flags
     FROM ask AS p LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id""")  # noqa: S608
 
 _MOVED = """

@@ -39,12 +39,10 @@ class Prices:
 
     Args:
         store: the database.
-        wait: two of the intervals at which a platform is asked: a floor that was not looked at for
-            longer is stale.
     """
 
-    def __init__(self, store: Store, *, wait: timedelta) -> None:
-        self._store, self._wait = store, wait
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._names: dict[str, tuple[int, Names]] = {}
 
     async def platforms(self) -> list[str]:
@@ -68,7 +66,7 @@ class Prices:
     ) -> tuple[rows.AsOf, str]:
         """What the answer holds for, and the whole of it as text, as the database spells it."""
         async with reading(self._store, platform, at) as found:
-            items = await found.text(statements.LATEST, platform, self._wait)
+            items = await found.text(statements.LATEST, platform)
         head = orjson.dumps(found.as_of).decode().removesuffix("}")
         return found.as_of, f'{head},"items":{items},"next":null}}'
 
@@ -100,7 +98,7 @@ class Prices:
             if q is not None:
                 named = (await self._known(found)).find(q)
                 ids = [card["card_id"] for card in named if card["exact"]]
-            values = (platform, self._wait, ids, position, min_overall, overall, last, limit + 1)
+            values = (platform, ids, position, min_overall, overall, last, limit + 1)
             items = await found.rows(statements.MARKET, *values)
         kept, key = items[:limit], None
         if len(items) > limit:
@@ -113,7 +111,7 @@ class Prices:
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
         async with reading(self._store, platform, at, [card_id]) as found:
-            price = await found.rows(statements.PRICE, platform, self._wait, card_id)
+            price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
             made = {
@@ -202,7 +200,7 @@ class Prices:
     ) -> views.DealsView:
         """Asks below what their cards sell for after tax."""
         async with reading(self._store, platform, at) as found:
-            asks = await found.rows(statements.DEALS, platform, self._wait)
+            asks = await found.rows(statements.DEALS, platform)
             unpriced = await found.connection.fetchval(statements.UNPRICED, platform)
         items = of_deals.deals(asks, wanted)[:limit]
         return {**found.as_of, "unpriced": unpriced, "items": items, "next": None}

@@ -39,12 +39,13 @@ FROM (
     WHERE seq > $1 AND seq <= $2 GROUP BY platform
 ) AS t
 GROUP BY t.platform ORDER BY t.platform"""
-# $1 platforms, $2 newest, $3 at.
+# $1 platforms, $2 newest, $3 at, $4 wait.
 SET_TIMES = """
-INSERT INTO m26.market_clock AS c (platform, newest, at)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-ON CONFLICT (platform) DO UPDATE SET newest = excluded.newest, at = excluded.at
-WHERE (c.newest, c.at) IS DISTINCT FROM (excluded.newest, excluded.at)"""
+INSERT INTO m26.market_clock AS c (platform, newest, at, wait)
+SELECT *, $4::interval FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+ON CONFLICT (platform) DO UPDATE
+SET newest = excluded.newest, at = excluded.at, wait = excluded.wait
+WHERE (c.newest, c.at, c.wait) IS DISTINCT FROM (excluded.newest, excluded.at, excluded.wait)"""
 CLOCKS = "SELECT platform, at FROM m26.market_clock"
 # $1 platforms whose time was set back: what was made by a later one is made again.
 AGAIN = """

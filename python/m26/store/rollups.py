@@ -100,10 +100,13 @@ async def _is_due(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed
     return bool(await connection.fetchval(statements.IS_DUE, platforms, ats))
 
 
-async def _pass(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed]) -> None:
+async def _pass(
+    connection: PoolConnectionProxy[Any], passed: Sequence[_Passed], wait: timedelta
+) -> None:
     """Let market time pass."""
     platforms, newest = [b.platform for b, _ in passed], [b.newest for b, _ in passed]
-    await connection.execute(statements.SET_TIMES, platforms, newest, [at for _, at in passed])
+    values = (platforms, newest, [at for _, at in passed], wait)
+    await connection.execute(statements.SET_TIMES, *values)
     back = [b.platform for b, at in passed if b.at is not None and at < b.at]
     if back:
         _log.warning("rollups.time_back", platforms=back)
@@ -220,7 +223,7 @@ class Rollups:
             seq, head, _ = locked
             upto = min(head, seq + size)
             await connection.execute(statements.SEE)
-            await _pass(connection, passed)
+            await _pass(connection, passed, self._wait)
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)

@@ -6,6 +6,9 @@ LANGUAGE sql STABLE PARALLEL SAFE STRICT AS $$
     SELECT (to_json(t AT TIME ZONE 'UTC') #>> '{}') || 'Z'
 $$;
 
+-- Two of the intervals at which the platform is asked.
+ALTER TABLE m26.market_clock ADD COLUMN wait interval;
+
 -- Of the last 24 hours, and of those before; rows of before get theirs as what has aged does.
 ALTER TABLE m26.market_now
 ADD COLUMN median_24h bigint,
