@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path  # noqa: F401 - cyclopts reads here what `Question` inherits
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from m26.cli.options import Options
 from m26.cli.output import Rows, console, dump_json, group, write_bytes
+from m26.cli.shown import moment
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
@@ -165,8 +167,8 @@ def _holds_for(document: AsOf) -> str:
         return f"{document['platform']}: nothing was rolled up yet; `m26 run` does it"
     building = "" if document["building"] is None else f"; building, {document['building']} %"
     return (
-        f"{document['platform']} at {document['market_time']} (market time),"
-        f" event {document['seq']:,}{building}"
+        f"{document['platform']} at {moment(document['market_time'])} (market time),"
+        f" up to event {document['seq']:,}{building}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from m26.cli.asking import Answer, Card, Question, Table, card_of, tell
 from m26.cli.options import within
 from m26.cli.output import Rows, text
-from m26.cli.shown import ago, change, fair, floor_text, spark, until
+from m26.cli.shown import ago, change, fair, moment, seen, spark, until
 
 if TYPE_CHECKING:
     from m26.market.rows import AskView, BucketView, PriceView, SaleView
@@ -41,7 +41,7 @@ async def show(
         assert found is not None, "it is one of the market's"
         tables = [
             _asks(found["asks"], found["market_time"], "Lowest asks"),
-            _sales(found["sales"], "Last sales"),
+            _sales(found["sales"], "Last sales", of_one=True),
             _days(found["days"][-_DAYS_SHOWN:]),
         ]
         return Answer(found, CardView, tables, _facts(found, roi))
@@ -82,18 +82,23 @@ async def sales(
         found = await prices.sales(platform, card_id, since=moment, limit=limit, after=after)
         assert found is not None, "it is one of the market's"
         notes = [f"there are more: --after {found['next']}"] if found["next"] else []
-        return Answer(found, SalesView, [_sales(found["items"], "")], [], notes)
+        return Answer(found, SalesView, [_sales(found["items"], "", of_one=bool(card))], [], notes)
 
     return await tell(ask, options)
 
 
-async def depth(*card: Card, options: Question = Question()) -> int:
+async def depth(
+    *card: Card,
+    limit: Annotated[int, within(1, 1_000)] = 20,
+    options: Question = Question(),
+) -> int:
     """What a card is offered for, price by price: how many, seen when, ending when.
 
     Example: ``m26 market depth drew sanders 82``
 
     Args:
         card: its name, with overall, position or program where several are called so; or its id.
+        limit: how many prices are shown; --json and --csv have all.
         options: options of every question.
     """
 
@@ -103,8 +108,12 @@ async def depth(*card: Card, options: Question = Question()) -> int:
         card_id = await card_of(prices, platform, card)
         found = await prices.asks(platform, card_id)
         assert found is not None, "it is one of the market's"
-        shown = _asks(found["items"], found["market_time"], f"{found['name']} ({card_id})")
-        notes = [] if found["items"] else ["nobody offers it now"]
+        asks = found["items"]
+        shown = _asks(asks[:limit], found["market_time"], f"{found['name']} ({card_id})")
+        notes = [] if asks else ["nobody offers it now"]
+        if len(asks) > limit:
+            last = asks[-1]
+            notes.append(f"and up to {last['price']:,}, {last['cumulative']:,} asks in all")
         return Answer(found, AsksView, [shown], [], notes)
 
     return await tell(ask, options)
@@ -142,7 +151,7 @@ def _floor(price: PriceView) -> str:
     if price["floor"] is None:
         return "nobody offers it"
     then = "" if price["floor2"] is None else f", then {price['floor2']:,}"
-    return f"{price['floor']:,}{then}; {price['asks']:,} asks; seen {floor_text(price)} ago"
+    return f"{price['floor']:,}{then}; {price['asks']:,} asks; seen {seen(price, word=' ago')}"
 
 
 def _fair(price: PriceView) -> str:
@@ -208,11 +217,13 @@ def _asks(asks: list[AskView], now: str | None, title: str) -> Table:
     return Table(columns, rows, title)
 
 
-def _sales(found: list[SaleView], title: str) -> Table:
-    columns = ("sold", "ago", "card", "ovr", "price", "net", "by", "bids", "sure", "auction")
+def _sales(found: list[SaleView], title: str, *, of_one: bool) -> Table:
+    named = () if of_one else ("card", "ovr")
+    columns = ("sold", "ago", *named, "price", "net", "by", "bids", "sure", "auction")
     rows = [
         (
-            *(each["closed_at"], ago(each["age"]), each["name"], each["overall"]),
+            *(moment(each["closed_at"]), ago(each["age"])),
+            *(() if of_one else (each["name"], each["overall"])),
             *(each["final_price"], each["net"], each["outcome_via"], each["bids"], _sure(each)),
             str(each["auction_id"]),
         )

@@ -37,8 +37,8 @@ class Good:
     """Percent."""
     max_price: Annotated[int | None, within(0)] = None
     """What one can pay."""
-    max_age: str | None = None
-    """How long ago the ask was seen, at most, as 90s or 10m."""
+    max_age: str = "15m"
+    """How long ago the ask was seen, at most, as 90s, 10m or 72h."""
     position: str | None = None
     """As QB."""
     min_overall: Annotated[int | None, within(0, 999)] = None
@@ -73,7 +73,7 @@ async def deals(
         min_sales=good.min_sales,
         min_confidence=good.min_confidence / 100,
         max_price=good.max_price,
-        max_age=None if good.max_age is None else seconds(good.max_age),
+        max_age=seconds(good.max_age),
         position=good.position and good.position.upper(),
         min_overall=good.min_overall,
         order=good.order,

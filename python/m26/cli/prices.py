@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from m26.cli.asking import Answer, Card, Question, Table, tell
 from m26.cli.options import within
-from m26.cli.shown import ago, change, fair, floor_text, spark
+from m26.cli.shown import ago, change, fair, seen, spark
 from m26.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _floor(row: PriceView) -> tuple[object, ...]:
         row["position"],
         row["floor"],
         row["floor2"],
-        floor_text(row),
+        seen(row),
         row["asks"],
         fair(row),
         row["net"],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from m26.cli.output import duration
+from m26.cli.output import duration, text
 from m26.clock import unix
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ def spark(values: Sequence[float | None]) -> str:
     )
 
 
+def moment(time: str | None) -> str:
+    """A moment to the second."""
+    return "-" if time is None else text(datetime.fromisoformat(time))
+
+
 def ago(seconds: float | None) -> str:
     """How long ago, in one unit: ``12 s``, ``3 h``."""
     return "-" if seconds is None else _brief(seconds)
@@ -48,11 +54,11 @@ def change(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:+.1%}"
 
 
-def floor_text(price: PriceView) -> str:
+def seen(price: PriceView, *, word: str = "") -> str:
     """How long ago the floor was seen, and whether that is too long."""
     if price["floor"] is None:
         return "-"
-    return ago(price["floor_age"]) + (" stale" if price["floor_stale"] else "")
+    return f"{ago(price['floor_age'])}{word}" + (", stale" if price["floor_stale"] else "")
 
 
 def fair(price: PriceView) -> str:
