@@ -194,7 +194,7 @@ def _candidates(begun: str) -> list[tuple[str, str]]:
 async def _complete(begun: str) -> list[tuple[str, str]]:
     from m26.app.questions import is_up
 
-    loaded = Options().load(logs=False)
+    loaded = Options().load()
     if not is_up(loaded.settings):  # nobody waits for a server at the touch of a key
         return []
     async with asking(Options(), None, loaded=loaded) as (prices, platform):
