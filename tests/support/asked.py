@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -82,7 +81,7 @@ async def served(dsn: str, *, way: str = "") -> AsyncIterator[Market]:
                 metrics=watched.metrics,
                 snapshot=watched.observer.snapshot,
                 ready=list,
-                prices=Prices(asked, wait=timedelta(minutes=1)),
+                prices=Prices(asked),
             )
             async with listening("127.0.0.1", 0) as listener, anyio.create_task_group() as group:
                 await group.start(serve, app, listener)
