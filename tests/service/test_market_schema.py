@@ -19,7 +19,7 @@ from m26.embedded.postgres import Postgres
 from m26.web.app import ROUTES
 from m26.web.openapi import document
 
-_EACH = 6
+_EACH = 4
 """Requests of each route that are allowed, and as many that are not."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -19,6 +18,7 @@ from m26.store.database import Store, opened
 from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 from m26.web.app import create_app
+from m26.web.desk import MOST
 from m26.web.server import listening, serve, url_of
 
 SOLD = {"auctionStatus": "AUCTIONSTATUS_ENDED", "secondsRemaining": 0}
@@ -72,7 +72,7 @@ class Market:
 async def served(dsn: str, *, way: str = "") -> AsyncIterator[Market]:
     """A market over HTTP, as a run serves it; `way` is where questions are asked, if elsewhere."""
     watched = Watched()
-    async with opened(dsn) as store, opened(way or dsn, limit=10) as asked:
+    async with opened(dsn) as store, opened(way or dsn, most=MOST) as asked:
         await store.migrate()
         connection = await asyncpg.connect(dsn)
         try:
@@ -81,7 +81,7 @@ async def served(dsn: str, *, way: str = "") -> AsyncIterator[Market]:
                 metrics=watched.metrics,
                 snapshot=watched.observer.snapshot,
                 ready=list,
-                prices=Prices(asked, wait=timedelta(minutes=1)),
+                prices=Prices(asked),
             )
             async with listening("127.0.0.1", 0) as listener, anyio.create_task_group() as group:
                 await group.start(serve, app, listener)

@@ -1,17 +1,18 @@
-"""Questions about markets in a run: who answers them, on connections of their own."""
+"""Questions about markets: who answers them in a run, on connections of its own, and a command."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from functools import partial
 
-from m26.app.accounts import Assignment, budget_limits
-from m26.app.process import Process
-from m26.app.servers import Address, Patience
+from m26.app.accounts import chosen_profile
+from m26.app.servers import Address, Patience, database
+from m26.config import Loaded, Settings
+from m26.embedded import postgres
 from m26.store.database import connect
 from m26.store.prices import Prices
+from m26.upstream.profile import Profile
 from m26.web.desk import MOST
 
 _LIMIT = 10.0
@@ -19,17 +20,31 @@ _LIMIT = 10.0
 
 
 @asynccontextmanager
-async def answering(
-    process: Process, assigned: Assignment, server: Address, name: str, patience: Patience
-) -> AsyncIterator[Prices]:
+async def answering(server: Address, name: str, patience: Patience) -> AsyncIterator[Prices]:
     """Who answers questions for the length of the block; storing never waits for them.
 
     Raises:
         StorageError: the database does not answer.
     """
-    per_day = budget_limits(assigned.profile, process.settings).per_day
     opened = await patience(partial(connect, server.url, name=name, limit=_LIMIT, most=MOST))
     try:
-        yield Prices(opened, wait=timedelta(seconds=2 * 86_400 / per_day))
+        yield Prices(opened)
     finally:
         opened.close()
+
+
+@asynccontextmanager
+async def prices_of(loaded: Loaded) -> AsyncIterator[tuple[Prices, Profile]]:
+    """Who answers one command, and the profile; starts an embedded server if need be.
+
+    Raises:
+        StorageError: the database does not answer.
+    """
+    async with database(loaded) as store:
+        await store.migrate()
+        yield Prices(store), chosen_profile(loaded.settings)
+
+
+def is_up(settings: Settings) -> bool:
+    """Whether the database can be asked without starting a server."""
+    return settings.postgres.dsn is not None or postgres.at(settings.home).is_up

@@ -103,7 +103,7 @@ async def running(
             collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
         version, rolled = await patience(store.ping), await enter(rolling(process, assigned, store))
-        prices = await enter(answering(process, assigned, used.postgres, opened.session, patience))
+        prices = await enter(answering(used.postgres, opened.session, patience))
         observer = await enter(serving(process, opened, drain, collectors, rolled, prices, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors)

@@ -22,6 +22,9 @@ _FEWEST = 3
 _SURE = 0.8
 """As sure as a sale has to be to count, too."""
 
+_OLD = 900.0
+"""A bargain is mostly taken within minutes: an ask that was not seen for longer is hardly there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -33,8 +36,8 @@ class Wanted:
     """Of the fair price."""
     min_confidence: float = _SURE
     max_price: int | None = None
-    max_age: float | None = None
-    """Seconds since the ask was seen last."""
+    max_age: float | None = _OLD
+    """Seconds since the ask was seen last; None: any."""
     position: str | None = None
     min_overall: int | None = None
     order: Order = "expected"

@@ -15,8 +15,6 @@ from m26.market.rows import CandidateView
 _ALIKE = 0.75
 """Of difflib's ratio: one letter of four wrong, or two swapped in a short name."""
 
-_WHOLE, _BEGIN, _NONE = 0, 1, 2
-
 
 def words(text: str) -> list[str]:
     """A text's words, in small letters without accents and apostrophes."""
@@ -50,22 +48,14 @@ class Names:
         return [{**card, "exact": False} for card in self._alike(wanted)]
 
     def _having(self, wanted: Sequence[str]) -> list[CandidateView]:
-        """Cards of which every word says something."""
-        if not wanted:
-            return []
-        ranked = [
-            (
-                sum(said.rank(word) for word in wanted),
-                -(card["overall"] or 0),
-                card["card_id"],
-                card,
-            )
-            for card, said in self._cards
-            if all(said.rank(word) <= _BEGIN for word in wanted)
-        ]
-        ranked.sort(key=lambda each: each[:3])
-        whole = [each for each in ranked if each[0] == _WHOLE]
-        return [{**card, "exact": True} for *_, card in whole or ranked]
+        """Cards of which every word says something: all of a name before a part of one."""
+        asked = frozenset(wanted)
+        whole = [(card, said) for card, said in self._cards if asked <= said.words]
+        found = [card for card, said in whole if said.name <= asked] or [card for card, _ in whole]
+        if not found and asked:
+            found = [card for card, said in self._cards if said.begins_with(asked)]
+        found.sort(key=lambda card: (-(card["overall"] or 0), card["card_id"]))
+        return [{**card, "exact": True} for card in found if asked]
 
     def _alike(self, wanted: Sequence[str]) -> list[CandidateView]:
         """Cards with words spelled like those that are wanted; numbers only choose among them."""
@@ -92,18 +82,14 @@ class Names:
 class _Said:
     """What the words of a text may say of one card."""
 
-    __slots__ = ("name", "overall", "position", "program")
+    __slots__ = ("name", "overall", "words")
 
     def __init__(self, card: CandidateView) -> None:
         self.name = frozenset(words(card["name"] or ""))
         self.overall = str(card["overall"])
-        self.position = (card["position"] or "").casefold()
-        self.program = frozenset(words(card["program"] or ""))
+        about = (self.overall, (card["position"] or "").casefold(), *words(card["program"] or ""))
+        self.words = self.name.union(about)
 
-    def rank(self, word: str) -> int:
-        """Whether it is a whole word of the card's, the begin of one, or says nothing of it."""
-        if word in (self.overall, self.position) or word in self.name | self.program:
-            return _WHOLE
-        if any(each.startswith(word) for each in self.name | self.program):
-            return _BEGIN
-        return _NONE
+    def begins_with(self, asked: Iterable[str]) -> bool:
+        """Whether each begins one of the card's words."""
+        return all(any(each.startswith(word) for each in self.words) for word in asked)

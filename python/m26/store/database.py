@@ -270,9 +270,10 @@ async def opened(
     name: str = "",
     statement_cache: bool = True,
     limit: float = connections.LIMIT,
+    most: int = connections.MOST,
 ) -> AsyncIterator[Store]:
     """`connect`, and close at the end of the block."""
-    store = await connect(dsn, name=name, statement_cache=statement_cache, limit=limit)
+    store = await connect(dsn, name=name, statement_cache=statement_cache, limit=limit, most=most)
     try:
         yield store
     finally:

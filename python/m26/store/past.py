@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from m26.market.rows import Bucket
+from m26.store import coverage_statements, index_statements
 from m26.store import past_statements as statements
 from m26.store import rollup_statements as figures
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 EVER = datetime.fromtimestamp(0, UTC)
-_ONE_DAY = timedelta(days=1)
+_ONE_DAY, _MICRO = timedelta(days=1), timedelta(microseconds=1)
 _NOW = timedelta(hours=49)
 """What `market_now` looks back for sales: two days from the full ten minutes before."""
 _RUNS = timedelta(hours=73)
@@ -38,8 +39,8 @@ class Needed:
     """None: the whole market."""
     buckets: Mapping[Bucket, datetime] = field(default_factory=dict)
     """Since when they are needed."""
-    prices: bool = True
-    """`market_now`; of the whole market only."""
+    index: Mapping[Bucket, datetime] = field(default_factory=dict)
+    """Since when the market's index is needed, and nothing else is."""
     sales: int = 1
     """So many of the newest of each card; more than one of the whole market: these alone."""
     until: datetime | None = None
@@ -72,7 +73,8 @@ class Past:
             await connection.execute(statements.MAKE_READY)
         await connection.execute(figures.CREATE_TOUCHED)
         await connection.execute(statements.SET_TIME, self._platform, self._at)
-        begin = min(*needed.buckets.values(), needed.since or self._at, self._at - _NOW)
+        since = (*needed.buckets.values(), needed.since or self._at, self._at - _NOW)
+        begin = min(*since, *(moment - _ONE_DAY for moment in needed.index.values()))
         if needed.cards is None:
             await self._show_market(begin, needed)
         else:
@@ -87,14 +89,17 @@ class Past:
         connection = self._connection
         await connection.execute(statements.UNINDEX)
         await connection.execute(statements.FOLD_MARKET, self._platform, self._at, begin)
-        for bucket, since in needed.buckets.items():
-            await connection.execute(statements.SOLD[bucket], since)
-        if needed.sales > 1:
-            await self._list_sales(needed)
-        elif not needed.prices:
+        for bucket, since in (*needed.buckets.items(), *needed.index.items()):
+            await connection.execute(statements.SOLD[bucket], min(begin, since))
+        for bucket, since in needed.index.items():
+            values = (self._platform, begin, since - _MICRO)
+            await connection.execute(index_statements.KEEP[bucket], *values)
+        if needed.index:
             await connection.execute(statements.EMPTY)
+        elif needed.sales > 1:
+            await self._list_sales(needed)
         await connection.execute(statements.INDEX)
-        if needed.prices and needed.sales == 1:
+        if not needed.index and needed.sales == 1:
             await connection.execute(statements.BY_INDEX, "off")
             cards = await connection.fetchval(statements.CARDS, self._platform)
             await self._look_back(begin, cards, needed)
@@ -135,7 +140,7 @@ class Past:
         for bucket, since in needed.buckets.items():
             await execute(statements.TOUCH_BUCKETS, since)
             await execute(figures.BUCKETS[bucket])
-            await execute(figures.COVER[bucket], since)
+            await execute(coverage_statements.COVER[bucket], since)
             await execute(statements.UNTOUCH)
 
     async def _price(self, cards: Sequence[int]) -> None:
@@ -143,4 +148,4 @@ class Past:
         execute = self._connection.execute
         await execute(statements.TOUCH, self._platform, cards, self._at)
         await execute(figures.NOW, 0)
-        await execute(figures.COVER_NOW)
+        await execute(coverage_statements.COVER_NOW)

@@ -23,9 +23,9 @@ _KEYS = {
     "market_now": "platform, card_id",
     "price_hour": "platform, card_id, bucket",
     "price_day": "platform, card_id, bucket",
+    "market_index": "platform, width, bucket",
 }
 _TABLES = ("auction", "market_clock", "sighting", *_KEYS)
-_VIEWS = ("card_price", "sale")
 
 
 def _table(name: str) -> str:
@@ -42,30 +42,30 @@ CREATE INDEX m26_past_card_idx ON pg_temp.auction (card_id, posted_at);
 CREATE INDEX m26_past_sale_idx ON pg_temp.auction (card_id, closed_at) WHERE outcome = 'sold'"""
 UNINDEX = "DROP INDEX pg_temp.m26_past_card_idx, pg_temp.m26_past_sale_idx"
 # With `m26` before `pg_temp`, a view's text names what it is made of without a schema; with
-# `pg_temp` before it, the same text is about the past. A pooler may have kept a session of before.
-_VIEWS_AGAIN = f"""
+# `pg_temp` before it, the same text is about the past.
+_VIEW = """
 DO $$
-DECLARE texts text[]; names text[] := '{{{",".join(_VIEWS)}}}';
+DECLARE text text;
 BEGIN
     PERFORM set_config('search_path', 'm26, pg_temp', true);
-    SELECT array_agg(pg_get_viewdef(('m26.' || n)::regclass) ORDER BY o)
-        INTO texts FROM unnest(names) WITH ORDINALITY AS v (n, o);
+    text := pg_get_viewdef('m26.sale'::regclass);
     PERFORM set_config('search_path', 'pg_temp, m26', true);
-    FOR i IN 1 .. cardinality(names) LOOP
-        EXECUTE 'CREATE TEMP VIEW ' || names[i] || ' AS ' || texts[i];
-    END LOOP;
+    EXECUTE 'CREATE TEMP VIEW sale AS ' || text;
     EXECUTE 'CREATE TEMP TABLE m26_past_' || (SELECT schema_epoch FROM stream_head) || ' ()';
-END $$"""  # noqa: S608 - constants
+END $$"""
+# A pooler may have kept a session of an older schema.
 MAKE_READY = ";\n".join(
     (
         f"DROP TABLE IF EXISTS {', '.join(f'pg_temp.{name}' for name in _TABLES)} CASCADE",
         *(_table(name) for name in _TABLES),
         INDEX,
-        _VIEWS_AGAIN,
+        _VIEW,
     )
 )
 # $1 platform, $2 the moment.
-SET_TIME = "INSERT INTO pg_temp.market_clock (platform, newest, at) VALUES ($1, $2, $2)"
+SET_TIME = """
+INSERT INTO pg_temp.market_clock (platform, newest, at, wait)
+VALUES ($1, $2, $2, (SELECT wait FROM m26.market_clock WHERE platform = $1))"""
 
 # For one question. Of the whole market so much is sorted that it would not fit into less; where it
 # does not fit into this, the server sorts it on its disk.

@@ -9,27 +9,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, cast
+from typing import cast
 
 import orjson
 
 from m26.market import deals as of_deals
 from m26.market import rows, views
 from m26.market.names import Names
+from m26.store import index_statements
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
-from m26.store.past import EVER, Needed
+from m26.store.past import EVER, EVERYTHING, Needed
 from m26.store.reading import Reading, place, reading
 
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
 _LEVELS, _ALL_LEVELS, _NEWEST = 10, 1_000, 10
-_DAY, _MICRO = timedelta(days=1), timedelta(microseconds=1)
-_EPOCH = datetime.fromtimestamp(0, UTC)
+_DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 _HOURS, _DAYS = 2 * _DAY, 30 * _DAY
 """What a card's page, and the index, go back."""
-_BY_HOURS = 48
-"""Hours of the longest window that is made of hours; of a longer one whole days count."""
+_OF_DAY = 24
 
 
 class Prices:
@@ -40,12 +39,10 @@ class Prices:
 
     Args:
         store: the database.
-        wait: two of the intervals at which a platform is asked: a floor that was not looked at for
-            longer is stale.
     """
 
-    def __init__(self, store: Store, *, wait: timedelta) -> None:
-        self._store, self._wait = store, wait
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._names: dict[str, tuple[int, Names]] = {}
 
     async def platforms(self) -> list[str]:
@@ -54,9 +51,9 @@ class Prices:
             async with self._store.acquire(timeout=_DEADLINE) as connection:
                 return [row[0] for row in await connection.fetch(statements.PLATFORMS)]
 
-    async def as_of(self, platform: str, *, at: datetime | None = None) -> rows.AsOf:
-        """What an answer would hold for."""
-        async with reading(self._store, platform, at) as found:
+    async def as_of(self, platform: str) -> rows.AsOf:
+        """What an answer about the present would hold for."""
+        async with reading(self._store, platform, None) as found:
             return found.as_of
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
@@ -69,7 +66,7 @@ class Prices:
     ) -> tuple[rows.AsOf, str]:
         """What the answer holds for, and the whole of it as text, as the database spells it."""
         async with reading(self._store, platform, at) as found:
-            items = await found.text(statements.LATEST, platform, self._wait)
+            items = await found.text(statements.LATEST, platform)
         head = orjson.dumps(found.as_of).decode().removesuffix("}")
         return found.as_of, f'{head},"items":{items},"next":null}}'
 
@@ -101,7 +98,7 @@ class Prices:
             if q is not None:
                 named = (await self._known(found)).find(q)
                 ids = [card["card_id"] for card in named if card["exact"]]
-            values = (platform, self._wait, ids, position, min_overall, overall, last, limit + 1)
+            values = (platform, ids, position, min_overall, overall, last, limit + 1)
             items = await found.rows(statements.MARKET, *values)
         kept, key = items[:limit], None
         if len(items) > limit:
@@ -117,7 +114,7 @@ class Prices:
         since: dict[rows.Bucket, datetime] = {"hour": moment - _HOURS, "day": moment - _DAYS}
         needed = Needed(cards=[card_id], buckets=since, sales=_NEWEST)
         async with reading(self._store, platform, at, needed) as found:
-            price = await found.rows(statements.PRICE, platform, self._wait, card_id)
+            price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
             made = {
@@ -129,8 +126,8 @@ class Prices:
                 "sales": await found.rows(
                     statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
                 ),
-                "hours": await _buckets(found, card_id, "hour", found.now - _HOURS),
-                "days": await _buckets(found, card_id, "day", found.now - _DAYS),
+                "hours": await found.buckets(card_id, "hour", found.now - _HOURS),
+                "days": await found.buckets(card_id, "day", found.now - _DAYS),
             }
         return cast("views.CardView", made)
 
@@ -147,10 +144,10 @@ class Prices:
         """A card's history: buckets that begin at `since` or later, and before `until`."""
         needed = Needed(cards=[card_id], buckets={bucket: since or EVER})
         async with reading(self._store, platform, at, needed) as found:
-            known = await _known_card(found, card_id)
+            known = await found.card(card_id)
             if known is None:
                 return None
-            items = await _buckets(found, card_id, bucket, since, until)
+            items = await found.buckets(card_id, bucket, since, until)
         return {
             **found.as_of,
             **known,
@@ -164,7 +161,7 @@ class Prices:
     ) -> views.AsksView | None:
         """What a card is offered for."""
         async with reading(self._store, platform, at, Needed(cards=[card_id])) as found:
-            known = await _known_card(found, card_id)
+            known = await found.card(card_id)
             if known is None:
                 return None
             items = await found.rows(statements.ASKS, platform, [card_id], _ALL_LEVELS)
@@ -183,10 +180,10 @@ class Prices:
         """Sales of a card, or of all; those from `since` on, the newest first."""
         cards = None if card_id is None else [card_id]
         micros, auction_id = place(after)
-        begin = None if micros is None else _EPOCH + micros * _MICRO
+        begin = None if micros is None else EVER + micros * _MICRO
         needed = Needed(cards=cards, sales=limit + 1, until=begin, since=since)
         async with reading(self._store, platform, at, needed) as found:
-            if card_id is not None and await _known_card(found, card_id) is None:
+            if card_id is not None and await found.card(card_id) is None:
                 return None
             statement = statements.SALES if card_id is None else statements.CARD_SALES
             values = (platform, card_id, since, begin, auction_id, limit + 1)
@@ -194,7 +191,7 @@ class Prices:
         kept, key = items[:limit], None
         if len(items) > limit:
             closed = datetime.fromisoformat(kept[-1]["closed_at"])
-            micros = (closed - _EPOCH) // _MICRO
+            micros = (closed - EVER) // _MICRO
             key = f"{micros}_{kept[-1]['auction_id']}"
         return {**found.as_of, "items": kept, "next": key}
 
@@ -208,8 +205,7 @@ class Prices:
     ) -> views.DealsView:
         """Asks below what their cards sell for after tax."""
         async with reading(self._store, platform, at) as found:
-            ids = await found.connection.fetchval(statements.DEAL_CARDS, platform)
-            asks = await found.rows(statements.DEALS, platform, ids, self._wait)
+            asks = await found.rows(statements.DEALS, platform)
             unpriced = await found.connection.fetchval(statements.UNPRICED, platform)
         items = of_deals.deals(asks, wanted)[:limit]
         return {**found.as_of, "unpriced": unpriced, "items": items, "next": None}
@@ -223,15 +219,27 @@ class Prices:
         limit: int = 100,
         at: datetime | None = None,
     ) -> views.MoversView:
-        """Cards of which sales of the last `window` hours were dearer or cheaper than before."""
-        bucket: rows.Bucket = "hour" if window <= _BY_HOURS else "day"
-        step, count = (timedelta(hours=1), window) if bucket == "hour" else (_DAY, window // 24)
-        since = _begin(at or datetime.now(UTC), step) - (2 * count - 1) * step
-        needed = Needed(buckets={bucket: since})
+        """Cards that sold for more or less than `window` hours before.
+
+        Of less than a day the window's sales count, against those of the one before; else the last
+        24 hours, against the 24 before them, or the day that the moment back then was in.
+        """
+        statement: str
+        when: object
+        needed, moment = EVERYTHING, at or datetime.now(UTC)
+        if window < _OF_DAY:
+            needed = Needed(buckets={"hour": moment - 2 * window * _HOUR})
+        elif window > _OF_DAY:
+            needed = Needed(buckets={"day": moment - window * _HOUR - _DAY})
         async with reading(self._store, platform, at, needed) as found:
-            begin = _begin(found.now, step) - (count - 1) * step
-            values = (platform, begin - count * step, begin, min_sales, limit)
-            items = await found.rows(statements.MOVERS[bucket], *values)
+            if window < _OF_DAY:
+                begin = found.begin(_HOUR, back=(window - 1) * _HOUR)
+                statement, when = statements.MOVERS_OF_HOURS, [begin - window * _HOUR, begin]
+            elif window == _OF_DAY:
+                statement, when = statements.MOVERS_OF_A_DAY, None
+            else:
+                statement, when = statements.MOVERS_OF_DAYS, found.begin(_DAY, back=window * _HOUR)
+            items = await found.rows(statement, platform, when, min_sales, limit)
         return {
             **found.as_of,
             "window": window,
@@ -245,9 +253,9 @@ class Prices:
     ) -> views.IndexView:
         """What the market did, of two days by hours or of thirty by days."""
         back = _HOURS if bucket == "hour" else _DAYS
-        needed = Needed(buckets={bucket: (at or datetime.now(UTC)) - back}, prices=False)
-        async with reading(self._store, platform, at, needed) as found:
-            points = await found.rows(statements.INDEX[bucket], platform, found.now - back)
+        since = (at or datetime.now(UTC)) - back
+        async with reading(self._store, platform, at, Needed(index={bucket: since})) as found:
+            points = await found.rows(index_statements.TOLD[bucket], platform, found.now - back)
         level, items = 100.0, []
         for point in points:
             level *= 1 + (point["change"] or 0)
@@ -290,30 +298,3 @@ class Prices:
             known = count, Names(await found.rows(statements.NAMES, found.platform))
             self._names[found.platform] = known
         return known[1]
-
-
-async def _buckets(
-    found: Reading,
-    card_id: int,
-    bucket: rows.Bucket,
-    since: datetime | None,
-    until: datetime | None = None,
-) -> list[rows.BucketView]:
-    values = (found.platform, card_id, since, until)
-    return await found.rows(statements.BUCKETS[bucket], *values)
-
-
-class _Card(TypedDict):
-    card_id: int
-    name: str | None
-
-
-async def _known_card(found: Reading, card_id: int) -> _Card | None:
-    """A card and its name; None: nothing was seen of it on that platform."""
-    row = await found.connection.fetchrow(statements.NAME, found.platform, card_id)
-    return None if row is None else {"card_id": card_id, "name": row["name"]}
-
-
-def _begin(at: datetime, step: timedelta) -> datetime:
-    """Of the bucket that a moment is in."""
-    return at - (at - _EPOCH) % step

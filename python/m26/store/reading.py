@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import orjson
 
 from m26.errors import UsageError
-from m26.market.rows import AsOf
+from m26.market.rows import AsOf, Bucket, BucketView
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
 from m26.store.past import EVERYTHING, Needed, Past
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Card(TypedDict):
+    """A card and its name."""
+
+    card_id: int
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,28 @@ class Reading:
     def now(self) -> datetime:
         """Market time; the beginning of times where nothing was seen."""
         at = self.as_of["market_time"]
-        return datetime.fromisoformat(at) if at else datetime.fromtimestamp(0, UTC)
+        return datetime.fromisoformat(at) if at else _EPOCH
+
+    def begin(self, step: timedelta, *, back: timedelta) -> datetime:
+        """Of the bucket that a moment so long ago was in."""
+        at = self.now - back
+        return at - (at - _EPOCH) % step
+
+    async def card(self, card_id: int) -> Card | None:
+        """A card and its name; None: nothing was seen of it on that platform."""
+        row = await self.connection.fetchrow(statements.NAME, self.platform, card_id)
+        return None if row is None else {"card_id": card_id, "name": row["name"]}
+
+    async def buckets(
+        self,
+        card_id: int,
+        bucket: Bucket,
+        since: datetime | None,
+        until: datetime | None = None,
+    ) -> list[BucketView]:
+        """A card's, the oldest first."""
+        values = (self.platform, card_id, since, until)
+        return await self.rows(statements.BUCKETS[bucket], *values)
 
 
 @asynccontextmanager

@@ -43,12 +43,14 @@ FROM (
     WHERE seq > $1 AND seq <= $2 GROUP BY platform
 ) AS t
 GROUP BY t.platform ORDER BY t.platform"""
-# $1 platforms, $2 newest, $3 at.
+# $1 platforms, $2 newest, $3 at, $4 wait.
 SET_TIMES = """
-INSERT INTO market_clock AS c (platform, newest, at)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-ON CONFLICT (platform) DO UPDATE SET newest = excluded.newest, at = excluded.at
-WHERE (c.newest, c.at) IS DISTINCT FROM (excluded.newest, excluded.at)"""
+INSERT INTO market_clock AS c (platform, newest, at, wait)
+SELECT *, $4::interval FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+ON CONFLICT (platform) DO UPDATE
+SET newest = excluded.newest, at = excluded.at, wait = excluded.wait
+WHERE (c.newest, c.at, c.wait) IS DISTINCT FROM (excluded.newest, excluded.at, excluded.wait)"""
+CLOCKS = "SELECT platform, at FROM market_clock"
 # $1 platforms whose time was set back: what was made by a later one is made again.
 AGAIN = """
 UPDATE market_now AS n SET ages_at = c.at
@@ -182,7 +184,13 @@ BUCKETS = {"hour": buckets("price_hour", "hour"), "day": buckets("price_day", "d
 _OWN = (
     *("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at"),
     *("sales_day", "change_24h", "quicksell", "floor_auction", "ages_at"),
+    *("median_24h", "median_48h", "sales_before"),
 )
+# A row of `auction` is told late of what was seen without an event.
+_MADE = {
+    "floor_seen_at": "CASE WHEN n.floor_auction = excluded.floor_auction"
+    " THEN greatest(n.floor_seen_at, excluded.floor_seen_at) ELSE excluded.floor_seen_at END"
+}
 # The next ten minutes at which a sale is older than a day, or two.
 _AGES = "date_bin('10 minutes', {0} - interval '1 us', 'epoch') + interval '10 minutes {1}'"
 
@@ -197,7 +205,7 @@ WITH w AS MATERIALIZED (
 INSERT INTO market_now AS n (platform, card_id, seq, {", ".join(_OWN)})
 SELECT w.platform, w.card_id, $1, k.floor, k.floor2, k.floor_seen_at, k.asks, k.depth,
     l.final_price, l.closed_at, s.day, (s.median::float8 / s.before - 1)::real, d.discard_value,
-    k.floor_auction, least(k.ends, s.ages, s.ages_before)
+    k.floor_auction, least(k.ends, s.ages, s.ages_before), s.median, s.before, s.day_before
 FROM w
 CROSS JOIN LATERAL (
     SELECT
@@ -224,6 +232,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE a.closed_at > w.day) AS day,
+        count(*) FILTER (WHERE a.closed_at <= w.day) AS day_before,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
             FILTER (WHERE a.closed_at > w.day) AS median,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
@@ -245,37 +254,20 @@ LEFT JOIN LATERAL (
     ORDER BY c.first_seen DESC, c.version LIMIT 1
 ) AS d ON true
 ON CONFLICT (platform, card_id) DO UPDATE SET seq = excluded.seq,
-    {", ".join(f"{name} = excluded.{name}" for name in _OWN)}
+    {", ".join(f"{name} = {_MADE.get(name, f'excluded.{name}')}" for name in _OWN)}
 WHERE ({", ".join(f"n.{name}" for name in _OWN)})
-    IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _OWN)})"""  # noqa: S608 - constants
+    IS DISTINCT FROM ({", ".join(_MADE.get(name, f"excluded.{name}") for name in _OWN)})"""  # noqa: S608 - constants
 
-_OF_HOURS = "SELECT platform, hour, max(seen) AS seen, max(listed) AS listed FROM coverage_hour"
-
-
-def _cover(table: str, width: str) -> str:
-    return f"""
-WITH c AS MATERIALIZED (
-    SELECT platform, date_trunc('{width}', hour) AS bucket,
-        least(1, sum(seen)::float8 / nullif(sum(listed), 0))::real AS ratio
-    FROM ({_OF_HOURS} WHERE hour >= date_trunc('day', $1::timestamptz) GROUP BY platform, hour) AS h
-    GROUP BY platform, bucket
-)
-UPDATE {table} AS p SET coverage = c.ratio
-FROM c
-WHERE p.platform = c.platform AND p.bucket = c.bucket AND NOT p.final
-    AND p.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608 - constants
-
-
-# $1 since when: coverage of each bucket. An hour's is told again as long as its auctions run.
-COVER = {"hour": _cover("price_hour", "hour"), "day": _cover("price_day", "day")}
-# Of the last 24 hours.
-COVER_NOW = f"""
-WITH c AS MATERIALIZED (
-    SELECT h.platform, least(1, sum(h.seen)::float8 / nullif(sum(h.listed), 0))::real AS ratio
-    FROM ({_OF_HOURS} GROUP BY platform, hour) AS h
-    JOIN market_clock AS m ON m.platform = h.platform
-    WHERE h.hour > m.at - interval '25 hours' AND h.hour <= m.at
-    GROUP BY h.platform
-)
-UPDATE market_now AS n SET coverage = c.ratio
-FROM c WHERE n.platform = c.platform AND n.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608
+# What was seen since the newest server time so far: of a floor that is the same it counts.
+SEE = """
+UPDATE market_now AS n SET floor_seen_at = s.at
+FROM (
+    SELECT g.platform, i.auction_id, max(g.observed_at) AS at
+    FROM market_clock AS c
+    JOIN sighting AS g ON g.platform = c.platform AND g.observed_at > c.newest
+    CROSS JOIN unnest(g.auction_ids) AS i (auction_id)
+    GROUP BY g.platform, i.auction_id
+) AS s
+JOIN auction AS a ON a.auction_id = s.auction_id AND a.platform = s.platform
+WHERE n.platform = a.platform AND n.card_id = a.card_id AND n.floor_auction = a.auction_id
+    AND n.floor_seen_at < s.at"""

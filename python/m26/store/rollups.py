@@ -21,10 +21,10 @@ from m26.errors import StorageError
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
 from m26.store import connection as connections
-from m26.store import migrate
+from m26.store import coverage_statements, index_statements, migrate
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
-from m26.store.indexes import INDEXES, are_there
+from m26.store.indexes import ROLLUPS, are_there
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -52,6 +52,8 @@ _COVER = 300.0
 """Seconds between two looks at coverage: as often as it is told."""
 _RUNNING = timedelta(days=4)
 """So long an hour's coverage changes: as its auctions run, and a day for what is known later."""
+_INDEXED = {"hour": timedelta(days=3), "day": timedelta(days=60)}
+"""How far back the market's index is made at first."""
 BEHIND = 20_000
 """Events behind which figures are still being built: what a second of catching up makes good."""
 
@@ -98,10 +100,13 @@ async def _is_due(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed
     return bool(await connection.fetchval(statements.IS_DUE, platforms, ats))
 
 
-async def _pass(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed]) -> None:
+async def _pass(
+    connection: PoolConnectionProxy[Any], passed: Sequence[_Passed], wait: timedelta
+) -> None:
     """Let market time pass."""
     platforms, newest = [b.platform for b, _ in passed], [b.newest for b, _ in passed]
-    await connection.execute(statements.SET_TIMES, platforms, newest, [at for _, at in passed])
+    values = (platforms, newest, [at for _, at in passed], wait)
+    await connection.execute(statements.SET_TIMES, *values)
     back = [b.platform for b, at in passed if b.at is not None and at < b.at]
     if back:
         _log.warning("rollups.time_back", platforms=back)
@@ -200,7 +205,7 @@ class Rollups:
 
     async def _ready(self) -> bool:
         async with self._store.acquire(timeout=_DEADLINE) as connection:
-            return await are_there(connection, INDEXES)
+            return await are_there(connection, ROLLUPS)
 
     async def _step(self, connection: PoolConnectionProxy[Any], size: int) -> _Step | None:
         async with connection.transaction():
@@ -217,7 +222,8 @@ class Rollups:
                 return None
             seq, head, _ = locked
             upto = min(head, seq + size)
-            await _pass(connection, passed)
+            await connection.execute(statements.SEE)
+            await _pass(connection, passed, self._wait)
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
@@ -237,9 +243,14 @@ class Rollups:
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
             await connection.execute(statements.SETTINGS, statements.PRESENT)
-            for statement in statements.COVER.values():
+            for statement in coverage_statements.COVER.values():
                 await connection.execute(statement, since if first else since - _RUNNING)
-            await connection.execute(statements.COVER_NOW)
+            await connection.execute(coverage_statements.COVER_NOW)
+            for platform, at in await connection.fetch(statements.CLOCKS):
+                for width, back in _INDEXED.items():
+                    begin = at - (back if first else _RUNNING)
+                    values = (platform, begin - timedelta(days=1), begin)
+                    await connection.execute(index_statements.KEEP[width], *values)
 
     def _count(self, done: _Step, spent: float, began: float) -> None:
         self._metrics.rollup_events.inc(done.events)

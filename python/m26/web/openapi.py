@@ -19,6 +19,7 @@ _TOKEN = {
     "scheme": "bearer",
     "description": "M26_WEB__TOKEN, when one is set.",
 }
+_REFUSED = "A parameter is not right: `faults` says which, and what is."
 _PROBLEM = 400
 """Answers from here on are problems."""
 
@@ -26,33 +27,51 @@ _PROBLEM = 400
 @cache
 def document(routes: tuple[Route, ...]) -> Schema:
     """The interface as OpenAPI 3.1."""
-    named: dict[str, Schema] = {}
-    problem = {"application/problem+json": {"schema": schema_of(ProblemView, named)}}
+    schemas: dict[str, Schema] = {}
+    schema_of(ProblemView, schemas)
+    shared: dict[str, Schema] = {"Problem": _problem("What is wrong.")}
     return {
         "openapi": "3.1.0",
         "info": {"title": "m26", "version": "1", "license": {"name": "Apache-2.0"}},
         "security": [{}, {"token": []}],
-        "paths": {each.path: {"get": _get(each, named, problem)} for each in routes},
-        "components": {"schemas": named, "securitySchemes": {"token": _TOKEN}},
+        "paths": {each.path: {"get": _get(each, schemas, shared)} for each in routes},
+        "components": {
+            "schemas": schemas,
+            "responses": shared,
+            "securitySchemes": {"token": _TOKEN},
+        },
     }
 
 
-def _get(route: Route, named: dict[str, Schema], problem: Schema) -> Schema:
+def _get(route: Route, schemas: dict[str, Schema], shared: dict[str, Schema]) -> Schema:
     get: Schema = {"summary": route.about}
     if route.parameters:
         get["parameters"] = [_parameter(each) for each in route.parameters]
-    others = {422: "A parameter is not right; `faults` says which, and what is.", **route.others}
     get["responses"] = {
-        "200": {**_answer("OK", route.headers), "content": _content(route, named)},
+        "200": {**_answer("OK", route.headers), "content": _content(route, schemas)},
         **{
-            str(status): {"description": when, "content": problem}
-            if status >= _PROBLEM
-            else _answer(when, route.headers)
-            for status, when in sorted(others.items())
+            str(status): _shared(
+                status,
+                _problem(when) if status >= _PROBLEM else _answer(when, route.headers),
+                shared,
+            )
+            for status, when in sorted({422: _REFUSED, **route.others}.items())
         },
-        "default": {"description": "What is wrong.", "content": problem},
+        "default": {"$ref": "#/components/responses/Problem"},
     }
     return {**get, "security": [{}]} if route.is_open else get
+
+
+def _shared(status: int, answer: Schema, shared: dict[str, Schema]) -> Schema:
+    """A reference to an answer; those of one status that differ are numbered."""
+    names = (f"{status}{suffix}" for suffix in ("", "b", "c", "d"))
+    name = next(each for each in names if shared.setdefault(each, answer) == answer)
+    return {"$ref": f"#/components/responses/{name}"}
+
+
+def _problem(when: str) -> Schema:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": when, "content": {"application/problem+json": {"schema": schema}}}
 
 
 def _answer(when: str, headers: Mapping[str, str]) -> Schema:
@@ -63,8 +82,8 @@ def _answer(when: str, headers: Mapping[str, str]) -> Schema:
     return {"description": when, "headers": told} if told else {"description": when}
 
 
-def _content(route: Route, named: dict[str, Schema]) -> Schema:
-    schema = schema_of(route.kind, named)
+def _content(route: Route, schemas: dict[str, Schema]) -> Schema:
+    schema = schema_of(route.kind, schemas)
     return {m: {"schema": {"type": "string"} if m == CSV else schema} for m in route.media}
 
 

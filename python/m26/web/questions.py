@@ -71,7 +71,9 @@ _DEALS = (
     Parameter("min_sales", whole(0), "Of the fair price.", default=_WANTED.min_sales),
     Parameter("min_confidence", number(0, 1), "That it pays.", default=_WANTED.min_confidence),
     Parameter("max_price", whole(0), "What one can pay."),
-    Parameter("max_age", number(0, 1e9), "Seconds since the ask was seen last."),
+    Parameter(
+        "max_age", number(0, 1e9), "Seconds since the ask was seen.", default=_WANTED.max_age
+    ),
     _POSITION,
     _MIN_OVERALL,
     Parameter("order", choice(*get_args(Order)), "What comes first.", default=_WANTED.order),
