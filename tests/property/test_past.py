@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
@@ -25,15 +25,54 @@ from m26.store.indexes import Indexes
 from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 
-_MOMENTS = 5
-_WAIT = timedelta(minutes=2)
+_MOMENTS, _ASKED = 10, 6
 _EMPTY = """
 TRUNCATE m26.auction, m26.auction_event, m26.sighting, m26.ingest_cursor, m26.price_hour,
-    m26.price_day, m26.market_now, m26.market_clock, m26.card;
+    m26.price_day, m26.market_now, m26.market_clock, m26.market_index, m26.card;
 UPDATE m26.stream_head SET seq = 0;
 UPDATE m26.rollup_cursor SET seq = 0"""
+_WAIT = timedelta(minutes=2)
+_SET_CLOCK = """
+INSERT INTO m26.market_clock (platform, newest, at, wait) VALUES ('ps5', $1, $1, $2)
+ON CONFLICT (platform) DO UPDATE SET at = $1, wait = $2"""
 _HOW = {"at", "seq", "revision"}
 """What tells how an answer came about."""
+Ask: TypeAlias = Callable[[Prices, datetime | None], Awaitable[Any]]
+_CARDS = range(FIRST_CARD, FIRST_CARD + CARDS)
+
+
+def _of_card(card: int) -> dict[str, Ask]:
+    return {
+        f"{card}": lambda p, at: p.card("ps5", card, at=at),
+        f"{card} asks": lambda p, at: p.asks("ps5", card, at=at),
+        f"{card} hours": lambda p, at: p.prices("ps5", card, bucket="hour", at=at),
+        f"{card} days": lambda p, at: p.prices("ps5", card, at=at),
+        f"{card} sales": lambda p, at: _paged(p, card, at),
+    }
+
+
+async def _paged(prices: Prices, card: int | None, at: datetime | None) -> list[Any]:
+    """Sales, two at a time."""
+    pages: list[Any] = []
+    after = None
+    while page := await prices.sales("ps5", card, limit=2, after=after, at=at):
+        pages.append({**page, "next": None})
+        if (after := page["next"]) is None:
+            break
+    return pages
+
+
+_QUESTIONS: dict[str, Ask] = {
+    "latest": lambda p, at: p.latest("ps5", at=at),
+    "market": lambda p, at: p.market("ps5", q="sanders", limit=1, at=at),
+    "sales": lambda p, at: _paged(p, None, at),
+    "movers of hours": lambda p, at: p.movers("ps5", window=12, min_sales=1, at=at),
+    "movers of a day": lambda p, at: p.movers("ps5", min_sales=1, at=at),
+    "movers of days": lambda p, at: p.movers("ps5", window=48, min_sales=1, at=at),
+    "index of hours": lambda p, at: p.index("ps5", bucket="hour", at=at),
+    "index of days": lambda p, at: p.index("ps5", at=at),
+    "basket": lambda p, at: p.basket("ps5", [*_CARDS, FIRST_CARD], at=at),
+} | {name: ask for card in _CARDS for name, ask in _of_card(card).items()}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +85,7 @@ def dsns(portal: BlockingPortal, postgres: Postgres) -> Iterator[tuple[str, str]
 
 
 @asynccontextmanager
-async def _emptied(dsn: str) -> AsyncIterator[tuple[Store, asyncpg.Connection[Any]]]:
+async def _opened(dsn: str) -> AsyncIterator[tuple[Store, asyncpg.Connection[Any]]]:
     async with opened(dsn) as store:
         await store.migrate()
         await Indexes(store).run()
@@ -75,31 +114,6 @@ async def _store(store: Store, connection: asyncpg.Connection[Any], rng: random.
     return lots
 
 
-async def _answers(store: Store, at: datetime | None) -> dict[str, Any]:
-    """To all questions there are."""
-    prices, cards = Prices(store, wait=_WAIT), range(FIRST_CARD, FIRST_CARD + CARDS)
-    made: dict[str, Any] = {
-        "latest": await prices.latest("ps5", at=at),
-        "market": await prices.market("ps5", limit=1, at=at),
-        "sales": await prices.sales("ps5", limit=2, at=at),
-        "movers": await prices.movers("ps5", min_sales=1, at=at),
-        "movers of days": await prices.movers("ps5", window=72, min_sales=1, at=at),
-        "index": await prices.index("ps5", bucket="hour", at=at),
-        "index of days": await prices.index("ps5", at=at),
-        "basket": await prices.basket("ps5", [*cards, FIRST_CARD], at=at),
-    }
-    for card in cards:
-        made[f"{card}"] = await prices.card("ps5", card, at=at)
-        made[f"{card} asks"] = await prices.asks("ps5", card, at=at)
-        made[f"{card} hours"] = await prices.prices("ps5", card, bucket="hour", at=at)
-        made[f"{card} days"] = await prices.prices("ps5", card, at=at)
-        page = await prices.sales("ps5", card, limit=2, at=at)
-        made[f"{card} sales"] = page
-        if page["next"]:
-            made[f"{card} more"] = await prices.sales("ps5", card, after=page["next"], at=at)
-    return made
-
-
 def _plain(answer: Any) -> Any:
     if isinstance(answer, dict):
         return {name: _plain(value) for name, value in answer.items() if name not in _HOW}
@@ -107,33 +121,36 @@ def _plain(answer: Any) -> Any:
 
 
 async def _play(dsns: tuple[str, str], rng: random.Random) -> None:
-    async with _emptied(dsns[0]) as (store, connection):
+    async with _opened(dsns[0]) as (store, connection), _opened(dsns[1]) as (other, rebuilt):
         lots = await _store(store, connection, rng)
-        events = [dict(row) for row in await connection.fetch("SELECT * FROM m26.auction_event")]
-        rows = [dict(row) for row in await connection.fetch("SELECT * FROM m26.auction")]
-        cards = [dict(row) for row in await connection.fetch("SELECT * FROM m26.card")]
-        folded = oracle.auctions(events, datetime.fromtimestamp(lots.now, UTC))
-        assert sorted(map(str, map(oracle.told, folded))) == sorted(
-            map(str, map(oracle.told, rows))
+        now = datetime.fromtimestamp(lots.now, UTC)
+        await connection.execute(_SET_CLOCK, now, _WAIT)
+        events, rows, cards = [
+            [dict(row) for row in await connection.fetch(f"SELECT * FROM m26.{table}")]
+            for table in ("auction_event", "auction", "card")
+        ]
+        folded = oracle.auctions(events, now)
+        assert sorted(map(repr, map(oracle.told, folded))) == sorted(
+            map(repr, map(oracle.told, rows))
         )
         first = min(event["observed_at"] for event in events).timestamp()
         for _ in range(_MOMENTS):
             at = datetime.fromtimestamp(int(rng.uniform(first, lots.now)), UTC)
-            async with _emptied(dsns[1]) as (other, rebuilt):
-                await oracle.rebuild(rebuilt, events, cards, at)
-                clock = at.timestamp()
-                rollups = Rollups(other, metrics=Metrics(), now=lambda: clock, wait=0)  # noqa: B023
-                while await rollups.step():
-                    pass
-                expected, found = await _answers(other, None), await _answers(store, at)
-            differ = {
-                what: (_plain(found[what]), _plain(answer))
-                for what, answer in expected.items()
-                if _plain(found[what]) != _plain(answer)
-            }
-            assert differ == {}, at
+            await rebuilt.execute(_EMPTY)
+            await oracle.rebuild(rebuilt, events, cards, at)
+            await _roll_up(other, at)
+            await rebuilt.execute(_SET_CLOCK, at, _WAIT)
+            for name in ("latest", *rng.sample(sorted(_QUESTIONS), _ASKED)):
+                found = _plain(await _QUESTIONS[name](Prices(store), at))
+                assert found == _plain(await _QUESTIONS[name](Prices(other), None)), (name, at)
 
 
-@pytest.mark.parametrize("case", range(10))
+async def _roll_up(store: Store, at: datetime) -> None:
+    rollups = Rollups(store, metrics=Metrics(), now=at.timestamp, wait=0)
+    while await rollups.step():
+        pass
+
+
+@pytest.mark.parametrize("case", range(5))
 def test_the_past_is_what_was_known_then(dsns: tuple[str, str], seed: int, case: int) -> None:
     asyncio.run(_play(dsns, random.Random(f"{seed}/{case}")))
