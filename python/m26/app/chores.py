@@ -13,7 +13,8 @@ from m26.errors import StorageError
 from m26.status.metrics import Metrics
 from m26.store.database import Store
 
-_FOLD_EVERY = 600.0
+_FOLD_EVERY = 60.0
+"""Seconds: whoever asks when an ask was seen last goes through the sightings that are left."""
 _GAUGES_EVERY = 1.0
 
 

@@ -114,11 +114,14 @@ class Prices:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
+            known = orjson.loads(await found.text(statements.CARD, platform, card_id))
+            if _is_out_of_band(price[0]["fair"], known["min_price"], known["max_price"]):
+                price[0]["flags"].append("band")
             made = {
                 **found.as_of,
                 "card_id": card_id,
                 "price": price[0],
-                **orjson.loads(await found.text(statements.CARD, platform, card_id)),
+                **known,
                 "asks": await found.rows(statements.ASKS, platform, [card_id], _LEVELS),
                 "sales": await found.rows(
                     statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
@@ -290,3 +293,8 @@ class Prices:
             known = count, Names(await found.rows(statements.NAMES, found.platform))
             self._names[found.platform] = known
         return known[1]
+
+
+def _is_out_of_band(fair: int | None, low: int | None, high: int | None) -> bool:
+    """Whether nobody may ask what the card is worth."""
+    return fair is not None and not (low or 0) <= fair <= (fair if high is None else high)
