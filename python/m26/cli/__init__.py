@@ -61,6 +61,7 @@ def build() -> App:
     ):
         command(target, text, name)
 
+    command("completion:install", "Let the shell complete what m26 takes.", "--install-completion")
     auth = subgroup("auth", "Credentials: get them, see their health, care for them.")
     command("auth:import_", "Read tokens and bundles from captures.", "import", auth)
     command("login:login", "Log in through a browser.", "login", auth)

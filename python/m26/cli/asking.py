@@ -194,13 +194,21 @@ def _candidates(begun: str) -> list[tuple[str, str]]:
 async def _complete(begun: str) -> list[tuple[str, str]]:
     from m26.app.questions import is_up
 
-    loaded = Options().load(logs=False)
+    loaded = Options().load()
     if not is_up(loaded.settings):  # nobody waits for a server at the touch of a key
         return []
     async with asking(Options(), None, loaded=loaded) as (prices, platform):
         found = await prices.find(begun, platform) if begun.strip() else []
     return [
-        (f"{card['name']} {card['overall']}", f"{card['position']} {card['program']}")
+        (f"{rest} {card['overall']}", f"{card['position']} {card['program']}")
         for card in found
-        if card["exact"]
+        if card["exact"] and (rest := _go_on(begun, card["name"] or ""))
     ]
+
+
+def _go_on(begun: str, name: str) -> str:
+    """A name from the word on that begins so, with what was typed as it was: shells compare it."""
+    for at in (0, *(n + 1 for n, letter in enumerate(name) if letter == " ")):
+        if name[at:].casefold().startswith(begun.casefold()):
+            return begun + name[at + len(begun) :]
+    return ""

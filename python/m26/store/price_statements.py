@@ -30,7 +30,10 @@ def listed(rows: str) -> str:
 
 
 def _age(since: str, now: str) -> str:
-    return f"round(extract(epoch FROM greatest({now} - {since}, interval '0')), 3)"
+    return (
+        f"CASE WHEN {since} IS NOT NULL"
+        f" THEN round(extract(epoch FROM greatest({now} - {since}, interval '0')), 3) END"
+    )
 
 
 def _flags(stale: str) -> str:
