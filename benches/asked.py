@@ -23,6 +23,8 @@ FIRST_CARD = 1_000_000
 FIRST_AUCTION = 5 * 10**9
 """Auctions that a benchmark stores meanwhile have smaller ids."""
 ROOM = 1_000_000
+SIGHTINGS = 400
+"""Pages that are not folded yet: a run folds them before there are more."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 # Of a card's price 0.85 are worth it, so that few asks are deals.
@@ -108,10 +110,10 @@ LEFT JOIN (
     SELECT card_id, count(*) AS n, (0.85 * avg(final_price))::bigint AS fair, max(closed_at) AS at
     FROM m26.auction WHERE outcome = 'sold' GROUP BY card_id
 ) AS s ON s.card_id = c.card_id"""
-# The last ten minutes of ten pages a second, of auctions that are on offer.
+# Of ten pages a second, those that are not folded yet, of auctions that are on offer.
 _SIGHTINGS = f"""
 INSERT INTO m26.sighting
-SELECT 'bench', p, '{PLATFORM}', to_timestamp($1::bigint) - (6000 - p) * interval '0.1 s', ids
+SELECT 'bench', p, '{PLATFORM}', to_timestamp($1::bigint) - ($2 - p) * interval '0.1 s', ids
 FROM (
     SELECT row_number() OVER () AS p, ids FROM (
         SELECT array_agg(auction_id) AS ids FROM (
@@ -122,11 +124,12 @@ FROM (
 ) AS numbered"""
 
 _CLOCK = """
-INSERT INTO m26.market_clock SELECT $1, t, t, interval '1 minute' FROM to_timestamp($2::bigint) AS t"""
+INSERT INTO m26.market_clock
+SELECT $1, t, t, interval '1 minute' FROM to_timestamp($2::bigint) AS t"""
 
 
 async def made(
-    server: Postgres, name: str, *, auctions: int, cards: int = CARDS, sightings: int = 6_000
+    server: Postgres, name: str, *, auctions: int, cards: int = CARDS, sightings: int = SIGHTINGS
 ) -> str:
     """A new database; its DSN."""
     dsn = await databases.create(server, name)

@@ -20,6 +20,7 @@ import orjson
 from benches.pages import RULES, START, Market, records
 from benches.stores import PART
 
+from m26.app.chores import chores
 from m26.normalizer import Normalizer
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
@@ -76,6 +77,7 @@ async def answer(dsn: str, per_second: float) -> None:
             rollups = Rollups(store, metrics=metrics, now=lambda: START)
             group.start_soon(meanwhile.store, store, per_second)
             group.start_soon(rollups.run)
+            group.start_soon(chores, store, [], metrics)
         group.start_soon(meanwhile.look)
         print(url_of(listener), flush=True)
         await anyio.to_thread.run_sync(sys.stdin.read)
