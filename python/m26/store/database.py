@@ -144,6 +144,11 @@ class Store:
             name: str | None = await self._pool.fetchval(statements.CARD_NAME, card_id, version)
         return name
 
+    async def sightings(self) -> int:
+        """Pages whose sightings are not folded yet."""
+        with answering():
+            return int(await self._pool.fetchval("SELECT count(*) FROM m26.sighting"))
+
     async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
         """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.
 
