@@ -6,12 +6,14 @@ present reads them.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import asyncpg
 from benches import databases
 from benches.pages import PLATFORM, START
 
 from m26.embedded.postgres import Postgres
-from m26.store import partitions
+from m26.store import index_statements, partitions
 from m26.store.database import opened
 from m26.store.indexes import INDEXES
 
@@ -21,6 +23,9 @@ FIRST_CARD = 1_000_000
 FIRST_AUCTION = 5 * 10**9
 """Auctions that a benchmark stores meanwhile have smaller ids."""
 ROOM = 1_000_000
+SIGHTINGS = 400
+"""Pages that are not folded yet: a run folds them before there are more."""
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 # Of a card's price 0.85 are worth it, so that few asks are deals.
 # Numbers from 0 to 1 that look drawn: of row n, the k-th one.
@@ -84,7 +89,7 @@ _NOW = f"""
 INSERT INTO m26.market_now (
     platform, card_id, floor, floor2, floor_seen_at, asks, depth, fair, fair_low, fair_high, n,
     n_copies, method, flags, last_sale, last_sale_at, sales_day, change_24h, quicksell,
-    training_ratio, coverage, seq, floor_auction
+    training_ratio, coverage, seq, floor_auction, median_24h, median_48h, sales_before
 )
 SELECT '{PLATFORM}', c.card_id, a.prices[1], a.prices[2], to_timestamp($1::bigint),
     coalesce(a.asks, 0), coalesce((SELECT jsonb_agg(jsonb_build_object('price', p, 'count', 1))
@@ -93,7 +98,8 @@ SELECT '{PLATFORM}', c.card_id, a.prices[1], a.prices[2], to_timestamp($1::bigin
     coalesce(least(60, s.n), 0), 'level',
     CASE WHEN s.n < 5 THEN '{{thin}}' ELSE '{{}}' END::text[], s.fair, s.at,
     coalesce(s.n / 90, 0), 0.01,
-    c.discard_value, 1.5, 0.9, $2::bigint, a.floor_auction
+    c.discard_value, 1.5, 0.9, $2::bigint, a.floor_auction,
+    s.fair, s.fair * 99 / 100, coalesce(s.n / 90, 0)
 FROM m26.card AS c
 LEFT JOIN (
     SELECT card_id, count(*) AS asks, array_agg(buyout_price ORDER BY buyout_price) AS prices,
@@ -104,10 +110,10 @@ LEFT JOIN (
     SELECT card_id, count(*) AS n, (0.85 * avg(final_price))::bigint AS fair, max(closed_at) AS at
     FROM m26.auction WHERE outcome = 'sold' GROUP BY card_id
 ) AS s ON s.card_id = c.card_id"""
-# The last ten minutes of ten pages a second, of auctions that are on offer.
+# Of ten pages a second, those that are not folded yet, of auctions that are on offer.
 _SIGHTINGS = f"""
 INSERT INTO m26.sighting
-SELECT 'bench', p, '{PLATFORM}', to_timestamp($1::bigint) - (6000 - p) * interval '0.1 s', ids
+SELECT 'bench', p, '{PLATFORM}', to_timestamp($1::bigint) - ($2 - p) * interval '0.1 s', ids
 FROM (
     SELECT row_number() OVER () AS p, ids FROM (
         SELECT array_agg(auction_id) AS ids FROM (
@@ -117,11 +123,13 @@ FROM (
     ) AS pages
 ) AS numbered"""
 
-_CLOCK = "INSERT INTO m26.market_clock SELECT $1, t, t FROM to_timestamp($2::bigint) AS t"
+_CLOCK = """
+INSERT INTO m26.market_clock
+SELECT $1, t, t, interval '1 minute' FROM to_timestamp($2::bigint) AS t"""
 
 
 async def made(
-    server: Postgres, name: str, *, auctions: int, cards: int = CARDS, sightings: int = 6_000
+    server: Postgres, name: str, *, auctions: int, cards: int = CARDS, sightings: int = SIGHTINGS
 ) -> str:
     """A new database; its DSN."""
     dsn = await databases.create(server, name)
@@ -144,6 +152,9 @@ async def made(
         await run("UPDATE m26.stream_head SET seq = $1", auctions)
         await run("UPDATE m26.rollup_cursor SET seq = $1", auctions)
         await run(_CLOCK, PLATFORM, START)
+        await run("SET search_path = m26")
+        for keep in index_statements.KEEP.values():
+            await run(keep, PLATFORM, EPOCH, EPOCH)
         await partitions.ensure(connection, auctions + ROOM, known=-1)
         await run("VACUUM ANALYZE")
     finally:

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import orjson
 from benches.pages import RULES, START, Market, records
 from benches.stores import PART
 
+from m26.app.chores import chores
 from m26.normalizer import Normalizer
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
@@ -70,14 +70,14 @@ async def answer(dsn: str, per_second: float) -> None:
         listening("127.0.0.1", 0) as listener,
         anyio.create_task_group() as group,
     ):
-        prices = Prices(asked, wait=timedelta(minutes=1))
         status = Status(clock=time.time)
-        app = create_app(metrics=metrics, snapshot=status, ready=list, prices=prices)  # type: ignore[arg-type] # nobody asks for the status
+        app = create_app(metrics=metrics, snapshot=status, ready=list, prices=Prices(asked))  # type: ignore[arg-type] # nobody asks for the status
         await group.start(serve, app, listener)
         if per_second:
             rollups = Rollups(store, metrics=metrics, now=lambda: START)
             group.start_soon(meanwhile.store, store, per_second)
             group.start_soon(rollups.run)
+            group.start_soon(chores, store, [], metrics)
         group.start_soon(meanwhile.look)
         print(url_of(listener), flush=True)
         await anyio.to_thread.run_sync(sys.stdin.read)

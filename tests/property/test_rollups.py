@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
+from tests.oracle import questions
 from tests.oracle.prices import judge
 from tests.support import servers
 from tests.support.lots import HOUR, Lots
@@ -20,6 +21,7 @@ from m26.embedded.postgres import Postgres
 from m26.status.metrics import Metrics
 from m26.store.database import Store, opened
 from m26.store.indexes import Indexes
+from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 
 _EMPTY = """
@@ -44,6 +46,7 @@ async def _play(dsn: str, rng: random.Random) -> None:
             await connection.execute(_EMPTY)
             await _store_and_roll(store, connection, rng)
             assert await judge(connection, loads=json.loads)
+            await questions.judge(connection, Prices(store), "ps5")
         finally:
             await connection.close()
 

@@ -33,7 +33,12 @@ class Names:
         return len(self._cards)
 
     def find(self, text: str) -> list[CandidateView]:
-        """Cards that the text may mean, the likeliest first; exact ones, or else those alike.
+        """Cards that the text may mean, the likeliest first; exact ones, or else those alike."""
+        found = self.exact(text)
+        return found or [{**card, "exact": False} for card in self._alike(words(text))]
+
+    def exact(self, text: str) -> list[CandidateView]:
+        """Cards of which every word says something, the likeliest first.
 
         A number is a card's id where there is such a card.
         """
@@ -42,10 +47,7 @@ class Names:
             by_id = [card for card, _ in self._cards if card["card_id"] == int(wanted[0])]
             if by_id:
                 return [{**by_id[0], "exact": True}]
-        found = self._having(wanted)
-        if found:
-            return found
-        return [{**card, "exact": False} for card in self._alike(wanted)]
+        return self._having(wanted)
 
     def _having(self, wanted: Sequence[str]) -> list[CandidateView]:
         """Cards of which every word says something: all of a name before a part of one."""

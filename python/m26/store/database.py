@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolAcquireContext
 
 _log = structlog.get_logger()
-_FOLDED = 2_000
-"""Sightings, a page each, that are folded while other writers wait."""
+_FOLDED = 200
+"""Sightings, a page each, that are folded while other writers wait: some 20,000 rows at most."""
 
 
 class Store:
@@ -143,6 +143,11 @@ class Store:
         with answering():
             name: str | None = await self._pool.fetchval(statements.CARD_NAME, card_id, version)
         return name
+
+    async def sightings(self) -> int:
+        """Pages whose sightings are not folded yet."""
+        with answering():
+            return int(await self._pool.fetchval("SELECT count(*) FROM m26.sighting"))
 
     async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
         """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.

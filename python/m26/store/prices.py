@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import orjson
+from anyio.to_thread import run_sync
 
 from m26.market import deals as of_deals
 from m26.market import rows, views
@@ -96,8 +97,8 @@ class Prices:
         async with reading(self._store, platform, at) as found:
             ids = None
             if q is not None:
-                named = (await self._known(found)).find(q)
-                ids = [card["card_id"] for card in named if card["exact"]]
+                named = await run_sync((await self._known(found)).exact, q)
+                ids = [card["card_id"] for card in named]
             values = (platform, ids, position, min_overall, overall, last, limit + 1)
             items = await found.rows(statements.MARKET, *values)
         kept, key = items[:limit], None
@@ -117,11 +118,14 @@ class Prices:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
+            known = orjson.loads(await found.text(statements.CARD, platform, card_id))
+            if _is_out_of_band(price[0]["fair"], known["min_price"], known["max_price"]):
+                price[0]["flags"].append("band")
             made = {
                 **found.as_of,
                 "card_id": card_id,
                 "price": price[0],
-                **orjson.loads(await found.text(statements.CARD, platform, card_id)),
+                **known,
                 "asks": await found.rows(statements.ASKS, platform, [card_id], _LEVELS),
                 "sales": await found.rows(
                     statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
@@ -288,13 +292,19 @@ class Prices:
     async def find(self, text: str, platform: str) -> list[rows.CandidateView]:
         """Cards that a text may mean, the likeliest first; of those alike in spelling the rest."""
         async with reading(self._store, platform, None) as found:
-            return (await self._known(found)).find(text)
+            return await run_sync((await self._known(found)).find, text)
 
     async def _known(self, found: Reading) -> Names:
         """What the platform's cards are called, read again when there are others."""
         count = await found.connection.fetchval(statements.CARDS, found.platform)
         known = self._names.get(found.platform)
         if known is None or known[0] != count:
-            known = count, Names(await found.rows(statements.NAMES, found.platform))
+            told = await found.rows(statements.NAMES, found.platform)
+            known = count, await run_sync(Names, told)  # of thousands: not on the loop of others
             self._names[found.platform] = known
         return known[1]
+
+
+def _is_out_of_band(fair: int | None, low: int | None, high: int | None) -> bool:
+    """Whether nobody may ask what the card is worth."""
+    return fair is not None and not (low or 0) <= fair <= (fair if high is None else high)
