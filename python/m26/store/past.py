@@ -7,8 +7,8 @@ Nothing of `m26` is written, nothing is locked, and at the transaction's end not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +20,17 @@ from m26.store import rollup_statements as figures
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-EVER = datetime.fromtimestamp(0, UTC)
+EVER = timedelta(days=100_000)
+"""As far back as there are events."""
+_BEGIN = datetime.fromtimestamp(0, UTC)
 _ONE_DAY, _MICRO = timedelta(days=1), timedelta(microseconds=1)
 _NOW = timedelta(hours=49)
 """What `market_now` looks back for sales: two days from the full ten minutes before."""
 _RUNS = timedelta(hours=73)
 """As `rollup_statements.LONGEST`: so long before its end an auction was posted at most."""
-_ROUNDS = (timedelta(days=30), None)
+_ROUNDS = (timedelta(days=30), EVER)
 """How far back the newest sales are looked for, where they are not among those that `market_now`
-needs; None: as far as there are events."""
+needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +39,11 @@ class Needed:
 
     cards: Sequence[int] | None = None
     """None: the whole market."""
-    buckets: Mapping[Bucket, datetime] = field(default_factory=dict)
-    """Since when they are needed."""
-    index: Mapping[Bucket, datetime] = field(default_factory=dict)
-    """Since when the market's index is needed, and nothing else is."""
+    hours: timedelta | None = None
+    """How far back buckets of hours are needed; None: not at all."""
+    days: timedelta | None = None
+    index: bool = False
+    """The market's index of all these buckets but those of the first day, and nothing else."""
     sales: int = 1
     """So many of the newest of each card; more than one of the whole market: these alone."""
     until: datetime | None = None
@@ -51,6 +54,12 @@ class Needed:
 
 EVERYTHING = Needed()
 """The whole market."""
+
+
+def buckets(bucket: Bucket, back: timedelta, cards: Sequence[int] | None = None) -> Needed:
+    """Buckets of one width are needed."""
+    hours, days = (back, None) if bucket == "hour" else (None, back)
+    return Needed(cards=cards, hours=hours, days=days)
 
 
 class Past:
@@ -73,8 +82,7 @@ class Past:
             await connection.execute(statements.MAKE_READY)
         await connection.execute(figures.CREATE_TOUCHED)
         await connection.execute(statements.SET_TIME, self._platform, self._at)
-        since = (*needed.buckets.values(), needed.since or self._at, self._at - _NOW)
-        begin = min(*since, *(moment - _ONE_DAY for moment in needed.index.values()))
+        begin = min(self._at - _NOW, needed.since or self._at, *self._buckets(needed).values())
         if needed.cards is None:
             await self._show_market(begin, needed)
         else:
@@ -85,15 +93,22 @@ class Past:
             await self._price(needed.cards)
         await connection.execute(statements.BY_INDEX, "on")
 
+    def _buckets(self, needed: Needed) -> dict[Bucket, datetime]:
+        """Since when which are needed."""
+        given: tuple[tuple[Bucket, timedelta | None], ...]
+        given = (("hour", needed.hours), ("day", needed.days))
+        longest = self._at - _BEGIN
+        return {bucket: self._at - min(back, longest) for bucket, back in given if back is not None}
+
     async def _show_market(self, begin: datetime, needed: Needed) -> None:
         connection = self._connection
         await connection.execute(statements.UNINDEX)
         await connection.execute(statements.FOLD_MARKET, self._platform, self._at, begin)
-        for bucket, since in (*needed.buckets.items(), *needed.index.items()):
-            await connection.execute(statements.SOLD[bucket], min(begin, since))
-        for bucket, since in needed.index.items():
-            values = (self._platform, begin, since - _MICRO)
-            await connection.execute(index_statements.KEEP[bucket], *values)
+        for bucket, since in self._buckets(needed).items():
+            await connection.execute(statements.SOLD[bucket], since)
+            if needed.index:
+                values = (self._platform, since, since + _ONE_DAY - _MICRO)
+                await connection.execute(index_statements.KEEP[bucket], *values)
         if needed.index:
             await connection.execute(statements.EMPTY)
         elif needed.sales > 1:
@@ -112,14 +127,14 @@ class Past:
         ids = await connection.fetchval(statements.NEWEST, *newest)
         await connection.execute(statements.EMPTY)
         if len(ids) < needed.sales and needed.since is None:
-            await connection.execute(statements.FOLD_MARKET, *place, EVER)
+            await connection.execute(statements.FOLD_MARKET, *place, _BEGIN)
             ids = await connection.fetchval(statements.NEWEST, *newest)
             await connection.execute(statements.EMPTY)
         await connection.execute(statements.FOLD, *place, ids)
 
     async def _fold(self, begin: datetime, cards: Sequence[int]) -> None:
         """Fold what matters of sales since `begin`, and of what was on offer since then."""
-        since = max(begin, EVER + _RUNS) - _RUNS
+        since = max(begin, _BEGIN + _RUNS) - _RUNS
         values = (self._platform, self._at, cards, since, self._at + _ONE_DAY)
         await self._connection.execute(statements.FOLD_CARDS, *values)
 
@@ -130,14 +145,14 @@ class Past:
             values = (cards, begin, until, needed.sales)
             if not (cards := await self._connection.fetchval(statements.FEW_SALES, *values)):
                 return
-            begin = EVER if back is None else min(begin, until - back)
+            begin = min(begin, until - min(back, until - _BEGIN))
             await self._connection.execute(statements.FORGET, cards)
             await self._fold(begin, cards)
 
     async def _roll_up(self, needed: Needed) -> None:
         """Make buckets of all that was folded."""
         execute = self._connection.execute
-        for bucket, since in needed.buckets.items():
+        for bucket, since in self._buckets(needed).items():
             await execute(statements.TOUCH_BUCKETS, since)
             await execute(figures.BUCKETS[bucket])
             await execute(coverage_statements.COVER[bucket], since)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import cast
 
 import orjson
@@ -20,8 +21,8 @@ from m26.market.names import Names
 from m26.store import index_statements
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
-from m26.store.past import EVER, EVERYTHING, Needed
-from m26.store.reading import Reading, place, reading
+from m26.store.past import EVER, EVERYTHING, Needed, buckets
+from m26.store.reading import EPOCH, Reading, place, reading
 
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
@@ -111,9 +112,7 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        moment = at or datetime.now(UTC)
-        since: dict[rows.Bucket, datetime] = {"hour": moment - _HOURS, "day": moment - _DAYS}
-        needed = Needed(cards=[card_id], buckets=since, sales=_NEWEST)
+        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, sales=_NEWEST)
         async with reading(self._store, platform, at, needed) as found:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
@@ -146,19 +145,13 @@ class Prices:
         at: datetime | None = None,
     ) -> views.BucketsView | None:
         """A card's history: buckets that begin at `since` or later, and before `until`."""
-        needed = Needed(cards=[card_id], buckets={bucket: since or EVER})
+        needed = buckets(bucket, EVER if at is None or since is None else at - since, [card_id])
         async with reading(self._store, platform, at, needed) as found:
             known = await found.card(card_id)
             if known is None:
                 return None
             items = await found.buckets(card_id, bucket, since, until)
-        return {
-            **found.as_of,
-            **known,
-            "bucket": bucket,
-            "items": items,
-            "next": None,
-        }
+        return {**found.as_of, **known, "bucket": bucket, "items": items, "next": None}
 
     async def asks(
         self, platform: str, card_id: int, *, at: datetime | None = None
@@ -184,7 +177,7 @@ class Prices:
         """Sales of a card, or of all; those from `since` on, the newest first."""
         cards = None if card_id is None else [card_id]
         micros, auction_id = place(after)
-        begin = None if micros is None else EVER + micros * _MICRO
+        begin = None if micros is None else EPOCH + micros * _MICRO
         needed = Needed(cards=cards, sales=limit + 1, until=begin, since=since)
         async with reading(self._store, platform, at, needed) as found:
             if card_id is not None and await found.card(card_id) is None:
@@ -195,7 +188,7 @@ class Prices:
         kept, key = items[:limit], None
         if len(items) > limit:
             closed = datetime.fromisoformat(kept[-1]["closed_at"])
-            micros = (closed - EVER) // _MICRO
+            micros = (closed - EPOCH) // _MICRO
             key = f"{micros}_{kept[-1]['auction_id']}"
         return {**found.as_of, "items": kept, "next": key}
 
@@ -230,11 +223,9 @@ class Prices:
         """
         statement: str
         when: object
-        needed, moment = EVERYTHING, at or datetime.now(UTC)
-        if window < _OF_DAY:
-            needed = Needed(buckets={"hour": moment - 2 * window * _HOUR})
-        elif window > _OF_DAY:
-            needed = Needed(buckets={"day": moment - window * _HOUR - _DAY})
+        needed = EVERYTHING
+        if window != _OF_DAY:
+            needed = buckets("hour" if window < _OF_DAY else "day", (window + _OF_DAY) * _HOUR)
         async with reading(self._store, platform, at, needed) as found:
             if window < _OF_DAY:
                 begin = found.begin(_HOUR, back=(window - 1) * _HOUR)
@@ -244,21 +235,16 @@ class Prices:
             else:
                 statement, when = statements.MOVERS_OF_DAYS, found.begin(_DAY, back=window * _HOUR)
             items = await found.rows(statement, platform, when, min_sales, limit)
-        return {
-            **found.as_of,
-            "window": window,
-            "min_sales": min_sales,
-            "items": items,
-            "next": None,
-        }
+        told = {"window": window, "min_sales": min_sales, "items": items, "next": None}
+        return cast("views.MoversView", {**found.as_of, **told})
 
     async def index(
         self, platform: str, *, bucket: rows.Bucket = "day", at: datetime | None = None
     ) -> views.IndexView:
         """What the market did, of two days by hours or of thirty by days."""
         back = _HOURS if bucket == "hour" else _DAYS
-        since = (at or datetime.now(UTC)) - back
-        async with reading(self._store, platform, at, Needed(index={bucket: since})) as found:
+        needed = replace(buckets(bucket, back + _DAY), index=True)
+        async with reading(self._store, platform, at, needed) as found:
             points = await found.rows(index_statements.TOLD[bucket], platform, found.now - back)
         level, items = 100.0, []
         for point in points:

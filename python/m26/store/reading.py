@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Card(TypedDict):
@@ -62,12 +62,12 @@ class Reading:
     def now(self) -> datetime:
         """Market time; the beginning of times where nothing was seen."""
         at = self.as_of["market_time"]
-        return datetime.fromisoformat(at) if at else _EPOCH
+        return datetime.fromisoformat(at) if at else EPOCH
 
     def begin(self, step: timedelta, *, back: timedelta) -> datetime:
         """Of the bucket that a moment so long ago was in."""
         at = self.now - back
-        return at - (at - _EPOCH) % step
+        return at - (at - EPOCH) % step
 
     async def card(self, card_id: int) -> Card | None:
         """A card and its name; None: nothing was seen of it on that platform."""
