@@ -28,7 +28,9 @@ HOUR, DAY = 3_600, 86_400
 class Place:
     """A database, and a market in it whose cards are sold now and then."""
 
-    def __init__(self, store: Store, connection: asyncpg.Connection[Any], rng: random.Random):
+    def __init__(
+        self, store: Store, connection: asyncpg.Connection[Any], rng: random.Random
+    ) -> None:
         self.store, self.connection, self.rng = store, connection, rng
         self.process, self.metrics, self.turn = (
             Process(connection, far=False),

@@ -208,8 +208,7 @@ class Rollups:
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
-            await connection.execute(statements.HOURS)
-            await connection.execute(statements.DAYS)
+            await connection.execute(statements.BUCKETS)
             await connection.execute(statements.NOW, upto)
             await connection.execute(statements.MOVE, upto)
             return _Step(upto, head, events=upto - seq, aged=aged)
