@@ -154,7 +154,7 @@ class Past:
         execute = self._connection.execute
         for bucket, since in self._buckets(needed).items():
             await execute(statements.TOUCH_BUCKETS, since)
-            await execute(figures.BUCKETS[bucket])
+            await execute(figures.OF_WIDTH[bucket])
             await execute(coverage_statements.COVER[bucket], since)
             await execute(statements.UNTOUCH)
 
