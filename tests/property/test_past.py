@@ -14,7 +14,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from tests.oracle import past as oracle
 from tests.support import servers
-from tests.support.lots import CARDS, FIRST_CARD, Lots
+from tests.support.lots import CARDS, FIRST_CARD, Market
 from tests.support.storing import Process
 
 from m26.embedded.postgres import Postgres
@@ -99,9 +99,9 @@ async def _opened(dsn: str) -> AsyncIterator[tuple[Store, asyncpg.Connection[Any
             await connection.close()
 
 
-async def _store(store: Store, connection: asyncpg.Connection[Any], rng: random.Random) -> Lots:
+async def _store(store: Store, connection: asyncpg.Connection[Any], rng: random.Random) -> Market:
     """By two parts, one of which may be hours behind the other."""
-    lots, process = Lots(rng), Process(connection, far=False)
+    lots, process = Market(rng), Process(connection, far=False)
     for _ in range(rng.randint(10, 40)):
         page = lots.page()
         known = await connection.fetch("SELECT auction_id FROM m26.auction")

@@ -16,7 +16,7 @@ from tests.oracle import fair as oracle
 from tests.oracle import questions
 from tests.oracle.prices import judge
 from tests.support import servers
-from tests.support.lots import HOUR, Lots
+from tests.support.lots import HOUR, Market
 from tests.support.storing import Process
 
 from m26.embedded.postgres import Postgres
@@ -58,7 +58,7 @@ async def _play(dsn: str, rng: random.Random) -> None:
 async def _store_and_roll(
     store: Store, connection: asyncpg.Connection[Any], rng: random.Random
 ) -> None:
-    market, process = Lots(rng), Process(connection, far=False)
+    market, process = Market(rng), Process(connection, far=False)
     clock, turn, metrics = [market.now], anyio.Lock(), Metrics()
 
     def made() -> Rollups:

@@ -1,4 +1,4 @@
-"""A market of few cards and few prices, of whose auctions anything may be said."""
+"""Few cards and few prices: pages and outcomes out that say anything of anything, in any order."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from tests.support import wire
 from m26.store.closings import Closing, Inferred
 
 HOUR = 3_600
-FIRST_CARD, CARDS = 13522975, 2
-_AUCTIONS = 16
+FIRST_CARD, CARDS, _AUCTIONS = 13522975, 2, 16
 
 
-class Lots:
-    """Shows and says what it likes."""
+class Market:
+    """Few cards, few prices, and auctions of which anything may be said."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng, self.now = rng, float(wire.T0)

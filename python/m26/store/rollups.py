@@ -149,7 +149,7 @@ class Rollups:
         self._covered_at: float | None = None
         self._rate = 0.0
         self._view = RollupsView(
-            state="waiting", percent=0, events_behind=0, lag_seconds=0, events_per_second=0
+            state="waiting", percent=0, lag_seconds=0, events_behind=0, events_per_second=0
         )
 
     @property
@@ -258,7 +258,7 @@ class Rollups:
         self._view = RollupsView(
             state=state,
             percent=percent,
-            events_behind=left,
             lag_seconds=lag,
+            events_behind=left,
             events_per_second=round(self._rate),
         )
