@@ -131,11 +131,11 @@ class Past:
         """Keep the market's newest sales alone, with all that is told of them."""
         connection, place = self._connection, (self._platform, self._at)
         newest = (needed.until, needed.sales)
-        before, just_then = await connection.fetchrow(statements.NEWEST, *newest)
+        before, just_then = await connection.fetchrow(statements.NEWEST, *newest)  # type: ignore[misc]  # one row
         await connection.execute(statements.EMPTY)
         if len(before) < needed.sales and needed.since is None:
             await connection.execute(statements.FOLD_MARKET, *place, _BEGIN)
-            before, just_then = await connection.fetchrow(statements.NEWEST, *newest)
+            before, just_then = await connection.fetchrow(statements.NEWEST, *newest)  # type: ignore[misc]
             await connection.execute(statements.EMPTY)
         await connection.execute(statements.FOLD, *place, before + just_then)
 
