@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import asyncpg
 import pytest
 from tests.support.asked import JOSE, LONELY, SANDERS, Market
@@ -37,7 +38,9 @@ async def market(dsn: str) -> AsyncIterator[tuple[Market, Prices]]:
 
 async def test_a_floor_that_was_not_looked_at_says_so_until_it_is(database: str) -> None:
     async with market(database) as (there, prices):
-        rollups = Rollups(there.store, metrics=Metrics(), now=lambda: T0 + 20, wait=30)
+        rollups = Rollups(
+            there.store, turn=anyio.Lock(), metrics=Metrics(), now=lambda: T0 + 20, wait=30
+        )
 
         async def floor(at: float, *shown: dict[str, Any]) -> tuple[float | None, bool, list[str]]:
             await there.process.store(body(*shown, at=at))
