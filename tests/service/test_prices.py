@@ -127,20 +127,6 @@ async def test_movers_and_index_compare_cards_with_themselves(database: str) -> 
             assert width == "hour" or told[0] == told[1]
 
 
-async def test_a_card_that_is_worth_more_than_may_be_asked_says_so(database: str) -> None:
-    async with market(database) as (there, prices):
-        await there.begin()
-        query = "UPDATE m26.market_now SET fair = 90000, fair_low = 80000, fair_high = 99000"
-        await there.connection.execute(query)
-        page = await prices.card("ps5", SANDERS)
-        assert page is not None
-        assert "band" in page["price"]["flags"]
-        assert page["max_price"] == 20_000
-        deals = (await prices.deals("ps5"))["items"]
-        assert deals
-        assert all("band" in each["flags"] for each in deals)
-
-
 async def test_what_is_unknown_is_told_apart_from_nothing(database: str) -> None:
     async with market(database) as (there, prices):
         assert (await prices.as_of("ps5"))["market_time"] is None

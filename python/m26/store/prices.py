@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 
 from m26.market import deals as of_deals
 from m26.market import rows, views
-from m26.market.figures import index_points, is_out_of_band
+from m26.market.figures import index_points
 from m26.market.names import Names
 from m26.store import index_statements
 from m26.store import price_statements as statements
@@ -115,14 +115,11 @@ class Prices:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
-            known = orjson.loads(await found.text(statements.CARD, platform, card_id))
-            if is_out_of_band(price[0]["fair"], known["min_price"], known["max_price"]):
-                price[0]["flags"].append("band")
             made = {
                 **found.as_of,
                 "card_id": card_id,
                 "price": price[0],
-                **known,
+                **orjson.loads(await found.text(statements.CARD, platform, card_id)),
                 "asks": await found.rows(statements.ASKS, platform, [card_id], _LEVELS),
                 "sales": await found.rows(
                     statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
