@@ -221,3 +221,27 @@ class CandidateView(TypedDict):
     overall: int | None
     program: str | None
     exact: Annotated[bool, "Every word of the text is one of the card's."]
+
+
+class ChangeView(TypedDict):
+    """A card whose offers are others than they were."""
+
+    card_id: int
+    name: str | None
+    position: str | None
+    overall: int | None
+    program: str | None
+    kind: Annotated[
+        Literal["moved", "new", "offered", "gone"],
+        "moved: its floor is another; new: nothing was seen of it before; offered: it was not on"
+        " offer before; gone: it is on offer no more.",
+    ]
+    floor_before: int | None
+    floor: int | None
+    change: Annotated[float | None, "Of the floor; null where there was or is none."]
+    asks_before: int
+    asks: int
+    last_sale_before: int | None
+    last_sale: int | None
+    fair_before: int | None
+    fair: int | None

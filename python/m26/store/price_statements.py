@@ -14,9 +14,11 @@ _MOST = 1_000
 
 SETTINGS = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true)"
 
-# $1 platform. Events that the figures tell of, all events, market time.
+# $1 platform, $2 a moment or null. Events that the figures tell of, all events, market time; and
+# whether the moment has come.
 AS_OF = """
-SELECT c.seq, h.seq AS head, m26.iso(m.at) AS market_time
+SELECT c.seq, h.seq AS head, m26.iso(m.at) AS market_time, m26.iso($2::timestamptz) AS moment,
+    $2 > m.at AS is_ahead
 FROM rollup_cursor AS c
 CROSS JOIN stream_head AS h
 LEFT JOIN market_clock AS m ON m.platform = $1
