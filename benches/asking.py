@@ -74,7 +74,7 @@ async def answer(dsn: str, per_second: float) -> None:
         app = create_app(metrics=metrics, snapshot=status, ready=list, prices=Prices(asked))  # type: ignore[arg-type] # nobody asks for the status
         await group.start(serve, app, listener)
         if per_second:
-            rollups = Rollups(store, metrics=metrics, now=lambda: START)
+            rollups = Rollups(store, turn=anyio.Lock(), metrics=metrics, now=lambda: START)
             group.start_soon(meanwhile.store, store, per_second)
             group.start_soon(rollups.run)
             group.start_soon(chores, store, [], metrics)

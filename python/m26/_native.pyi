@@ -382,7 +382,7 @@ class Fold:
         """All of it; for this build alone."""
     def take(
         self, batch: Batch, records: Sequence[_Look], /
-    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims]]:
+    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims], list[_Inferred]]:
         """Take in consecutive records, whose pages of data `batch` has; read without the GIL.
 
         Args:
@@ -396,7 +396,8 @@ class Fold:
             start in microseconds, requests by kind, auctions posted in it that were seen, listed
             (low, likely, high), endings due, endings known, sales known, blind seconds); of a new
             calibration (platform, hour from which it applies, evidence, band, lead, claims asked,
-            (agreed, said) of the outcome, the same of outcome and price).
+            (agreed, said) of the outcome, the same of outcome and price); the last word on auctions
+            that are forgotten now.
         """
     def verdicts(self) -> list[_Inferred]:
         """All that is said of auctions now, before the first page of a batch."""

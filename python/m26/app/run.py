@@ -34,6 +34,7 @@ from m26.status.announce import announce
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
 from m26.status.views import StatusView
+from m26.store.database import Store
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -84,13 +85,11 @@ async def running(
         store = await enter(
             servers.store(used.postgres.url, name=opened.session, patience=patience)
         )
-        for migration in await patience(store.migrate):
-            _log.info("schema.migrated", migration=migration)
+        await _migrate(store, patience)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
-        drain = await enter(
-            storing(process, assigned, journal, store, patience, journaled, committed)
-        )
+        stored = storing(process, assigned, journal, store, patience, journaled, committed)
+        drain = await enter(stored)
         keeper = Keeper(
             journal,
             blocked=lambda: drain.blocked,
@@ -110,3 +109,8 @@ async def running(
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))
         await enter(correcting(process, store, committed=committed))  # ends first: all is published
         yield Run(observer.snapshot, finish)
+
+
+async def _migrate(store: Store, patience: servers.Patience) -> None:
+    for migration in await patience(store.migrate):
+        _log.info("schema.migrated", migration=migration)
