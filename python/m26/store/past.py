@@ -91,14 +91,13 @@ class Past:
         if needed.cards is None:
             await self._show_market(begin, needed)
         else:
-            await connection.execute(statements.BY_INDEX, "off")
             await self._fold(begin, needed.cards)
             await self._look_back(begin, needed.cards, needed)
             await self._roll_up(needed)
             await self._price(needed.cards)
             if needed.fair:
                 await self._value()
-        await connection.execute(statements.BY_INDEX, "on")
+        await connection.execute(statements.PLANS, "on", "on")
 
     def _buckets(self, needed: Needed) -> dict[Bucket, datetime]:
         """Since when which are needed."""
@@ -122,7 +121,7 @@ class Past:
             await self._list_sales(needed)
         await connection.execute(statements.INDEX)
         if not needed.index and needed.sales == 1:
-            await connection.execute(statements.BY_INDEX, "off")
+            await connection.execute(statements.PLANS, "off", "off")
             cards = await connection.fetchval(statements.CARDS, self._platform)
             await self._look_back(begin, cards, needed)
             await self._price(cards)
@@ -143,7 +142,9 @@ class Past:
         """Fold what matters of sales since `begin`, and of what was on offer since then."""
         since = max(begin, _BEGIN + _RUNS) - _RUNS
         values = (self._platform, self._at, cards, since, self._at + _ONE_DAY)
+        await self._connection.execute(statements.PLANS, "off", "on")
         await self._connection.execute(statements.FOLD_CARDS, *values)
+        await self._connection.execute(statements.PLANS, "off", "off")
 
     async def _look_back(self, begin: datetime, cards: Sequence[int], needed: Needed) -> None:
         """Fold more of those cards that have fewer sales than are needed."""

@@ -72,9 +72,11 @@ VALUES ($1, $2, $2, (SELECT wait FROM m26.market_clock WHERE platform = $1))"""
 SETTINGS = """
 SELECT set_config('search_path', 'pg_temp, m26', true), set_config('work_mem', '64MB', true),
     set_config('timezone', 'UTC', true), set_config('jit', 'off', true)"""
-BY_INDEX = """
-SELECT set_config('enable_seqscan', $1, true), set_config('enable_hashjoin', $1, true),
-    set_config('enable_mergejoin', $1, true)"""
+# The server knows nothing of how little is asked for, and of these tables. $1: whether it may read
+# one from its begin to its end; $2: whether it may join other than card by card.
+PLANS = """
+SELECT set_config('enable_seqscan', $1, true), set_config('enable_hashjoin', $2, true),
+    set_config('enable_mergejoin', $2, true)"""
 
 _STATE = (
     *("platform", "auction_id", "card_id", "card_version", "card_instance_id", "posted_at"),
