@@ -7,10 +7,12 @@ each of them; what is newer than its events is told by later ones, which touch t
 
 from __future__ import annotations
 
+from m26.store.statements import LONGEST
+
 SURE = 0.8
 """`price_confidence` from which a sale is counted; the pricer weighs the others by it."""
-LONGEST = "73 hours"
-"""An auction is posted for 72 hours at most; one that was posted before is no ask any more."""
+BEHIND = 20_000
+"""Events behind which figures are still being built: what a second of catching up makes good."""
 DEPTH = 10
 """Prices that `depth` shows."""
 
@@ -86,6 +88,16 @@ SELECT a.platform, a.card_id,
     {_UNTIL.format("a")}
 FROM ended JOIN m26.auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
+# $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
+NOTE_FINAL = """
+INSERT INTO m26.drift AS d (path, kind, count, sample)
+SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
+FROM m26.auction_event AS e, m26.stream_head AS h
+WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
+    AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
+HAVING count(*) > 0
+ON CONFLICT (path, kind) DO UPDATE
+SET count = d.count + excluded.count, last_seen = now(), sample = excluded.sample"""
 # $1 how many at most: cards of which something has aged; how many they were.
 TOUCH_AGED = f"""
 WITH due AS (
@@ -97,6 +109,9 @@ WITH due AS (
     INSERT INTO pg_temp.{TOUCHED} SELECT platform, card_id, ages_at, at FROM due RETURNING 1
 )
 SELECT count(*) FROM touched"""  # noqa: S608 - constants
+
+# A bucket of a pruned day is final, whatever is still told of it.
+_IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"
 
 _IS_SALE = f"""
     outcome = 'sold' AND final_price IS NOT NULL
@@ -153,21 +168,21 @@ WITH wanted AS MATERIALIZED (
 ), w AS (
     SELECT wanted.*, interval '1 {width}' AS width, c.at AS now
     FROM wanted JOIN m26.market_clock AS c ON c.platform = wanted.platform
+    JOIN m26.stream_head AS h ON {_IS_OPEN.format("wanted")}
 ), made AS MATERIALIZED (
     SELECT w.platform, w.card_id, w.bucket, figures.*
     FROM w CROSS JOIN LATERAL ({_BUCKET}) AS figures
 ), gone AS (
     DELETE FROM m26.{table} AS p USING made
     WHERE p.platform = made.platform AND p.card_id = made.card_id AND p.bucket = made.bucket
-        AND made.n = 0 AND made.listed = 0 AND NOT p.final
+        AND made.n = 0 AND made.listed = 0
 )
 INSERT INTO m26.{table} AS p (platform, card_id, bucket, {figures})
 SELECT platform, card_id, bucket, {figures} FROM made WHERE n > 0 OR listed > 0
 ON CONFLICT (platform, card_id, bucket) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in _FIGURES)}, revision = p.revision + 1
-WHERE NOT p.final
-    AND ({", ".join(f"p.{name}" for name in _FIGURES)})
-        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})"""  # noqa: S608 - constants
+WHERE ({", ".join(f"p.{name}" for name in _FIGURES)})
+    IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})"""  # noqa: S608 - constants
 
 
 HOURS, DAYS = buckets("price_hour", "hour"), buckets("price_day", "day")
@@ -254,8 +269,8 @@ WITH c AS MATERIALIZED (
     GROUP BY platform, bucket
 )
 UPDATE m26.{table} AS p SET coverage = c.ratio
-FROM c
-WHERE p.platform = c.platform AND p.bucket = c.bucket AND NOT p.final
+FROM c, m26.stream_head AS h
+WHERE p.platform = c.platform AND p.bucket = c.bucket AND {_IS_OPEN.format("p")}
     AND p.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608 - constants
 
 
