@@ -56,7 +56,7 @@ class Store:
         Raises:
             StorageError: the server does not say so in time.
         """
-        with _answering():
+        with answering():
             async with self._pool.acquire(timeout=deadline) as connection:
                 found = await within(deadline, connection, holders.find(connection))
                 if found is not None and limit is not None:
@@ -67,23 +67,23 @@ class Store:
 
     async def schema_epoch(self) -> int:
         """The newest migration's number, as the database has it; 0 before it was kept."""
-        with _answering():
+        with answering():
             return int(await self._pool.fetchval(statements.EPOCH) or 0)
 
     async def ping(self) -> str:
         """The server's version."""
-        with _answering():
+        with answering():
             return str(await self._pool.fetchval("SHOW server_version"))
 
     async def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations applied now."""
-        with _answering():
+        with answering():
             async with self._pool.acquire() as connection:
                 return await migrate.migrate(connection)
 
     async def migration_status(self) -> list[dict[str, Any]]:
         """Each shipped migration and when it was applied, None if it was not."""
-        with _answering():
+        with answering():
             async with self._pool.acquire() as connection:
                 applied = await migrate.applied_at(connection)
         return [
@@ -93,17 +93,17 @@ class Store:
 
     async def database_id(self) -> str:
         """The uuid made with this database."""
-        with _answering():
+        with answering():
             return str(await self._pool.fetchval("SELECT id FROM m26.database_info"))
 
     async def head(self) -> int:
         """Sequence number of the newest committed event."""
-        with _answering():
+        with answering():
             return int(await self._pool.fetchval("SELECT seq FROM m26.stream_head"))
 
     async def first_seq(self) -> int:
         """Sequence number of the oldest event still kept; 0 when there is none."""
-        with _answering():
+        with answering():
             return int(await self._pool.fetchval("SELECT min(seq) FROM m26.auction_event") or 0)
 
     async def cursor(self, part: str) -> int:
@@ -112,13 +112,13 @@ class Store:
 
     async def place(self, part: str) -> Cursor:
         """How far `part` is stored, and by whom."""
-        with _answering():
+        with answering():
             row = await self._pool.fetchrow(statements.CURSOR, part)
         return Cursor(*row) if row else Cursor()
 
     async def sessions(self) -> list[str]:
         """What the sessions of m26 on this database call themselves."""
-        with _answering():
+        with answering():
             query = (
                 "SELECT DISTINCT application_name FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name LIKE 'm26 %' ORDER BY 1"
@@ -127,12 +127,12 @@ class Store:
 
     async def begin_cursor(self, part: str, *, pos: int, checksum: int | None, host: str) -> None:
         """Let `part`, a new one, begin at `pos`: what is before it is stored under another name."""
-        with _answering():
+        with answering():
             await self._pool.execute(statements.BEGIN_CURSOR, part, pos, checksum, host)
 
     async def events(self, after: int, limit: int) -> list[tuple[int, str]]:
         """(seq, JSON) of up to `limit` events after `after`, in order."""
-        with _answering():
+        with answering():
             rows = await self._pool.fetch(
                 "SELECT seq, data FROM m26.event_json WHERE seq > $1 ORDER BY seq LIMIT $2",
                 after,
@@ -142,13 +142,13 @@ class Store:
 
     async def card_name(self, card_id: int, version: str) -> str | None:
         """The name of a card by its id and the hex digits of its version; None: it has none."""
-        with _answering():
+        with answering():
             name: str | None = await self._pool.fetchval(statements.CARD_NAME, card_id, version)
         return name
 
     async def make_partition(self) -> None:
         """Make the partition of events that comes next, beside whatever else goes on."""
-        with _answering():
+        with answering():
             async with self._pool.acquire() as connection:
                 await partitions.ahead(connection)
 
@@ -161,7 +161,7 @@ class Store:
         """
         left = True
         while left:
-            with _answering():
+            with answering():
                 async with self._pool.acquire() as connection, connection.transaction():
                     epoch = await connection.fetchval(statements.LOCK_HEAD)
                     migrate.check_epoch(epoch)
@@ -189,12 +189,12 @@ class Store:
 
     async def calibration(self) -> list[dict[str, Any]]:
         """What inferred outcomes said of themselves, and how many of them proved right."""
-        with _answering():
+        with answering():
             return [dict(row) for row in await self._pool.fetch(statements.CALIBRATION)]
 
     async def sizes(self, older: timedelta) -> Sizes:
         """What the tables take and how fast they grow; what is older than `older` may be pruned."""
-        with _answering():
+        with answering():
             async with self.unhurried() as pool, pool.acquire() as connection:
                 return await sizes.measure(connection, older)
 
@@ -213,7 +213,7 @@ class Store:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
     """Turn what a database call may raise into one error that other stages know."""
     try:
         yield
