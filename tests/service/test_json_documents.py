@@ -43,6 +43,7 @@ WAYS: dict[str, str] = {
     "normalize": "{files}/page.json -o {files}/rows.ndjson --platform ps5",
     "db migrate": "",
     "db status": "",
+    "db prune": "--older 400d",
     "replay": "{files}/page.json --platform ps5",
     "market calibration": "",
     "market value": "{files}/market.ndjson --at 2026-09-03T12:00:00Z",

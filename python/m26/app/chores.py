@@ -1,8 +1,9 @@
-"""What a run does now and then: figures that no stage counts, and folding of sightings."""
+"""What a run does now and then: figures that no stage counts, room for events, folded sightings."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from m26.errors import StorageError
 from m26.status.metrics import Metrics
 from m26.store.database import Store
 
-_FOLD_EVERY = 600.0
+_KEEP_EVERY = 600.0
 _LOOK_EVERY = 10.0
 _MANY = 300
 """Pages whose sightings are folded before their time: a question about asks reads them all, and
@@ -23,14 +24,15 @@ _GAUGES_EVERY = 1.0
 
 async def chores(store: Store, collectors: Sequence[Collector], metrics: Metrics) -> None:
     """Do them for ever. Ends only by cancellation."""
-    folded = looked = time.monotonic()
+    kept = looked = -math.inf
     while True:
         gauge(collectors, metrics)
         now = time.monotonic()
         if now - looked > _LOOK_EVERY:
             looked = now
             with contextlib.suppress(StorageError):  # the drain tells of it; next time will do
-                if now - folded > _FOLD_EVERY or await store.sightings() >= _MANY:
-                    folded = now
+                if now - kept > _KEEP_EVERY or await store.sightings() >= _MANY:
+                    kept = now
+                    await store.make_partition()
                     await store.fold_sightings()
         await anyio.sleep(_GAUGES_EVERY)

@@ -6,7 +6,7 @@ what `m26._native.Pricer` reads.
 
 from __future__ import annotations
 
-from m26.store.rollup_statements import LONGEST
+from m26.store.statements import LONGEST
 
 DAYS = 30
 """How far back a price looks, as `m26 market value` does."""

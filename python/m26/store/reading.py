@@ -19,8 +19,7 @@ from m26.market.rows import AsOf, Bucket, BucketView
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
 from m26.store.past import EVERYTHING, Needed, Past
-from m26.store.rollup_statements import PRESENT
-from m26.store.rollups import BEHIND
+from m26.store.rollup_statements import BEHIND, PRESENT
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
