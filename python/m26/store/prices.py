@@ -203,7 +203,7 @@ class Prices:
         async with reading(self._store, platform, at) as found:
             asks = await found.rows(statements.DEALS, platform)
             unpriced = await found.connection.fetchval(statements.UNPRICED, platform)
-        items = of_deals.deals(asks, wanted)[:limit]
+        items = (await run_sync(of_deals.deals, asks, wanted))[:limit]
         return {**found.as_of, "unpriced": unpriced, "items": items, "next": None}
 
     async def movers(
