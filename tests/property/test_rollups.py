@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import anyio
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
+from tests.oracle import fair as oracle
 from tests.oracle.prices import judge
 from tests.support import servers, wire
 from tests.support.storing import Process
@@ -19,6 +21,7 @@ from m26.embedded.postgres import Postgres
 from m26.status.metrics import Metrics
 from m26.store.closings import Closing, Inferred
 from m26.store.database import Store, opened
+from m26.store.fair import Fair
 from m26.store.indexes import Indexes
 from m26.store.rollups import Rollups
 
@@ -26,7 +29,7 @@ _HOUR = 3_600
 _CARDS, _AUCTIONS = 2, 16
 _EMPTY = """
 TRUNCATE m26.auction, m26.auction_event, m26.sighting, m26.ingest_cursor, m26.price_hour,
-    m26.price_day, m26.market_now, m26.market_clock;
+    m26.price_day, m26.market_now, m26.market_clock, m26.market_model, m26.fair_check;
 UPDATE m26.stream_head SET seq = 0;
 UPDATE m26.rollup_cursor SET seq = 0"""
 
@@ -111,6 +114,7 @@ async def _play(dsn: str, rng: random.Random) -> None:
             await connection.execute(_EMPTY)
             await _store_and_roll(store, connection, rng)
             assert await judge(connection, loads=json.loads)
+            await oracle.judge(connection, whole=True)
         finally:
             await connection.close()
 
@@ -119,13 +123,17 @@ async def _store_and_roll(
     store: Store, connection: asyncpg.Connection[Any], rng: random.Random
 ) -> None:
     market, process = Market(rng), Process(connection, far=False)
-    clock = [market.now]
+    clock, turn, metrics = [market.now], anyio.Lock(), Metrics()
 
     def made() -> Rollups:
         most = rng.choice((1, 5, 1000))
-        return Rollups(store, metrics=Metrics(), now=lambda: clock[0], wait=60, most=most)
+        how = {"now": lambda: clock[0], "wait": 60, "most": most}
+        return Rollups(store, turn=turn, metrics=metrics, **how)
 
-    rollups = made()
+    def priced() -> Fair:
+        return Fair(store, turn=turn, metrics=metrics, every=0)
+
+    rollups, fair = made(), priced()
     for _ in range(rng.randint(10, 40)):
         page = market.page()
         known = await connection.fetch("SELECT auction_id FROM m26.auction")
@@ -137,18 +145,24 @@ async def _store_and_roll(
             await store.fold_sightings()
             process.known.forget()
         if rng.random() < 0.3:
-            await _killed(rollups, rng)
-            rollups = made()
+            await _killed(rollups.step, rng)
+            turn, rollups = anyio.Lock(), made()
         elif rng.random() < 0.5:
             await rollups.step()
-    clock[0] += rng.choice((0, 0, _HOUR, 20 * _HOUR))
+        if rng.random() < 0.2:
+            await _killed(fair.step, rng)
+            turn, rollups, fair = anyio.Lock(), made(), priced()
+        elif rng.random() < 0.3:
+            await fair.step()
+    clock[0] += rng.choice((_HOUR, 20 * _HOUR))  # all is learned anew
     while await rollups.step():
         pass
+    await fair.step()
 
 
-async def _killed(rollups: Rollups, rng: random.Random) -> None:
+async def _killed(step: Callable[[], Awaitable[bool]], rng: random.Random) -> None:
     """Somewhere in a step, or after it."""
-    task = asyncio.ensure_future(rollups.step())
+    task = asyncio.ensure_future(step())
     await asyncio.sleep(rng.random() * 0.02)
     task.cancel()
     await asyncio.wait({task})

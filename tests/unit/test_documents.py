@@ -110,6 +110,7 @@ def made_up() -> Any:
         "lag_seconds": 12.5,
         "events_per_second": 21_000,
     }
+    watched.fair = {"state": "building", "percent": 43, "lag_seconds": 27.25}
     watched.backlog = 7
     watched.clock.now += 60
     versions = {"m26": "1.2.3", "python": "3.11.7"}

@@ -15,7 +15,7 @@ from m26.app.process import Process, background
 from m26.home.runfile import announced
 from m26.status.conditions import State
 from m26.status.snapshot import Observer
-from m26.status.views import RollupsView
+from m26.status.views import RollupsView, StepView
 from m26.store.drain import Drain
 from m26.store.prices import Prices
 from m26.web import guard
@@ -29,7 +29,7 @@ async def serving(
     opened: Opened,
     drain: Drain,
     collectors: Sequence[Collector],
-    rollups: Callable[[], RollupsView],
+    rolled: Callable[[], tuple[RollupsView, StepView]],
     prices: Prices,
     database_version: str,
 ) -> AsyncIterator[Observer]:
@@ -47,7 +47,7 @@ async def serving(
         backlog=lambda: drain.backlog,
         accounts=lambda: [each.view(telemetry.status) for each in collectors],
         markets=lambda: [each.view for each in dict.fromkeys(c.market for c in collectors)],
-        rollups=rollups,
+        prices=rolled,
         now=clock.time,
     )
     due = due_seconds(opened.assigned.profile, settings, clock)

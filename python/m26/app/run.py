@@ -81,9 +81,8 @@ async def running(
         assigned = await enter(upstream(opened.assigned, settings, opened.vault))
         used = await enter(servers.both(settings, telemetry.status))
         patience = servers.Patience()
-        store = await enter(
-            servers.store(used.postgres.url, name=opened.session, patience=patience)
-        )
+        dsn, name = used.postgres.url, opened.session
+        store = await enter(servers.store(dsn, name=name, patience=patience))
         for migration in await patience(store.migrate):
             _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
@@ -103,7 +102,7 @@ async def running(
             collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
         version, rolled = await patience(store.ping), await enter(rolling(process, assigned, store))
-        prices = await enter(answering(used.postgres, opened.session, patience))
+        prices = await enter(answering(used.postgres, name, patience))
         observer = await enter(serving(process, opened, drain, collectors, rolled, prices, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors)

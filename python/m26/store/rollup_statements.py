@@ -107,10 +107,11 @@ _IS_SALE = f"""
 _OF_SALES = ("n", "n_copies", "n_bid", "n_buyout", "low", "q1", "median", "q3", "high")
 _FIGURES = (*_OF_SALES, "first", "last", "coins", "floor_min", "floor_last", "listed")
 
-# What one bucket of `w` comes to.
+# What one bucket of `w` comes to, `a` being the card's auctions of about that time.
 _BUCKET = f"""
-SELECT s.*, l.*
-FROM (
+SELECT b.bucket, b.width, s.*, l.*
+FROM unnest(w.buckets, w.widths) AS b (bucket, width)
+CROSS JOIN LATERAL (
     SELECT
         count(*) AS n, count(DISTINCT coalesce(a.card_instance_id, -a.auction_id)) AS n_copies,
         count(*) FILTER (WHERE a.outcome_via = 'bid') AS n_bid,
@@ -125,54 +126,74 @@ FROM (
         coalesce(sum(a.final_price), 0)::bigint AS coins
     FROM m26.auction AS a
     WHERE a.platform = w.platform AND a.card_id = w.card_id
-        AND a.closed_at >= w.bucket AND a.closed_at < w.bucket + w.width AND {_IS_SALE}
-) AS s, (
+        AND a.closed_at >= b.bucket AND a.closed_at < b.bucket + b.width AND {_IS_SALE}
+) AS s
+CROSS JOIN LATERAL (
     SELECT
-        min(a.buyout_price) FILTER (WHERE least(a.closed_at, a.expires_at) > w.bucket)
-            AS floor_min,
-        min(a.buyout_price) FILTER (
-            WHERE least(a.closed_at, a.expires_at) > least(w.bucket + w.width, w.now)
-        ) AS floor_last,
-        count(*) FILTER (WHERE a.posted_at >= w.bucket) AS listed
-    FROM m26.auction AS a
-    WHERE a.platform = w.platform AND a.card_id = w.card_id
-        AND a.posted_at > w.bucket - interval '{LONGEST}' AND a.posted_at < w.bucket + w.width
+        min(a.buyout_price) FILTER (WHERE a.ends_at > b.bucket) AS floor_min,
+        min(a.buyout_price) FILTER (WHERE a.ends_at > least(b.bucket + b.width, w.now))
+            AS floor_last,
+        count(*) FILTER (WHERE a.posted_at >= b.bucket) AS listed
+    FROM a WHERE a.posted_at > b.bucket - interval '{LONGEST}' AND a.posted_at < b.bucket + b.width
 ) AS l"""  # noqa: S608 - constants
 
 
-def buckets(table: str, width: str) -> str:
-    """Compute the touched buckets of a table anew; one with neither sale nor listing is none."""
-    figures = ", ".join(_FIGURES)
+def _wanted(table: str, width: str) -> str:
+    """Buckets that events may have changed."""
     return f"""
-WITH wanted AS MATERIALIZED (
-    SELECT platform, card_id, date_trunc('{width}', at) AS bucket
+    SELECT platform, card_id, date_trunc('{width}', at) AS bucket, interval '1 {width}' AS width
     FROM pg_temp.{TOUCHED}
     UNION
-    SELECT p.platform, p.card_id, p.bucket
+    SELECT p.platform, p.card_id, p.bucket, interval '1 {width}'
     FROM pg_temp.{TOUCHED} AS t
     JOIN m26.{table} AS p ON p.platform = t.platform AND p.card_id = t.card_id
-        AND p.bucket > t.at AND p.bucket <= t.until
-), w AS (
-    SELECT wanted.*, interval '1 {width}' AS width, c.at AS now
-    FROM wanted JOIN m26.market_clock AS c ON c.platform = wanted.platform
-), made AS MATERIALIZED (
-    SELECT w.platform, w.card_id, w.bucket, figures.*
-    FROM w CROSS JOIN LATERAL ({_BUCKET}) AS figures
-), gone AS (
+        AND p.bucket > t.at AND p.bucket <= t.until"""  # noqa: S608 - constants
+
+
+def _written(table: str, width: str) -> str:
+    """Put what they come to into a table; one with neither sale nor listing is none."""
+    figures = ", ".join(_FIGURES)
+    return f"""
+gone_{width} AS (
     DELETE FROM m26.{table} AS p USING made
     WHERE p.platform = made.platform AND p.card_id = made.card_id AND p.bucket = made.bucket
-        AND made.n = 0 AND made.listed = 0 AND NOT p.final
-)
-INSERT INTO m26.{table} AS p (platform, card_id, bucket, {figures})
-SELECT platform, card_id, bucket, {figures} FROM made WHERE n > 0 OR listed > 0
-ON CONFLICT (platform, card_id, bucket) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in _FIGURES)}, revision = p.revision + 1
-WHERE NOT p.final
-    AND ({", ".join(f"p.{name}" for name in _FIGURES)})
-        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})"""  # noqa: S608 - constants
+        AND made.width = interval '1 {width}' AND made.n = 0 AND made.listed = 0 AND NOT p.final
+), kept_{width} AS (
+    INSERT INTO m26.{table} AS p (platform, card_id, bucket, {figures})
+    SELECT platform, card_id, bucket, {figures} FROM made
+    WHERE width = interval '1 {width}' AND (n > 0 OR listed > 0)
+    ON CONFLICT (platform, card_id, bucket) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in _FIGURES)}, revision = p.revision + 1
+    WHERE NOT p.final
+        AND ({", ".join(f"p.{name}" for name in _FIGURES)})
+            IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})
+)"""  # noqa: S608 - constants
 
 
-HOURS, DAYS = buckets("price_hour", "hour"), buckets("price_day", "day")
+# Compute the touched buckets anew. A card's auctions are read once for all of its buckets.
+BUCKETS = f"""
+WITH wanted AS MATERIALIZED (
+    {_wanted("price_hour", "hour")}
+    UNION ALL
+    {_wanted("price_day", "day")}
+), w AS MATERIALIZED (
+    SELECT wanted.platform, wanted.card_id, c.at AS now, array_agg(wanted.bucket) AS buckets,
+        array_agg(wanted.width) AS widths, min(wanted.bucket) AS since,
+        max(wanted.bucket + wanted.width) AS until
+    FROM wanted JOIN m26.market_clock AS c ON c.platform = wanted.platform
+    GROUP BY wanted.platform, wanted.card_id, c.at
+), made AS MATERIALIZED (
+    SELECT w.platform, w.card_id, figures.*
+    FROM w CROSS JOIN LATERAL (
+        WITH a AS MATERIALIZED (
+            SELECT a.posted_at, a.buyout_price, least(a.closed_at, a.expires_at) AS ends_at
+            FROM m26.auction AS a
+            WHERE a.platform = w.platform AND a.card_id = w.card_id
+                AND a.posted_at > w.since - interval '{LONGEST}' AND a.posted_at < w.until
+        ){_BUCKET}
+    ) AS figures
+), {_written("price_hour", "hour")}, {_written("price_day", "day")}
+SELECT"""  # noqa: S608 - constants
 
 _OWN = (
     *("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at"),

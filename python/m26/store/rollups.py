@@ -17,26 +17,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 import structlog
 
-from m26.errors import StorageError
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
 from m26.store import connection as connections
 from m26.store import index_statements, migrate
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
-from m26.store.indexes import ROLLUPS, are_there
+from m26.store.rounds import for_ever
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _log = structlog.get_logger()
 
-_FAILURES: tuple[type[Exception], ...] = (*connections.OUTAGES, StorageError)
-
 _PAUSE = 0.5
 """Seconds between two looks for events: figures are at most a second behind them."""
-_SOONEST, _SLOWEST = 0.5, 60.0
-"""Seconds between two tries while the database is away."""
 _DEADLINE = 28.0
 """Of a step, seconds: the server ends its transaction at 30."""
 _SHORT, _LONG = 2.0, 6.0
@@ -128,6 +123,7 @@ class Rollups:
 
     Args:
         store: the database.
+        turn: held while `market_now` is written; `Fair` has the same.
         metrics: lag and rate of it.
         now: the server's time by our clock, Unix seconds.
         wait: two planned intervals of requests, seconds.
@@ -139,13 +135,14 @@ class Rollups:
         self,
         store: Store,
         *,
+        turn: anyio.Lock,
         metrics: Metrics,
         now: Callable[[], float] = time.time,
         wait: float = 60.0,
         pause: float = _PAUSE,
         most: int = _MOST,
     ) -> None:
-        self._store, self._metrics, self._now = store, metrics, now
+        self._store, self._turn, self._metrics, self._now = store, turn, metrics, now
         self._wait, self._pause, self._most = timedelta(seconds=wait), pause, most
         self._size = min(_FEWEST, most)
         self._behind_since: float | None = None
@@ -162,23 +159,16 @@ class Rollups:
 
     async def run(self) -> None:
         """Roll up for ever; an outage is waited out. Ends only by cancellation."""
-        wait, ready = _SOONEST, False
-        while True:
-            try:
-                ready = ready or await self._ready()
-                more = ready and await self.step()
-            except _FAILURES as error:
-                told = (
-                    error.message if isinstance(error, StorageError) else connections.plain(error)
-                )
-                _log.warning("rollups.wait", reason=told)
-                self._size = max(_FEWEST, self._size // 2)  # it may have taken too long
-                await anyio.sleep(wait)
-                wait = min(_SLOWEST, wait * 2)
-            else:
-                wait = _SOONEST
-                if not more:
-                    await anyio.sleep(self._pause)
+        await for_ever(
+            self._store,
+            self.step,
+            waits="rollups.wait",
+            pause=lambda: self._pause,
+            failed=self._failed,
+        )
+
+    def _failed(self) -> None:
+        self._size = max(_FEWEST, self._size // 2)  # it may have taken too long
 
     async def step(self) -> bool:
         """Take the next events; whether there are more at once.
@@ -187,7 +177,7 @@ class Rollups:
             SchemaNewerError: a newer m26 has migrated the database.
         """
         began, size = time.monotonic(), min(self._size, self._most)
-        async with self._store.acquire(timeout=_DEADLINE) as connection:
+        async with self._turn, self._store.acquire(timeout=_DEADLINE) as connection:
             done = await connections.within(_DEADLINE, connection, self._step(connection, size))
             caught_up = done is None or done.seq == done.head
             if caught_up and done is not None and self._is_to_cover(began):
@@ -202,10 +192,6 @@ class Rollups:
             self._size = max(_FEWEST, self._size)
         self._count(done, spent, began)
         return not caught_up or done.aged == _AGED
-
-    async def _ready(self) -> bool:
-        async with self._store.acquire(timeout=_DEADLINE) as connection:
-            return await are_there(connection, ROLLUPS)
 
     async def _step(self, connection: PoolConnectionProxy[Any], size: int) -> _Step | None:
         async with connection.transaction():
@@ -228,8 +214,7 @@ class Rollups:
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
-            await connection.execute(statements.HOURS)
-            await connection.execute(statements.DAYS)
+            await connection.execute(statements.BUCKETS)
             await connection.execute(statements.NOW, upto)
             await connection.execute(statements.MOVE, upto)
             return _Step(upto, head, events=upto - seq, aged=aged)
@@ -243,6 +228,8 @@ class Rollups:
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
             await connection.execute(statements.SETTINGS)
+            if await connection.fetchrow(statements.LOCK) is None:
+                return  # another process does it
             for statement in statements.COVER:
                 await connection.execute(statement, since if first else since - _RUNNING)
             await connection.execute(statements.COVER_NOW)
