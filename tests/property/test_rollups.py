@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
 from tests.oracle import fair as oracle
+from tests.oracle import questions
 from tests.oracle.prices import judge
 from tests.support import servers, wire
 from tests.support.storing import Process
@@ -23,6 +24,7 @@ from m26.store.closings import Closing, Inferred
 from m26.store.database import Store, opened
 from m26.store.fair import Fair
 from m26.store.indexes import Indexes
+from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 
 _HOUR = 3_600
@@ -115,6 +117,7 @@ async def _play(dsn: str, rng: random.Random) -> None:
             await _store_and_roll(store, connection, rng)
             assert await judge(connection, loads=json.loads)
             await oracle.judge(connection, whole=True)
+            await questions.judge(connection, Prices(store), "ps5")
         finally:
             await connection.close()
 

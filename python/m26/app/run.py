@@ -87,9 +87,8 @@ async def running(
             _log.info("schema.migrated", migration=migration)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
-        drain = await enter(
-            storing(process, assigned, journal, store, patience, journaled, committed)
-        )
+        stored = storing(process, assigned, journal, store, patience, journaled, committed)
+        drain = await enter(stored)
         keeper = Keeper(
             journal,
             blocked=lambda: drain.blocked,

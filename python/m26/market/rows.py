@@ -201,8 +201,9 @@ class BasketItemView(TypedDict):
 
     card_id: int
     name: str | None
-    overall: int | None
     position: str | None
+    overall: int | None
+    program: str | None
     wanted: int
     asks: Annotated[list[int], "Those that are bought, the lowest first."]
     missing: Annotated[int, "Copies that nobody offers."]

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolAcquireContext
 
 _log = structlog.get_logger()
-_FOLDED = 2_000
-"""Sightings, a page each, that are folded while other writers wait."""
+_FOLDED = 200
+"""Sightings, a page each, that are folded while other writers wait: some 20,000 rows at most."""
 
 
 class Store:

@@ -21,6 +21,10 @@ FROM rollup_cursor AS c
 CROSS JOIN stream_head AS h
 LEFT JOIN market_clock AS m ON m.platform = $1
 WHERE c.name = 'prices'"""
+# $1 platform. Another row whenever an answer may be another.
+MARK = """
+SELECT array_agg(ROW(c.name, c.seq, c.moved_at)::text ORDER BY c.name), max(m.at)
+FROM m26.rollup_cursor AS c, m26.market_clock AS m WHERE m.platform = $1"""
 PLATFORMS = "SELECT platform FROM m26.market_clock ORDER BY platform"
 
 
@@ -110,6 +114,7 @@ def _asks(upto: str = "") -> str:
     return f"""
     a AS MATERIALIZED (
         SELECT k.*, a.auction_id, a.buyout_price, a.expires_at, a.posted_at, a.bids,
+            a.min_price, a.max_price,
             greatest(a.observed_at, a.last_seen) AS seen_at
         FROM k CROSS JOIN LATERAL (
             SELECT * FROM auction AS a
@@ -184,7 +189,9 @@ DEALS = _DEALS + listed(f"""
         m26.iso(p.last_sale_at) AS last_sale_at, p.bids,
         m26.iso(p.posted_at) AS posted_at, m26.iso(p.expires_at) AS expires_at,
         m26.iso(p.newest) AS seen_at, {_age("p.newest", "p.at")} AS age,
-        {_flags("coalesce(p.at - p.newest > p.wait, false)")} AS flags
+        {_flags("coalesce(p.at - p.newest > p.wait, false)")} || CASE
+            WHEN p.fair > p.max_price OR p.fair < p.min_price THEN ARRAY['band']
+            ELSE '{{}}'::text[] END AS flags
     FROM ask AS p LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id""")  # noqa: S608
 
 _MOVED = """
@@ -241,7 +248,7 @@ MOVERS_OF_A_DAY = listed(
 
 # $1 platform, $2 cards, $3 how many of each are wanted.
 BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed("""
-    SELECT w.card_id, c.name, c.overall, c.position, w.wanted,
+    SELECT w.card_id, c.name, c.position, c.overall, c.program, w.wanted,
         coalesce(k.asks, '{}') AS asks, w.wanted - coalesce(k.count, 0) AS missing,
         coalesce(k.cost, 0) AS cost, p.fair, m26.iso(k.oldest) AS oldest_seen,
         coalesce(p.flags, '{}') AS flags

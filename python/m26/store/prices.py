@@ -16,6 +16,7 @@ from anyio.to_thread import run_sync
 
 from m26.market import deals as of_deals
 from m26.market import rows, views
+from m26.market.figures import index_points, is_out_of_band
 from m26.market.names import Names
 from m26.store import index_statements
 from m26.store import price_statements as statements
@@ -24,12 +25,11 @@ from m26.store.reading import Reading, place, reading
 
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
-_LEVELS, _ALL_LEVELS, _NEWEST = 10, 1_000, 10
+_LEVELS, _ALL_LEVELS, _NEWEST, _OF_DAY = 10, 1_000, 10, 24
 _DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _HOURS, _DAYS = 2 * _DAY, 30 * _DAY
 """What a card's page, and the index, go back."""
-_OF_DAY = 24
 
 
 class Prices:
@@ -56,6 +56,12 @@ class Prices:
         """What an answer would hold for."""
         async with reading(self._store, platform, at) as found:
             return found.as_of
+
+    async def mark(self, platform: str) -> object:
+        """Of a market as it is: another one whenever an answer may be another."""
+        with answering():
+            async with self._store.acquire(timeout=_DEADLINE) as connection:
+                return await connection.fetchrow(statements.MARK, platform)
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
@@ -115,11 +121,14 @@ class Prices:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
+            known = orjson.loads(await found.text(statements.CARD, platform, card_id))
+            if is_out_of_band(price[0]["fair"], known["min_price"], known["max_price"]):
+                price[0]["flags"].append("band")
             made = {
                 **found.as_of,
                 "card_id": card_id,
                 "price": price[0],
-                **orjson.loads(await found.text(statements.CARD, platform, card_id)),
+                **known,
                 "asks": await found.rows(statements.ASKS, platform, [card_id], _LEVELS),
                 "sales": await found.rows(
                     statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
@@ -247,16 +256,8 @@ class Prices:
             back = _HOURS if bucket == "hour" else _DAYS
             told = index_statements.TOLD if at is None else index_statements.ANEW
             points = await found.rows(told[bucket], platform, found.now - back)
-        level, items = 100.0, []
-        for point in points:
-            level *= 1 + (point["change"] or 0)
-            items.append({"bucket": point["bucket"], "index": round(level, 2), **point})
-        return {
-            **found.as_of,
-            "bucket": bucket,
-            "items": cast("list[rows.IndexPointView]", items),
-            "next": None,
-        }
+        items = index_points(points)
+        return {**found.as_of, "bucket": bucket, "items": items, "next": None}
 
     async def basket(
         self, platform: str, ids: Sequence[int], *, at: datetime | None = None
