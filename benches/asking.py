@@ -80,7 +80,7 @@ async def answer(dsn: str, per_second: float) -> None:
             market, loader = Market(), Loader(store, Normalizer(RULES))
             stored = await loader.store(PART, records(market.catalogue()))
             pages = [market.batch(at=START + n // 10, pages=1)[0] for n in range(_PAGES)]
-            rollups = Rollups(store, metrics=metrics, now=lambda: START)
+            rollups = Rollups(store, turn=anyio.Lock(), metrics=metrics, now=lambda: START)
             group.start_soon(meanwhile.store, loader, pages, stored.pos, per_second)
             group.start_soon(rollups.run)
             group.start_soon(chores, store, [], metrics)

@@ -41,7 +41,7 @@ class Market:
         """Store pages, and make prices of them."""
         for page in pages:
             await self.process.store(page)
-        rollups = Rollups(self.store, metrics=Metrics(), now=lambda: now)
+        rollups = Rollups(self.store, turn=anyio.Lock(), metrics=Metrics(), now=lambda: now)
         while await rollups.step():
             pass
 

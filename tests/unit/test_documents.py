@@ -106,8 +106,8 @@ def made_up() -> Any:
     watched.rollups = {
         "state": "building",
         "percent": 43,
-        "events_behind": 570_000,
         "lag_seconds": 12.5,
+        "events_behind": 570_000,
         "events_per_second": 21_000,
     }
     watched.fair = {"state": "building", "percent": 43, "lag_seconds": 27.25}

@@ -34,6 +34,7 @@ from m26.status.announce import announce
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
 from m26.status.views import StatusView
+from m26.store.database import Store
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -81,10 +82,10 @@ async def running(
         assigned = await enter(upstream(opened.assigned, settings, opened.vault))
         used = await enter(servers.both(settings, telemetry.status))
         patience = servers.Patience()
-        dsn, name = used.postgres.url, opened.session
-        store = await enter(servers.store(dsn, name=name, patience=patience))
-        for migration in await patience(store.migrate):
-            _log.info("schema.migrated", migration=migration)
+        store = await enter(
+            servers.store(used.postgres.url, name=opened.session, patience=patience)
+        )
+        await _migrate(store, patience)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
         stored = storing(process, assigned, journal, store, patience, journaled, committed)
@@ -101,10 +102,15 @@ async def running(
             collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
         version, rolled = await patience(store.ping), await enter(rolling(process, assigned, store))
-        prices = await enter(answering(used.postgres, name, patience))
+        prices = await enter(answering(used.postgres, opened.session, patience))
         observer = await enter(serving(process, opened, drain, collectors, rolled, prices, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))
         await enter(correcting(process, store, committed=committed))  # ends first: all is published
         yield Run(observer.snapshot, finish)
+
+
+async def _migrate(store: Store, patience: servers.Patience) -> None:
+    for migration in await patience(store.migrate):
+        _log.info("schema.migrated", migration=migration)

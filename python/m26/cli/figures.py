@@ -164,7 +164,7 @@ def _prices(rollups: RollupsView) -> str:
 def _fair(fair: StepView) -> str:
     """How far they are, and how old a price is at most that an event has touched."""
     lag = f"at most {_seconds(fair['lag_seconds'])} behind"
-    words = {"building": f"building, {fair['percent']} %", "current": f"current, {lag}"}
+    words = {"building": f"building, {fair['percent']} %; {lag}", "current": f"current, {lag}"}
     return (words | _STEPS).get(fair["state"], "off")
 
 
