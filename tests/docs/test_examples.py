@@ -8,7 +8,8 @@ import pytest
 from tests.docs import shell
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks
 
-EXECUTED = [ROOT / "README.md", *(DOCS / f"{n}.md" for n in ("QUICK_START", "USAGE", "OPERATIONS"))]
+_FOLLOWED = ("QUICK_START", "USAGE", "API", "OPERATIONS")
+EXECUTED = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in _FOLLOWED)]
 ELSEWHERE = [DOCS / "BACKUP.md", DOCS / "INSTALL.md"]
 """Pages whose blocks need more than a reader, and are carried out by tests of their own."""
 BEGINNINGS = EXECUTED[:2]
