@@ -8,8 +8,7 @@ import pytest
 from tests.docs import shell
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks
 
-_FOLLOWED = ("QUICK_START", "USAGE", "API", "OPERATIONS")
-EXECUTED = [ROOT / "README.md", *(DOCS / f"{name}.md" for name in _FOLLOWED)]
+EXECUTED = [ROOT / "README.md", *(DOCS / f"{n}.md" for n in ("QUICK_START", "USAGE", "OPERATIONS"))]
 ELSEWHERE = [DOCS / "BACKUP.md", DOCS / "INSTALL.md"]
 """Pages whose blocks need more than a reader, and are carried out by tests of their own."""
 BEGINNINGS = EXECUTED[:2]
