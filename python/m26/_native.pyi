@@ -47,9 +47,8 @@ microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is 
 observed_at and last_seen."""
 _PastRow: TypeAlias = tuple[str, int, int, int, str, int | None, int, int, int, int, int | None]
 _Kind: TypeAlias = tuple[int | None, int | None, int | None]
-_Prices: TypeAlias = tuple[float, float, float]
 _Fair: TypeAlias = tuple[
-    _Prices, tuple[int, int, int], tuple[int, int], str, list[str], float, tuple[float, float]
+    tuple[float, ...], tuple[int, ...], tuple[int, int], str, list[str], float, tuple[float, float]
 ]
 _Closing: TypeAlias = tuple[
     str, str | None, str, float, int | None, float | None, int | None, int | None, int
@@ -383,7 +382,7 @@ class Fold:
         """All of it; for this build alone."""
     def take(
         self, batch: Batch, records: Sequence[_Look], /
-    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims]]:
+    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims], list[_Inferred]]:
         """Take in consecutive records, whose pages of data `batch` has; read without the GIL.
 
         Args:
@@ -397,7 +396,8 @@ class Fold:
             start in microseconds, requests by kind, auctions posted in it that were seen, listed
             (low, likely, high), endings due, endings known, sales known, blind seconds); of a new
             calibration (platform, hour from which it applies, evidence, band, lead, claims asked,
-            (agreed, said) of the outcome, the same of outcome and price).
+            (agreed, said) of the outcome, the same of outcome and price); the last word on auctions
+            that are forgotten now.
         """
     def verdicts(self) -> list[_Inferred]:
         """All that is said of auctions now, before the first page of a batch."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from cyclopts import App
 from tests.support import documents
@@ -154,7 +155,7 @@ def test_every_command_prints_one_object_with_its_version(
 
 async def roll_up(dsn: str) -> None:
     async with opened(dsn) as store:
-        await Rollups(store, metrics=Metrics()).step()
+        await Rollups(store, turn=anyio.Lock(), metrics=Metrics()).step()
 
 
 def serving(*arguments: str) -> Any:

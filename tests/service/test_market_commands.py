@@ -16,6 +16,7 @@ from tests.support import servers
 from tests.support.asked import JOSE, LONELY, SANDERS, Market
 from tests.support.commands import Outcome, commands
 from tests.support.documents import DOCUMENTS, check_printed
+from tests.support.wire import T0
 
 from m26.embedded.postgres import Postgres
 from m26.store.database import opened
@@ -24,6 +25,7 @@ ASKS = {
     "floor": "",
     "deals": "--max-age 1h",
     "movers": "--min-sales 1",
+    "diff": f"--from {T0 - 121_000}",
     "show": "drew sanders",
     "sales": "",
     "depth": "drew sanders",
@@ -107,6 +109,36 @@ def test_floor_last_sale_net_and_age_are_told(market: Asking) -> None:
         assert text in shown, shown
 
 
+def test_every_question_is_asked_of_the_past_as_well(market: Asking, tmp_path: Path) -> None:
+    for command, words in ASKS.items():
+        if command != "diff":
+            given = words.format(files=tmp_path).split()
+            done = market(command, *given, "--at", str(T0 + 30), "--json")
+            assert done.code == 0, done
+            found = done.json
+            assert found["at"] == found["market_time"] == "2026-09-21T14:13:50Z", command
+            check_printed(DOCUMENTS[f"market {command}"], found)
+    (sanders,) = market("floor", "sanders", "--at", str(T0 + 30), "--json").json["items"]
+    assert (sanders["floor"], sanders["asks"], sanders["last_sale"]) == (5_010, 5, None)
+    assert market("floor", "--at", str(T0 - 200_000), "--json").json["items"] == []
+    unknown = market("show", "drew", "sanders", "--at", str(T0 - 121_000))
+    assert (unknown.code, "nothing was seen of it until" in unknown.err) == (2, True)
+    ahead = market("floor", "--at", "2030-01-01")
+    assert (ahead.code, "2030-01-01T00:00:00Z has not come" in ahead.err) == (2, True)
+
+
+def test_what_changed_between_two_moments_is_told(market: Asking) -> None:
+    sold = market("diff", "--from", str(T0 + 30), "--json").json
+    assert (sold["moved"], sold["new"], sold["offered"], sold["gone"]) == (1, 0, 0, 0)
+    (sanders,) = sold["items"]
+    assert (sanders["kind"], sanders["floor_before"], sanders["floor"]) == ("moved", 5_010, 5_040)
+    assert (sanders["change"], sanders["asks_before"], sanders["asks"]) == (0.006, 5, 2)
+    span = ("--from", str(T0 - 121_000), "--to", str(T0 - 1_000))
+    assert "0 floors moved, 0 new cards, 0 offered again, 1 gone" in market("diff", *span).out
+    listed = market("diff", "--from", str(T0 - 1_000), "--to", str(T0 + 30), "--json").json
+    assert [row["kind"] for row in listed["items"]] == ["new", "new", "offered"]
+
+
 def test_of_few_sales_the_range_is_told_first(market: Asking, dsn: str) -> None:
     query = "UPDATE m26.market_now SET n = 2 WHERE card_id = {0}"
     servers_query(dsn, query.format(SANDERS))
@@ -155,6 +187,10 @@ def test_what_is_no_question_is_refused(market: Asking) -> None:
         ("floor", "--watch", "often"),
         ("movers", "--window", "3w"),
         ("sales", "--since", "yesterday"),
+        ("floor", "--at", "soon"),
+        ("floor", "--at", str(T0), "--watch", "1s"),
+        ("diff", "--from", str(T0), "--to", str(T0 - 1)),
+        ("diff", "--from", str(T0), "--at", str(T0)),
         ("show",),
     ):
         assert market(*words).code == 2, words

@@ -83,6 +83,7 @@ DOCUMENTS: dict[str, Any] = {
     "journal new-id": documents.JournalNewIdView,
     "market floor": views.LatestView,
     "market deals": views.DealsView,
+    "market diff": views.DiffView,
     "market movers": views.MoversView,
     "market show": views.CardView,
     "market sales": views.SalesView,

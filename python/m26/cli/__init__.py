@@ -105,6 +105,7 @@ def build() -> App:
         ("prices:floor", "Lowest asks, fair prices, last sales.", "floor"),
         ("deals:deals", "Asks below what their card sells for after tax.", "deals"),
         ("prices:movers", "Cards that sell for more or less than before.", "movers"),
+        ("diff:diff", "What is other on offer than it was.", "diff"),
         ("cards:show", "A card's page.", "show"),
         ("cards:sales", "Sales of a card, or of all.", "sales"),
         ("cards:depth", "What a card is offered for, price by price.", "depth"),

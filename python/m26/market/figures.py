@@ -15,8 +15,3 @@ def index_points(moves: Iterable[Mapping[str, Any]]) -> list[IndexPointView]:
         level *= 1 + (move["change"] or 0 if number else 0)
         points.append({"bucket": move["bucket"], "index": round(level, 2), **move})
     return cast("list[IndexPointView]", points)
-
-
-def is_out_of_band(fair: int | None, low: int | None, high: int | None) -> bool:
-    """Whether nobody may ask what a card is worth."""
-    return fair is not None and not (low or 0) <= fair <= (high or fair)

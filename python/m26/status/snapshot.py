@@ -29,7 +29,7 @@ from m26.status.views import (
 )
 
 OFF = (
-    RollupsView(state="off", percent=0, events_behind=0, lag_seconds=0, events_per_second=0),
+    RollupsView(state="off", percent=0, lag_seconds=0, events_behind=0, events_per_second=0),
     StepView(state="off", percent=0, lag_seconds=0),
 )
 """What is said of prices where none are kept."""

@@ -14,9 +14,11 @@ _MOST = 1_000
 
 SETTINGS = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true)"
 
-# $1 platform. Events that the figures tell of, all events, market time.
+# $1 platform, $2 a moment or null. Events that the figures tell of, all events, market time; and
+# whether the moment has come.
 AS_OF = """
-SELECT c.seq, h.seq AS head, m26.iso(m.at) AS market_time
+SELECT c.seq, h.seq AS head, m26.iso(m.at) AS market_time, m26.iso($2::timestamptz) AS moment,
+    $2 > m.at AS is_ahead
 FROM rollup_cursor AS c
 CROSS JOIN stream_head AS h
 LEFT JOIN market_clock AS m ON m.platform = $1
@@ -114,7 +116,6 @@ def _asks(upto: str = "") -> str:
     return f"""
     a AS MATERIALIZED (
         SELECT k.*, a.auction_id, a.buyout_price, a.expires_at, a.posted_at, a.bids,
-            a.min_price, a.max_price,
             greatest(a.observed_at, a.last_seen) AS seen_at
         FROM k CROSS JOIN LATERAL (
             SELECT * FROM auction AS a
@@ -189,9 +190,7 @@ DEALS = _DEALS + listed(f"""
         m26.iso(p.last_sale_at) AS last_sale_at, p.bids,
         m26.iso(p.posted_at) AS posted_at, m26.iso(p.expires_at) AS expires_at,
         m26.iso(p.newest) AS seen_at, {_age("p.newest", "p.at")} AS age,
-        {_flags("coalesce(p.at - p.newest > p.wait, false)")} || CASE
-            WHEN p.fair > p.max_price OR p.fair < p.min_price THEN ARRAY['band']
-            ELSE '{{}}'::text[] END AS flags
+        {_flags("coalesce(p.at - p.newest > p.wait, false)")} AS flags
     FROM ask AS p LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id""")  # noqa: S608
 
 _MOVED = """

@@ -20,7 +20,7 @@ import structlog
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
 from m26.store import connection as connections
-from m26.store import index_statements, migrate
+from m26.store import coverage_statements, index_statements, migrate
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
 from m26.store.rounds import for_ever
@@ -149,7 +149,7 @@ class Rollups:
         self._covered_at: float | None = None
         self._rate = 0.0
         self._view = RollupsView(
-            state="waiting", percent=0, events_behind=0, lag_seconds=0, events_per_second=0
+            state="waiting", percent=0, lag_seconds=0, events_behind=0, events_per_second=0
         )
 
     @property
@@ -195,7 +195,7 @@ class Rollups:
 
     async def _step(self, connection: PoolConnectionProxy[Any], size: int) -> _Step | None:
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
             seq, head, epoch = await connection.fetchrow(statements.PLACE)  # type: ignore[misc]
             migrate.check_epoch(epoch)
             rows = await connection.fetch(statements.TIMES, seq, min(head, seq + size))
@@ -227,13 +227,12 @@ class Rollups:
         first = self._covered_at is None
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
             if await connection.fetchrow(statements.LOCK) is None:
                 return  # another process does it
-            for statement in statements.COVER:
+            for statement in coverage_statements.COVER.values():
                 await connection.execute(statement, since if first else since - _RUNNING)
-            await connection.execute(statements.COVER_NOW)
-            await connection.execute("SELECT set_config('search_path', 'm26', true)")
+            await connection.execute(coverage_statements.COVER_NOW)
             for platform, at in await connection.fetch(statements.CLOCKS):
                 for width, back in _INDEXED.items():
                     begin = at - (back if first else _RUNNING)
@@ -259,7 +258,7 @@ class Rollups:
         self._view = RollupsView(
             state=state,
             percent=percent,
-            events_behind=left,
             lag_seconds=lag,
+            events_behind=left,
             events_per_second=round(self._rate),
         )
