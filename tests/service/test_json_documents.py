@@ -57,6 +57,7 @@ WAYS: dict[str, str] = {
     "market sales": "drew sanders",
     "market depth": "drew sanders",
     "market index": "",
+    "market diff": "--from 2026-09-01T12:00:00Z",
     "market basket": "{files}/set.txt",
     "market calibration": "",
     "market value": "{files}/market.ndjson --at 2026-09-03T12:00:00Z",
