@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 import anyio
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 from tests.oracle.prices import judge
 from tests.support.storing import Process
 from tests.support.wire import T0, auction, body
 
 from m26.errors import StorageError
+from m26.publish.follow import follow
 from m26.status.metrics import Metrics
 from m26.store import pruning, retention
 from m26.store.closings import Inferred
@@ -162,6 +164,12 @@ async def test_days_that_are_pruned_keep_their_prices_and_are_final(database: st
         assert await judge(made.connection, loads=json.loads)
         assert await made.drift() == {}
         assert (await made.plan()).before is None
+        with capture_logs() as logs:
+            async with aclosing(follow(made.store, None, after=2)) as events:
+                assert (await anext(events))[0] == EVENTS
+        assert [(log["event"], log["wanted"], log["first"]) for log in logs] == [
+            ("follow.pruned", 3, EVENTS)
+        ]
 
 
 @pytest.mark.parametrize("far", [False, True])
