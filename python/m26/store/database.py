@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolAcquireContext
 
 _log = structlog.get_logger()
-_FOLDED = 2_000
-"""Sightings, a page each, that are folded while other writers wait."""
+_FOLDED = 200
+"""Sightings, a page each, that are folded while other writers wait: some 20,000 rows at most."""
 
 
 class Store:
@@ -152,6 +152,11 @@ class Store:
             async with self._pool.acquire() as connection:
                 await partitions.ahead(connection)
 
+    async def sightings(self) -> int:
+        """Pages whose sightings are not folded yet."""
+        with answering():
+            return int(await self._pool.fetchval("SELECT count(*) FROM m26.sighting"))
+
     async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
         """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.
 
@@ -235,6 +240,7 @@ async def connect(
     name: str = "",
     statement_cache: bool = True,
     limit: float = connections.LIMIT,
+    most: int = connections.MOST,
 ) -> Store:
     """Connect to a database; the caller closes the store.
 
@@ -243,12 +249,13 @@ async def connect(
         name: what the sessions call themselves, see `session_name`.
         statement_cache: False behind a pooler that loses prepared statements.
         limit: seconds after which the server ends a transaction.
+        most: connections.
 
     Raises:
         ConfigError: the DSN is malformed.
         StorageError: the server does not answer or refuses us.
     """
-    connect = partial(connections.connect, dsn, name=name, limit=limit)
+    connect = partial(connections.connect, dsn, name=name, limit=limit, most=most)
     try:
         pool = await connect(statement_cache=statement_cache)
     except connections.OUTAGES as error:
@@ -268,9 +275,10 @@ async def opened(
     name: str = "",
     statement_cache: bool = True,
     limit: float = connections.LIMIT,
+    most: int = connections.MOST,
 ) -> AsyncIterator[Store]:
     """`connect`, and close at the end of the block."""
-    store = await connect(dsn, name=name, statement_cache=statement_cache, limit=limit)
+    store = await connect(dsn, name=name, statement_cache=statement_cache, limit=limit, most=most)
     try:
         yield store
     finally:
