@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,23 +14,26 @@ from typing import Any
 import anyio
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 from tests.oracle.prices import judge
 from tests.support.storing import Process
 from tests.support.wire import T0, auction, body
 
-from m26.errors import StorageError
+from m26.errors import StorageError, UsageError
+from m26.publish.follow import follow
 from m26.status.metrics import Metrics
 from m26.store import pruning, retention
 from m26.store.closings import Inferred
 from m26.store.database import Store, opened
 from m26.store.partitions import EVENTS
+from m26.store.reading import reading
 from m26.store.rollups import Rollups
 
 pytestmark = pytest.mark.anyio
 HOUR, DAY = 3_600, 86_400
 B = (T0 // DAY - 100) * DAY
 """The first day of the history."""
-CUT = timedelta(days=14)
+CUT = timedelta(days=35)
 SOLD = {"auctionStatus": "AUCTIONSTATUS_ENDED", "secondsRemaining": 0}
 JUMP = """
 UPDATE m26.stream_head SET seq = $1, uncorrected = 0;
@@ -82,7 +85,7 @@ class Market:
 
 @asynccontextmanager
 async def market(dsn: str, *, far: bool = False) -> AsyncIterator[Market]:
-    """Days 0 and 3 in the first partition, days 4 to 40 in the second; 9 stands in both."""
+    """Days 0 and 3 in the first partition, days 4 to 60 in the second; 9 stands in both."""
     async with opened(dsn) as store:
         await store.migrate()
         connection = await asyncpg.connect(dsn)
@@ -97,7 +100,7 @@ async def market(dsn: str, *, far: bool = False) -> AsyncIterator[Market]:
             await made.show(7.9, 70)  # of a day that becomes final, and stays
             await made.show(20, 20, 21)
             await made.show(20.2, 20, bid=2100, bids=2, postingTime=B + 20 * DAY - HOUR, **SOLD)
-            await made.show(40, 40)
+            await made.show(60, 40)
             await made.roll()
             yield made
         finally:
@@ -108,7 +111,7 @@ async def test_a_plan_says_what_goes_and_changes_nothing(database: str) -> None:
     async with market(database) as made:
         before = [await made.table("auction_event", "seq"), await made.table("price_hour", "1, 3")]
         plan = await made.plan()
-        assert plan.limit == datetime.fromtimestamp(B + 26 * DAY, UTC)
+        assert plan.limit == datetime.fromtimestamp(B + 25 * DAY, UTC)
         assert plan.before == datetime.fromtimestamp(B + 7 * DAY, UTC)
         assert (plan.last_seq, plan.stays, plan.holds) == (EVENTS - 1, 6, [])
         assert plan.first == datetime.fromtimestamp(B, UTC)
@@ -129,9 +132,9 @@ async def test_a_plan_says_what_goes_and_changes_nothing(database: str) -> None:
             await made.table("auction_event", "seq"),
             await made.table("price_hour", "1, 3"),
         ]
-        younger = await pruning.plan(made.store, timedelta(days=35), published=None)
+        younger = await pruning.plan(made.store, timedelta(days=56), published=None)
         assert (younger.before, younger.going) == (None, [])
-        assert younger.next_at == datetime.fromtimestamp(B + (3.8 + 35) * DAY + 97 * HOUR, UTC)
+        assert younger.next_at == datetime.fromtimestamp(B + (3.8 + 56) * DAY + 97 * HOUR, UTC)
 
 
 async def test_days_that_are_pruned_keep_their_prices_and_are_final(database: str) -> None:
@@ -140,9 +143,13 @@ async def test_days_that_are_pruned_keep_their_prices_and_are_final(database: st
         await made.prune()
         assert await made.ids() == {70, 20, 21, 40}
         assert await made.ids("auction_event") == {9, 70, 20, 21, 40}  # its last event is younger
-        assert await retention.oldest_moment(made.connection) == datetime.fromtimestamp(
-            B + 7 * DAY, UTC
-        )
+        oldest = datetime.fromtimestamp(B + (7 + 30) * DAY, UTC)
+        assert await retention.oldest_moment(made.connection) == oldest
+        async with reading(made.store, "ps5", oldest):
+            pass
+        with pytest.raises(UsageError, match=f"moments from {oldest:%Y-%m-%d}"):
+            async with reading(made.store, "ps5", oldest - timedelta(seconds=1)):
+                pass
         after = await made.table("price_day", "bucket")
         finals = [row.pop("final") for row in after]
         assert after == [{n: v for n, v in row.items() if n != "final"} for row in days]
@@ -162,6 +169,12 @@ async def test_days_that_are_pruned_keep_their_prices_and_are_final(database: st
         assert await judge(made.connection, loads=json.loads)
         assert await made.drift() == {}
         assert (await made.plan()).before is None
+        with capture_logs() as logs:
+            async with aclosing(follow(made.store, None, after=2)) as events:
+                assert (await anext(events))[0] == EVENTS
+        assert [(log["event"], log["wanted"], log["first"]) for log in logs] == [
+            ("follow.pruned", 3, EVENTS)
+        ]
 
 
 @pytest.mark.parametrize("far", [False, True])
@@ -178,13 +191,13 @@ async def test_what_is_told_of_pruned_auctions_is_drift_and_nothing_else(
         seen = await made.process.store(page, part="again")  # told once more, or for the first time
         assert (late.pruned, late.new, seen.pruned, seen.new) == (2, 0, 3, 0)
         sold = ("sold", "bid", "relisted", 0.9, 300, 0.9, None, None, int((B + DAY) * 1e6))
-        outcome: Inferred = (0, "ps5", 3, int((B + 41.1 * DAY) * 1e6), sold)
-        told = await made.process.store(body(at=B + 41.1 * DAY), inferred=[outcome], part="o")
+        outcome: Inferred = (0, "ps5", 3, int((B + 61.1 * DAY) * 1e6), sold)
+        told = await made.process.store(body(at=B + 61.1 * DAY), inferred=[outcome], part="o")
         assert (told.pruned, told.kinds.total()) == (1, 0)
         assert await made.table("auction_event", "seq") == events
         assert await made.ids() == {70, 20, 21, 40}
         assert await made.drift() == {"auction/pruned": 6}
-        await made.show(41.2, 42)  # all else goes on
+        await made.show(61.2, 42)  # all else goes on
         assert 42 in await made.ids()
 
         # An auction of the last final days is still there: its outcome is told, and no price of it.
@@ -193,7 +206,7 @@ async def test_what_is_told_of_pruned_auctions_is_drift_and_nothing_else(
             "UPDATE m26.auction SET posted_at = posted_at - interval '1 day' WHERE auction_id = 70"
         )
         ended: Inferred = (0, "ps5", 70, at + 9, (*sold[:6], None, None, at))
-        done = await made.process.store(body(at=B + 41.3 * DAY), inferred=[ended], part="p")
+        done = await made.process.store(body(at=B + 61.3 * DAY), inferred=[ended], part="p")
         await made.roll()
         assert done.outcomes == {"relisted": 1}
         assert (await made.drift())["price_day/final"] == 1
@@ -233,7 +246,7 @@ async def test_readers_are_waited_for_and_storing_goes_on(database: str) -> None
                 group.start_soon(lambda: pruning.finish(made.store, pause=0))
                 for n in range(20):
                     with anyio.fail_after(1):
-                        await made.show(42 + n / 100, 100 + n)
+                        await made.show(62 + n / 100, 100 + n)
                     await anyio.sleep(0.02)
                 assert await made.store.first_seq() < EVENTS
                 await reader.execute("ROLLBACK; BEGIN")
@@ -279,7 +292,7 @@ async def test_a_partition_is_made_in_time_and_waits_for_no_reader(database: str
                 found = [row[0] for row in await made.connection.fetch(names)]
                 assert found == ["auction_event_p00001", "auction_event_p00002", None]
                 await made.connection.execute(JUMP.replace("$1", str(3 * EVENTS - 1)))
-                await made.show(43, 200)  # a batch that comes first makes its own
+                await made.show(63, 200)  # a batch that comes first makes its own
         await reader.close()
         assert await made.store.first_seq() == 1
         of = "SELECT tableoid::regclass::text FROM m26.auction_event WHERE auction_id = 200"
@@ -289,11 +302,11 @@ async def test_a_partition_is_made_in_time_and_waits_for_no_reader(database: str
 async def test_sizes_tell_what_a_day_adds(database: str) -> None:
     async with market(database) as made:
         for n in range(70):
-            await made.show(41 + n / 10, 300 + n)
+            await made.show(61 + n / 10, 300 + n)
         await made.roll()
         sizes = await made.store.sizes(CUT)
         found = {each.table: each for each in sizes.tables}
-        assert sizes.measured_since == datetime.fromtimestamp(B + 40.9 * DAY, UTC)
+        assert sizes.measured_since == datetime.fromtimestamp(B + 60.9 * DAY, UTC)
         assert (found["auction_event"].rows_per_day, found["auction"].rows_per_day) == (10, 10)
         assert found["auction"].rows == 78
         assert found["auction"].bytes_per_day == round(
@@ -302,5 +315,6 @@ async def test_sizes_tell_what_a_day_adds(database: str) -> None:
         assert found["market_now"].rows_per_day is None
         assert sizes.bytes == sum(each.bytes for each in sizes.tables)
         assert sizes.bytes_per_day is not None
-        assert sizes.oldest_event == sizes.oldest_moment == datetime.fromtimestamp(B, UTC)
+        assert sizes.oldest_event == datetime.fromtimestamp(B, UTC)
+        assert sizes.oldest_moment is None
         assert sizes.prunable_bytes > 8192

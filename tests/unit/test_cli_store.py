@@ -170,6 +170,6 @@ async def test_a_plan_of_a_pruning_is_shown(capsys: pytest.CaptureFixture[str]) 
     text = capsys.readouterr().out
     assert "waits for  prices have 3 of 4 events" in text
     with pytest.raises(UsageError, match="too short"):
-        await prune.prune(older="13d")
+        await prune.prune(older="34d")
     with pytest.raises(UsageError, match="not a duration"):
         await prune.prune(older="soon")

@@ -161,7 +161,7 @@ def _growth(sizes: Sizes, free: int | None) -> Rows:
         ("grows by", grown),
         ("disk", left),
         ("oldest event", text(sizes.oldest_event)),
-        ("can be asked since", text(sizes.oldest_moment)),
+        ("can be asked since", text(sizes.oldest_moment or sizes.oldest_event)),
         (
             "prune frees",
             f"{size(sizes.prunable_bytes)} of events: m26 db prune --older {OLDER_DAYS}d",

@@ -34,7 +34,7 @@ async def prune(
     Example: ``m26 db prune --older 400d``
 
     Args:
-        older: what is older than this may go, counted back from the newest event; 14d or more.
+        older: what is older than this may go, counted back from the newest event; 35d or more.
         yes: do it.
         options: options of every command.
     """

@@ -19,7 +19,7 @@ WITH c AS MATERIALIZED (
     GROUP BY platform, bucket
 )
 UPDATE {table} AS p SET coverage = c.ratio
-FROM c, m26.stream_head AS h
+FROM c, stream_head AS h
 WHERE p.platform = c.platform AND p.bucket = c.bucket AND {IS_OPEN.format("p")}
     AND p.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608 - constants
 

@@ -7,7 +7,7 @@ auctions.
 
 from __future__ import annotations
 
-from m26.store.statements import LONGEST
+from m26.store.rollup_statements import LONGEST
 
 DAYS = 30
 """How far back a price looks, as `m26 market value` does."""

@@ -36,9 +36,9 @@ async def ensure(connection: PoolConnectionProxy[Any], last_seq: int, *, known: 
         await connection.execute(
             # no user text: both numbers are computed above
             f"CREATE TABLE m26.{name} (LIKE m26.auction_event INCLUDING ALL);"
-            f"CREATE INDEX {name}_time_idx ON m26.{name} {BY_TIME};"
             f"ALTER TABLE m26.auction_event ATTACH PARTITION m26.{name}"
-            f" FOR VALUES FROM ({first}) TO ({first + EVENTS})"
+            f" FOR VALUES FROM ({first}) TO ({first + EVENTS});"
+            f"CREATE INDEX {name}_time_idx ON m26.{name} {BY_TIME}"
         )
         number -= 1
     return newest
@@ -56,7 +56,7 @@ async def newest(connection: PoolConnectionProxy[Any], last_seq: int, *, known: 
 async def ahead(connection: PoolConnectionProxy[Any]) -> None:
     """Make the partition that comes next, so that no batch has to."""
     number = await connection.fetchval("SELECT seq FROM m26.stream_head") // EVENTS + 1
-    if await connection.fetchval("SELECT to_regclass('m26.' || $1)::text", _name(number)):
+    if await newest(connection, number * EVENTS, known=-1) >= 0:
         return
     async with connection.transaction():
         _, epoch = await connection.fetchrow(LOCK)  # type: ignore[misc]  # it is there

@@ -28,7 +28,7 @@ _ONE_DAY, _MICRO = timedelta(days=1), timedelta(microseconds=1)
 _NOW = timedelta(hours=49)
 """What `market_now` looks back for sales: two days from the full ten minutes before."""
 _RUNS = timedelta(hours=73)
-"""As `statements.LONGEST`: so long before its end an auction was posted at most."""
+"""As `rollup_statements.LONGEST`: so long before its end an auction was posted at most."""
 _ROUNDS = (timedelta(days=30), EVER)
 """How far back the newest sales are looked for, where they are not among those that `market_now`
 needs."""

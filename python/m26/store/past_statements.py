@@ -9,11 +9,12 @@ from __future__ import annotations
 from m26.store.rollup_statements import (
     CLOSED_AT,
     IS_SALE,
+    LONGEST,
     OF_SALES,
     SALES,
     TOUCHED,
 )
-from m26.store.statements import LONGEST, OUTCOME
+from m26.store.statements import OUTCOME
 
 # Whether the session has the tables, of the schema as it is.
 IS_READY = """

@@ -7,7 +7,7 @@ in the order of `m26.market.views`.
 
 from __future__ import annotations
 
-from m26.store.statements import LONGEST
+from m26.store.rollup_statements import LONGEST
 
 _MOST = 1_000
 """Asks of a card that are looked at, the lowest first."""

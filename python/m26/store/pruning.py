@@ -23,13 +23,13 @@ from m26.store import connection as connections
 from m26.store import retention, steps
 from m26.store.database import Store, answering
 from m26.store.migrate import check_epoch
-from m26.store.statements import LOCK
+from m26.store.statements import BY_INDEX, LOCK
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _log = structlog.get_logger()
-_SIZE = 20_000
+_SIZE = 5_000
 """Events whose auctions are deleted in one step: some tenths of a second."""
 _PATIENCE = 600.0
 """Seconds for which readers of a partition are waited for, as long as a migration waits."""
@@ -142,7 +142,9 @@ async def finish(
                 _ENDS.format(each["name"])
             )
             for low in range((first or 1) - 1, last or 0, size):
-                gone["auction"] += _count(await connection.execute(_AUCTIONS, low, low + size))
+                async with connection.transaction():
+                    await connection.execute(BY_INDEX)
+                    gone["auction"] += _count(await connection.execute(_AUCTIONS, low, low + size))
                 await anyio.sleep(pause)
             await connection.execute(_AGE)
             await _drop(connection, each["name"], patience)
@@ -166,6 +168,7 @@ async def _unhurried(store: Store) -> AsyncIterator[PoolConnectionProxy[Any]]:
 async def _day(connection: PoolConnectionProxy[Any], day: datetime, gone: Counter[str]) -> None:
     """Make a day final: its prices stay as they are, what they were made of goes."""
     async with connection.transaction():
+        await connection.execute(BY_INDEX)
         gone["price_day"] += _count(await connection.execute(_FINAL, day))
         for table, column in retention.BY_TIME.items():
             # no user text: constants

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from m26.errors import UsageError
+from m26.store.fair_statements import DAYS
 from m26.store.partitions import EVENTS
-from m26.store.rollup_statements import BEHIND
-from m26.store.statements import LONGEST
+from m26.store.rollup_statements import BEHIND, LONGEST
 
 if TYPE_CHECKING:
     from asyncpg import Record
     from asyncpg.pool import PoolConnectionProxy
 
-LEAST = timedelta(days=14)
-"""Nothing younger goes: three days an auction runs, and for a week or so more is told of it."""
+LEAST = timedelta(days=DAYS + 5)
+"""Nothing younger goes: so far back a fair price looks, and three days an auction runs."""
 BY_TIME = {"price_hour": "bucket", "coverage_hour": "hour", "sweep": "started_at"}
 """What goes by its time alone, with the days that are final."""
 
@@ -29,9 +30,10 @@ BY_TIME = {"price_hour": "bucket", "coverage_hour": "hour", "sweep": "started_at
 # The auctions that are not looked at yet by `corrections` and `bygone`, and by prices.
 _STATE = """
 SELECT h.seq AS head, h.pruned_before, h.pruned_to, h.bygone IS NOT NULL AS has_bygone,
-    coalesce(h.uncorrected, h.seq) AS uncorrected, c.seq AS rolled, least(now(), (
+    coalesce(h.uncorrected, h.seq) AS uncorrected,
+    (SELECT min(seq) FROM m26.rollup_cursor) AS rolled, least(now(), (
         SELECT observed_at FROM m26.auction_event ORDER BY seq DESC LIMIT 1)) AS newest
-FROM m26.stream_head AS h, m26.rollup_cursor AS c WHERE c.name = 'prices'"""
+FROM m26.stream_head AS h"""
 PARTITIONS = """
 SELECT c.relname AS name, right(c.relname, 5)::bigint AS number,
     pg_total_relation_size(c.oid) AS bytes
@@ -55,9 +57,8 @@ _DAYS = "SELECT count(*) FROM m26.price_day WHERE bucket < $1 AND NOT final"
 _ROW_BYTES = """
 SELECT pg_total_relation_size(oid) / greatest(reltuples, 1) FROM pg_class
 WHERE oid = to_regclass('m26.' || $1)"""
-_OLDEST = """
-SELECT greatest(h.pruned_before, (SELECT observed_at FROM m26.auction_event ORDER BY seq LIMIT 1))
-FROM m26.stream_head AS h"""
+_OLDEST = f"""
+SELECT h.pruned_before + interval '{DAYS} days' AS oldest FROM m26.stream_head AS h"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +116,27 @@ class Plan:
 
 
 async def oldest_moment(connection: PoolConnectionProxy[Any]) -> datetime | None:
-    """The oldest moment of which the whole market can still be told; None: there is no event.
+    """The oldest moment that can be asked about, as it was known then; None: nothing is pruned.
 
-    From then on every auction that was on offer is there, with all its events.
+    From then on every auction that was on offer is there with all its events, and so are the sales
+    that a fair price was made of.
     """
     found: datetime | None = await connection.fetchval(_OLDEST)
     return found
+
+
+async def check_moment(connection: PoolConnectionProxy[Any], at: datetime) -> None:
+    """Refuse a moment of which too much is pruned.
+
+    Raises:
+        UsageError: with the oldest that can be asked about.
+    """
+    oldest = await oldest_moment(connection)
+    if oldest is not None and at < oldest:
+        raise UsageError(
+            f"what was known at {at} is pruned: moments from {oldest} on can be asked about",
+            hint="ask about a later one; of days before, daily prices are kept",
+        )
 
 
 async def prunable(connection: PoolConnectionProxy[Any], older: timedelta) -> int:

@@ -9,10 +9,10 @@ Names are without a schema: `m26.store.past` computes the same figures of other 
 
 from __future__ import annotations
 
-from m26.store.statements import LONGEST
-
 SURE = 0.8
 """`price_confidence` from which a sale is counted; the pricer weighs the others by it."""
+LONGEST = "73 hours"
+"""An auction is posted for 72 hours at most; one that was posted before is over, and no ask."""
 BEHIND = 20_000
 """Events behind which figures are still being built: what a second of catching up makes good."""
 DEPTH = 10
@@ -96,9 +96,9 @@ FROM ended JOIN auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
 # $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
 NOTE_FINAL = """
-INSERT INTO m26.drift AS d (path, kind, count, sample)
+INSERT INTO drift AS d (path, kind, count, sample)
 SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
-FROM m26.auction_event AS e, m26.stream_head AS h
+FROM auction_event AS e, stream_head AS h
 WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
     AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
 HAVING count(*) > 0
@@ -200,7 +200,7 @@ WITH wanted AS MATERIALIZED ({wanted}
         array_agg(wanted.width) AS widths, min(wanted.bucket) AS since,
         max(wanted.bucket + wanted.width) AS until
     FROM wanted JOIN market_clock AS c ON c.platform = wanted.platform
-    JOIN m26.stream_head AS h ON {IS_OPEN.format("wanted")}
+    JOIN stream_head AS h ON {IS_OPEN.format("wanted")}
     GROUP BY wanted.platform, wanted.card_id, c.at
 ), made AS MATERIALIZED (
     SELECT w.platform, w.card_id, figures.*

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from m26._native import AUCTION_ROW_COLUMNS
+from m26.store.rollup_statements import LONGEST
 
-LONGEST = "73 hours"
-"""An auction is posted for 72 hours at most; one that was posted before is over, and no ask."""
 # Of the stream head `h`, microseconds: what was posted before it is pruned, whether or not its row
 # is still there. See `m26.store.retention`.
 _SINCE = f"""
