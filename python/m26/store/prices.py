@@ -58,6 +58,12 @@ class Prices:
         async with reading(self._store, platform, None) as found:
             return found.as_of
 
+    async def mark(self, platform: str) -> object:
+        """Of a market as it is: another one whenever an answer may be another."""
+        with answering():
+            async with self._store.acquire(timeout=_DEADLINE) as connection:
+                return await connection.fetchrow(statements.MARK, platform)
+
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
         _, text = await self.latest_json(platform, at=at)
@@ -201,7 +207,7 @@ class Prices:
         async with reading(self._store, platform, at) as found:
             asks = await found.rows(statements.DEALS, platform)
             unpriced = await found.connection.fetchval(statements.UNPRICED, platform)
-        items = of_deals.deals(asks, wanted)[:limit]
+        items = (await run_sync(of_deals.deals, asks, wanted))[:limit]
         return {**found.as_of, "unpriced": unpriced, "items": items, "next": None}
 
     async def movers(
