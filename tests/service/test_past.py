@@ -72,6 +72,22 @@ async def test_what_an_older_capture_tells_later_is_told_of_the_past(database: s
         assert found["items"][0]["price"] == 4_000
 
 
+async def test_days_whose_events_are_pruned_are_told_as_they_are(database: str) -> None:
+    async with begun(database) as (market, prices):
+        await market.connection.execute(
+            """
+            INSERT INTO m26.price_day (platform, card_id, bucket, n, n_copies, n_bid, n_buyout,
+                median, coins, listed, final)
+            VALUES ('ps5', $1, '2026-01-01Z', 7, 7, 0, 7, 700, 4900, 9, true)""",
+            SANDERS,
+        )
+        now, then = [await prices.prices("ps5", SANDERS, at=at) for at in (None, BEFORE)]
+        assert now is not None
+        assert then is not None
+        assert then["items"][0] == now["items"][0]
+        assert (now["items"][0]["n"], now["items"][0]["final"]) == (7, True)
+
+
 async def test_a_card_was_worth_what_it_had_sold_for_by_then(database: str) -> None:
     async with begun(database) as (market, prices):
         for n, (at, price) in enumerate([(10_000, 1_000)] * 8 + [(90_000, 9_000)] * 8):

@@ -240,9 +240,13 @@ SELECT s.*, 0 FROM (
     FROM pg_temp.auction AS a
     WHERE date_trunc('{width}', a.closed_at) >= $1 AND {IS_SALE}
     GROUP BY a.platform, a.card_id, date_trunc('{width}', a.closed_at)
-) AS s"""  # noqa: S608 - constants
+) AS s ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
 
 
+# $1 platform, $2 cards or null, $3 since when: days whose events are pruned.
+FINAL_DAYS = """
+INSERT INTO pg_temp.price_day SELECT * FROM m26.price_day
+WHERE platform = $1 AND ($2::bigint[] IS NULL OR card_id = ANY ($2)) AND final AND bucket >= $3"""
 # $1 since when.
 SOLD = {"hour": _sold("price_hour", "hour"), "day": _sold("price_day", "day")}
 UNTOUCH = f"DELETE FROM pg_temp.{TOUCHED}"  # noqa: S608 - constants
