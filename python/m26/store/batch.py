@@ -59,6 +59,8 @@ class Concluded:
     """Outcomes, in the order of the pages of the batch that they come before."""
     coverage: Sequence[tuple[Any, ...]] = ()
     calibration: Sequence[tuple[Any, ...]] = ()
+    left: Sequence[Inferred] = ()
+    """The last word on auctions that are forgotten now."""
     snapshot: tuple[bytes, memoryview] | None = None
     """To be kept once all of it is stored."""
 
