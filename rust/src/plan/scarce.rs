@@ -18,9 +18,6 @@ const FULL: f32 = 1.01;
 /// Most copies that are listed again are so by then: what is seen of them need not be asked.
 const LISTED_AGAIN: i64 = HOUR;
 
-/// In a sweep, rounds in which a copy is shown: one draws it anew with two chances in three.
-const ROUNDS: i64 = 2;
-
 impl Planner {
     /// Whether a request has to tell of many sales to be worth it.
     pub(super) fn is_scarce(&self) -> bool {
@@ -39,7 +36,7 @@ impl Planner {
         let may_wait = self.tracker.manners().recall.is_none();
         match may_wait {
             true if self.sweeps() => {
-                (LISTED_AGAIN + ROUNDS * self.list.sweep.round()).min(TOO_LATE - LONG_WAIT)
+                (LISTED_AGAIN + self.list.sweep.shows_copies()).min(TOO_LATE - LONG_WAIT)
             }
             true if self.is_scarce() => LISTED_AGAIN,
             _ => SETTLED,

@@ -200,6 +200,13 @@ impl Sweep {
         (self.wait * SECOND as f32) as i64
     }
 
+    /// How long it takes to show the copies that were listed again: a round shows those listed at once, the
+    /// next those listed late. Of pages drawn anew the first one shows the most of them.
+    #[must_use]
+    pub fn shows_copies(&self) -> i64 {
+        if self.drawn.is_some() { self.round() } else { 2 * self.round() }
+    }
+
     /// Since when all of a list that stays as it is was looked at.
     #[must_use]
     pub fn looked_at(&self) -> Option<i64> {
@@ -245,7 +252,11 @@ impl Sweep {
         }
         let place = self.place(now);
         let offset = if !paging || place >= reach { 0 } else { place };
-        let wait = match if offset == 0 { self.visited.first().copied().unwrap_or(0) } else { self.visited() } {
+        let wait = match if offset == 0 {
+            self.visited.first().copied().unwrap_or(0)
+        } else {
+            self.visited()
+        } {
             0 => self.wait.max(6.0 * 3_600.0),
             visited => (now - visited) as f32 / SECOND as f32,
         };
