@@ -4,8 +4,8 @@ use m26::market::asked::{HOUR, Reply, SECOND, Seen, Status};
 use m26::market::found::Order;
 use m26::plan::arrivals::Arrivals;
 use m26::plan::candidate::{Candidate, View};
+use m26::plan::fading::Fading;
 use m26::plan::list::List;
-use m26::plan::price::Fading;
 
 const NOW: i64 = 500_000 * HOUR;
 

@@ -4,7 +4,7 @@ use m26::market::asked::{HOUR, Reply, SECOND, Seen, Status};
 use m26::plan::arrivals::Arrivals;
 use m26::plan::candidate::View;
 use m26::plan::drawn::Drawn;
-use m26::plan::price::Fading;
+use m26::plan::fading::Fading;
 use m26::plan::sweep::Sweep;
 
 const NOW: i64 = 500_000 * HOUR;
