@@ -262,6 +262,7 @@ class States:
         positions: Sequence[int],
         inferred: Sequence[_Inferred] = ...,
         events: Sequence[_PastRow] | None = None,
+        since: int = 0,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
 
@@ -276,11 +277,11 @@ class States:
             positions: place of each page of the batch in that part.
             inferred: outcomes that no row says, in the order of pages: (page of the batch that it
                 comes before, platform, auction_id, observed_at of the evidence, outcome as
-                `outcome` gives it). One of an auction that is not held, and was not shown before,
-                changes nothing.
+                `outcome` gives it). One of an auction that is not held or shown changes nothing.
             events: every event of the auctions that an earlier answer `wanted`, in any order:
                 (platform, auction_id, seq, observed_at, status, buyout_price, current_bid,
                 next_bid, bids, expires_at, start_price), times in microseconds.
+            since: auctions that were posted before it, microseconds, are `pruned`.
 
         Raises:
             IndexError: the batch has no such rows.
@@ -358,13 +359,13 @@ class Delta:
         """(seq, observed_at) of events, stored or of this delta, that were seen sooner."""
     @property
     def again(self) -> list[tuple[int, int, int]]:
-        """(seq, seq of the event it repeats, observed_at) of late events that are not in `events`.
-
-        Their kind is ``changed``, without an outcome.
-        """
+        """(seq, seq of what it repeats, observed_at) of late ``changed`` events not in `events`."""
     @property
     def first_seen(self) -> list[tuple[str, int, int]]:
         """(platform, auction_id, observed_at) of auctions that were seen sooner."""
+    @property
+    def pruned(self) -> list[int]:
+        """Auctions of which something was seen or inferred, and is not told: they are gone."""
 
 @final
 class Fold:

@@ -51,7 +51,7 @@ async def _play(dsn: str, rng: random.Random) -> None:
             await _store_and_roll(store, connection, rng)
             assert await judge(connection, loads=json.loads)
             await oracle.judge(connection, whole=True)
-            await questions.judge(connection, Prices(store), "ps5")
+            await questions.judge(connection, Prices(store), "ps5")  # sets fair prices of its own
         finally:
             await connection.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
@@ -14,7 +13,7 @@ from tests.support.asked import JOSE, LONELY, SANDERS, Market
 from tests.support.wire import T0, auction, body, card
 
 from m26.status.metrics import Metrics
-from m26.store import index_statements, price_statements
+from m26.store import price_statements
 from m26.store.database import opened
 from m26.store.indexes import Indexes
 from m26.store.prices import Prices
@@ -116,15 +115,6 @@ async def test_movers_and_index_compare_cards_with_themselves(database: str) -> 
             0.25,
         ]  # against the lower one of 400 and 600
         assert days[0]["index"] == 100
-        for width in ("hour", "day"):
-            async with there.connection.transaction():
-                await there.connection.execute(price_statements.SETTINGS, "m26")
-                since = datetime.fromtimestamp(T0, UTC) - timedelta(days=60)
-                told = [
-                    await there.connection.fetchval(statement[width], "ps5", since)
-                    for statement in (index_statements.TOLD, index_statements.ANEW)
-                ]
-            assert width == "hour" or told[0] == told[1]
 
 
 async def test_what_is_unknown_is_told_apart_from_nothing(database: str) -> None:

@@ -118,7 +118,7 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, sales=_NEWEST)
+        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=_NEWEST)
         async with reading(self._store, platform, at, needed) as found:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
@@ -257,7 +257,9 @@ class Prices:
     ) -> views.BasketView:
         """What cards cost at asks; one that is there twice is bought twice."""
         wanted = Counter(ids)
-        async with reading(self._store, platform, at, Needed(cards=list(wanted))) as found:
+        async with reading(
+            self._store, platform, at, Needed(cards=list(wanted), fair=True)
+        ) as found:
             values = (platform, list(wanted), list(wanted.values()))
             items: list[rows.BasketItemView] = await found.rows(statements.BASKET, *values)
         fair = [each["fair"] and each["fair"] * each["wanted"] for each in items]

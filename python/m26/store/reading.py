@@ -19,8 +19,8 @@ from m26.market.rows import AsOf, Bucket, BucketView
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
 from m26.store.past import EVERYTHING, Needed, Past
-from m26.store.rollup_statements import PRESENT
-from m26.store.rollups import BEHIND
+from m26.store.retention import check_moment
+from m26.store.rollup_statements import BEHIND, PRESENT
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -100,7 +100,7 @@ async def reading(
 
     Raises:
         StorageError: the database does not answer.
-        UsageError: the moment has not come yet.
+        UsageError: the moment has not come yet, or its events are pruned.
     """
     with answering():
         async with (
@@ -112,6 +112,7 @@ async def reading(
             assert row is not None, "there is a cursor from the migration on"
             as_of = _as_of(platform, row)
             if at is not None:
+                await check_moment(connection, at)
                 await Past(connection, platform, at).show(needed)
             yield Reading(connection, as_of)
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 SURE = 0.8
 """`price_confidence` from which a sale is counted; the pricer weighs the others by it."""
 LONGEST = "73 hours"
-"""An auction is posted for 72 hours at most; one that was posted before is no ask any more."""
+"""An auction is posted for 72 hours at most; one that was posted before is over, and no ask."""
+BEHIND = 20_000
+"""Events behind which figures are still being built: what a second of catching up makes good."""
 DEPTH = 10
 """Prices that `depth` shows."""
 
@@ -92,6 +94,16 @@ SELECT a.platform, a.card_id,
     {_UNTIL.format("a")}
 FROM ended JOIN auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
+# $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
+NOTE_FINAL = """
+INSERT INTO drift AS d (path, kind, count, sample)
+SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
+FROM auction_event AS e, stream_head AS h
+WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
+    AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
+HAVING count(*) > 0
+ON CONFLICT (path, kind) DO UPDATE
+SET count = d.count + excluded.count, last_seen = now(), sample = excluded.sample"""
 # $1 how many at most: cards of which something has aged; how many they were.
 TOUCH_AGED = f"""
 WITH due AS (
@@ -104,6 +116,8 @@ WITH due AS (
 )
 SELECT count(*) FROM touched"""  # noqa: S608 - constants
 
+# A bucket of a pruned day is final, whatever is still told of it.
+IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"
 IS_SALE = f"""
     outcome = 'sold' AND final_price IS NOT NULL
     AND coalesce(price_confidence, confidence) >= {SURE}::real"""
@@ -164,16 +178,15 @@ def _written(table: str, width: str) -> str:
 gone_{width} AS (
     DELETE FROM {table} AS p USING made
     WHERE p.platform = made.platform AND p.card_id = made.card_id AND p.bucket = made.bucket
-        AND made.width = interval '1 {width}' AND made.n = 0 AND made.listed = 0 AND NOT p.final
+        AND made.width = interval '1 {width}' AND made.n = 0 AND made.listed = 0
 ), kept_{width} AS (
     INSERT INTO {table} AS p (platform, card_id, bucket, {figures})
     SELECT platform, card_id, bucket, {figures} FROM made
     WHERE width = interval '1 {width}' AND (n > 0 OR listed > 0)
     ON CONFLICT (platform, card_id, bucket) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _FIGURES)}, revision = p.revision + 1
-    WHERE NOT p.final
-        AND ({", ".join(f"p.{name}" for name in _FIGURES)})
-            IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})
+    WHERE ({", ".join(f"p.{name}" for name in _FIGURES)})
+        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})
 )"""  # noqa: S608 - constants
 
 
@@ -187,6 +200,7 @@ WITH wanted AS MATERIALIZED ({wanted}
         array_agg(wanted.width) AS widths, min(wanted.bucket) AS since,
         max(wanted.bucket + wanted.width) AS until
     FROM wanted JOIN market_clock AS c ON c.platform = wanted.platform
+    JOIN stream_head AS h ON {IS_OPEN.format("wanted")}
     GROUP BY wanted.platform, wanted.card_id, c.at
 ), made AS MATERIALIZED (
     SELECT w.platform, w.card_id, figures.*
@@ -281,17 +295,3 @@ ON CONFLICT (platform, card_id) DO UPDATE SET seq = excluded.seq,
     {", ".join(f"{name} = {_MADE.get(name, f'excluded.{name}')}" for name in _OWN)}
 WHERE ({", ".join(f"n.{name}" for name in _OWN)})
     IS DISTINCT FROM ({", ".join(_MADE.get(name, f"excluded.{name}") for name in _OWN)})"""  # noqa: S608 - constants
-
-# What was seen since the newest server time so far: of a floor that is the same it counts.
-SEE = """
-UPDATE market_now AS n SET floor_seen_at = s.at
-FROM (
-    SELECT g.platform, i.auction_id, max(g.observed_at) AS at
-    FROM market_clock AS c
-    JOIN sighting AS g ON g.platform = c.platform AND g.observed_at > c.newest
-    CROSS JOIN unnest(g.auction_ids) AS i (auction_id)
-    GROUP BY g.platform, i.auction_id
-) AS s
-JOIN auction AS a ON a.auction_id = s.auction_id AND a.platform = s.platform
-WHERE n.platform = a.platform AND n.card_id = a.card_id AND n.floor_auction = a.auction_id
-    AND n.floor_seen_at < s.at"""

@@ -49,8 +49,6 @@ _RUNNING = timedelta(days=4)
 """So long an hour's coverage changes: as its auctions run, and a day for what is known later."""
 _INDEXED = {"hour": timedelta(days=3), "day": timedelta(days=60)}
 """How far back the market's index is made at first."""
-BEHIND = 20_000
-"""Events behind which figures are still being built: what a second of catching up makes good."""
 
 
 class Times(NamedTuple):
@@ -208,11 +206,12 @@ class Rollups:
                 return None
             seq, head, _ = locked
             upto = min(head, seq + size)
-            await connection.execute(statements.SEE)
+            await connection.execute(coverage_statements.SEE)
             await _pass(connection, passed, self._wait)
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
+                await connection.execute(statements.NOTE_FINAL, seq, upto)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
             await connection.execute(statements.BUCKETS)
             await connection.execute(statements.NOW, upto)
@@ -251,7 +250,7 @@ class Rollups:
         lag = 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
         self._metrics.rollup_lag.set(lag)
         percent = 100 if left == 0 else 100 * done.seq // done.head
-        self._tell("building" if left > BEHIND else "current", left, percent)
+        self._tell("building" if left > statements.BEHIND else "current", left, percent)
 
     def _tell(self, state: RollupsState, left: int, percent: int) -> None:
         lag = round(self._metrics.value("m26_rollup_lag_seconds"), 3)
