@@ -1,7 +1,7 @@
 """A process that answers questions over HTTP while it stores pages and makes prices, as a run does.
 
-``python -m benches.asking DSN PAGES_A_SECOND PAGES`` prints its address; when its input ends it prints
-what storing and the event loop were like meanwhile, as one JSON document.
+``python -m benches.asking DSN PAGES_A_SECOND PAGES`` prints its address; when its input ends it
+prints what storing and the event loop were like meanwhile, as one JSON document.
 """
 
 from __future__ import annotations
