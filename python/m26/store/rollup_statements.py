@@ -275,8 +275,8 @@ CROSS JOIN LATERAL (
             FILTER (WHERE a.closed_at > w.day) AS median,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
             FILTER (WHERE a.closed_at <= w.day) AS before,
-        min({_AGES.format("a.closed_at", "24 hours")}) FILTER (WHERE a.closed_at > w.day) AS ages,
-        min({_AGES.format("a.closed_at", "48 hours")}) FILTER (WHERE a.closed_at <= w.day)
+        {_AGES.format("min(a.closed_at) FILTER (WHERE a.closed_at > w.day)", "24 hours")} AS ages,
+        {_AGES.format("min(a.closed_at) FILTER (WHERE a.closed_at <= w.day)", "48 hours")}
             AS ages_before
     FROM auction AS a
     WHERE a.platform = w.platform AND a.card_id = w.card_id
