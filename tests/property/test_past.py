@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+import anyio
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -146,7 +147,7 @@ async def _play(dsns: tuple[str, str], rng: random.Random) -> None:
 
 
 async def _roll_up(store: Store, at: datetime) -> None:
-    rollups = Rollups(store, metrics=Metrics(), now=at.timestamp, wait=0)
+    rollups = Rollups(store, turn=anyio.Lock(), metrics=Metrics(), now=at.timestamp, wait=0)
     while await rollups.step():
         pass
 

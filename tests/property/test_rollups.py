@@ -16,7 +16,7 @@ from tests.oracle import fair as oracle
 from tests.oracle import questions
 from tests.oracle.prices import judge
 from tests.support import servers
-from tests.support.lots import HOUR, Market
+from tests.support.lots import Market
 from tests.support.storing import Process
 
 from m26.embedded.postgres import Postgres
@@ -27,6 +27,7 @@ from m26.store.indexes import Indexes
 from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 
+_HOUR = 3_600
 _EMPTY = """
 TRUNCATE m26.auction, m26.auction_event, m26.sighting, m26.ingest_cursor, m26.price_hour,
     m26.price_day, m26.market_now, m26.market_clock, m26.market_model, m26.fair_check;
@@ -49,8 +50,8 @@ async def _play(dsn: str, rng: random.Random) -> None:
             await connection.execute(_EMPTY)
             await _store_and_roll(store, connection, rng)
             assert await judge(connection, loads=json.loads)
-            await questions.judge(connection, Prices(store), "ps5")
             await oracle.judge(connection, whole=True)
+            await questions.judge(connection, Prices(store), "ps5")  # sets fair prices of its own
         finally:
             await connection.close()
 
@@ -90,7 +91,7 @@ async def _store_and_roll(
             turn, rollups, fair = anyio.Lock(), made(), priced()
         elif rng.random() < 0.3:
             await fair.step()
-    clock[0] += rng.choice((HOUR, 20 * HOUR))  # all is learned anew
+    clock[0] += rng.choice((_HOUR, 20 * _HOUR))  # all is learned anew
     while await rollups.step():
         pass
     await fair.step()

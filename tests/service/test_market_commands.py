@@ -225,3 +225,13 @@ def test_a_market_of_which_nothing_is_known_says_so(
     done = market("floor")
     assert (done.code, "nothing was rolled up yet" in done.out) == (0, True)
     assert market("floor", "--json").json["items"] == []
+
+
+def test_a_database_of_before_is_left_as_it_is(
+    database: str, monkeypatch: pytest.MonkeyPatch, m26: Asking
+) -> None:
+    monkeypatch.setenv("M26_POSTGRES__DSN", database)
+    assert m26("db", "migrate").code == 0
+    servers_query(database, "DELETE FROM m26.schema_migration WHERE name LIKE '0014%'")
+    asked = m26("market", "floor")
+    assert (asked.code, "of an m26 before this one" in asked.err) == (6, True)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import asyncpg
 import pytest
 from tests.support.asked import JOSE, LONELY, SANDERS, Market
 from tests.support.wire import T0, auction, body, card
 
 from m26.status.metrics import Metrics
-from m26.store import index_statements, price_statements
+from m26.store import price_statements
 from m26.store.database import opened
 from m26.store.indexes import Indexes
 from m26.store.prices import Prices
@@ -37,7 +37,9 @@ async def market(dsn: str) -> AsyncIterator[tuple[Market, Prices]]:
 
 async def test_a_floor_that_was_not_looked_at_says_so_until_it_is(database: str) -> None:
     async with market(database) as (there, prices):
-        rollups = Rollups(there.store, metrics=Metrics(), now=lambda: T0 + 20, wait=30)
+        rollups = Rollups(
+            there.store, turn=anyio.Lock(), metrics=Metrics(), now=lambda: T0 + 20, wait=30
+        )
 
         async def floor(at: float, *shown: dict[str, Any]) -> tuple[float | None, bool, list[str]]:
             await there.process.store(body(*shown, at=at))
@@ -113,29 +115,6 @@ async def test_movers_and_index_compare_cards_with_themselves(database: str) -> 
             0.25,
         ]  # against the lower one of 400 and 600
         assert days[0]["index"] == 100
-        for width in ("hour", "day"):
-            async with there.connection.transaction():
-                await there.connection.execute(price_statements.SETTINGS, "m26")
-                since = datetime.fromtimestamp(T0, UTC) - timedelta(days=60)
-                told = [
-                    await there.connection.fetchval(statement[width], "ps5", since)
-                    for statement in (index_statements.TOLD, index_statements.ANEW)
-                ]
-            assert width == "hour" or told[0] == told[1]
-
-
-async def test_a_card_that_is_worth_more_than_may_be_asked_says_so(database: str) -> None:
-    async with market(database) as (there, prices):
-        await there.begin()
-        query = "UPDATE m26.market_now SET fair = 90000, fair_low = 80000, fair_high = 99000"
-        await there.connection.execute(query)
-        page = await prices.card("ps5", SANDERS)
-        assert page is not None
-        assert "band" in page["price"]["flags"]
-        assert page["max_price"] == 20_000
-        deals = (await prices.deals("ps5"))["items"]
-        assert deals
-        assert all("band" in each["flags"] for each in deals)
 
 
 async def test_what_is_unknown_is_told_apart_from_nothing(database: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from cyclopts import Parameter
 
 from m26.cli.options import Options
-from m26.cli.output import Rows, console, dump_json, group, write_bytes
+from m26.cli.output import Rows, console, dump_json, group, show, write_bytes
 from m26.cli.shown import moment
 from m26.errors import UsageError
 
@@ -191,12 +191,12 @@ def _print(answer: Answer, options: Question) -> None:
 
         write_bytes(FORMS[CSV](answer.document, answer.kind))
     else:
-        console().print(picture(answer))
+        show(picture(answer))
 
 
 def picture(answer: Answer) -> RenderableType:
     """The answer for people: facts, tables, and what they hold for."""
-    tables = [(table.title, table.columns, table.rows) for table in answer.tables]
+    tables = [(table.title, table.columns, table.rows) for table in answer.tables if table.rows]
     return group(answer.facts, tables, [*answer.notes, _holds_for(answer.document)])
 
 

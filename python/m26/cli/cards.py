@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from m26.cli.asking import Answer, Card, Question, Table, card_of, moment_of, tell, there
 from m26.cli.options import within
 from m26.cli.output import Rows, text
-from m26.cli.shown import ago, change, fair, moment, seen, spark, until
+from m26.cli.shown import ago, change, count, fair, moment, seen, spark, until
 
 if TYPE_CHECKING:
     from m26.market.rows import AskView, BucketView, PriceView, SaleView
@@ -151,14 +151,16 @@ def _floor(price: PriceView) -> str:
     if price["floor"] is None:
         return "nobody offers it"
     then = "" if price["floor2"] is None else f", then {price['floor2']:,}"
-    return f"{price['floor']:,}{then}; {price['asks']:,} asks; seen {seen(price, word=' ago')}"
+    return (
+        f"{price['floor']:,}{then}; {count(price['asks'], 'ask')}; seen {seen(price, word=' ago')}"
+    )
 
 
 def _fair(price: PriceView) -> str:
     if price["fair"] is None:
         return "being computed"
-    made = f"{price['n']:,} sales of {price['n_copies']:,} copies, by {price['method']}"
-    return f"{fair(price)}; {made}"
+    sales, copies = count(price["n"], "sale"), count(price["n_copies"], "copy", "copies")
+    return f"{fair(price)}; {sales} of {copies}, by {price['method']}"
 
 
 def _last(price: PriceView) -> str:
@@ -201,7 +203,7 @@ def _medians(buckets: list[BucketView], step: timedelta) -> list[float | None]:
 def _span(buckets: list[BucketView]) -> str:
     lows = [each["low"] for each in buckets if each["low"] is not None]
     highs = [each["high"] for each in buckets if each["high"] is not None]
-    return f"{min(lows):,} to {max(highs):,}, {sum(each['n'] for each in buckets):,} sales"
+    return f"{min(lows):,} to {max(highs):,}, {count(sum(each['n'] for each in buckets), 'sale')}"
 
 
 def _asks(asks: list[AskView], now: str | None, title: str) -> Table:

@@ -173,6 +173,7 @@ async def index(
             )
             for row in found["items"]
         ]
-        return Answer(found, IndexView, [Table(columns, rows)], facts)
+        notes = [] if rows else ["nothing yet: it is brought up to date every five minutes"]
+        return Answer(found, IndexView, [Table(columns, rows)], facts, notes)
 
     return await tell(ask, options)

@@ -13,9 +13,8 @@ from m26.models import Time
 Bucket: TypeAlias = Literal["hour", "day"]
 Flag: TypeAlias = Annotated[
     str,
-    "thin, bait, wash, volatile: of the fair price; stale: no sale for three days, or the floor was"
-    " not looked at for longer than two planned intervals; band: the price is outside of what the"
-    " upstream lets one ask.",
+    "thin, wash, bait, volatile, at_min, at_max: of the fair price; stale: no sale for three days, "
+    "or the ask was not looked at for longer than two planned intervals.",
 ]
 Next: TypeAlias = Annotated[str | None, "What `after` takes for more; null: there is no more."]
 

@@ -1,4 +1,4 @@
-"""The SQL of how much of its market a price saw: hours of coverage in, shares of buckets out.
+"""The SQL of what prices were made of: looks and hours of coverage in, times and shares out.
 
 Names are without a schema, as those of `m26.store.rollup_statements`.
 """
@@ -37,3 +37,16 @@ WITH c AS MATERIALIZED (
 )
 UPDATE market_now AS n SET coverage = c.ratio
 FROM c WHERE n.platform = c.platform AND n.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608
+# What was seen since the newest server time so far: of a floor that is the same it counts.
+SEE = """
+UPDATE market_now AS n SET floor_seen_at = s.at
+FROM (
+    SELECT g.platform, i.auction_id, max(g.observed_at) AS at
+    FROM market_clock AS c
+    JOIN sighting AS g ON g.platform = c.platform AND g.observed_at > c.newest
+    CROSS JOIN unnest(g.auction_ids) AS i (auction_id)
+    GROUP BY g.platform, i.auction_id
+) AS s
+JOIN auction AS a ON a.auction_id = s.auction_id AND a.platform = s.platform
+WHERE n.platform = a.platform AND n.card_id = a.card_id AND n.floor_auction = a.auction_id
+    AND n.floor_seen_at < s.at"""

@@ -146,16 +146,16 @@ class Store:
             name: str | None = await self._pool.fetchval(statements.CARD_NAME, card_id, version)
         return name
 
+    async def sightings(self) -> int:
+        """Pages whose sightings are not folded yet."""
+        with answering():
+            return int(await self._pool.fetchval("SELECT count(*) FROM m26.sighting"))
+
     async def make_partition(self) -> None:
         """Make the partition of events that comes next, beside whatever else goes on."""
         with answering():
             async with self._pool.acquire() as connection:
                 await partitions.ahead(connection)
-
-    async def sightings(self) -> int:
-        """Pages whose sightings are not folded yet."""
-        with answering():
-            return int(await self._pool.fetchval("SELECT count(*) FROM m26.sighting"))
 
     async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
         """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from m26._native import Pricer
 from m26.market.rows import Bucket
-from m26.store import coverage_statements, index_statements
+from m26.store import coverage_statements, fair, fair_reading, fair_statements, index_statements
 from m26.store import past_statements as statements
 from m26.store import rollup_statements as figures
 
@@ -44,10 +45,12 @@ class Needed:
     days: timedelta | None = None
     index: bool = False
     """The market's index of all these buckets but those of the first day, and nothing else."""
+    fair: bool = False
+    """What the cards were worth."""
     sales: int = 1
     """So many of the newest of each card; more than one of the whole market: these alone."""
     until: datetime | None = None
-    """The newest until then; None: until the moment that is asked about."""
+    """The newest before then, and those of just then; None: before the moment asked about."""
     since: datetime | None = None
     """All of them since then."""
 
@@ -83,15 +86,18 @@ class Past:
         await connection.execute(figures.CREATE_TOUCHED)
         await connection.execute(statements.SET_TIME, self._platform, self._at)
         begin = min(self._at - _NOW, needed.since or self._at, *self._buckets(needed).values())
+        if needed.fair:
+            begin = min(begin, self._at - timedelta(days=fair_statements.DAYS))
         if needed.cards is None:
             await self._show_market(begin, needed)
         else:
-            await connection.execute(statements.BY_INDEX, "off")
             await self._fold(begin, needed.cards)
             await self._look_back(begin, needed.cards, needed)
             await self._roll_up(needed)
             await self._price(needed.cards)
-        await connection.execute(statements.BY_INDEX, "on")
+            if needed.fair:
+                await self._value()
+        await connection.execute(statements.PLANS, "on", "on")
 
     def _buckets(self, needed: Needed) -> dict[Bucket, datetime]:
         """Since when which are needed."""
@@ -115,7 +121,7 @@ class Past:
             await self._list_sales(needed)
         await connection.execute(statements.INDEX)
         if not needed.index and needed.sales == 1:
-            await connection.execute(statements.BY_INDEX, "off")
+            await connection.execute(statements.PLANS, "off", "off")
             cards = await connection.fetchval(statements.CARDS, self._platform)
             await self._look_back(begin, cards, needed)
             await self._price(cards)
@@ -124,19 +130,21 @@ class Past:
         """Keep the market's newest sales alone, with all that is told of them."""
         connection, place = self._connection, (self._platform, self._at)
         newest = (needed.until, needed.sales)
-        ids = await connection.fetchval(statements.NEWEST, *newest)
+        before, just_then = await connection.fetchrow(statements.NEWEST, *newest)  # type: ignore[misc]  # one row
         await connection.execute(statements.EMPTY)
-        if len(ids) < needed.sales and needed.since is None:
+        if len(before) < needed.sales and needed.since is None:
             await connection.execute(statements.FOLD_MARKET, *place, _BEGIN)
-            ids = await connection.fetchval(statements.NEWEST, *newest)
+            before, just_then = await connection.fetchrow(statements.NEWEST, *newest)  # type: ignore[misc]
             await connection.execute(statements.EMPTY)
-        await connection.execute(statements.FOLD, *place, ids)
+        await connection.execute(statements.FOLD, *place, before + just_then)
 
     async def _fold(self, begin: datetime, cards: Sequence[int]) -> None:
         """Fold what matters of sales since `begin`, and of what was on offer since then."""
         since = max(begin, _BEGIN + _RUNS) - _RUNS
         values = (self._platform, self._at, cards, since, self._at + _ONE_DAY)
+        await self._connection.execute(statements.PLANS, "off", "on")
         await self._connection.execute(statements.FOLD_CARDS, *values)
+        await self._connection.execute(statements.PLANS, "off", "off")
 
     async def _look_back(self, begin: datetime, cards: Sequence[int], needed: Needed) -> None:
         """Fold more of those cards that have fewer sales than are needed."""
@@ -164,3 +172,21 @@ class Past:
         await execute(statements.TOUCH, self._platform, cards, self._at)
         await execute(figures.NOW, 0)
         await execute(coverage_statements.COVER_NOW)
+
+    async def _value(self) -> None:
+        """Make fair prices, with what is now known to hold for all cards but how the market went.
+
+        The market's index would need the sales of all of its cards; and that of now knows what
+        came later.
+        """
+        model = await self._connection.fetchrow(fair_statements.MODEL, self._platform)
+        if model is None:
+            return
+        known = {**model, "index": [], "at": self._at}
+        pricer = Pricer(now=fair_reading.micros(self._at), days=fair_statements.DAYS)
+        ids = [row[0] for row in await self._connection.fetch(fair_statements.ALL, self._platform)]
+        market = fair_reading.Market(
+            self._platform, self._at, 0, ids, known, learns=False, is_new=False, pricer=pricer
+        )
+        await fair_reading.add(self._connection, market, ids)
+        await (await fair.price(market)).write(self._connection)

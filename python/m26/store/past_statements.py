@@ -72,9 +72,11 @@ VALUES ($1, $2, $2, (SELECT wait FROM m26.market_clock WHERE platform = $1))"""
 SETTINGS = """
 SELECT set_config('search_path', 'pg_temp, m26', true), set_config('work_mem', '64MB', true),
     set_config('timezone', 'UTC', true), set_config('jit', 'off', true)"""
-BY_INDEX = """
-SELECT set_config('enable_seqscan', $1, true), set_config('enable_hashjoin', $1, true),
-    set_config('enable_mergejoin', $1, true)"""
+# The server knows nothing of how little is asked for, and of these tables. $1: whether it may read
+# one from its begin to its end; $2: whether it may join other than card by card.
+PLANS = """
+SELECT set_config('enable_seqscan', $1, true), set_config('enable_hashjoin', $2, true),
+    set_config('enable_mergejoin', $2, true)"""
 
 _STATE = (
     *("platform", "auction_id", "card_id", "card_version", "card_instance_id", "posted_at"),
@@ -193,24 +195,26 @@ WITH RECURSIVE k AS (
     FROM k WHERE k.card_id IS NOT NULL
 )
 SELECT coalesce(array_agg(card_id), '{}') FROM k WHERE card_id IS NOT NULL"""
-# $1 cards, $2 since when, $3 until when, $4 how many: those of which fewer sales than that are
+# $1 cards, $2 since when, $3 before when, $4 how many: those of which fewer sales than that are
 # known; of sales before $2 some may be missing.
 FEW_SALES = f"""
 SELECT coalesce(array_agg(k.card_id), '{{}}') FROM unnest($1::bigint[]) AS k (card_id)
 WHERE (
     SELECT count(*) FROM (
         SELECT FROM pg_temp.auction AS a WHERE a.card_id = k.card_id
-            AND a.closed_at > $2 AND a.closed_at <= $3 AND {IS_SALE} LIMIT $4
+            AND a.closed_at > $2 AND a.closed_at < $3 AND {IS_SALE} LIMIT $4
     ) AS s
 ) < $4"""  # noqa: S608 - constants
 
-# $1 until when or null, $2 how many: the newest sales.
+# $1 when or null, $2 how many: the newest sales before then, and those of just then.
 NEWEST = """
-SELECT coalesce(array_agg(auction_id), '{}') FROM (
+SELECT ARRAY(
     SELECT auction_id FROM pg_temp.auction
-    WHERE closed_at <= coalesce($1::timestamptz, 'infinity') AND outcome = 'sold'
+    WHERE closed_at < coalesce($1::timestamptz, 'infinity') AND outcome = 'sold'
     ORDER BY closed_at DESC, auction_id DESC LIMIT $2
-) AS a"""
+) AS before, ARRAY(
+    SELECT auction_id FROM pg_temp.auction WHERE closed_at = $1 AND outcome = 'sold'
+) AS just_then"""
 
 # $1 platform, $2 cards, $3 the moment: those that had been seen by then.
 TOUCH = f"""

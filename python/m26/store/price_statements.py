@@ -23,6 +23,10 @@ FROM rollup_cursor AS c
 CROSS JOIN stream_head AS h
 LEFT JOIN market_clock AS m ON m.platform = $1
 WHERE c.name = 'prices'"""
+# $1 platform. Another row whenever an answer may be another.
+MARK = """
+SELECT array_agg(ROW(c.name, c.seq, c.moved_at)::text ORDER BY c.name), max(m.at)
+FROM m26.rollup_cursor AS c, m26.market_clock AS m WHERE m.platform = $1"""
 PLATFORMS = "SELECT platform FROM m26.market_clock ORDER BY platform"
 
 
@@ -46,20 +50,29 @@ def _flags(stale: str) -> str:
     )
 
 
-_STALE = "coalesce(m.at - p.floor_seen_at > m.wait, false)"
-_PRICE = f"""
-    SELECT p.card_id, c.name, c.position, c.overall, c.program,
-        p.floor, p.floor2, m26.iso(p.floor_seen_at) AS floor_seen_at,
-        {_age("p.floor_seen_at", "m.at")} AS floor_age, {_STALE} AS floor_stale, p.asks,
-        p.fair, p.fair_low, p.fair_high, p.n, p.n_copies, p.method,
-        p.last_sale, m26.iso(p.last_sale_at) AS last_sale_at,
-        {_age("p.last_sale_at", "m.at")} AS last_sale_age,
-        p.sales_day, p.net, p.change_24h, p.quicksell, p.training_ratio, p.coverage,
-        {_flags(_STALE)} AS flags
+_STALE = "coalesce({m}.at - p.floor_seen_at > {m}.wait, false)"
+
+
+def _price(c: str, m: str) -> str:
+    """What is told of a card `p`; where its definition and the clock stand."""
+    stale = _STALE.format(m=m)
+    return f"""
+    p.card_id, {c}.name, {c}.position, {c}.overall, {c}.program,
+    p.floor, p.floor2, m26.iso(p.floor_seen_at) AS floor_seen_at,
+    {_age("p.floor_seen_at", f"{m}.at")} AS floor_age, {stale} AS floor_stale, p.asks,
+    p.fair, p.fair_low, p.fair_high, p.n, p.n_copies, p.method,
+    p.last_sale, m26.iso(p.last_sale_at) AS last_sale_at,
+    {_age("p.last_sale_at", f"{m}.at")} AS last_sale_age,
+    p.sales_day, p.net, p.change_24h, p.quicksell, p.training_ratio, p.coverage,
+    {_flags(stale)} AS flags"""
+
+
+_PRICED = """
     FROM market_now AS p
     JOIN market_clock AS m ON m.platform = p.platform
     LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id
-    WHERE p.platform = $1"""  # noqa: S608 - constants
+    WHERE p.platform = $1"""
+_PRICE = f"SELECT {_price('c', 'm')} {_PRICED}"
 
 # $1 platform.
 LATEST = listed(f"{_PRICE} ORDER BY p.card_id")
@@ -67,12 +80,17 @@ LATEST = listed(f"{_PRICE} ORDER BY p.card_id")
 PRICE = listed(f"{_PRICE} AND p.card_id = $2")
 # $2 cards or null, $3 position or null, $4 lowest overall or null, $5 overall and $6 card of the
 # last one told or null, $7 how many.
-MARKET = listed(f"""{_PRICE}
-        AND ($2::bigint[] IS NULL OR p.card_id = ANY ($2))
-        AND ($3::text IS NULL OR c.position = $3)
-        AND ($4::integer IS NULL OR c.overall >= $4)
-        AND ($6::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$5::integer, $6))
-    ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $7""")
+# Only what is told is put into words: not all that is sorted.
+MARKET = listed(f"""
+    SELECT {_price("p", "p")}
+    FROM (
+        SELECT p.*, c.name, c.position, c.overall, c.program, m.at, m.wait {_PRICED}
+            AND ($2::bigint[] IS NULL OR p.card_id = ANY ($2))
+            AND ($3::text IS NULL OR c.position = $3)
+            AND ($4::integer IS NULL OR c.overall >= $4)
+            AND ($6::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$5::integer, $6))
+        ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $7
+    ) AS p""")  # noqa: S608 - constants
 
 _BUCKET = """
     m26.iso(b.bucket) AS bucket, b.n, b.n_copies, b.n_bid, b.n_buyout,
@@ -98,7 +116,6 @@ def _asks(upto: str = "") -> str:
     return f"""
     a AS MATERIALIZED (
         SELECT k.*, a.auction_id, a.buyout_price, a.expires_at, a.posted_at, a.bids,
-            a.min_price, a.max_price,
             greatest(a.observed_at, a.last_seen) AS seen_at
         FROM k CROSS JOIN LATERAL (
             SELECT * FROM auction AS a
@@ -173,9 +190,7 @@ DEALS = _DEALS + listed(f"""
         m26.iso(p.last_sale_at) AS last_sale_at, p.bids,
         m26.iso(p.posted_at) AS posted_at, m26.iso(p.expires_at) AS expires_at,
         m26.iso(p.newest) AS seen_at, {_age("p.newest", "p.at")} AS age,
-        {_flags("coalesce(p.at - p.newest > p.wait, false)")} || CASE
-            WHEN p.fair > p.max_price OR p.fair < p.min_price THEN ARRAY['band']
-            ELSE '{{}}'::text[] END AS flags
+        {_flags("coalesce(p.at - p.newest > p.wait, false)")} AS flags
     FROM ask AS p LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id""")  # noqa: S608
 
 _MOVED = """

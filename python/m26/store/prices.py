@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 
 from m26.market import deals as of_deals
 from m26.market import rows, views
+from m26.market.figures import index_points
 from m26.market.names import Names
 from m26.store import index_statements
 from m26.store import price_statements as statements
@@ -26,11 +27,10 @@ from m26.store.reading import EPOCH, Reading, place, reading
 
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
-_LEVELS, _ALL_LEVELS, _NEWEST = 10, 1_000, 10
+_LEVELS, _ALL_LEVELS, _NEWEST, _OF_DAY = 10, 1_000, 10, 24
 _DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 _HOURS, _DAYS = 2 * _DAY, 30 * _DAY
 """What a card's page, and the index, go back."""
-_OF_DAY = 24
 
 
 class Prices:
@@ -57,6 +57,12 @@ class Prices:
         """What an answer about the present would hold for."""
         async with reading(self._store, platform, None) as found:
             return found.as_of
+
+    async def mark(self, platform: str) -> object:
+        """Of a market as it is: another one whenever an answer may be another."""
+        with answering():
+            async with self._store.acquire(timeout=_DEADLINE) as connection:
+                return await connection.fetchrow(statements.MARK, platform)
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
@@ -112,19 +118,16 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, sales=_NEWEST)
+        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=_NEWEST)
         async with reading(self._store, platform, at, needed) as found:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
-            known = orjson.loads(await found.text(statements.CARD, platform, card_id))
-            if _is_out_of_band(price[0]["fair"], known["min_price"], known["max_price"]):
-                price[0]["flags"].append("band")
             made = {
                 **found.as_of,
                 "card_id": card_id,
                 "price": price[0],
-                **known,
+                **orjson.loads(await found.text(statements.CARD, platform, card_id)),
                 "asks": await found.rows(statements.ASKS, platform, [card_id], _LEVELS),
                 "sales": await found.rows(
                     statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
@@ -204,7 +207,7 @@ class Prices:
         async with reading(self._store, platform, at) as found:
             asks = await found.rows(statements.DEALS, platform)
             unpriced = await found.connection.fetchval(statements.UNPRICED, platform)
-        items = of_deals.deals(asks, wanted)[:limit]
+        items = (await run_sync(of_deals.deals, asks, wanted))[:limit]
         return {**found.as_of, "unpriced": unpriced, "items": items, "next": None}
 
     async def movers(
@@ -246,23 +249,17 @@ class Prices:
         needed = replace(buckets(bucket, back + _DAY), index=True)
         async with reading(self._store, platform, at, needed) as found:
             points = await found.rows(index_statements.TOLD[bucket], platform, found.now - back)
-        level, items = 100.0, []
-        for point in points:
-            level *= 1 + (point["change"] or 0)
-            items.append({"bucket": point["bucket"], "index": round(level, 2), **point})
-        return {
-            **found.as_of,
-            "bucket": bucket,
-            "items": cast("list[rows.IndexPointView]", items),
-            "next": None,
-        }
+        items = index_points(points)
+        return {**found.as_of, "bucket": bucket, "items": items, "next": None}
 
     async def basket(
         self, platform: str, ids: Sequence[int], *, at: datetime | None = None
     ) -> views.BasketView:
         """What cards cost at asks; one that is there twice is bought twice."""
         wanted = Counter(ids)
-        async with reading(self._store, platform, at, Needed(cards=list(wanted))) as found:
+        async with reading(
+            self._store, platform, at, Needed(cards=list(wanted), fair=True)
+        ) as found:
             values = (platform, list(wanted), list(wanted.values()))
             items: list[rows.BasketItemView] = await found.rows(statements.BASKET, *values)
         fair = [each["fair"] and each["fair"] * each["wanted"] for each in items]
@@ -289,8 +286,3 @@ class Prices:
             known = count, await run_sync(Names, told)  # of thousands: not on the loop of others
             self._names[found.platform] = known
         return known[1]
-
-
-def _is_out_of_band(fair: int | None, low: int | None, high: int | None) -> bool:
-    """Whether nobody may ask what the card is worth."""
-    return fair is not None and not (low or 0) <= fair <= (fair if high is None else high)

@@ -284,17 +284,3 @@ ON CONFLICT (platform, card_id) DO UPDATE SET seq = excluded.seq,
     {", ".join(f"{name} = {_MADE.get(name, f'excluded.{name}')}" for name in _OWN)}
 WHERE ({", ".join(f"n.{name}" for name in _OWN)})
     IS DISTINCT FROM ({", ".join(_MADE.get(name, f"excluded.{name}") for name in _OWN)})"""  # noqa: S608 - constants
-
-# What was seen since the newest server time so far: of a floor that is the same it counts.
-SEE = """
-UPDATE market_now AS n SET floor_seen_at = s.at
-FROM (
-    SELECT g.platform, i.auction_id, max(g.observed_at) AS at
-    FROM market_clock AS c
-    JOIN sighting AS g ON g.platform = c.platform AND g.observed_at > c.newest
-    CROSS JOIN unnest(g.auction_ids) AS i (auction_id)
-    GROUP BY g.platform, i.auction_id
-) AS s
-JOIN auction AS a ON a.auction_id = s.auction_id AND a.platform = s.platform
-WHERE n.platform = a.platform AND n.card_id = a.card_id AND n.floor_auction = a.auction_id
-    AND n.floor_seen_at < s.at"""

@@ -206,7 +206,7 @@ class Rollups:
                 return None
             seq, head, _ = locked
             upto = min(head, seq + size)
-            await connection.execute(statements.SEE)
+            await connection.execute(coverage_statements.SEE)
             await _pass(connection, passed, self._wait)
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
