@@ -94,16 +94,6 @@ SELECT a.platform, a.card_id,
     {_UNTIL.format("a")}
 FROM ended JOIN auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
-# $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
-NOTE_FINAL = """
-INSERT INTO drift AS d (path, kind, count, sample)
-SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
-FROM auction_event AS e, stream_head AS h
-WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
-    AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
-HAVING count(*) > 0
-ON CONFLICT (path, kind) DO UPDATE
-SET count = d.count + excluded.count, last_seen = now(), sample = excluded.sample"""
 # $1 how many at most: cards of which something has aged; how many they were.
 TOUCH_AGED = f"""
 WITH due AS (
@@ -116,8 +106,7 @@ WITH due AS (
 )
 SELECT count(*) FROM touched"""  # noqa: S608 - constants
 
-# A bucket of a pruned day is final, whatever is still told of it.
-IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"
+IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"  # else it is final
 IS_SALE = f"""
     outcome = 'sold' AND final_price IS NOT NULL
     AND coalesce(price_confidence, confidence) >= {SURE}::real"""
