@@ -7,7 +7,7 @@ use crate::plan::price::{Means, shadow, yields};
 
 /// A lot that is worth asking after does not wait longer than this where requests suffice: from the rush
 /// until the night, when pages show the least.
-pub(super) const LONG_WAIT: i64 = 14 * HOUR;
+const LONG_WAIT: i64 = 14 * HOUR;
 
 impl Planner {
     pub(super) fn set_price(&mut self, now: i64) {

@@ -6,8 +6,7 @@
 
 use crate::market::asked::HOUR;
 use crate::plan::again::{Means, Places};
-use crate::plan::budget::LONG_WAIT;
-use crate::plan::due::{TOO_LATE, Wanted};
+use crate::plan::due::Wanted;
 use crate::plan::planner::Planner;
 use crate::plan::wanted::SETTLED;
 
@@ -35,9 +34,7 @@ impl Planner {
     pub(super) fn settled(&self) -> i64 {
         let may_wait = self.tracker.manners().recall.is_none();
         match may_wait {
-            true if self.sweeps() => {
-                (LISTED_AGAIN + self.list.sweep.shows_copies()).min(TOO_LATE - LONG_WAIT)
-            }
+            true if self.sweeps() => LISTED_AGAIN + self.list.sweep.round(),
             true if self.is_scarce() => LISTED_AGAIN,
             _ => SETTLED,
         }

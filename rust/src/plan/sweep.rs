@@ -201,13 +201,6 @@ impl Sweep {
         (self.wait * SECOND as f32) as i64
     }
 
-    /// How long it takes to show the copies that were listed again: a round shows those listed at once, the
-    /// next those listed late. Of pages drawn anew the first one shows the most of them.
-    #[must_use]
-    pub fn shows_copies(&self) -> i64 {
-        if self.drawn.is_some() { self.round() } else { 2 * self.round() }
-    }
-
     /// Since when all of a list that stays as it is was looked at.
     #[must_use]
     pub fn looked_at(&self) -> Option<i64> {
