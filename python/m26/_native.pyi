@@ -46,6 +46,10 @@ STATE_COLUMNS: Final[Sequence[tuple[str, str]]]
 microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is the later of
 observed_at and last_seen."""
 _PastRow: TypeAlias = tuple[str, int, int, int, str, int | None, int, int, int, int, int | None]
+_Kind: TypeAlias = tuple[int | None, int | None, int | None]
+_Fair: TypeAlias = tuple[
+    tuple[float, ...], tuple[int, ...], tuple[int, int], str, list[str], float, tuple[float, float]
+]
 _Closing: TypeAlias = tuple[
     str, str | None, str, float, int | None, float | None, int | None, int | None, int
 ]
@@ -162,35 +166,28 @@ class Normalizer:
 
 @final
 class Pricer:
-    """What the cards of a market are worth at one moment; times in µs.
+    """What the cards of a market are worth at the moment `now`; times in µs.
 
     `cards`: overall, and position and program as numbers from 0 on. The rest are records of 64-bit
-    integers, a card by its place in `cards`: `sales` (card, time, price, copy, by bid, confidence
-    in millionths, the median that was shown or 0), `asks` (card, on offer from, until, price),
-    `shown` (card, time, median). A record that names no card is a ValueError.
+    integers, native or as binary COPY has them, a card by its place in `cards`: `sales` (card,
+    time, price, copy, by bid, confidence in millionths, the median that was shown or 0), `asks`
+    (card, on offer from, until, price, no end known), `shown` (card, time, median).
     """
-    def __new__(
-        cls,
-        cards: Sequence[tuple[int | None, int | None, int | None]],
-        sales: bytes,
-        asks: bytes,
-        shown: bytes,
-        *,
-        now: int,
-        days: float = 30.0,
-    ) -> Self: ...
-    def fair(
-        self,
-    ) -> list[
-        tuple[
-            tuple[float, float, float], tuple[int, int, int], tuple[int, int], str, list[str], float
-        ]
-    ]:
-        """What each card is worth, in their order.
+    def __new__(cls, *, now: int, days: float = 30.0) -> Self: ...
+    def add(self, cards: Sequence[_Kind], sales: bytes, asks: bytes, shown: bytes) -> None:
+        """More cards; a record that names none of them is a ValueError."""
+    def learn(self) -> Mapping[str, Any]:
+        """What holds for all cards, by those that were added: columns of `market_model`."""
+    def learned(self, model: Mapping[str, Any], at: int) -> None:
+        """What one of other cards has learned at `at`."""
+    def fair(self, start: int, stop: int) -> list[_Fair]:
+        """What these cards are worth, in the order in which they were added.
 
         Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over the
-        asks; method, flags, spread of a day's walk.
+        asks; method, flags, spread of a day's walk; low and high of the next sale.
         """
+    def sold_after(self, card: int, since: int) -> float | None:
+        """The first sale that counts after `since` of the card at that place, as if by buyout."""
 
 @final
 class ServerClock:
@@ -265,6 +262,7 @@ class States:
         positions: Sequence[int],
         inferred: Sequence[_Inferred] = ...,
         events: Sequence[_PastRow] | None = None,
+        since: int = 0,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
 
@@ -279,11 +277,11 @@ class States:
             positions: place of each page of the batch in that part.
             inferred: outcomes that no row says, in the order of pages: (page of the batch that it
                 comes before, platform, auction_id, observed_at of the evidence, outcome as
-                `outcome` gives it). One of an auction that is not held, and was not shown before,
-                changes nothing.
+                `outcome` gives it). One of an auction that is not held or shown changes nothing.
             events: every event of the auctions that an earlier answer `wanted`, in any order:
                 (platform, auction_id, seq, observed_at, status, buyout_price, current_bid,
                 next_bid, bids, expires_at, start_price), times in microseconds.
+            since: auctions that were posted before it, microseconds, are `pruned`.
 
         Raises:
             IndexError: the batch has no such rows.
@@ -361,13 +359,13 @@ class Delta:
         """(seq, observed_at) of events, stored or of this delta, that were seen sooner."""
     @property
     def again(self) -> list[tuple[int, int, int]]:
-        """(seq, seq of the event it repeats, observed_at) of late events that are not in `events`.
-
-        Their kind is ``changed``, without an outcome.
-        """
+        """(seq, seq of what it repeats, observed_at) of late ``changed`` events not in `events`."""
     @property
     def first_seen(self) -> list[tuple[str, int, int]]:
         """(platform, auction_id, observed_at) of auctions that were seen sooner."""
+    @property
+    def pruned(self) -> list[int]:
+        """Auctions of which something was seen or inferred, and is not told: they are gone."""
 
 @final
 class Fold:
@@ -385,7 +383,7 @@ class Fold:
         """All of it; for this build alone."""
     def take(
         self, batch: Batch, records: Sequence[_Look], /
-    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims]]:
+    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims], list[_Inferred]]:
         """Take in consecutive records, whose pages of data `batch` has; read without the GIL.
 
         Args:
@@ -399,7 +397,8 @@ class Fold:
             start in microseconds, requests by kind, auctions posted in it that were seen, listed
             (low, likely, high), endings due, endings known, sales known, blind seconds); of a new
             calibration (platform, hour from which it applies, evidence, band, lead, claims asked,
-            (agreed, said) of the outcome, the same of outcome and price).
+            (agreed, said) of the outcome, the same of outcome and price); the last word on auctions
+            that are forgotten now.
         """
     def verdicts(self) -> list[_Inferred]:
         """All that is said of auctions now, before the first page of a batch."""

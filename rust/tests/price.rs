@@ -15,7 +15,7 @@ fn sale(ago: f64, price: f64, copy: i64) -> Sale {
 }
 
 fn standing(price: f64, ago: f64) -> Ask {
-    Ask { price, from: -ago, to: 1.0 }
+    Ask { price, from: -ago, to: 0.0, open: true }
 }
 
 /// Sales one after another, each of a copy of its own.
@@ -88,14 +88,16 @@ fn an_outcome_in_doubt_weighs_by_its_confidence() {
 #[test]
 fn the_cheapest_two_asks_are_those_that_stand() {
     let asks = Asks::new(vec![
-        Ask { price: 5.0, from: -3.0, to: -2.0 },
+        Ask { price: 5.0, from: -3.0, to: -2.0, open: false },
+        Ask { price: 6.0, from: -3.0, to: -0.5, open: true },
+        Ask { price: 7.0, from: -0.2, to: -0.19, open: true },
         standing(30.0, 1.0),
         standing(20.0, 0.5),
         standing(10.0, 0.01),
     ]);
-    assert_eq!(asks.cheapest(0.0, 1.0 / 24.0), [Some(20.0), Some(30.0)]);
-    assert_eq!(asks.cheapest(-2.5, 0.0), [Some(5.0), None]);
-    assert_eq!(asks.cheapest(-9.0, 0.0), [None, None]);
+    assert_eq!(asks.standing(1.0 / 24.0), [Some(20.0), Some(30.0)]);
+    assert_eq!(asks.beside(-2.5, 0.0), [Some(5.0), Some(6.0)]);
+    assert_eq!(asks.beside(-9.0, 0.0), [None, None]);
 }
 
 #[test]
@@ -215,7 +217,7 @@ proptest! {
             .map(|(ago, price, copy, by_bid, sure)| Sale { by_bid, sure, shown: price, ..sale(ago, price, copy) })
             .collect();
         sales.sort_by(|one, other| one.at.total_cmp(&other.at));
-        let asks = asks.into_iter().map(|(price, ago, days)| Ask { price, from: -ago, to: days - ago });
+        let asks = asks.into_iter().map(|(price, ago, days)| Ask { price, from: -ago, to: days - ago, open: days > ago });
         let shown = shown.map(|(ago, log)| (-ago, log));
         let card = Card::new(Traits::default(), &sales, Asks::new(asks.collect()), shown);
         let market = Market::learned(std::slice::from_ref(&card), 30.0);

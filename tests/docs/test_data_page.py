@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import anyio
 import asyncpg
 import pytest
 from tests.docs.pages import DOCS, ROOT, blocks, quoted, rows, section
@@ -44,7 +45,7 @@ async def fill(dsn: str) -> None:
         await store.migrate()
         loader = Loader(store, Normalizer(Profile.load("madden26").card))
         await loader.store("file:test", wire.records(*bodies, sweep=wire.T0 * 1_000_000))
-        await Rollups(store, metrics=Metrics()).step()
+        await Rollups(store, turn=anyio.Lock(), metrics=Metrics()).step()
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(PROVED)

@@ -89,7 +89,9 @@ def test_what_a_plan_knows_agrees_with_the_ledger(
         with home.running(program=program) as run:
             started = clock.time()
             ends = started + length.seconds * length.speed
-            run.until(lambda: clock.time() > ends, seconds=length.seconds + 9)
+            run.until(
+                lambda: clock.time() > ends and decisions(run) >= 50, seconds=length.seconds + 60
+            )
             tells_what_it_asks_and_why(run)
             assert run.end() == 0
         found_out(home, case)
@@ -111,12 +113,17 @@ def test_what_a_plan_knows_agrees_with_the_ledger(
         explains(home, next(number for number in reversed(known) if number not in last))
 
 
+def decisions(run: Run) -> int:
+    """How many requests were decided on: a busy machine takes longer for as many."""
+    (market,) = run.status["markets"]
+    return sum(market["decisions"].values())
+
+
 def tells_what_it_asks_and_why(run: Run) -> None:
     """The status of a run has its market, its coverage and its decisions."""
     (market,) = run.status["markets"]
     trial.say(f"decisions: {market['decisions']}, coverage: {market['coverage']}")
     assert len(market["decisions"]) >= 2
-    assert sum(market["decisions"].values()) >= 50
     assert market["coverage"]["seen"] > 0
 
 

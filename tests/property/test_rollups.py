@@ -5,28 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import anyio
 import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
+from tests.oracle import fair as oracle
+from tests.oracle import questions
 from tests.oracle.prices import judge
-from tests.support import servers, wire
+from tests.support import servers
+from tests.support.lots import Market
 from tests.support.storing import Process
 
 from m26.embedded.postgres import Postgres
 from m26.status.metrics import Metrics
-from m26.store.closings import Closing, Inferred
 from m26.store.database import Store, opened
+from m26.store.fair import Fair
 from m26.store.indexes import Indexes
+from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 
 _HOUR = 3_600
-_CARDS, _AUCTIONS = 2, 16
 _EMPTY = """
 TRUNCATE m26.auction, m26.auction_event, m26.sighting, m26.ingest_cursor, m26.price_hour,
-    m26.price_day, m26.market_now, m26.market_clock;
+    m26.price_day, m26.market_now, m26.market_clock, m26.market_model, m26.fair_check;
 UPDATE m26.stream_head SET seq = 0;
 UPDATE m26.rollup_cursor SET seq = 0"""
 
@@ -35,71 +39,6 @@ UPDATE m26.rollup_cursor SET seq = 0"""
 def dsn(portal: BlockingPortal, postgres: Postgres) -> Iterator[str]:
     with servers.fresh_database(portal, postgres) as made:
         yield made
-
-
-class Market:
-    """Few cards, few prices, and auctions of which anything may be said."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng, self.now = rng, float(wire.T0)
-        self.lots = {
-            number: (
-                wire.T0 + rng.randint(-30, 30) * _HOUR + rng.randint(0, _HOUR),
-                rng.choice((1, 8, 24, 72)) * _HOUR,
-                13522975 + rng.randrange(_CARDS),
-                rng.choice((0, 800, 900, 1000, 1000, 1100, 1200, 1500)),
-                rng.randint(1, 9),
-            )
-            for number in range(1, _AUCTIONS + 1)
-        }
-
-    def page(self) -> bytes:
-        """A reply; now and then one that is older than the one before."""
-        rng = self.rng
-        self.now += rng.choice((5, 600, _HOUR, 9 * _HOUR))
-        at = self.now - rng.choice((0, 0, 0, 2 * _HOUR))
-        begun = [number for number, lot in self.lots.items() if lot[0] < at]
-        running = [n for n in begun if sum(self.lots[n][:2]) > at or rng.random() < 0.05]
-        shown = rng.sample(running, min(len(running), 4))
-        return wire.body(*(self._shown(number, at) for number in shown), at=at)
-
-    def _shown(self, number: int, at: float) -> dict[str, Any]:
-        posted, life, card_id, buyout, instance = self.lots[number]
-        left = max(0, int(posted + life - at))
-        bids = self.rng.choice((0, 0, 1, 2))
-        over = ("ENDED", "ENDED", "EXPIRED", "CANCELLED")
-        status = self.rng.choice(("ACTIVE",) * 30 + over if left else over)
-        return wire.auction(
-            number,
-            bid=700 + 100 * bids,
-            bids=bids,
-            buyoutPrice=buyout,
-            card=wire.card(card_id, instance=instance),
-            postingTime=posted,
-            secondsRemaining=left + self.rng.choice((0, 0, 300)) if left else 0,
-            auctionStatus=f"AUCTIONSTATUS_{status}",
-        )
-
-    def inferred(self, number: int) -> Inferred:
-        """An outcome that no observation says, or a better one."""
-        rng, posted = self.rng, self.lots[number][0]
-        ended = min(self.now, posted + rng.random() * 30 * _HOUR)
-        evidence = rng.choice(("absent", "past_expiry", "final_window", "relisted"))
-        sold = rng.random() < 0.7
-        sure = rng.choice((0.5, 0.9))
-        micros = int(ended * 1e6)
-        closing: Closing = (
-            "sold" if sold else "expired",
-            rng.choice(("bid", "buyout")) if sold else None,
-            evidence,
-            sure,
-            rng.choice((850, 950, 1200)) if sold else None,
-            sure if sold else None,
-            micros - 1_000_000,
-            micros + 1_000_000,
-            micros,
-        )
-        return (0, "ps5", number, int(self.now * 1e6), closing)
 
 
 async def _play(dsn: str, rng: random.Random) -> None:
@@ -111,6 +50,8 @@ async def _play(dsn: str, rng: random.Random) -> None:
             await connection.execute(_EMPTY)
             await _store_and_roll(store, connection, rng)
             assert await judge(connection, loads=json.loads)
+            await oracle.judge(connection, whole=True)
+            await questions.judge(connection, Prices(store), "ps5")  # sets fair prices of its own
         finally:
             await connection.close()
 
@@ -119,13 +60,17 @@ async def _store_and_roll(
     store: Store, connection: asyncpg.Connection[Any], rng: random.Random
 ) -> None:
     market, process = Market(rng), Process(connection, far=False)
-    clock = [market.now]
+    clock, turn, metrics = [market.now], anyio.Lock(), Metrics()
 
     def made() -> Rollups:
         most = rng.choice((1, 5, 1000))
-        return Rollups(store, metrics=Metrics(), now=lambda: clock[0], wait=60, most=most)
+        how = {"now": lambda: clock[0], "wait": 60, "most": most}
+        return Rollups(store, turn=turn, metrics=metrics, **how)
 
-    rollups = made()
+    def priced() -> Fair:
+        return Fair(store, turn=turn, metrics=metrics, every=0)
+
+    rollups, fair = made(), priced()
     for _ in range(rng.randint(10, 40)):
         page = market.page()
         known = await connection.fetch("SELECT auction_id FROM m26.auction")
@@ -137,18 +82,24 @@ async def _store_and_roll(
             await store.fold_sightings()
             process.known.forget()
         if rng.random() < 0.3:
-            await _killed(rollups, rng)
-            rollups = made()
+            await _killed(rollups.step, rng)
+            turn, rollups = anyio.Lock(), made()
         elif rng.random() < 0.5:
             await rollups.step()
-    clock[0] += rng.choice((0, 0, _HOUR, 20 * _HOUR))
+        if rng.random() < 0.2:
+            await _killed(fair.step, rng)
+            turn, rollups, fair = anyio.Lock(), made(), priced()
+        elif rng.random() < 0.3:
+            await fair.step()
+    clock[0] += rng.choice((_HOUR, 20 * _HOUR))  # all is learned anew
     while await rollups.step():
         pass
+    await fair.step()
 
 
-async def _killed(rollups: Rollups, rng: random.Random) -> None:
+async def _killed(step: Callable[[], Awaitable[bool]], rng: random.Random) -> None:
     """Somewhere in a step, or after it."""
-    task = asyncio.ensure_future(rollups.step())
+    task = asyncio.ensure_future(step())
     await asyncio.sleep(rng.random() * 0.02)
     task.cancel()
     await asyncio.wait({task})

@@ -38,7 +38,8 @@ async def migrated(dsn: str) -> AsyncIterator[tuple[Store, asyncpg.Connection[An
 
 
 def rollups(store: Store, *, now: float = T0, **options: Any) -> Rollups:
-    return Rollups(store, metrics=Metrics(), now=lambda: now, pause=0.02, **options)
+    turn = anyio.Lock()
+    return Rollups(store, turn=turn, metrics=Metrics(), now=lambda: now, pause=0.02, **options)
 
 
 async def sell(connection: asyncpg.Connection[Any]) -> Process:

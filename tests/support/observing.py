@@ -5,7 +5,7 @@ from __future__ import annotations
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
 from m26.status.snapshot import OFF, Observer, versions
-from m26.status.views import AccountView, MarketView, RollupsView, ServerView, SetupView
+from m26.status.views import AccountView, MarketView, ServerView, SetupView
 
 
 class Clock:
@@ -27,7 +27,7 @@ class Watched:
         self.status = Status(clock=self.clock)
         self.metrics = Metrics()
         self.markets: list[MarketView] = []
-        self.rollups: RollupsView = OFF
+        self.rollups, self.fair = OFF
         self.accounts = [] if simulator else [self.account("main", "ps5")]
         folder = "/var/lib/m26"
         self.setup = SetupView(
@@ -47,7 +47,7 @@ class Watched:
             backlog=lambda: self.backlog,
             accounts=lambda: self.accounts,
             markets=lambda: self.markets,
-            rollups=lambda: self.rollups,
+            prices=lambda: (self.rollups, self.fair),
             clock=self.clock,
             now=self.clock,
         )

@@ -32,6 +32,9 @@ def test_every_metric_of_the_contract_has_its_name_and_type() -> None:
     text = Metrics().render().decode()
     assert dict(re.findall(r"^# TYPE (m26_\S+) (\S+)$", text, re.MULTILINE)) == {
         **CONTRACT,
+        "m26_fair_cards_total": "counter",
+        "m26_fair_interval_coverage": "gauge",
+        "m26_fair_lag_seconds": "gauge",
         "m26_late_total": "counter",
         "m26_rollup_events_total": "counter",
         "m26_stream_rebuilds_total": "counter",

@@ -14,6 +14,7 @@ from m26.status.views import (
     ServerView,
     SetupView,
     StatusView,
+    StepView,
 )
 
 _PASSING = ("budget left", "account", "lag", "prices", "running")
@@ -68,6 +69,7 @@ def figures(now: StatusView) -> Rows:
         ("commits", f"{text(commits['count'])}{mean}"),
         ("journal", f"{size(journal['bytes'])}, backlog {text(journal['backlog'])}"),
         ("prices", _prices(now["rollups"])),
+        ("fair prices", _fair(now["fair"])),
         (
             "auth left",
             ", ".join(
@@ -145,18 +147,25 @@ def _market(market: MarketView) -> str:
     )
 
 
+_STEPS = {
+    "waiting": "waiting for the database and its indexes",
+    "elsewhere": "kept by another process",
+}
+
+
 def _prices(rollups: RollupsView) -> str:
     """How far they follow the events."""
+    left = f"{text(rollups['events_behind'])} events left at {text(rollups['events_per_second'])}/s"
     lag = f"{_seconds(rollups['lag_seconds'])} behind"
-    words = {
-        "building": f"building, {rollups['percent']} %, {text(rollups['events_behind'])} events"
-        f" left at {text(rollups['events_per_second'])}/s; {lag}",
-        "current": f"current, {lag}",
-        "waiting": "waiting for the database and its indexes",
-        "elsewhere": "kept by another process",
-        "off": "off",
-    }
-    return words.get(rollups["state"], rollups["state"])
+    words = {"building": f"building, {rollups['percent']} %, {left}; {lag}"}
+    return (words | {"current": f"current, {lag}"} | _STEPS).get(rollups["state"], "off")
+
+
+def _fair(fair: StepView) -> str:
+    """How far they are, and how old a price is at most that an event has touched."""
+    lag = f"at most {_seconds(fair['lag_seconds'])} behind"
+    words = {"building": f"building, {fair['percent']} %; {lag}", "current": f"current, {lag}"}
+    return (words | _STEPS).get(fair["state"], "off")
 
 
 def _server(server: ServerView) -> str:

@@ -29,7 +29,7 @@ class Known:
     sales: array[int] = field(default_factory=lambda: array("q"))
     """Card, time, price, copy, by bid, confidence in millionths, the median that was shown or 0."""
     asks: array[int] = field(default_factory=lambda: array("q"))
-    """Card, on offer from, until, price."""
+    """Card, on offer from, until, price, whether it still is."""
     shown: array[int] = field(default_factory=lambda: array("q"))
     """Card, time, the median that was shown; the newest of a card last."""
 
@@ -106,7 +106,7 @@ class _Reader:
             return
         if buyout := row.get("buyout_price"):
             # when it will end is not known yet
-            known.asks.extend((place, posted, ended if over else known.now + DAY, buyout))
+            known.asks.extend((place, posted, min(ended, known.now), buyout, not over))
         if median := row.get("median_price"):
             known.shown.extend((place, posted, median))
         if over and row.get("outcome") == "sold" and (price := row.get("final_price")):

@@ -7,8 +7,8 @@ sale counts that is far over what stood beside it. docs/PRICES.md has it in word
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from m26._native import Pricer
 
@@ -36,19 +36,31 @@ class Value(TypedDict):
 def values(known: Known) -> Iterator[Value]:
     """Every card's, in their order."""
     records = (column.tobytes() for column in (known.sales, known.asks, known.shown))
-    pricer = Pricer(known.kinds, *records, now=known.now)
-    for card_id, made in zip(known.ids, pricer.fair(), strict=True):
-        (fair, low, high), (sales, copies, _), _, method, flags, _ = made
-        yield {
-            "card_id": card_id,
-            "fair": max(1, round(fair)),
-            "fair_low": max(1, round(low)),
-            "fair_high": max(1, round(high)),
-            "n": sales,
-            "n_copies": copies,
-            "method": method,
-            "flags": flags,
-        }
+    pricer = Pricer(now=known.now)
+    pricer.add(known.kinds, *records)
+    pricer.learn()
+    for card_id, made in zip(known.ids, pricer.fair(0, len(known.ids)), strict=True):
+        yield value(card_id, made)
+
+
+def value(card_id: int, made: Sequence[Any]) -> Value:
+    """A card's, by what `Pricer.fair` makes of it."""
+    (fair, low, high), (sales, copies, _), _, method, flags, *_ = made
+    return {
+        "card_id": card_id,
+        "fair": coins(fair),
+        "fair_low": coins(low),
+        "fair_high": coins(high),
+        "n": sales,
+        "n_copies": copies,
+        "method": method,
+        "flags": flags,
+    }
+
+
+def coins(price: float) -> int:
+    """A price that may be paid: nothing costs less than a coin, or more than a bigint holds."""
+    return min(max(1, round(price)), 2**62)
 
 
 def net(price: int) -> int:

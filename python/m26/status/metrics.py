@@ -89,6 +89,20 @@ class Metrics:
         self.rollup_events = Counter(
             "m26_rollup_events_total", "Events that this process took into prices.", registry=r
         )
+        self.fair_lag = Gauge(
+            "m26_fair_lag_seconds",
+            "At most so long after its events a card was priced in the last round.",
+            registry=r,
+        )
+        self.fair_cards = Counter(
+            "m26_fair_cards_total", "Cards that this process priced, each time.", registry=r
+        )
+        self.fair_coverage = Gauge(
+            "m26_fair_interval_coverage",
+            "Share of the cards' next sales that were within what was said of them; 0.8 is due.",
+            ["group"],
+            registry=r,
+        )
         self.journal_bytes = Gauge("m26_journal_bytes", "Bytes of journal on disk.", registry=r)
         self.journal_damaged = Gauge(
             "m26_journal_damaged", "Damaged places of the journal, unacknowledged.", registry=r

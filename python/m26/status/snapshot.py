@@ -25,9 +25,14 @@ from m26.status.views import (
     RollupsView,
     SetupView,
     StatusView,
+    StepView,
 )
 
-OFF = RollupsView(state="off", percent=0, events_behind=0, lag_seconds=0, events_per_second=0)
+OFF = (
+    RollupsView(state="off", percent=0, lag_seconds=0, events_behind=0, events_per_second=0),
+    StepView(state="off", percent=0, lag_seconds=0),
+)
+"""What is said of prices where none are kept."""
 _WINDOW = 60.0
 _STEP = 0.25
 
@@ -51,7 +56,7 @@ class Observer:
         backlog: number of journal records that are not committed yet.
         accounts: how each account is.
         markets: what is known of each platform's market.
-        rollups: how far prices follow the events.
+        prices: how far they follow the events, and fair ones the cards.
         clock: monotonic seconds.
         now: Unix seconds.
     """
@@ -65,13 +70,13 @@ class Observer:
         backlog: Callable[[], int],
         accounts: Callable[[], list[AccountView]] = list,
         markets: Callable[[], list[MarketView]] = list,
-        rollups: Callable[[], RollupsView] = lambda: OFF,
+        prices: Callable[[], tuple[RollupsView, StepView]] = lambda: OFF,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._metrics, self._status, self._setup = metrics, status, setup
         self._backlog, self._accounts, self._markets = backlog, accounts, markets
-        self._clock, self._now, self._rollups = clock, now, rollups
+        self._clock, self._now, self._prices = clock, now, prices
         self._began = clock()
         self._marks = deque([(self._began, 0, 0, 0)])
 
@@ -83,6 +88,7 @@ class Observer:
         requests = _seen(metrics.by_label("m26_requests_total", "outcome"))
         commits = int(metrics.value("m26_commit_seconds_count"))
         spent = metrics.value("m26_commit_seconds_sum")
+        rollups, fair = self._prices()
         return StatusView(
             schema_version=1,
             healthy=current.state is State.COLLECTING and not current.reason,
@@ -111,7 +117,8 @@ class Observer:
             journal=JournalView(
                 bytes=int(metrics.value("m26_journal_bytes")), backlog=self._backlog()
             ),
-            rollups=self._rollups(),
+            rollups=rollups,
+            fair=fair,
             database=setup["database"],
             redis=setup["redis"],
             rejects=_seen(metrics.by_label("m26_rejects_total", "reason")),

@@ -63,17 +63,22 @@ class CommitsView(TypedDict):
 RollupsState: TypeAlias = Literal["off", "waiting", "building", "current", "elsewhere"]
 
 
-class RollupsView(TypedDict):
-    """Prices of hours and days, and of the market as it is: how far they follow the events."""
+class StepView(TypedDict):
+    """How far one kind of prices is."""
 
     state: Annotated[
         RollupsState,
         "Off by M26_ROLLUPS__ENABLED; waiting for the database or its indexes; elsewhere: another "
         "process on this database does it.",
     ]
-    percent: Annotated[int, "Of the events."]
-    events_behind: int
+    percent: Annotated[int, "Of the events; of fair prices, of the cards that are read for them."]
     lag_seconds: float
+
+
+class RollupsView(StepView):
+    """Prices of hours and days, and of the market as it is: how far they follow the events."""
+
+    events_behind: int
     events_per_second: Annotated[int, "In the last step that had any."]
 
 
@@ -170,6 +175,7 @@ class StatusView(TypedDict):
     auth_seconds_left: Annotated[dict[str, float], _CREDENTIALS, "Of all accounts the least."]
     journal: JournalView
     rollups: RollupsView
+    fair: StepView
     database: ServerView
     redis: ServerView
     rejects: Annotated[dict[str, int], "By reason."]

@@ -17,26 +17,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 import structlog
 
-from m26.errors import StorageError
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
 from m26.store import connection as connections
-from m26.store import migrate
+from m26.store import coverage_statements, index_statements, migrate
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
-from m26.store.indexes import INDEXES, are_there
+from m26.store.rounds import for_ever
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _log = structlog.get_logger()
 
-_FAILURES: tuple[type[Exception], ...] = (*connections.OUTAGES, StorageError)
-
 _PAUSE = 0.5
 """Seconds between two looks for events: figures are at most a second behind them."""
-_SOONEST, _SLOWEST = 0.5, 60.0
-"""Seconds between two tries while the database is away."""
 _DEADLINE = 28.0
 """Of a step, seconds: the server ends its transaction at 30."""
 _SHORT, _LONG = 2.0, 6.0
@@ -52,8 +47,8 @@ _COVER = 300.0
 """Seconds between two looks at coverage: as often as it is told."""
 _RUNNING = timedelta(days=4)
 """So long an hour's coverage changes: as its auctions run, and a day for what is known later."""
-_BEHIND = 20_000
-"""Events behind which figures are still being built: what a second of catching up makes good."""
+_INDEXED = {"hour": timedelta(days=3), "day": timedelta(days=60)}
+"""How far back the market's index is made at first."""
 
 
 class Times(NamedTuple):
@@ -98,10 +93,13 @@ async def _is_due(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed
     return bool(await connection.fetchval(statements.IS_DUE, platforms, ats))
 
 
-async def _pass(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed]) -> None:
+async def _pass(
+    connection: PoolConnectionProxy[Any], passed: Sequence[_Passed], wait: timedelta
+) -> None:
     """Let market time pass."""
     platforms, newest = [b.platform for b, _ in passed], [b.newest for b, _ in passed]
-    await connection.execute(statements.SET_TIMES, platforms, newest, [at for _, at in passed])
+    values = (platforms, newest, [at for _, at in passed], wait)
+    await connection.execute(statements.SET_TIMES, *values)
     back = [b.platform for b, at in passed if b.at is not None and at < b.at]
     if back:
         _log.warning("rollups.time_back", platforms=back)
@@ -123,6 +121,7 @@ class Rollups:
 
     Args:
         store: the database.
+        turn: held while `market_now` is written; `Fair` has the same.
         metrics: lag and rate of it.
         now: the server's time by our clock, Unix seconds.
         wait: two planned intervals of requests, seconds.
@@ -134,20 +133,21 @@ class Rollups:
         self,
         store: Store,
         *,
+        turn: anyio.Lock,
         metrics: Metrics,
         now: Callable[[], float] = time.time,
         wait: float = 60.0,
         pause: float = _PAUSE,
         most: int = _MOST,
     ) -> None:
-        self._store, self._metrics, self._now = store, metrics, now
+        self._store, self._turn, self._metrics, self._now = store, turn, metrics, now
         self._wait, self._pause, self._most = timedelta(seconds=wait), pause, most
         self._size = min(_FEWEST, most)
         self._behind_since: float | None = None
         self._covered_at: float | None = None
         self._rate = 0.0
         self._view = RollupsView(
-            state="waiting", percent=0, events_behind=0, lag_seconds=0, events_per_second=0
+            state="waiting", percent=0, lag_seconds=0, events_behind=0, events_per_second=0
         )
 
     @property
@@ -157,23 +157,16 @@ class Rollups:
 
     async def run(self) -> None:
         """Roll up for ever; an outage is waited out. Ends only by cancellation."""
-        wait, ready = _SOONEST, False
-        while True:
-            try:
-                ready = ready or await self._ready()
-                more = ready and await self.step()
-            except _FAILURES as error:
-                told = (
-                    error.message if isinstance(error, StorageError) else connections.plain(error)
-                )
-                _log.warning("rollups.wait", reason=told)
-                self._size = max(_FEWEST, self._size // 2)  # it may have taken too long
-                await anyio.sleep(wait)
-                wait = min(_SLOWEST, wait * 2)
-            else:
-                wait = _SOONEST
-                if not more:
-                    await anyio.sleep(self._pause)
+        await for_ever(
+            self._store,
+            self.step,
+            waits="rollups.wait",
+            pause=lambda: self._pause,
+            failed=self._failed,
+        )
+
+    def _failed(self) -> None:
+        self._size = max(_FEWEST, self._size // 2)  # it may have taken too long
 
     async def step(self) -> bool:
         """Take the next events; whether there are more at once.
@@ -182,7 +175,7 @@ class Rollups:
             SchemaNewerError: a newer m26 has migrated the database.
         """
         began, size = time.monotonic(), min(self._size, self._most)
-        async with self._store.acquire(timeout=_DEADLINE) as connection:
+        async with self._turn, self._store.acquire(timeout=_DEADLINE) as connection:
             done = await connections.within(_DEADLINE, connection, self._step(connection, size))
             caught_up = done is None or done.seq == done.head
             if caught_up and done is not None and self._is_to_cover(began):
@@ -198,13 +191,9 @@ class Rollups:
         self._count(done, spent, began)
         return not caught_up or done.aged == _AGED
 
-    async def _ready(self) -> bool:
-        async with self._store.acquire(timeout=_DEADLINE) as connection:
-            return await are_there(connection, INDEXES)
-
     async def _step(self, connection: PoolConnectionProxy[Any], size: int) -> _Step | None:
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
             seq, head, epoch = await connection.fetchrow(statements.PLACE)  # type: ignore[misc]
             migrate.check_epoch(epoch)
             rows = await connection.fetch(statements.TIMES, seq, min(head, seq + size))
@@ -217,13 +206,14 @@ class Rollups:
                 return None
             seq, head, _ = locked
             upto = min(head, seq + size)
-            await _pass(connection, passed)
+            await connection.execute(coverage_statements.SEE)
+            await _pass(connection, passed, self._wait)
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
+                await connection.execute(statements.NOTE_FINAL, seq, upto)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
-            await connection.execute(statements.HOURS)
-            await connection.execute(statements.DAYS)
+            await connection.execute(statements.BUCKETS)
             await connection.execute(statements.NOW, upto)
             await connection.execute(statements.MOVE, upto)
             return _Step(upto, head, events=upto - seq, aged=aged)
@@ -236,10 +226,17 @@ class Rollups:
         first = self._covered_at is None
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
-            for statement in statements.COVER:
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
+            if await connection.fetchrow(statements.LOCK) is None:
+                return  # another process does it
+            for statement in coverage_statements.COVER.values():
                 await connection.execute(statement, since if first else since - _RUNNING)
-            await connection.execute(statements.COVER_NOW)
+            await connection.execute(coverage_statements.COVER_NOW)
+            for platform, at in await connection.fetch(statements.CLOCKS):
+                for width, back in _INDEXED.items():
+                    begin = at - (back if first else _RUNNING)
+                    values = (platform, begin - timedelta(days=1), begin)
+                    await connection.execute(index_statements.KEEP[width], *values)
 
     def _count(self, done: _Step, spent: float, began: float) -> None:
         self._metrics.rollup_events.inc(done.events)
@@ -253,14 +250,14 @@ class Rollups:
         lag = 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
         self._metrics.rollup_lag.set(lag)
         percent = 100 if left == 0 else 100 * done.seq // done.head
-        self._tell("building" if left > _BEHIND else "current", left, percent)
+        self._tell("building" if left > statements.BEHIND else "current", left, percent)
 
     def _tell(self, state: RollupsState, left: int, percent: int) -> None:
         lag = round(self._metrics.value("m26_rollup_lag_seconds"), 3)
         self._view = RollupsView(
             state=state,
             percent=percent,
-            events_behind=left,
             lag_seconds=lag,
+            events_behind=left,
             events_per_second=round(self._rate),
         )

@@ -142,7 +142,7 @@ impl Ending {
                 places: 1.0,
                 share,
                 cap: (page - edge.margin(page)) * edge.fresh,
-                drawn: false,
+                drawn: None,
             }
         };
         arrivals.durations().map(of).collect()

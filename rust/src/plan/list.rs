@@ -10,6 +10,7 @@ use crate::market::found::{Order, stands_in};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::candidate::{Candidate, LONGEST, View};
 use crate::plan::covered::Covered;
+use crate::plan::drawn::Drawn;
 use crate::plan::ending::Ending;
 use crate::plan::price::{Fading, Stream};
 use crate::plan::rank::Rank;
@@ -56,7 +57,7 @@ impl List {
             Order::Newest => self.covered = covered,
             Order::Ending => self.ending.keep(&covered, arrivals),
             Order::None => {}
-            Order::Random => self.sweep.drawn = true,
+            Order::Random => self.sweep.drawn = Some(Drawn::default()),
         }
     }
 
@@ -173,7 +174,7 @@ impl List {
                     places: 1.0,
                     share: 1.0,
                     cap: (self.page() - OVERLAP as f32).max(1.0),
-                    drawn: false,
+                    drawn: None,
                 }]
             }
             Some(Order::Ending) => self.ending.streams(arrivals, self.page()),

@@ -47,6 +47,10 @@ pub struct Fair {
     pub flags: Vec<&'static str>,
     /// Spread of a day's walk, in logs.
     pub speed: f64,
+    /// The card's next sale is for more in nine cases of ten,
+    pub sale_low: f64,
+    /// and for less in nine of ten.
+    pub sale_high: f64,
 }
 
 impl Market {
@@ -63,13 +67,14 @@ impl Market {
             let aged = over.variance + level.speed.powi(2) * -at.min(0.0);
             now = now.beside(shown - self.index.at(at) - over.mean, aged);
         }
-        let bound = card.asks.cheapest(0.0, UNSOLD)[1];
+        let bound = card.asks.standing(UNSOLD)[1];
         if let Some(bound) = bound {
             now = below(now, bound.ln());
         }
         let half = HALF * WIDER * now.variance.sqrt();
         let copies: HashSet<i64> = counted.last().iter().map(|sale| sale.copy).collect();
         let low = (now.mean - half).exp();
+        let next = HALF * (WIDER * WIDER * now.variance + level.noise).sqrt();
         Fair {
             fair: now.mean.exp(),
             low,
@@ -87,12 +92,21 @@ impl Market {
             },
             flags: flags(card, &level, low),
             speed: level.speed,
+            sale_low: (now.mean - next).exp(),
+            sale_high: (now.mean + next).exp(),
         }
+    }
+
+    /// The first sale that counts after `since`, as if by buyout, coins.
+    #[must_use]
+    pub fn sold_after(&self, card: &Card, since: f64) -> Option<f64> {
+        let sale = card.counted.sales.iter().find(|sale| sale.at > since)?;
+        Some((sale.price - if sale.by_bid { self.bid } else { 0.0 }).exp())
     }
 }
 
 fn flags(card: &Card, level: &Level, low: f64) -> Vec<&'static str> {
-    let cheap = card.asks.cheapest(0.0, STOOD)[0].is_some_and(|floor| floor < 0.7 * low);
+    let cheap = card.asks.standing(STOOD)[0].is_some_and(|floor| floor < 0.7 * low);
     let counted = &card.counted;
     let last = counted.sales.last().map(|sale| sale.at);
     let given = [

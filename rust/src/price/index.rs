@@ -17,9 +17,9 @@ const ROUNDS: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Index {
     /// Days.
-    from: f64,
+    pub(crate) from: f64,
     /// At the start of each step, and at the end.
-    path: Vec<f64>,
+    pub(crate) path: Vec<f64>,
 }
 
 impl Index {

@@ -9,6 +9,8 @@ use super::traits::{Hedonic, Traits};
 
 /// Sales from which a card tells of the market's habits.
 const MANY: usize = 20;
+/// Sales of a card that are looked at: twice as many as a level is made of.
+const MOST: usize = 120;
 /// Cards from which what they have in common is believed.
 const ENOUGH: usize = 20;
 
@@ -19,7 +21,7 @@ pub struct Card {
     pub traits: Traits,
     /// Its sales that count, of the last 30 days.
     pub counted: Counted,
-    /// Listings with a buyout price.
+    /// Listings with a buyout price of which no end is known.
     pub asks: Asks,
     /// The median that the upstream showed last: when, and its log.
     pub shown: Option<(f64, f64)>,
@@ -29,7 +31,8 @@ impl Card {
     /// `sales` by time.
     #[must_use]
     pub fn new(traits: Traits, sales: &[Sale], asks: Asks, shown: Option<(f64, f64)>) -> Self {
-        Self { traits, counted: Counted::of(sales, &asks), asks, shown }
+        let sales = &sales[sales.len().saturating_sub(MOST)..];
+        Self { traits, counted: Counted::of(sales, &asks), asks: asks.open(), shown }
     }
 }
 

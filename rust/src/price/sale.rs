@@ -135,7 +135,7 @@ impl Counted {
 
 /// The second cheapest ask that stood beside a sale.
 fn beside(asks: &Asks, at: f64) -> Option<f64> {
-    let [first, second] = asks.cheapest(at, STOOD);
+    let [first, second] = asks.beside(at, STOOD);
     second.or(first.map(|first| first * NEXT))
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Trial {
 
 /// What a shown median says of a card's level: how far over it, with which spread.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Shown([Option<Normal>; 3]);
+pub struct Shown(pub(crate) [Option<Normal>; 3]);
 
 impl Shown {
     /// Of cards with so many sales in 7 days; `None` where it is not to be heard.

@@ -20,9 +20,10 @@ pub(crate) type Known = (Traits, f64, f64);
 /// What cards cost by their traits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hedonic {
-    coefficients: Vec<f64>,
-    positions: usize,
-    spread: f64,
+    pub(crate) coefficients: Vec<f64>,
+    /// Place of the first program's coefficient, behind those of positions.
+    pub(crate) programs_from: usize,
+    pub(crate) spread: f64,
 }
 
 /// How many cards the prior of an effect is worth.
@@ -37,8 +38,9 @@ impl Hedonic {
             cards.iter().filter_map(|card| one(&card.0)).max().map_or(0, |most| most + 1)
         };
         let (positions, programs) = (most(|card| card.position), most(|card| card.program));
-        let size = 3 + positions + programs;
-        let mut this = Self { coefficients: vec![0.0; size], positions, spread: WIDE };
+        let programs_from = 3 + positions;
+        let size = programs_from + programs;
+        let mut this = Self { coefficients: vec![0.0; size], programs_from, spread: WIDE };
         let mut robust = vec![1.0; cards.len()];
         let known: f64 = cards.iter().map(|card| card.2).sum();
         for _ in 0..if cards.is_empty() { 0 } else { 4 } {
@@ -82,7 +84,7 @@ impl Hedonic {
             let tens = (f64::from(overall) - 80.0) / 10.0;
             row.extend([(1, tens), (2, tens * tens)]);
         }
-        let (programs, size) = (3 + self.positions, self.coefficients.len());
+        let (programs, size) = (self.programs_from, self.coefficients.len());
         row.extend(
             traits.position.map(|position| (3 + position, 1.0)).filter(|(i, _)| *i < programs),
         );

@@ -5,7 +5,7 @@
 //!   `closing`: outcomes as tuples; `fold`: those that no row says, and coverage; `bygone`: those
 //!   of auctions whose records are gone.
 //! - `peek`: the facts of one reply; `clock`: when it was made.
-//! - `pricer`: what cards are worth.
+//! - `pricer`: what cards are worth; `model`: what holds for all of them; `records`: numbers as bytes.
 //! - `watchdog`: ends the process when Python's loop stands still; it alone has a thread.
 //!
 //! Invariant: bytes and integers cross in, buffers and plain tuples cross out; each entry point
@@ -20,10 +20,12 @@ mod bygone;
 mod clock;
 mod closing;
 mod fold;
+mod model;
 mod normalizer;
 mod peek;
 mod planner;
 mod pricer;
+mod records;
 mod states;
 mod told;
 mod watchdog;
@@ -38,6 +40,8 @@ mod _native {
     #[pymodule_export]
     use super::clock::ServerClock;
     #[pymodule_export]
+    use super::closing::outcome_of;
+    #[pymodule_export]
     use super::fold::Fold;
     #[pymodule_export]
     use super::normalizer::{Batch, Normalizer};
@@ -48,7 +52,7 @@ mod _native {
     #[pymodule_export]
     use super::pricer::Pricer;
     #[pymodule_export]
-    use super::states::{Delta, States, outcome_of};
+    use super::states::{Delta, States};
     #[pymodule_export]
     use super::watchdog::Watchdog;
 
