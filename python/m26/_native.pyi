@@ -47,8 +47,9 @@ microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is 
 observed_at and last_seen."""
 _PastRow: TypeAlias = tuple[str, int, int, int, str, int | None, int, int, int, int, int | None]
 _Kind: TypeAlias = tuple[int | None, int | None, int | None]
+_Prices: TypeAlias = tuple[float, float, float]
 _Fair: TypeAlias = tuple[
-    tuple[float, ...], tuple[int, ...], tuple[int, int], str, list[str], float, tuple[float, float]
+    _Prices, tuple[int, int, int], tuple[int, int], str, list[str], float, tuple[float, float]
 ]
 _Closing: TypeAlias = tuple[
     str, str | None, str, float, int | None, float | None, int | None, int | None, int

@@ -116,6 +116,9 @@ def _now(rows: list[Row], now: datetime) -> Row:
         "last_sale_at": sales[-1]["closed_at"] if sales else None,
         "sales_day": len(of_day),
         "change_24h": round(medians[0] / medians[1] - 1, 5) if medians[0] and medians[1] else None,
+        "median_24h": medians[0],
+        "median_48h": medians[1],
+        "sales_before": len(before),
     }
 
 

@@ -16,6 +16,7 @@ from m26.status.conditions import State
 from m26.status.views import StatusView
 from m26.web.app import create_app
 from m26.web.guard import allowed_hosts, check_binding
+from m26.web.pages import PAGES
 from m26.web.problem import ProblemView
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,7 @@ class Site:
             metrics=self.watched.metrics,
             snapshot=self.snapshot,
             ready=lambda: self.reasons,
+            prices=None,
             **options,
         )
 
@@ -111,9 +113,9 @@ async def test_the_index_names_every_endpoint_and_so_does_openapi(
     document = (await client.get("/openapi.json")).json()
     assert document["paths"].keys() == paths
     assert document["openapi"].startswith("3.1")
-    for path in paths:
-        (media,) = document["paths"][path]["get"]["responses"]["200"]["content"]
-        assert (await client.get(path)).headers["content-type"].startswith(media)
+    for page in PAGES:
+        (media,) = document["paths"][page.path]["get"]["responses"]["200"]["content"]
+        assert (await client.get(page.path)).headers["content-type"].startswith(media)
 
 
 async def test_errors_are_problems(site: Site, client: httpx.AsyncClient) -> None:

@@ -38,6 +38,7 @@ class Site:
             metrics=metrics,
             snapshot=self.watched.observer.snapshot,
             ready=list,
+            prices=None,
             token=TOKEN,
             refusals=refusals,
         )

@@ -149,6 +149,7 @@ async def test_over_real_sockets_guesses_wait_and_the_right_token_does_not() -> 
         metrics=watched.metrics,
         snapshot=watched.observer.snapshot,
         ready=list,
+        prices=None,
         token="CANARY-token",
     )
     async with serving(app) as url, httpx.AsyncClient() as client:

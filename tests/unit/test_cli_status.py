@@ -44,6 +44,7 @@ def serving(portal: BlockingPortal, watched: Watched, home: Path) -> Iterator[Ca
             metrics=watched.metrics,
             snapshot=watched.observer.snapshot,
             ready=list,
+            prices=None,
             token=token,
         )
         listener = ends.enter_context(portal.wrap_async_context_manager(listening("127.0.0.1", 0)))

@@ -14,16 +14,23 @@ from m26.status.metrics import Metrics
 from m26.store.database import Store
 
 _FOLD_EVERY = 600.0
+_LOOK_EVERY = 10.0
+_MANY = 300
+"""Pages whose sightings are folded before their time: a question about asks reads them all, and
+these are read in a few milliseconds. So many come in ten minutes at 43,000 requests a day."""
 _GAUGES_EVERY = 1.0
 
 
 async def chores(store: Store, collectors: Sequence[Collector], metrics: Metrics) -> None:
     """Do them for ever. Ends only by cancellation."""
-    folded = time.monotonic()
+    folded = looked = time.monotonic()
     while True:
         gauge(collectors, metrics)
-        if time.monotonic() - folded > _FOLD_EVERY:
-            folded = time.monotonic()
+        now = time.monotonic()
+        if now - looked > _LOOK_EVERY:
+            looked = now
             with contextlib.suppress(StorageError):  # the drain tells of it; next time will do
-                await store.fold_sightings()
+                if now - folded > _FOLD_EVERY or await store.sightings() >= _MANY:
+                    folded = now
+                    await store.fold_sightings()
         await anyio.sleep(_GAUGES_EVERY)

@@ -17,6 +17,7 @@ from m26.status.conditions import State
 from m26.status.snapshot import Observer
 from m26.status.views import RollupsView, StepView
 from m26.store.drain import Drain
+from m26.store.prices import Prices
 from m26.web import guard
 from m26.web.app import create_app
 from m26.web.server import serve
@@ -28,7 +29,8 @@ async def serving(
     opened: Opened,
     drain: Drain,
     collectors: Sequence[Collector],
-    prices: Callable[[], tuple[RollupsView, StepView]],
+    rolled: Callable[[], tuple[RollupsView, StepView]],
+    prices: Prices,
     database_version: str,
 ) -> AsyncIterator[Observer]:
     """Show how the run is, over HTTP and to the other commands of the home.
@@ -45,7 +47,7 @@ async def serving(
         backlog=lambda: drain.backlog,
         accounts=lambda: [each.view(telemetry.status) for each in collectors],
         markets=lambda: [each.view for each in dict.fromkeys(c.market for c in collectors)],
-        prices=prices,
+        prices=rolled,
         now=clock.time,
     )
     due = due_seconds(opened.assigned.profile, settings, clock)
@@ -54,6 +56,7 @@ async def serving(
         metrics=telemetry.metrics,
         snapshot=observer.snapshot,
         ready=partial(_not_ready, observer, drain, due),
+        prices=prices,
         token=web.token.get_secret_value() if web.token else None,
         hosts=guard.allowed_hosts(web),
     )

@@ -23,6 +23,7 @@ from m26.app.endpoints import serving
 from m26.app.opening import Opened, opening
 from m26.app.process import Process, beside
 from m26.app.publishing import publishing
+from m26.app.questions import answering
 from m26.app.rolling import rolling
 from m26.app.storing import journaling, server_times, storing
 from m26.auth.cache import TicketCache
@@ -33,6 +34,7 @@ from m26.status.announce import announce
 from m26.status.conditions import Status
 from m26.status.telemetry import Telemetry
 from m26.status.views import StatusView
+from m26.store.database import Store
 from m26.wake import Wake
 
 _log = structlog.get_logger()
@@ -83,8 +85,7 @@ async def running(
         store = await enter(
             servers.store(used.postgres.url, name=opened.session, patience=patience)
         )
-        for migration in await patience(store.migrate):
-            _log.info("schema.migrated", migration=migration)
+        await _migrate(store, patience)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
         drain = await enter(
@@ -101,10 +102,16 @@ async def running(
         collectors = await enter(
             collecting(process, assigned, opened.vault, cache, keeper, end_on_stop=end_on_stop)
         )
-        version, prices = await patience(store.ping), await enter(rolling(process, assigned, store))
-        observer = await enter(serving(process, opened, drain, collectors, prices, version))
+        version, rolled = await patience(store.ping), await enter(rolling(process, assigned, store))
+        prices = await enter(answering(used.postgres, opened.session, patience))
+        observer = await enter(serving(process, opened, drain, collectors, rolled, prices, version))
         await enter(beside(partial(chores, store, collectors, telemetry.metrics)))
         asking = partial(ask, collectors)
         finish = await enter(ending(asking, drain=drain, relay=relay, status=telemetry.status))
         await enter(correcting(process, store, committed=committed))  # ends first: all is published
         yield Run(observer.snapshot, finish)
+
+
+async def _migrate(store: Store, patience: servers.Patience) -> None:
+    for migration in await patience(store.migrate):
+        _log.info("schema.migrated", migration=migration)

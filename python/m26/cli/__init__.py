@@ -61,6 +61,7 @@ def build() -> App:
     ):
         command(target, text, name)
 
+    command("completion:install", "Let the shell complete what m26 takes.", "--install-completion")
     auth = subgroup("auth", "Credentials: get them, see their health, care for them.")
     command("auth:import_", "Read tokens and bundles from captures.", "import", auth)
     command("login:login", "Log in through a browser.", "login", auth)
@@ -100,6 +101,17 @@ def build() -> App:
     upstream = subgroup("upstream", "What was found out of the upstream.")
     command("upstream:show", "Each capability: pinned or learned, and by what.", "show", upstream)
     market = subgroup("market", "What the record says of the market, and how far to believe it.")
+    for target, text, name in (
+        ("prices:floor", "Lowest asks, fair prices, last sales.", "floor"),
+        ("deals:deals", "Asks below what their card sells for after tax.", "deals"),
+        ("prices:movers", "Cards that sell for more or less than before.", "movers"),
+        ("cards:show", "A card's page.", "show"),
+        ("cards:sales", "Sales of a card, or of all.", "sales"),
+        ("cards:depth", "What a card is offered for, price by price.", "depth"),
+        ("prices:index", "What the market as a whole does.", "index"),
+        ("deals:basket", "What a list of cards costs at asks.", "basket"),
+    ):
+        command(target, text, name, market)
     command("market:calibration", "Inferred outcomes: said against right.", "calibration", market)
     command("market:value", "What the cards of a market trace were worth.", "value", market)
     return app

@@ -13,7 +13,7 @@ from m26.errors import UsageError
 from m26.printable import printable, printable_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group, RenderableType
     from rich.table import Table
 
     from m26.cli.documents import FailureView
@@ -92,6 +92,10 @@ def console(*, stderr: bool = False) -> Console:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout; numbers to the right."""
+    console().print(_table(title, columns, rows))
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -102,7 +106,22 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         grid.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in materialized:
         grid.add_row(*(Text(text(cell)) for cell in row))  # Text: brackets are no markup
-    console().print(grid)
+    return grid
+
+
+def group(
+    facts: Rows,
+    tables: Iterable[tuple[str, Sequence[str], Iterable[Sequence[object]]]],
+    notes: Iterable[str],
+) -> Group:
+    """Labels and texts, tables, and lines below them, in one piece."""
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [grid(facts, width=console().width)] if facts else []
+    for each in tables:
+        parts += [*([Text()] if parts else []), _table(*each)]
+    return Group(*parts, *(Text(text(note), style="dim") for note in notes))
 
 
 def print_rows(lines: Rows, *, state: str = "") -> None:

@@ -57,6 +57,11 @@ class Postgres:
     socket_folder: Path
 
     @property
+    def is_up(self) -> bool:
+        """Whether it can be connected to; a server that was killed may leave its socket."""
+        return _socket(self.socket_folder).exists()
+
+    @property
     def dsn(self) -> str:
         """DSN of the database ``m26``, as the role that owns it."""
         return self.dsn_of(OWNER)

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 LIMIT = 30.0
 """Seconds after which the server ends a transaction of ours: every one of them locks others out."""
+MOST = 6
+"""Connections of a pool."""
 _KEEPALIVE = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -143,15 +145,21 @@ def _plain_ascii(text: str) -> str:
 
 
 async def connect(
-    dsn: str, *, name: str = "", statement_cache: bool = True, limit: float = LIMIT
+    dsn: str,
+    *,
+    name: str = "",
+    statement_cache: bool = True,
+    limit: float = LIMIT,
+    most: int = MOST,
 ) -> Pool[Any]:
-    """A small pool: one writer, the publisher, and whoever reads.
+    """A small pool: by default for one writer, the publisher, and whoever reads.
 
     Args:
         dsn: the database.
         name: what its sessions call themselves, see `session_name`; empty: of no home.
         statement_cache: False behind a pooler that loses prepared statements.
         limit: seconds after which the server ends a transaction.
+        most: connections.
 
     Raises:
         ConfigError: the DSN is malformed.
@@ -161,7 +169,7 @@ async def connect(
         pool = asyncpg.create_pool(
             dsn,
             min_size=1,
-            max_size=6,
+            max_size=most,
             command_timeout=60,
             timeout=10,
             statement_cache_size=100 if statement_cache else 0,

@@ -54,7 +54,7 @@ class Store:
         Raises:
             StorageError: the server does not say so in time.
         """
-        with _answering():
+        with answering():
             async with self._pool.acquire(timeout=deadline) as connection:
                 found = await within(deadline, connection, holders.find(connection))
                 if found is not None and limit is not None:
@@ -65,23 +65,23 @@ class Store:
 
     async def schema_epoch(self) -> int:
         """The newest migration's number, as the database has it; 0 before it was kept."""
-        with _answering():
+        with answering():
             return int(await self._pool.fetchval(statements.EPOCH) or 0)
 
     async def ping(self) -> str:
         """The server's version."""
-        with _answering():
+        with answering():
             return str(await self._pool.fetchval("SHOW server_version"))
 
     async def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations applied now."""
-        with _answering():
+        with answering():
             async with self._pool.acquire() as connection:
                 return await migrate.migrate(connection)
 
     async def migration_status(self) -> list[dict[str, Any]]:
         """Each shipped migration and when it was applied, None if it was not."""
-        with _answering():
+        with answering():
             async with self._pool.acquire() as connection:
                 applied = await migrate.applied_at(connection)
         return [
@@ -91,17 +91,17 @@ class Store:
 
     async def database_id(self) -> str:
         """The uuid made with this database."""
-        with _answering():
+        with answering():
             return str(await self._pool.fetchval("SELECT id FROM m26.database_info"))
 
     async def head(self) -> int:
         """Sequence number of the newest committed event."""
-        with _answering():
+        with answering():
             return int(await self._pool.fetchval("SELECT seq FROM m26.stream_head"))
 
     async def first_seq(self) -> int:
         """Sequence number of the oldest event still kept; 0 when there is none."""
-        with _answering():
+        with answering():
             return int(await self._pool.fetchval("SELECT min(seq) FROM m26.auction_event") or 0)
 
     async def cursor(self, part: str) -> int:
@@ -110,13 +110,13 @@ class Store:
 
     async def place(self, part: str) -> Cursor:
         """How far `part` is stored, and by whom."""
-        with _answering():
+        with answering():
             row = await self._pool.fetchrow(statements.CURSOR, part)
         return Cursor(*row) if row else Cursor()
 
     async def sessions(self) -> list[str]:
         """What the sessions of m26 on this database call themselves."""
-        with _answering():
+        with answering():
             query = (
                 "SELECT DISTINCT application_name FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name LIKE 'm26 %' ORDER BY 1"
@@ -125,12 +125,12 @@ class Store:
 
     async def begin_cursor(self, part: str, *, pos: int, checksum: int | None, host: str) -> None:
         """Let `part`, a new one, begin at `pos`: what is before it is stored under another name."""
-        with _answering():
+        with answering():
             await self._pool.execute(statements.BEGIN_CURSOR, part, pos, checksum, host)
 
     async def events(self, after: int, limit: int) -> list[tuple[int, str]]:
         """(seq, JSON) of up to `limit` events after `after`, in order."""
-        with _answering():
+        with answering():
             rows = await self._pool.fetch(
                 "SELECT seq, data FROM m26.event_json WHERE seq > $1 ORDER BY seq LIMIT $2",
                 after,
@@ -140,9 +140,14 @@ class Store:
 
     async def card_name(self, card_id: int, version: str) -> str | None:
         """The name of a card by its id and the hex digits of its version; None: it has none."""
-        with _answering():
+        with answering():
             name: str | None = await self._pool.fetchval(statements.CARD_NAME, card_id, version)
         return name
+
+    async def sightings(self) -> int:
+        """Pages whose sightings are not folded yet."""
+        with answering():
+            return int(await self._pool.fetchval("SELECT count(*) FROM m26.sighting"))
 
     async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
         """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.
@@ -153,7 +158,7 @@ class Store:
         """
         left = True
         while left:
-            with _answering():
+            with answering():
                 async with self._pool.acquire() as connection, connection.transaction():
                     epoch = await connection.fetchval(statements.LOCK_HEAD)
                     migrate.check_epoch(epoch)
@@ -181,12 +186,12 @@ class Store:
 
     async def calibration(self) -> list[dict[str, Any]]:
         """What inferred outcomes said of themselves, and how many of them proved right."""
-        with _answering():
+        with answering():
             return [dict(row) for row in await self._pool.fetch(statements.CALIBRATION)]
 
     async def sizes(self) -> list[dict[str, Any]]:
         """Rows and bytes on disk of each table, partitions added up."""
-        with _answering():
+        with answering():
             rows = await self._pool.fetch(statements.SIZES)
             counted = [
                 # no user text: names of our own tables
@@ -213,7 +218,7 @@ class Store:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
     """Turn what a database call may raise into one error that other stages know."""
     try:
         yield
@@ -235,6 +240,7 @@ async def connect(
     name: str = "",
     statement_cache: bool = True,
     limit: float = connections.LIMIT,
+    most: int = connections.MOST,
 ) -> Store:
     """Connect to a database; the caller closes the store.
 
@@ -243,12 +249,13 @@ async def connect(
         name: what the sessions call themselves, see `session_name`.
         statement_cache: False behind a pooler that loses prepared statements.
         limit: seconds after which the server ends a transaction.
+        most: connections.
 
     Raises:
         ConfigError: the DSN is malformed.
         StorageError: the server does not answer or refuses us.
     """
-    connect = partial(connections.connect, dsn, name=name, limit=limit)
+    connect = partial(connections.connect, dsn, name=name, limit=limit, most=most)
     try:
         pool = await connect(statement_cache=statement_cache)
     except connections.OUTAGES as error:
@@ -268,9 +275,10 @@ async def opened(
     name: str = "",
     statement_cache: bool = True,
     limit: float = connections.LIMIT,
+    most: int = connections.MOST,
 ) -> AsyncIterator[Store]:
     """`connect`, and close at the end of the block."""
-    store = await connect(dsn, name=name, statement_cache=statement_cache, limit=limit)
+    store = await connect(dsn, name=name, statement_cache=statement_cache, limit=limit, most=most)
     try:
         yield store
     finally:

@@ -29,14 +29,27 @@ class Index(NamedTuple):
     """Table, columns and condition, as CREATE INDEX has them."""
 
 
-INDEXES: tuple[Index, ...] = (
+ROLLUPS: tuple[Index, ...] = (
     Index(
         "auction_sale_idx",
         "m26.auction (platform, card_id, closed_at) WHERE outcome = 'sold'",
     ),
     Index("auction_card_idx", "m26.auction (platform, card_id, posted_at)"),
 )
-"""An index comes with the query that uses it: both of a card's sales and asks, `rollups`."""
+"""Those by which prices are rolled up: of a card's sales, and its asks in any bucket."""
+INDEXES: tuple[Index, ...] = (
+    *ROLLUPS,
+    Index(
+        "auction_ask_idx",
+        "m26.auction (platform, card_id, buyout_price) WHERE outcome IS NULL"
+        " AND status = 'active' AND buyout_price IS NOT NULL",
+    ),
+    Index(
+        "auction_sold_idx", "m26.auction (platform, closed_at, auction_id) WHERE outcome = 'sold'"
+    ),
+)
+"""An index comes with the query that uses it; the last two with `prices`: of a card's asks by
+price, and of all sales by time."""
 
 _LOCK = 0x6D323669  # "m26i": one builder at a time per database
 _LONGEST = 86_400.0

@@ -39,12 +39,14 @@ FROM (
     WHERE seq > $1 AND seq <= $2 GROUP BY platform
 ) AS t
 GROUP BY t.platform ORDER BY t.platform"""
-# $1 platforms, $2 newest, $3 at.
+# $1 platforms, $2 newest, $3 at, $4 wait.
 SET_TIMES = """
-INSERT INTO m26.market_clock AS c (platform, newest, at)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-ON CONFLICT (platform) DO UPDATE SET newest = excluded.newest, at = excluded.at
-WHERE (c.newest, c.at) IS DISTINCT FROM (excluded.newest, excluded.at)"""
+INSERT INTO m26.market_clock AS c (platform, newest, at, wait)
+SELECT *, $4::interval FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
+ON CONFLICT (platform) DO UPDATE
+SET newest = excluded.newest, at = excluded.at, wait = excluded.wait
+WHERE (c.newest, c.at, c.wait) IS DISTINCT FROM (excluded.newest, excluded.at, excluded.wait)"""
+CLOCKS = "SELECT platform, at FROM m26.market_clock"
 # $1 platforms whose time was set back: what was made by a later one is made again.
 AGAIN = """
 UPDATE m26.market_now AS n SET ages_at = c.at
@@ -196,7 +198,13 @@ SELECT"""  # noqa: S608 - constants
 _OWN = (
     *("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at"),
     *("sales_day", "change_24h", "quicksell", "floor_auction", "ages_at"),
+    *("median_24h", "median_48h", "sales_before"),
 )
+# A row of `auction` is told late of what was seen without an event.
+_MADE = {
+    "floor_seen_at": "CASE WHEN n.floor_auction = excluded.floor_auction"
+    " THEN greatest(n.floor_seen_at, excluded.floor_seen_at) ELSE excluded.floor_seen_at END"
+}
 # The next ten minutes at which a sale is older than a day, or two.
 _AGES = "date_bin('10 minutes', {0} - interval '1 us', 'epoch') + interval '10 minutes {1}'"
 
@@ -211,7 +219,7 @@ WITH w AS MATERIALIZED (
 INSERT INTO m26.market_now AS n (platform, card_id, seq, {", ".join(_OWN)})
 SELECT w.platform, w.card_id, $1, k.floor, k.floor2, k.floor_seen_at, k.asks, k.depth,
     l.final_price, l.closed_at, s.day, (s.median::float8 / s.before - 1)::real, d.discard_value,
-    k.floor_auction, least(k.ends, s.ages, s.ages_before)
+    k.floor_auction, least(k.ends, s.ages, s.ages_before), s.median, s.before, s.day_before
 FROM w
 CROSS JOIN LATERAL (
     SELECT
@@ -238,6 +246,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE a.closed_at > w.day) AS day,
+        count(*) FILTER (WHERE a.closed_at <= w.day) AS day_before,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
             FILTER (WHERE a.closed_at > w.day) AS median,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
@@ -259,9 +268,23 @@ LEFT JOIN LATERAL (
     ORDER BY c.first_seen DESC, c.version LIMIT 1
 ) AS d ON true
 ON CONFLICT (platform, card_id) DO UPDATE SET seq = excluded.seq,
-    {", ".join(f"{name} = excluded.{name}" for name in _OWN)}
+    {", ".join(f"{name} = {_MADE.get(name, f'excluded.{name}')}" for name in _OWN)}
 WHERE ({", ".join(f"n.{name}" for name in _OWN)})
-    IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _OWN)})"""  # noqa: S608 - constants
+    IS DISTINCT FROM ({", ".join(_MADE.get(name, f"excluded.{name}") for name in _OWN)})"""  # noqa: S608 - constants
+
+# What was seen since the newest server time so far: of a floor that is the same it counts.
+SEE = """
+UPDATE m26.market_now AS n SET floor_seen_at = s.at
+FROM (
+    SELECT g.platform, i.auction_id, max(g.observed_at) AS at
+    FROM m26.market_clock AS c
+    JOIN m26.sighting AS g ON g.platform = c.platform AND g.observed_at > c.newest
+    CROSS JOIN unnest(g.auction_ids) AS i (auction_id)
+    GROUP BY g.platform, i.auction_id
+) AS s
+JOIN m26.auction AS a ON a.auction_id = s.auction_id AND a.platform = s.platform
+WHERE n.platform = a.platform AND n.card_id = a.card_id AND n.floor_auction = a.auction_id
+    AND n.floor_seen_at < s.at"""
 
 _OF_HOURS = "SELECT platform, hour, max(seen) AS seen, max(listed) AS listed FROM m26.coverage_hour"
 

@@ -20,7 +20,7 @@ import structlog
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
 from m26.store import connection as connections
-from m26.store import migrate
+from m26.store import index_statements, migrate
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
 from m26.store.rounds import for_ever
@@ -47,7 +47,9 @@ _COVER = 300.0
 """Seconds between two looks at coverage: as often as it is told."""
 _RUNNING = timedelta(days=4)
 """So long an hour's coverage changes: as its auctions run, and a day for what is known later."""
-_BEHIND = 20_000
+_INDEXED = {"hour": timedelta(days=3), "day": timedelta(days=60)}
+"""How far back the market's index is made at first."""
+BEHIND = 20_000
 """Events behind which figures are still being built: what a second of catching up makes good."""
 
 
@@ -93,10 +95,13 @@ async def _is_due(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed
     return bool(await connection.fetchval(statements.IS_DUE, platforms, ats))
 
 
-async def _pass(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed]) -> None:
+async def _pass(
+    connection: PoolConnectionProxy[Any], passed: Sequence[_Passed], wait: timedelta
+) -> None:
     """Let market time pass."""
     platforms, newest = [b.platform for b, _ in passed], [b.newest for b, _ in passed]
-    await connection.execute(statements.SET_TIMES, platforms, newest, [at for _, at in passed])
+    values = (platforms, newest, [at for _, at in passed], wait)
+    await connection.execute(statements.SET_TIMES, *values)
     back = [b.platform for b, at in passed if b.at is not None and at < b.at]
     if back:
         _log.warning("rollups.time_back", platforms=back)
@@ -203,7 +208,8 @@ class Rollups:
                 return None
             seq, head, _ = locked
             upto = min(head, seq + size)
-            await _pass(connection, passed)
+            await connection.execute(statements.SEE)
+            await _pass(connection, passed, self._wait)
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
@@ -227,6 +233,12 @@ class Rollups:
             for statement in statements.COVER:
                 await connection.execute(statement, since if first else since - _RUNNING)
             await connection.execute(statements.COVER_NOW)
+            await connection.execute("SELECT set_config('search_path', 'm26', true)")
+            for platform, at in await connection.fetch(statements.CLOCKS):
+                for width, back in _INDEXED.items():
+                    begin = at - (back if first else _RUNNING)
+                    values = (platform, begin - timedelta(days=1), begin)
+                    await connection.execute(index_statements.KEEP[width], *values)
 
     def _count(self, done: _Step, spent: float, began: float) -> None:
         self._metrics.rollup_events.inc(done.events)
@@ -240,7 +252,7 @@ class Rollups:
         lag = 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
         self._metrics.rollup_lag.set(lag)
         percent = 100 if left == 0 else 100 * done.seq // done.head
-        self._tell("building" if left > _BEHIND else "current", left, percent)
+        self._tell("building" if left > BEHIND else "current", left, percent)
 
     def _tell(self, state: RollupsState, left: int, percent: int) -> None:
         lag = round(self._metrics.value("m26_rollup_lag_seconds"), 3)

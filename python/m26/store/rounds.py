@@ -10,7 +10,7 @@ import structlog
 from m26.errors import StorageError
 from m26.store import connection as connections
 from m26.store.database import Store
-from m26.store.indexes import INDEXES, are_there
+from m26.store.indexes import ROLLUPS, are_there
 
 _log = structlog.get_logger()
 
@@ -56,4 +56,4 @@ async def for_ever(
 
 async def _is_ready(store: Store) -> bool:
     async with store.acquire(timeout=_DEADLINE) as connection:
-        return await are_there(connection, INDEXES)
+        return await are_there(connection, ROLLUPS)

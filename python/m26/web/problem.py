@@ -22,14 +22,23 @@ HEADERS = {
 """On every response."""
 
 
+class FaultView(TypedDict):
+    """What is wrong with one parameter."""
+
+    name: str
+    detail: str
+    allowed: Annotated[str, "What may stand there, in words."]
+
+
 class ProblemView(TypedDict):
-    """RFC 9457; /readyz adds `reasons`."""
+    """RFC 9457; /readyz adds `reasons`, a request that is refused for its parameters `faults`."""
 
     type: str
     title: str
     status: int
     detail: Annotated[str, "What is wrong with this very request, and what to do."]
     reasons: NotRequired[Annotated[list[str], "Of /readyz: why data is not fresh."]]
+    faults: NotRequired[Annotated[list[FaultView], "Of 422: each parameter that is not right."]]
 
 
 def problem(
@@ -39,6 +48,7 @@ def problem(
     title: str = "",
     headers: Mapping[str, str] | None = None,
     reasons: list[str] | None = None,
+    faults: list[FaultView] | None = None,
 ) -> Response:
     """An RFC 9457 answer.
 
@@ -48,6 +58,7 @@ def problem(
         title: what kind of problem it is; the status's phrase when empty.
         headers: more response headers.
         reasons: why the process is not ready.
+        faults: what is wrong with parameters.
     """
     body = ProblemView(
         type="about:blank",
@@ -57,12 +68,20 @@ def problem(
     )
     if reasons is not None:
         body["reasons"] = reasons
+    if faults is not None:
+        body["faults"] = faults
     return Response(
         orjson.dumps(body),
         status_code=status,
         headers={**HEADERS, **(headers or {})},
         media_type="application/problem+json",
     )
+
+
+def refused(faults: list[FaultView]) -> Response:
+    """The answer to a request whose parameters are not right."""
+    detail = "; ".join(each["detail"] for each in faults)
+    return problem(422, detail, title="Parameters are not right", faults=faults)
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:

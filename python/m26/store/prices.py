@@ -1,0 +1,294 @@
+"""Questions about a market in; what the record and its rollups say, in one spelling, out.
+
+An answer is made of one snapshot of the database, and says as of which event and market time it
+holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import orjson
+from anyio.to_thread import run_sync
+
+from m26.market import deals as of_deals
+from m26.market import rows, views
+from m26.market.names import Names
+from m26.store import index_statements
+from m26.store import price_statements as statements
+from m26.store.database import Store, answering
+from m26.store.reading import Reading, place, reading
+
+_DEADLINE = 28.0
+"""Until there is a connection, seconds."""
+_LEVELS, _ALL_LEVELS, _NEWEST = 10, 1_000, 10
+_DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_HOURS, _DAYS = 2 * _DAY, 30 * _DAY
+"""What a card's page, and the index, go back."""
+_OF_DAY = 24
+
+
+class Prices:
+    """Answers about the markets of one database.
+
+    What every question takes as `at` is a moment of the past; None: the present. Those about one
+    card answer with None where nothing was seen of it on that platform.
+
+    Args:
+        store: the database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._names: dict[str, tuple[int, Names]] = {}
+
+    async def platforms(self) -> list[str]:
+        """Those of which anything was seen."""
+        with answering():
+            async with self._store.acquire(timeout=_DEADLINE) as connection:
+                return [row[0] for row in await connection.fetch(statements.PLATFORMS)]
+
+    async def as_of(self, platform: str, *, at: datetime | None = None) -> rows.AsOf:
+        """What an answer would hold for."""
+        async with reading(self._store, platform, at) as found:
+            return found.as_of
+
+    async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
+        """The whole market."""
+        _, text = await self.latest_json(platform, at=at)
+        return cast("views.LatestView", orjson.loads(text))
+
+    async def latest_json(
+        self, platform: str, *, at: datetime | None = None
+    ) -> tuple[rows.AsOf, str]:
+        """What the answer holds for, and the whole of it as text, as the database spells it."""
+        async with reading(self._store, platform, at) as found:
+            items = await found.text(statements.LATEST, platform)
+        head = orjson.dumps(found.as_of).decode().removesuffix("}")
+        return found.as_of, f'{head},"items":{items},"next":null}}'
+
+    async def market(
+        self,
+        platform: str,
+        *,
+        q: str | None = None,
+        position: str | None = None,
+        min_overall: int | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        at: datetime | None = None,
+    ) -> views.LatestView:
+        """Cards of a market, the highest overall first.
+
+        Args:
+            platform: of the market.
+            q: words that a card has to have, see `m26.market.names`.
+            position: as `QB`.
+            min_overall: lowest overall.
+            limit: how many at most.
+            after: `next` of the answer before.
+            at: see the class.
+        """
+        overall, last = place(after)
+        async with reading(self._store, platform, at) as found:
+            ids = None
+            if q is not None:
+                named = await run_sync((await self._known(found)).exact, q)
+                ids = [card["card_id"] for card in named]
+            values = (platform, ids, position, min_overall, overall, last, limit + 1)
+            items = await found.rows(statements.MARKET, *values)
+        kept, key = items[:limit], None
+        if len(items) > limit:
+            overall, last = kept[-1]["overall"], kept[-1]["card_id"]
+            key = f"{-1 if overall is None else overall}_{last}"
+        return {**found.as_of, "items": kept, "next": key}
+
+    async def card(
+        self, platform: str, card_id: int, *, at: datetime | None = None
+    ) -> views.CardView | None:
+        """A card's page; None: there is no such card on that platform."""
+        async with reading(self._store, platform, at, [card_id]) as found:
+            price = await found.rows(statements.PRICE, platform, card_id)
+            if not price:
+                return None
+            made = {
+                **found.as_of,
+                "card_id": card_id,
+                "price": price[0],
+                **orjson.loads(await found.text(statements.CARD, platform, card_id)),
+                "asks": await found.rows(statements.ASKS, platform, [card_id], _LEVELS),
+                "sales": await found.rows(
+                    statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
+                ),
+                "hours": await found.buckets(card_id, "hour", found.now - _HOURS),
+                "days": await found.buckets(card_id, "day", found.now - _DAYS),
+            }
+        return cast("views.CardView", made)
+
+    async def prices(
+        self,
+        platform: str,
+        card_id: int,
+        *,
+        bucket: rows.Bucket = "day",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        at: datetime | None = None,
+    ) -> views.BucketsView | None:
+        """A card's history: buckets that begin at `since` or later, and before `until`."""
+        async with reading(self._store, platform, at, [card_id]) as found:
+            known = await found.card(card_id)
+            if known is None:
+                return None
+            items = await found.buckets(card_id, bucket, since, until)
+        return {
+            **found.as_of,
+            **known,
+            "bucket": bucket,
+            "items": items,
+            "next": None,
+        }
+
+    async def asks(
+        self, platform: str, card_id: int, *, at: datetime | None = None
+    ) -> views.AsksView | None:
+        """What a card is offered for."""
+        async with reading(self._store, platform, at, [card_id]) as found:
+            known = await found.card(card_id)
+            if known is None:
+                return None
+            items = await found.rows(statements.ASKS, platform, [card_id], _ALL_LEVELS)
+        return {**found.as_of, **known, "items": items, "next": None}
+
+    async def sales(
+        self,
+        platform: str,
+        card_id: int | None = None,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        at: datetime | None = None,
+    ) -> views.SalesView | None:
+        """Sales of a card, or of all; those from `since` on, the newest first."""
+        cards = None if card_id is None else [card_id]
+        micros, auction_id = place(after)
+        begin = None if micros is None else _EPOCH + micros * _MICRO
+        async with reading(self._store, platform, at, cards) as found:
+            if card_id is not None and await found.card(card_id) is None:
+                return None
+            statement = statements.SALES if card_id is None else statements.CARD_SALES
+            values = (platform, card_id, since, begin, auction_id, limit + 1)
+            items = await found.rows(statement, *values)
+        kept, key = items[:limit], None
+        if len(items) > limit:
+            closed = datetime.fromisoformat(kept[-1]["closed_at"])
+            micros = (closed - _EPOCH) // _MICRO
+            key = f"{micros}_{kept[-1]['auction_id']}"
+        return {**found.as_of, "items": kept, "next": key}
+
+    async def deals(
+        self,
+        platform: str,
+        wanted: of_deals.Wanted = of_deals.ANY,
+        *,
+        limit: int = 100,
+        at: datetime | None = None,
+    ) -> views.DealsView:
+        """Asks below what their cards sell for after tax."""
+        async with reading(self._store, platform, at) as found:
+            asks = await found.rows(statements.DEALS, platform)
+            unpriced = await found.connection.fetchval(statements.UNPRICED, platform)
+        items = of_deals.deals(asks, wanted)[:limit]
+        return {**found.as_of, "unpriced": unpriced, "items": items, "next": None}
+
+    async def movers(
+        self,
+        platform: str,
+        *,
+        window: int = 24,
+        min_sales: int = 3,
+        limit: int = 100,
+        at: datetime | None = None,
+    ) -> views.MoversView:
+        """Cards that sold for more or less than `window` hours before.
+
+        Of less than a day the window's sales count, against those of the one before; else the last
+        24 hours, against the 24 before them, or the day that the moment back then was in.
+        """
+        statement: str
+        when: object
+        async with reading(self._store, platform, at) as found:
+            if window < _OF_DAY:
+                begin = found.begin(_HOUR, back=(window - 1) * _HOUR)
+                statement, when = statements.MOVERS_OF_HOURS, [begin - window * _HOUR, begin]
+            elif window == _OF_DAY:
+                statement, when = statements.MOVERS_OF_A_DAY, None
+            else:
+                statement, when = statements.MOVERS_OF_DAYS, found.begin(_DAY, back=window * _HOUR)
+            items = await found.rows(statement, platform, when, min_sales, limit)
+        return {
+            **found.as_of,
+            "window": window,
+            "min_sales": min_sales,
+            "items": items,
+            "next": None,
+        }
+
+    async def index(
+        self, platform: str, *, bucket: rows.Bucket = "day", at: datetime | None = None
+    ) -> views.IndexView:
+        """What the market did, of two days by hours or of thirty by days."""
+        async with reading(self._store, platform, at) as found:
+            back = _HOURS if bucket == "hour" else _DAYS
+            told = index_statements.TOLD if at is None else index_statements.ANEW
+            points = await found.rows(told[bucket], platform, found.now - back)
+        level, items = 100.0, []
+        for point in points:
+            level *= 1 + (point["change"] or 0)
+            items.append({"bucket": point["bucket"], "index": round(level, 2), **point})
+        return {
+            **found.as_of,
+            "bucket": bucket,
+            "items": cast("list[rows.IndexPointView]", items),
+            "next": None,
+        }
+
+    async def basket(
+        self, platform: str, ids: Sequence[int], *, at: datetime | None = None
+    ) -> views.BasketView:
+        """What cards cost at asks; one that is there twice is bought twice."""
+        wanted = Counter(ids)
+        async with reading(self._store, platform, at, list(wanted)) as found:
+            values = (platform, list(wanted), list(wanted.values()))
+            items: list[rows.BasketItemView] = await found.rows(statements.BASKET, *values)
+        fair = [each["fair"] and each["fair"] * each["wanted"] for each in items]
+        return {
+            **found.as_of,
+            "cost": sum(each["cost"] for each in items),
+            "fair": None if None in fair else sum(price for price in fair if price),
+            "missing": [each["card_id"] for each in items if each["missing"]],
+            "items": items,
+            "next": None,
+        }
+
+    async def find(
+        self, text: str, platform: str, *, at: datetime | None = None
+    ) -> list[rows.CandidateView]:
+        """Cards that a text may mean, the likeliest first; of those alike in spelling the rest."""
+        async with reading(self._store, platform, at) as found:
+            return await run_sync((await self._known(found)).find, text)
+
+    async def _known(self, found: Reading) -> Names:
+        """What the platform's cards are called, read again when there are others."""
+        count = await found.connection.fetchval(statements.CARDS, found.platform)
+        known = self._names.get(found.platform)
+        if known is None or known[0] != count:
+            told = await found.rows(statements.NAMES, found.platform)
+            known = count, await run_sync(Names, told)  # of thousands: not on the loop of others
+            self._names[found.platform] = known
+        return known[1]

@@ -1,0 +1,142 @@
+"""A market and a moment in; a snapshot of the database, and what an answer holds for, out.
+
+The statements of `m26.store.price_statements` name tables without a schema. Of the present they are
+those of `m26`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+import orjson
+
+from m26.clock import iso
+from m26.errors import UsageError
+from m26.market.rows import AsOf, Bucket, BucketView
+from m26.store import price_statements as statements
+from m26.store.database import Store, answering
+from m26.store.rollups import BEHIND
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+_DEADLINE = 28.0
+"""Until there is a connection, seconds."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Card(TypedDict):
+    """A card and its name."""
+
+    card_id: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A snapshot, and what an answer from it holds for."""
+
+    connection: PoolConnectionProxy[Any]
+    as_of: AsOf
+
+    async def text(self, statement: str, *values: object) -> str:
+        """The JSON that a statement makes."""
+        return str(await self.connection.fetchval(statement, *values))
+
+    async def rows(self, statement: str, *values: object) -> list[Any]:
+        """The same, read."""
+        return cast("list[Any]", orjson.loads(await self.text(statement, *values)))
+
+    @property
+    def platform(self) -> str:
+        """Whose market it is."""
+        return self.as_of["platform"]
+
+    @property
+    def now(self) -> datetime:
+        """Market time; the beginning of times where nothing was seen."""
+        at = self.as_of["market_time"]
+        return datetime.fromisoformat(at) if at else _EPOCH
+
+    def begin(self, step: timedelta, *, back: timedelta) -> datetime:
+        """Of the bucket that a moment so long ago was in."""
+        at = self.now - back
+        return at - (at - _EPOCH) % step
+
+    async def card(self, card_id: int) -> Card | None:
+        """A card and its name; None: nothing was seen of it on that platform."""
+        row = await self.connection.fetchrow(statements.NAME, self.platform, card_id)
+        return None if row is None else {"card_id": card_id, "name": row["name"]}
+
+    async def buckets(
+        self,
+        card_id: int,
+        bucket: Bucket,
+        since: datetime | None,
+        until: datetime | None = None,
+    ) -> list[BucketView]:
+        """A card's, the oldest first."""
+        values = (self.platform, card_id, since, until)
+        return await self.rows(statements.BUCKETS[bucket], *values)
+
+
+@asynccontextmanager
+async def reading(
+    store: Store,
+    platform: str,
+    at: datetime | None,
+    cards: Sequence[int] | None = None,  # noqa: ARG001 - of the past only these are needed
+) -> AsyncIterator[Reading]:
+    """A snapshot of the present, or of a moment of the past.
+
+    Args:
+        store: the database.
+        platform: whose market is asked about.
+        at: the moment; None: the present.
+        cards: those that are asked about; None: any.
+
+    Raises:
+        StorageError: the database does not answer.
+    """
+    with answering():
+        async with (
+            store.acquire(timeout=_DEADLINE) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=at is None),
+        ):
+            await connection.execute(statements.SETTINGS, "m26")
+            if at is not None:
+                raise UsageError("m26 does not tell of the past yet")
+            row = await connection.fetchrow(statements.AS_OF, platform)
+            assert row is not None, "there is a cursor from the migration on"
+            behind = row["head"] - row["seq"] > BEHIND
+            yield Reading(
+                connection,
+                {
+                    "platform": platform,
+                    "at": None if at is None else iso(at.timestamp()),
+                    "seq": row["seq"],
+                    "market_time": row["market_time"],
+                    "building": 100 * row["seq"] // row["head"] if behind else None,
+                },
+            )
+
+
+def place(after: str | None) -> tuple[int | None, int | None]:
+    """The two numbers of an answer's `next`.
+
+    Raises:
+        UsageError: no answer said so.
+    """
+    if after is None:
+        return None, None
+    first, _, second = after.partition("_")
+    try:
+        return int(first), int(second)
+    except ValueError as error:
+        hint = "take `next` of the answer before"
+        raise UsageError(f"{after!r} is no place to go on from", hint=hint) from error
