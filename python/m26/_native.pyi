@@ -366,6 +366,9 @@ class Delta:
     @property
     def first_seen(self) -> list[tuple[str, int, int]]:
         """(platform, auction_id, observed_at) of auctions that were seen sooner."""
+    @property
+    def moved(self) -> list[tuple[str, int]]:
+        """(platform, auction_id) of those in `rewritten` of which no event tells."""
 
 @final
 class Fold:

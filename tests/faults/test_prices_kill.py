@@ -73,7 +73,7 @@ class _Storing:
     async def judge(self) -> int:
         """Once all is priced anew: cards that have a price."""
         connection = await _connected(self.dsn)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not await connection.fetchval(_READY):
             assert time.monotonic() < deadline, await _cursors(connection)
             await asyncio.sleep(0.02)

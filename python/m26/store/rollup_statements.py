@@ -55,7 +55,8 @@ FROM m26.market_clock AS c WHERE c.platform = ANY ($1) AND n.platform = c.platfo
 IS_DUE = """
 SELECT EXISTS (
     SELECT FROM unnest($1::text[], $2::timestamptz[]) AS c (platform, at)
-    JOIN m26.market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at)"""
+    JOIN m26.market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at
+) OR EXISTS (SELECT FROM m26.auction_moved)"""
 
 TOUCHED = "m26_touched"
 # The bucket of `at`, and those that are there up to the one of `until`; the card as it is now.
@@ -88,6 +89,14 @@ SELECT a.platform, a.card_id,
     {_UNTIL.format("a")}
 FROM ended JOIN m26.auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
+# Of auctions that another end, or another version of their card, was seen of and no event tells.
+TOUCH_MOVED = f"""
+WITH moved AS (DELETE FROM m26.auction_moved RETURNING platform, auction_id)
+INSERT INTO pg_temp.{TOUCHED}
+SELECT DISTINCT a.platform, a.card_id, a.posted_at, CASE WHEN a.buyout_price IS NOT NULL
+    THEN a.posted_at + interval '{LONGEST}' END
+FROM moved JOIN m26.auction AS a
+    ON a.auction_id = moved.auction_id AND a.platform = moved.platform"""  # noqa: S608 - constants
 # $1 how many at most: cards of which something has aged; how many they were.
 TOUCH_AGED = f"""
 WITH due AS (

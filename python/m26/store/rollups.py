@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-_PAUSE = 0.5
+_PAUSE = 0.75
 """Seconds between two looks for events: figures are at most a second behind them."""
 _DEADLINE = 28.0
 """Of a step, seconds: the server ends its transaction at 30."""
-_SHORT, _LONG = 2.0, 6.0
+_SHORT, _LONG = 4.0, 12.0
 """A full step that took less may be larger, one that took more smaller: the more events are in one,
 the fewer figures are computed twice; a long one holds up the server's own cleaning."""
 _FEWEST, _MOST = 1_000, 200_000
@@ -213,6 +213,7 @@ class Rollups:
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
+            await connection.execute(statements.TOUCH_MOVED)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
             await connection.execute(statements.BUCKETS)
             await connection.execute(statements.NOW, upto)
