@@ -27,7 +27,7 @@ SIGHTINGS = 400
 """Pages that are not folded yet: a run folds them before there are more."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 
-# Of a card's price 0.85 are worth it, so that few asks are deals.
+# Fair prices are such that two or three asks of a thousand are deals.
 # Numbers from 0 to 1 that look drawn: of row n, the k-th one.
 _DRAWN = """
 CREATE FUNCTION pg_temp.drawn(n bigint, k int) RETURNS float8 IMMUTABLE PARALLEL SAFE
@@ -107,7 +107,7 @@ LEFT JOIN (
     FROM m26.auction WHERE outcome IS NULL GROUP BY card_id
 ) AS a ON a.card_id = c.card_id
 LEFT JOIN (
-    SELECT card_id, count(*) AS n, (0.85 * avg(final_price))::bigint AS fair, max(closed_at) AS at
+    SELECT card_id, count(*) AS n, (0.848 * avg(final_price))::bigint AS fair, max(closed_at) AS at
     FROM m26.auction WHERE outcome = 'sold' GROUP BY card_id
 ) AS s ON s.card_id = c.card_id"""
 # Of ten pages a second, those that are not folded yet, of auctions that are on offer.

@@ -10,7 +10,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from m26.app.chores import chores
 from m26.normalizer import Normalizer
 from m26.status.conditions import Status
 from m26.status.metrics import Metrics
-from m26.store.database import Store, opened
+from m26.store.database import opened
 from m26.store.load import Loader
 from m26.store.prices import Prices
 from m26.store.rollups import Rollups
@@ -32,6 +32,8 @@ from m26.web.app import create_app
 from m26.web.desk import MOST
 from m26.web.server import listening, serve, url_of
 
+_PAGES = 1_500
+"""That are stored at most: they are made beforehand."""
 _TURN = 0.005
 """Seconds between two looks at how late the event loop is."""
 
@@ -43,14 +45,15 @@ class Meanwhile:
         self.commits: list[float] = []
         self.late: list[float] = []
 
-    async def store(self, store: Store, per_second: float) -> None:
-        """A page of unseen auctions, over and over."""
-        market, loader, begun = Market(), Loader(store, Normalizer(RULES)), time.monotonic()
-        for pos in range(1_000_000):
-            await anyio.sleep(max(0, begun + pos / per_second - time.monotonic()))
-            page = records(market.batch(at=START + int(pos / per_second), pages=1), start=pos)
+    async def store(
+        self, loader: Loader, pages: Sequence[bytes], first: int, per_second: float
+    ) -> None:
+        """A page of unseen auctions at a time."""
+        begun = time.monotonic()
+        for pos, body in enumerate(pages, first):
+            await anyio.sleep(max(0, begun + (pos - first) / per_second - time.monotonic()))
             before = time.perf_counter()
-            await loader.store(PART, page)
+            await loader.store(PART, records([body], start=pos))
             self.commits.append(time.perf_counter() - before)
 
     async def look(self) -> None:
@@ -74,8 +77,11 @@ async def answer(dsn: str, per_second: float) -> None:
         app = create_app(metrics=metrics, snapshot=status, ready=list, prices=Prices(asked))  # type: ignore[arg-type] # nobody asks for the status
         await group.start(serve, app, listener)
         if per_second:
+            market, loader = Market(), Loader(store, Normalizer(RULES))
+            stored = await loader.store(PART, records(market.catalogue()))
+            pages = [market.batch(at=START + n // 10, pages=1)[0] for n in range(_PAGES)]
             rollups = Rollups(store, turn=anyio.Lock(), metrics=metrics, now=lambda: START)
-            group.start_soon(meanwhile.store, store, per_second)
+            group.start_soon(meanwhile.store, loader, pages, stored.pos, per_second)
             group.start_soon(rollups.run)
             group.start_soon(chores, store, [], metrics)
         group.start_soon(meanwhile.look)

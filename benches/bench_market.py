@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benches.market import bound, model
+from benches.market import bound, model, turns
 from benches.market.goals import GOALS
 from benches.market.model import Market
 from benches.market.play import Game, played
@@ -88,3 +88,32 @@ def test_sales_known(
 ) -> None:
     rows = benchmark.pedantic(judged, args=(planner, tmp_path), kwargs={"smoke": smoke}, rounds=1)
     benchmark.extra_info["market"] = rows
+
+
+def turning(command: tuple[str, ...], cache: Path, *, smoke: bool) -> dict[str, list[Row]]:
+    """Play what breaks and what turns, beside what does not; a line for each."""
+    seeds = SEEDS[:1] if smoke else SEEDS[:2]
+    rows: dict[str, list[Row]] = {}
+    with ProcessPoolExecutor(1 if smoke else JOBS) as pool:
+        for kind, (asked, line) in turns.TABLES.items():
+            games = {label: each.games(command, cache, seeds) for label, each in asked.items()}
+            if smoke:
+                first, sides = next(iter(games.items()))
+                games = {first: turns.short(sides, SMOKE)}
+            runs = {
+                label: [[pool.submit(played, game) for game in side] for side in sides]
+                for label, sides in games.items()
+            }
+            rows[kind] = []
+            for label, sides in runs.items():
+                turned, plain = [[run.result() for run in side] for side in sides]
+                check(label, turned)
+                rows[kind].append(line(label, turned, plain))
+    return rows
+
+
+def test_breaks_and_switches(
+    benchmark: BenchmarkFixture, planner: tuple[str, ...], tmp_path: Path, smoke: bool
+) -> None:
+    rows = benchmark.pedantic(turning, args=(planner, tmp_path), kwargs={"smoke": smoke}, rounds=1)
+    benchmark.extra_info["turns"] = rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +68,7 @@ async def grown(dsn: str, *, steps: int) -> tuple[dict[str, int], int, int]:
 
 async def _sizes(store: Store, dsn: str) -> dict[str, int]:
     await databases.execute(dsn, "ANALYZE")
-    return {row["table"]: row["bytes"] for row in await store.sizes()}
+    return {each.table: each.bytes for each in (await store.sizes(timedelta(days=400))).tables}
 
 
 async def usual(dsn: str, pages: Sequence[bytes]) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 from benches import bars, chart
 from benches.bars import TIMES, Bar
 from benches.market import report as market
+from benches.market import turns
 from benches.prices import report as prices
 from benches.race import ratio
 
@@ -66,6 +67,7 @@ def render(run: Info) -> Report:
         _table(("", ""), _circumstances(run)),
         *(text for part in PARTS for text in _part(part, found)),
         *(market.section(info["market"], PICTURES) for info in found if "market" in info),
+        *(turns.section(**info["turns"]) for info in found if "turns" in info),
         *(prices.section(info["prices"], PICTURES) for info in found if "prices" in info),
     ]
     races = [info["race"] for info in found if "race" in info]

@@ -44,10 +44,10 @@ def sound(label: dict[str, Any]) -> bool:
 
 @dataclass(slots=True)
 class Notice:
-    """What was said of a flag, after how many requests."""
+    """What was said of a flag, after how many requests of each kind."""
 
     value: Any
-    requests: int
+    sent: Counter[str]
     at: int
 
 
@@ -105,12 +105,12 @@ class Claims:
         self.before[i] = NOT_SAID if before is None else before
         self.evidence[str(label.get("evidence"))] += 1
 
-    def notice(self, notice: dict[str, Any], requests: int, now: int) -> bool:
+    def notice(self, notice: dict[str, Any], sent: Counter[str], now: int) -> bool:
         """Take a notice; False if it is of no known flag."""
         name = notice.get("notice")
         if name not in _FLAGS or "value" not in notice:
             return False
-        self.notices.setdefault(name, []).append(Notice(notice["value"], requests, now))
+        self.notices.setdefault(name, []).append(Notice(notice["value"], sent.copy(), now))
         return True
 
     def serve(self, i: int, status: int, now: int) -> None:
@@ -123,6 +123,13 @@ class Claims:
             self.told[i] = status
         else:
             self.active_at[i] = now
+
+
+def showing(name: str) -> tuple[str, ...]:
+    """Kinds of requests that can show how a flag is set."""
+    if name in ("batch", "ended", "recall", "ended_price"):
+        return ("refresh",)
+    return ("further back",) if name == "paging" else ("front", "further back")
 
 
 def holds(name: str, value: Any, true: Any) -> bool:
@@ -148,8 +155,8 @@ class Counts:
     decide: array[float] = field(default_factory=lambda: array("d"))  # s
     decide_cpu: array[float] = field(default_factory=lambda: array("d"))  # s, labels included
     coverage: list[dict[str, int]] = field(default_factory=list)
-    switched: list[tuple[str, Any, int]] = field(default_factory=list)
-    """Flag, its new value, requests that were sent before."""
+    switched: list[tuple[str, Any, Counter[str]]] = field(default_factory=list)
+    """Flag, its new value, requests of each kind that were sent before."""
     ended: str = ""
     """Why the run was over before its end; empty if it was not."""
     lives: int = 0

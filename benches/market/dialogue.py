@@ -173,7 +173,7 @@ class Run:
         elif "ask" in line or line.get("type") == "done":
             return line
         elif "notice" in line:
-            if not self.claims.notice(line, self.counts.requests.total(), self.now):
+            if not self.claims.notice(line, self.counts.requests, self.now):
                 self.counts.violations["malformed notice"] += 1
         elif "auction_id" in line:
             self._label(line)
@@ -212,7 +212,7 @@ class Run:
             self.upstream.advance(max(self.now, self._moment(hours)))
             self.upstream.switch(with_flag(self.upstream.flags, name, value))
             told = self.upstream.flags.told().get(name)
-            self.counts.switched.append((name, told, self.counts.requests.total()))
+            self.counts.switched.append((name, told, self.counts.requests.copy()))
         self.now = at
         self.upstream.advance(at)
 

@@ -29,6 +29,8 @@ class Game:
     breaks: tuple[Break, ...] = ()
     scored: tuple[float, float] | None = None
     """From and to which day; None: the second one."""
+    away: tuple[float, float] = (0, 0)
+    """From and to which hour nobody looks: what was listed and ended meanwhile is not scored."""
     keep: Path | None = None
     """Folder in which home and log of the run are left."""
 
@@ -64,7 +66,8 @@ def _play(game: Game, folder: Path) -> Figures:
         folder,
     )
     run.play()
-    figures = score(trace, run.claims, run.counts, run.upstream.flags, game.scored or window(days))
+    scored = game.scored or window(days)
+    figures = score(trace, run.claims, run.counts, run.upstream.flags, scored, game.away)
     if figures["ended"] or figures["violations"]:
         figures["log"] = run.log.read_text(errors="replace")[-2000:]
     return figures

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from benches.market.claims import NOT_SAID, Claims, Counts, holds
+from benches.market.claims import NOT_SAID, Claims, Counts, holds, showing
 from benches.market.trace import CANCELLED, DAY, EXPIRED, SOLD, US, Trace
 from benches.market.variants import Flags
 
@@ -37,12 +37,23 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 
 def score(
-    trace: Trace, claims: Claims, counts: Counts, flags: Flags, scored: tuple[float, float]
+    trace: Trace,
+    claims: Claims,
+    counts: Counts,
+    flags: Flags,
+    scored: tuple[float, float],
+    away: tuple[float, float] = (0, 0),
 ) -> Figures:
-    """All figures of the days that are scored; `flags` are those that held at the end."""
+    """All figures of the days that are scored; `flags` are those that held at the end.
+
+    What was listed and ended while nobody looked, `away` from and to which hour, is left out.
+    """
     low, high = (trace.epoch + round(day * DAY) for day in scored)
+    left, back = (trace.epoch + round(hour * HOUR) for hour in away)
     figures = _seen(trace, claims, low, high)
+    posted: Sequence[int]
     posted = range(bisect_left(trace.posted, trace.epoch), bisect_left(trace.posted, high))
+    posted = [i for i in posted if not left <= trace.posted[i] <= trace.ended[i] < back]
     ends = [i for i in posted if low <= trace.ended[i] < high]
     figures |= _Ends(trace, claims).figures(ends)
     figures |= calibration(trace, claims, ends)
@@ -276,11 +287,19 @@ def _notices(claims: Claims, counts: Counts, flags: Flags) -> Figures:
         said = claims.notices.get(name)
         right = said and holds(name, said[-1].value, true)
         found[name] = "right" if right else f"said {said[-1].value}" if said else "not said"
-    switched = []
+    switched: list[Figures] = []
     for name, value, sent in counts.switched:
-        later = [each for each in claims.notices.get(name, []) if each.requests >= sent]
+        later = [each for each in claims.notices.get(name, []) if each.sent.total() >= sent.total()]
         first = next((each for each in later if holds(name, each.value, value)), None)
-        switched.append({"flag": name, "value": value, "requests": first and first.requests - sent})
+        since = first and first.sent - sent
+        switched.append(
+            {
+                "flag": name,
+                "value": value,
+                "requests": None if since is None else since.total(),
+                "able": None if since is None else sum(since[kind] for kind in showing(name)),
+            }
+        )
     return {
         "found": f"{sum(text == 'right' for text in found.values())}/{len(found)}",
         "not_found": {name: text for name, text in found.items() if text != "right"},

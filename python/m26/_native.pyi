@@ -47,9 +47,8 @@ microseconds since 1970. ``was_active``: it was seen active once. ``newest`` is 
 observed_at and last_seen."""
 _PastRow: TypeAlias = tuple[str, int, int, int, str, int | None, int, int, int, int, int | None]
 _Kind: TypeAlias = tuple[int | None, int | None, int | None]
-_Prices: TypeAlias = tuple[float, float, float]
 _Fair: TypeAlias = tuple[
-    _Prices, tuple[int, int, int], tuple[int, int], str, list[str], float, tuple[float, float]
+    tuple[float, ...], tuple[int, ...], tuple[int, int], str, list[str], float, tuple[float, float]
 ]
 _Closing: TypeAlias = tuple[
     str, str | None, str, float, int | None, float | None, int | None, int | None, int
@@ -184,8 +183,8 @@ class Pricer:
     def fair(self, start: int, stop: int) -> list[_Fair]:
         """What these cards are worth, in the order in which they were added.
 
-        Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over the
-        asks; method, flags, spread of a day's walk; low and high of the next sale.
+        Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over
+        the asks; method, flags, spread of a day's walk; low and high of the next sale.
         """
     def sold_after(self, card: int, since: int) -> float | None:
         """The first sale that counts after `since` of the card at that place, as if by buyout."""
@@ -263,6 +262,7 @@ class States:
         positions: Sequence[int],
         inferred: Sequence[_Inferred] = ...,
         events: Sequence[_PastRow] | None = None,
+        since: int = 0,
     ) -> Delta:
         """What the rows `start` to `stop` of a batch change; read without the GIL.
 
@@ -277,11 +277,11 @@ class States:
             positions: place of each page of the batch in that part.
             inferred: outcomes that no row says, in the order of pages: (page of the batch that it
                 comes before, platform, auction_id, observed_at of the evidence, outcome as
-                `outcome` gives it). One of an auction that is not held, and was not shown before,
-                changes nothing.
+                `outcome` gives it). One of an auction that is not held or shown changes nothing.
             events: every event of the auctions that an earlier answer `wanted`, in any order:
                 (platform, auction_id, seq, observed_at, status, buyout_price, current_bid,
                 next_bid, bids, expires_at, start_price), times in microseconds.
+            since: auctions that were posted before it, microseconds, are `pruned`.
 
         Raises:
             IndexError: the batch has no such rows.
@@ -359,16 +359,16 @@ class Delta:
         """(seq, observed_at) of events, stored or of this delta, that were seen sooner."""
     @property
     def again(self) -> list[tuple[int, int, int]]:
-        """(seq, seq of the event it repeats, observed_at) of late events that are not in `events`.
-
-        Their kind is ``changed``, without an outcome.
-        """
+        """(seq, seq of what it repeats, observed_at) of late ``changed`` events not in `events`."""
     @property
     def first_seen(self) -> list[tuple[str, int, int]]:
         """(platform, auction_id, observed_at) of auctions that were seen sooner."""
     @property
     def moved(self) -> list[tuple[str, int]]:
         """(platform, auction_id) of those in `rewritten` of which no event tells."""
+    @property
+    def pruned(self) -> list[int]:
+        """Auctions of which something was seen or inferred, and is not told: they are gone."""
 
 @final
 class Fold:
@@ -386,7 +386,7 @@ class Fold:
         """All of it; for this build alone."""
     def take(
         self, batch: Batch, records: Sequence[_Look], /
-    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims]]:
+    ) -> tuple[list[_Inferred], list[_Hour], list[_Claims], list[_Inferred]]:
         """Take in consecutive records, whose pages of data `batch` has; read without the GIL.
 
         Args:
@@ -400,7 +400,8 @@ class Fold:
             start in microseconds, requests by kind, auctions posted in it that were seen, listed
             (low, likely, high), endings due, endings known, sales known, blind seconds); of a new
             calibration (platform, hour from which it applies, evidence, band, lead, claims asked,
-            (agreed, said) of the outcome, the same of outcome and price).
+            (agreed, said) of the outcome, the same of outcome and price); the last word on auctions
+            that are forgotten now.
         """
     def verdicts(self) -> list[_Inferred]:
         """All that is said of auctions now, before the first page of a batch."""

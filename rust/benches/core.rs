@@ -99,7 +99,7 @@ fn held(count: usize) -> States {
     states
 }
 
-const JOURNAL: Journal<'static> = Journal { part: "part", positions: &[0] };
+const JOURNAL: Journal<'static> = Journal { part: "part", positions: &[0], since: 0 };
 
 fn events(states: &States, batch: &Batch) -> Delta {
     derive(states, &batch.rows, 0, JOURNAL, &[], None)

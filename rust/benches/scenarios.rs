@@ -28,7 +28,7 @@ pub const ALL: &[Scenario] = &[
     ("derive, all fresh", || changes(false)),
     ("derive, all unchanged", || changes(true)),
 ];
-const JOURNAL: Journal<'static> = Journal { part: "part", positions: &[0] };
+const JOURNAL: Journal<'static> = Journal { part: "part", positions: &[0], since: 0 };
 
 /// A page of copies whose cards were seen in another page, but for `new` of them.
 fn parse(new: usize) -> Work {

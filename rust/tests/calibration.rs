@@ -115,7 +115,7 @@ fn a_new_table_applies_from_the_next_full_hour_alone() {
         table.proved(&cell, at % 2 == 0, 1.0);
     }
     table.settle(11 * HOUR - 1);
-    assert_eq!((table.version, table.rate(&cell)), (1, (0.9, 0.9)));
+    assert_eq!((table.version, table.rate(&cell)), (1, Calibration::unproved(&cell)));
     table.settle(11 * HOUR);
     let (outcome, price) = table.rate(&cell);
     assert_eq!((table.version, table.applies_from), (2, 11 * HOUR));
@@ -131,7 +131,22 @@ fn a_cell_without_proofs_follows_its_rule_and_other_rules_do_not() {
     }
     table.settle(HOUR);
     assert!(table.rate(&cheap(Rule::Expired)).0 < 0.6);
-    assert_eq!(table.rate(&cheap(Rule::LastBid)), (0.9, 0.9));
+    let other = cheap(Rule::LastBid);
+    assert_eq!(table.rate(&other), Calibration::unproved(&other));
+}
+
+#[test]
+fn what_is_never_proved_is_less_sure_than_the_rates_say() {
+    let mut table = Calibration::new();
+    let cell = Cell::new(&lot(900), Rule::Expired, 0.9, 0.9);
+    let (unproved, _) = Calibration::unproved(&cell);
+    assert!((0.88..0.895).contains(&unproved), "{unproved}");
+    for at in 0..4_000 {
+        table.proved(&cell, at % 10 > 0, 1.0);
+    }
+    table.settle(HOUR);
+    let (proved, _) = table.rate(&cell);
+    assert!((proved - 0.9).abs() < 0.003, "{proved}");
 }
 
 #[test]

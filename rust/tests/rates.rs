@@ -7,7 +7,7 @@
 mod bazaar;
 
 use bazaar::{EPOCH, Eyes, HOURS, MEDIAN, Mood, Truth, USUAL, buyout_time, market, play};
-use m26::market::asked::{DAY, HOUR, SECOND, Status};
+use m26::market::asked::{DAY, HOUR, MINUTE, SECOND, Status};
 use m26::market::lot::{Fate, Lot, Told};
 use m26::market::rates::{Look, Rates};
 
@@ -96,6 +96,30 @@ fn further_bids_are_learned_by_the_time_left() {
             assert!(gap < 0.04, "{late_bids} {lead}: {} truly {}", said / lots, more / lots);
         }
     }
+}
+
+#[test]
+fn bids_come_by_how_long_a_lot_runs_and_how_near_its_buyout_is() {
+    // half an hour before the end, with a bid of so many percent of the buyout price
+    let open = |(hours, bid): (i64, i64)| {
+        let lot = lot(1.0, hours * 3600 - 1800, 1);
+        let (expires_at, current_bid) =
+            (lot.posted_at + hours * HOUR, lot.buyout_price * bid / 100);
+        Lot { expires_at, current_bid, ..lot }
+    };
+    let kinds = [(1, 50), (24, 50), (1, 98)];
+    let mut rates = Rates::new();
+    for _ in 0..600 {
+        for (kind, more) in kinds.into_iter().zip([1, 0, 0]) {
+            let lot = open(kind);
+            let (bids, current_bid) = (lot.bids + more, lot.current_bid);
+            rates.learn(&lot, lot.expires_at - MINUTE, Look::Active { bids, current_bid });
+        }
+    }
+    let last = lot(1.0, 60, 0);
+    rates.learn(&last, last.last_active + 2 * DAY, Look::Active { bids: 0, current_bid: 1 });
+    let [short, long, near] = kinds.map(|kind| rates.further_bid(&open(kind), 30 * MINUTE));
+    assert!(short > long + 0.4 && short > near + 0.4, "{short} {long} {near}");
 }
 
 #[test]
@@ -207,7 +231,7 @@ fn the_same_looks_give_the_same_rates_wherever_they_are_cut() {
     let bytes = postcard::to_stdvec(&whole).unwrap();
     let mut again: Rates = postcard::from_bytes(&bytes).unwrap();
     assert_eq!(whole, again);
-    assert!(bytes.len() < 100_000, "{}", bytes.len());
+    assert!(bytes.len() < 200_000, "{}", bytes.len());
     let (mut whole, more) = (whole, market(16, 5_000, 12, USUAL));
     for rates in [&mut whole, &mut again] {
         play(&more, 16, EYES, rates, |_, _, _, _| {});

@@ -88,3 +88,20 @@ fn a_copy_that_does_not_come_back_speaks_for_a_sale_as_far_as_others_did_come_ba
     let [silent, unknown] = said(0);
     assert!((expired(&silent) - expired(&unknown)).abs() < 1e-3, "{silent:?} {unknown:?}");
 }
+
+#[test]
+fn a_copy_says_nothing_where_it_is_not_told_when_its_seller_got_it() {
+    let again = END + MINUTE;
+    for (before, after, sold) in
+        [(1, 0, None), (0, 1, None), (1, 1, Some(false)), (1, 2, Some(true))]
+    {
+        let mut tracker = Tracker::new(Flags::default());
+        for (id, acquired_at, posted_at, at) in
+            [(1, before, NOW, NOW + MINUTE), (2, after, again - SECOND, again)]
+        {
+            let seen = vec![Seen { acquired_at, ..lot(id, 9, posted_at, at) }];
+            tracker.observe(&SEARCH, &Reply { at, failed: false, truncated: false, seen });
+        }
+        assert_eq!(tracker.board.get(1).unwrap().relisted.map(|again| again.sold), sold);
+    }
+}

@@ -12,6 +12,7 @@ from m26 import config, errors
 from m26.status.conditions import State
 from m26.status.metrics import Metrics
 from m26.web.pages import PAGES
+from m26.web.questions import QUESTIONS
 
 PAGE = DOCS / "OPERATIONS.md"
 
@@ -75,6 +76,17 @@ def test_every_exit_code_stands_there_with_its_name() -> None:
 
 def test_every_page_stands_there() -> None:
     assert [cells[0].strip("`") for cells in table("HTTP")] == [page.path for page in PAGES]
+
+
+def test_every_question_stands_there_with_its_parameters() -> None:
+    text = section(DOCS / "API.md", "Questions")
+    told = {cells[0].strip("`"): quoted(cells[1]) for cells in rows(text)}
+    assert told == {
+        each.path: [p.name for p in each.parameters if p.name not in {"platform", "card_id", "at"}]
+        if "{" in each.path
+        else [p.name for p in each.parameters if p.name not in {"platform", "at"}]
+        for each in QUESTIONS
+    }
 
 
 def test_every_file_that_the_code_puts_into_the_home_stands_there() -> None:

@@ -127,6 +127,17 @@ def test_what_is_inferred_closes_auctions_between_pages() -> None:
             states.derive(batch, 0, 2, inferred=misfit, **rest)
 
 
+def test_auctions_of_before_are_pruned_and_not_told() -> None:
+    states, batch = States(), read(body(auction(1), auction(2, postingTime=T0 - 9_000)))
+    rest = {"head": 9, "part": PART, "positions": [0], "since": MICROS - 8_500_000_000}
+    old = (*SOLD[:6], None, None, MICROS - 9_000_000_000)
+    inferred = [(1, "ps5", 3, MICROS, old), (1, "ps5", 4, MICROS, SOLD)]
+    delta = states.derive(batch, 0, 2, inferred=inferred, **rest)
+    assert delta.pruned == [2, 3]
+    assert (delta.events.rows, delta.listed.rows) == (1, 1)
+    assert delta.pages == [(0, 1, 1, 0, 0, 1, 0, 0, 1)]
+
+
 def test_misuse_raises() -> None:
     states, batch = States(), read(body(auction(1)), body())
     for start, stop in ((0, 2), (1, 0), (2, 2)):

@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 from anyio.from_thread import BlockingPortal
 from tests.oracle import fair as oracle
+from tests.oracle import questions
 from tests.oracle.prices import judge
 from tests.support import servers
 from tests.support.lots import Market
@@ -23,6 +24,7 @@ from m26.status.metrics import Metrics
 from m26.store.database import Store, opened
 from m26.store.fair import Fair
 from m26.store.indexes import Indexes
+from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 
 _HOUR = 3_600
@@ -50,6 +52,7 @@ async def _play(dsn: str, rng: random.Random) -> None:
             await _store_and_roll(store, connection, rng)
             assert await judge(connection, loads=json.loads)
             await oracle.judge(connection, whole=True)
+            await questions.judge(connection, Prices(store), "ps5")  # sets fair prices of its own
         finally:
             await connection.close()
 

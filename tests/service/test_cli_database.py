@@ -10,7 +10,8 @@ from tests.support.commands import commands
 from tests.support.documents import check_printed
 
 from m26.cli import db, rejects
-from m26.cli.documents import DatabaseView, MigrateView, RejectsView, RejectView
+from m26.cli.database_documents import DatabaseView, MigrateView
+from m26.cli.documents import RejectsView, RejectView
 from m26.store.database import opened
 
 
@@ -19,7 +20,7 @@ async def test_the_database_commands_work_on_the_real_store(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with opened(database) as store:
-        await db.print_status(store, as_json=True)
+        await db.print_status(store, free=None, as_json=True)
         found = orjson.loads(capsys.readouterr().out)
         check_printed(DatabaseView, found)
         migrations = found["migrations"]
@@ -33,7 +34,7 @@ async def test_the_database_commands_work_on_the_real_store(
         check_printed(MigrateView, again)
         assert again["applied"] == []
 
-        await db.print_status(store, as_json=False)
+        await db.print_status(store, free=None, as_json=False)
         text = capsys.readouterr().out
         assert "pending" not in text
         assert "stream_head" in text

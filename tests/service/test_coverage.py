@@ -7,9 +7,13 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from tests.native.test_delta import read
 from tests.service.test_inference import place
 from tests.support.trading import Upstream, lots, records
 from tests.support.wire import T0
+
+from m26.store import coverage
+from m26.store.batch import Concluded, Prepared
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600
@@ -55,6 +59,13 @@ async def test_a_night_without_a_look_is_blind(database: str) -> None:
         blind = dict(await at.fetch("SELECT hour, blind_seconds FROM m26.coverage_hour"))  # type: ignore[arg-type]
         assert 4.9 * HOUR <= sum(blind.values()) <= 5 * HOUR
         assert blind[datetime.fromtimestamp(FIRST + 3 * HOUR, UTC)] == HOUR
+
+
+def test_an_estimate_beyond_its_column_keeps_no_batch_from_being_stored() -> None:
+    hour = ("ps5", 0, [], 1, (1, 2, 10**10), 0, 0, 0, 0)
+    prepared = Prepared("j", [], [], read(), concluded=Concluded(coverage=[hour]))
+    (row,) = coverage.rows(prepared)["hours"]
+    assert (row["listed"], row["listed_high"]) == (2, 2**31 - 1)
 
 
 async def test_what_was_inferred_and_proved_later_is_counted_against_what_was_said(

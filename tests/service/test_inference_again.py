@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.service.test_inference import Place, place
-from tests.support.trading import Upstream, batches, lots, records
+from tests.support.trading import Lot, Upstream, batches, lots, record, records
 
 from m26.models import Record
 
@@ -101,6 +102,22 @@ async def test_a_long_journal_is_read_again_in_steps_while_storing_goes_on(
         await at.empty()
         await at.load(at.loader(script), script, 16)
         assert found == await at.fetch(f"SELECT {told} FROM m26.auction ORDER BY auction_id")
+
+
+async def test_what_is_forgotten_while_a_long_journal_is_read_again_is_said(
+    database: str,
+) -> None:
+    first = Lot(1, 0, 3600, 2000, 3600, "bid", 600, 7, -9_000)
+    again = replace(first, id=2, posted=3700, end=7300, acquired=3600)
+    upstream = Upstream([first, again])
+    moments = [*range(4, 3601, 4), 3800, *(30 * 3600 + n for n in range(3))]
+    script = [record(n, *upstream.search(now), now) for n, now in enumerate(moments)]
+    async with place(database) as at:
+        await at.load(at.loader(script), script[:900], 300)
+        # three batches are stored before all that was is read again
+        await at.load(at.loader(script, at_once=20), script[900:], 1)
+        row = await at.row(first.id)
+        assert (row["outcome"], row["evidence"]) == ("sold", "relisted")
 
 
 async def test_what_an_older_m26_left_open_is_caught_up(

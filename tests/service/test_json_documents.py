@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from cyclopts import App
 from tests.support import documents
@@ -18,6 +20,9 @@ from tests.support.journals import make_page, open_journal
 from tests.support.wire import auction, body
 
 from m26.cli import build
+from m26.status.metrics import Metrics
+from m26.store.database import opened
+from m26.store.rollups import Rollups
 
 NO_DOCUMENT = {"embedded psql", "plan serve"}
 """They print what psql prints, and what a dialogue asks for."""
@@ -43,7 +48,17 @@ WAYS: dict[str, str] = {
     "normalize": "{files}/page.json -o {files}/rows.ndjson --platform ps5",
     "db migrate": "",
     "db status": "",
+    "db prune": "--older 400d",
     "replay": "{files}/page.json --platform ps5",
+    "market floor": "",
+    "market deals": "",
+    "market movers": "",
+    "market show": "drew sanders",
+    "market sales": "drew sanders",
+    "market depth": "drew sanders",
+    "market index": "",
+    "market diff": "--from 2026-09-01T12:00:00Z",
+    "market basket": "{files}/set.txt",
     "market calibration": "",
     "market value": "{files}/market.ndjson --at 2026-09-03T12:00:00Z",
     "tail": "--from 1 --limit 1",
@@ -116,6 +131,7 @@ def test_every_command_prints_one_object_with_its_version(
     (tmp_path / "market.ndjson").write_bytes(
         b'{"trace": {"schema": 1}}\n{"card": {"card_id": 7}}\n'
     )
+    (tmp_path / "set.txt").write_text("2 x drew sanders\n", "utf-8")
     journal = open_journal(home / "journal")
     journal.append(make_page(1))
     journal.close()
@@ -123,6 +139,8 @@ def test_every_command_prints_one_object_with_its_version(
     monkeypatch.setenv("M26_REDIS__URL", redis_url)
     with commands(capsys) as m26:
         for command, way in WAYS.items():
+            if command == "market floor":  # of what `replay` has stored
+                asyncio.run(roll_up(database))
             if command in SERVING:
                 printed = serving(*command.split(), "--json")
             else:
@@ -135,6 +153,11 @@ def test_every_command_prints_one_object_with_its_version(
             else:
                 assert printed.get("schema_version") == 1, f"{command}: {printed}"
                 documents.check_printed(documents.DOCUMENTS[command], printed)
+
+
+async def roll_up(dsn: str) -> None:
+    async with opened(dsn) as store:
+        await Rollups(store, turn=anyio.Lock(), metrics=Metrics()).step()
 
 
 def serving(*arguments: str) -> Any:

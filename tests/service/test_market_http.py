@@ -197,6 +197,27 @@ def test_all_faults_of_a_request_are_told_at_once(client: httpx.Client) -> None:
     assert [each["name"] for each in document["faults"]] == ["limt", "min_overall"]
 
 
+@pytest.mark.parametrize("route", QUESTIONS, ids=lambda route: route.path)
+def test_a_question_about_a_moment_is_answered_as_of_then(
+    client: httpx.Client, route: Route
+) -> None:
+    then = f"{address(route.path)}&at=2026-09-21T14:13:50%2B00:00"
+    answer = client.get(then)
+    assert answer.status_code == 200, answer.text
+    strict(route.kind).validate(answer.json())
+    assert answer.json()["at"] == "2026-09-21T14:13:50Z"
+    assert client.get(then, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+    ahead = refusal(client.get(f"{address(route.path)}&at=2999-01-01T00:00:00Z"), 404)
+    assert "has not come" in ahead["detail"]
+
+
+def test_of_a_moment_before_a_sale_nothing_is_known_of_it(client: httpx.Client) -> None:
+    now = client.get(f"{CARD}/sales").json()["items"]
+    then = client.get(f"{CARD}/sales?at=2026-09-21T14:13:50Z").json()["items"]
+    assert (len(now), then) == (3, [])
+    assert refusal(client.get(f"{CARD}?at=0001-01-01T00:00:00Z"), 404)
+
+
 @pytest.mark.parametrize("part", ["", "/prices", "/asks", "/sales"])
 def test_what_was_not_seen_is_not_found(client: httpx.Client, part: str) -> None:
     assert "card 77 on ps5" in refusal(client.get(f"/api/v1/cards/77{part}"), 404)["detail"]
@@ -228,7 +249,7 @@ def test_a_client_gets_the_form_that_it_prefers(
 
 
 def test_a_route_has_the_parameters_of_its_question() -> None:
-    """But for `Wanted`, which deals take as one, and what `Prices` alone knows."""
+    """But for deals, which take some of them as one, and the whole market, which is kept."""
     for path, method in {
         "/api/v1/market": Prices.market,
         "/api/v1/market/movers": Prices.movers,
@@ -241,7 +262,7 @@ def test_a_route_has_the_parameters_of_its_question() -> None:
     }.items():
         [route] = [each for each in ROUTES if each.path == path]
         named = {each.name for each in route.parameters}
-        assert named == {*inspect.signature(method).parameters} - {"self", "at"}, path
+        assert named == {*inspect.signature(method).parameters} - {"self"}, path
 
 
 @pytest.mark.anyio
@@ -271,7 +292,7 @@ async def test_without_a_database_it_says_when_to_ask_again(
 
 @pytest.mark.anyio
 async def test_who_asks_while_others_ask_too_much_is_told_so_and_holds_up_nobody() -> None:
-    desk, done = Desk(None, patience=0.02), anyio.Event()
+    desk, done = Desk(None, patience=0.5), anyio.Event()
 
     async def ask() -> None:
         async with desk.turn():

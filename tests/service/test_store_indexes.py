@@ -148,3 +148,13 @@ async def test_a_build_that_outlives_its_process_is_waited_for(database: str) ->
             await building
         await alone.close()
         assert await found(connection) == [("auction_open_idx", True, oid)]
+
+
+async def test_partitions_of_before_are_found_by_time_as_well(database: str) -> None:
+    async with migrated(database) as (store, connection):
+        await Loader(store, Normalizer(RULES)).store("j", records(body(auction(7))))
+        have = "SELECT to_regclass('m26.auction_event_p00000_time_idx') IS NOT NULL"
+        assert await connection.fetchval(have)
+        await connection.execute("DROP INDEX m26.auction_event_p00000_time_idx")
+        await Indexes(store, indexes=()).run()
+        assert await connection.fetchval(have)

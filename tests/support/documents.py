@@ -11,12 +11,14 @@ from jsonschema.validators import extend
 from m26.cli import (
     auth_documents,
     checks,
+    database_documents,
     documents,
     journal_documents,
     market_documents,
     plan_documents,
 )
 from m26.cli.replay import ReplayView
+from m26.market import views
 from m26.models import EventView
 from m26.status.views import StatusView
 from m26.web.schema import schema_of
@@ -80,10 +82,20 @@ DOCUMENTS: dict[str, Any] = {
     "journal export": journal_documents.ExportView,
     "journal ack": documents.JournalAckView,
     "journal new-id": documents.JournalNewIdView,
+    "market floor": views.LatestView,
+    "market deals": views.DealsView,
+    "market diff": views.DiffView,
+    "market movers": views.MoversView,
+    "market show": views.CardView,
+    "market sales": views.SalesView,
+    "market depth": views.AsksView,
+    "market index": views.IndexView,
+    "market basket": views.BasketView,
     "market calibration": market_documents.CalibrationView,
     "market value": market_documents.ValuesView,
-    "db migrate": documents.MigrateView,
-    "db status": documents.DatabaseView,
+    "db migrate": database_documents.MigrateView,
+    "db status": database_documents.DatabaseView,
+    "db prune": database_documents.PruneView,
     "embedded status": documents.EmbeddedView,
     "embedded dsn": documents.EmbeddedAddressView,
     "embedded start": documents.EmbeddedAddressView,

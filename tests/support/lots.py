@@ -9,8 +9,8 @@ from tests.support import wire
 
 from m26.store.closings import Closing, Inferred
 
-_HOUR = 3_600
-_CARDS, _AUCTIONS = 2, 16
+HOUR = 3_600
+FIRST_CARD, CARDS, _AUCTIONS = 13522975, 2, 16
 
 
 class Market:
@@ -20,9 +20,9 @@ class Market:
         self.rng, self.now = rng, float(now)
         self.lots = {
             number: (
-                int(now) + rng.randint(-30, 30) * _HOUR + rng.randint(0, _HOUR),
-                rng.choice((1, 8, 24, 72)) * _HOUR,
-                13522975 + rng.randrange(_CARDS),
+                int(now) + rng.randint(-30, 30) * HOUR + rng.randint(0, HOUR),
+                rng.choice((1, 8, 24, 72)) * HOUR,
+                FIRST_CARD + rng.randrange(CARDS),
                 rng.choice((0, 800, 900, 1000, 1000, 1100, 1200, 1500)),
                 rng.randint(1, 9),
             )
@@ -32,8 +32,8 @@ class Market:
     def page(self) -> bytes:
         """A reply; now and then one that is older than the one before."""
         rng = self.rng
-        self.now += rng.choice((5, 600, _HOUR, 9 * _HOUR))
-        at = self.now - rng.choice((0, 0, 0, 2 * _HOUR))
+        self.now += rng.choice((5, 600, HOUR, 9 * HOUR))
+        at = self.now - rng.choice((0, 0, 0, 2 * HOUR))
         begun = [number for number, lot in self.lots.items() if lot[0] < at]
         running = [n for n in begun if sum(self.lots[n][:2]) > at or rng.random() < 0.05]
         shown = rng.sample(running, min(len(running), 4))
@@ -59,7 +59,7 @@ class Market:
     def inferred(self, number: int) -> Inferred:
         """An outcome that no observation says, or a better one."""
         rng, posted = self.rng, self.lots[number][0]
-        ended = min(self.now, posted + rng.random() * 30 * _HOUR)
+        ended = min(self.now, posted + rng.random() * 30 * HOUR)
         evidence = rng.choice(("absent", "past_expiry", "final_window", "relisted"))
         sold = rng.random() < 0.7
         sure = rng.choice((0.5, 0.9))

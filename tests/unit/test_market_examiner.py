@@ -353,4 +353,6 @@ def test_notices_are_held_against_the_flags_and_a_switch_counts_requests(tmp_pat
         "visible": "said 0",
         "ended_price": "not said",
     }
-    assert played.figures["switched"] == [{"flag": "paging", "value": False, "requests": 2}]
+    # three were sent before the notice, two since the switch, and none further back
+    told = {"flag": "paging", "value": False, "requests": 2, "able": 0}
+    assert played.figures["switched"] == [told]

@@ -1,8 +1,9 @@
-"""What a run does now and then: figures that no stage counts, and folding of sightings."""
+"""What a run does now and then: figures that no stage counts, room for events, folded sightings."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Sequence
 
@@ -23,13 +24,17 @@ _GAUGES_EVERY = 1.0
 
 async def chores(store: Store, collectors: Sequence[Collector], metrics: Metrics) -> None:
     """Do them for ever. Ends only by cancellation."""
-    folded = looked = time.monotonic()
+    made, folded = -math.inf, time.monotonic()
+    looked = folded
     while True:
         gauge(collectors, metrics)
         now = time.monotonic()
         if now - looked > _LOOK_EVERY:
             looked = now
             with contextlib.suppress(StorageError):  # the drain tells of it; next time will do
+                if now - made > _FOLD_EVERY:
+                    await store.make_partition()
+                    made = now
                 if now - folded > _FOLD_EVERY or await store.sightings() >= _MANY:
                     folded = now
                     await store.fold_sightings()

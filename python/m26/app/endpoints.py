@@ -29,7 +29,7 @@ async def serving(
     opened: Opened,
     drain: Drain,
     collectors: Sequence[Collector],
-    rolled: Callable[[], tuple[RollupsView, StepView]],
+    figures: Callable[[], tuple[RollupsView, StepView]],
     prices: Prices,
     database_version: str,
 ) -> AsyncIterator[Observer]:
@@ -47,7 +47,7 @@ async def serving(
         backlog=lambda: drain.backlog,
         accounts=lambda: [each.view(telemetry.status) for each in collectors],
         markets=lambda: [each.view for each in dict.fromkeys(c.market for c in collectors)],
-        prices=rolled,
+        prices=figures,
         now=clock.time,
     )
     due = due_seconds(opened.assigned.profile, settings, clock)

@@ -10,6 +10,7 @@ from m26.app.accounts import chosen_profile
 from m26.app.servers import Address, Patience, database
 from m26.config import Loaded, Settings
 from m26.embedded import postgres
+from m26.errors import StorageError
 from m26.store.database import connect
 from m26.store.prices import Prices
 from m26.upstream.profile import Profile
@@ -37,11 +38,21 @@ async def answering(server: Address, name: str, patience: Patience) -> AsyncIter
 async def prices_of(loaded: Loaded) -> AsyncIterator[tuple[Prices, Profile]]:
     """Who answers one command, and the profile; starts an embedded server if need be.
 
+    An older run goes on: its database is not migrated for a question.
+
     Raises:
-        StorageError: the database does not answer.
+        StorageError: the database does not answer, or is of an older m26.
     """
     async with database(loaded) as store:
-        await store.migrate()
+        applied = [each["applied_at"] is not None for each in await store.migration_status()]
+        if not any(applied):
+            await store.migrate()
+        elif not all(applied):
+            raise StorageError(
+                "the database is of an m26 before this one",
+                hint="Start `m26 run` anew: it migrates. `m26 db migrate` does, too, and an older "
+                "run then stores no more.",
+            )
         yield Prices(store), chosen_profile(loaded.settings)
 
 

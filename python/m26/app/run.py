@@ -88,9 +88,8 @@ async def running(
         await _migrate(store, patience)
         journal = await enter(journaling(settings))
         relay = await enter(publishing(process, used.redis.url, store, committed=committed))
-        drain = await enter(
-            storing(process, assigned, journal, store, patience, journaled, committed)
-        )
+        stored = storing(process, assigned, journal, store, patience, journaled, committed)
+        drain = await enter(stored)
         keeper = Keeper(
             journal,
             blocked=lambda: drain.blocked,

@@ -84,9 +84,10 @@ def build() -> App:
     command("records:export", "Records to a file that replay reads.", "export", journal)
     command("journal:ack", "You know of the damage: tell it no more.", "ack", journal)
     command("journal:new_id", "A name of its own for a home that was copied.", "new-id", journal)
-    database = subgroup("db", "The database schema.")
+    database = subgroup("db", "The database: its schema, its size, its oldest days.")
     command("db:migrate", "Bring the schema up to date.", "migrate", database)
-    command("db:status", "Applied and pending migrations, sizes.", "status", database)
+    command("db:status", "Migrations, sizes, and how fast it grows.", "status", database)
+    command("prune:prune", "Take out what is old; daily prices stay.", "prune", database)
     embedded = subgroup("embedded", "The PostgreSQL and Valkey that m26 starts itself.")
     command("embedded:status", "What runs, where, how big.", "status", embedded)
     command("embedded:start", "Start both and keep them until Ctrl-C.", "start", embedded)
@@ -105,6 +106,7 @@ def build() -> App:
         ("prices:floor", "Lowest asks, fair prices, last sales.", "floor"),
         ("deals:deals", "Asks below what their card sells for after tax.", "deals"),
         ("prices:movers", "Cards that sell for more or less than before.", "movers"),
+        ("diff:diff", "What is other on offer than it was.", "diff"),
         ("cards:show", "A card's page.", "show"),
         ("cards:sales", "Sales of a card, or of all.", "sales"),
         ("cards:depth", "What a card is offered for, price by price.", "depth"),

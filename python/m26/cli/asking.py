@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path  # noqa: F401 - cyclopts reads here what `Question` inherits
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
 from m26.cli.options import Options
-from m26.cli.output import Rows, console, dump_json, group, write_bytes
+from m26.cli.output import Rows, console, dump_json, group, show, write_bytes
 from m26.cli.shown import moment
 from m26.errors import UsageError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from m26.market.rows import AsOf
     from m26.store.prices import Prices
 
+T = TypeVar("T")
 Card = Annotated[str, Parameter(completer=lambda context: _candidates(context.incomplete))]
 """A word of a card's name, its overall, position or program; or its id."""
 _MOST = 5
@@ -36,10 +38,17 @@ class Question(Options):
 
     platform: str | None = None
     """Whose market (M26_PLATFORM); default: the only one there is."""
+    at: str | None = None
+    """As it was known then: ISO 8601 (UTC unless it says otherwise) or seconds since 1970."""
     watch: str | None = None
     """Ask again every so often, as 5s or 1m, until Ctrl-C."""
     csv: Annotated[bool, Parameter(name="--csv", negative="")] = False
     """The rows as CSV."""
+
+    @property
+    def moment(self) -> datetime | None:
+        """What `at` says."""
+        return None if self.at is None else datetime.fromtimestamp(moment_of(self.at), UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ async def tell(ask: Ask, options: Question) -> int:
     import anyio
 
     every = None if options.watch is None else seconds(options.watch)
+    if every is not None and options.at is not None:
+        raise UsageError("what was known once does not change", hint="Leave --watch out.")
     if options.json and options.csv:
         raise UsageError("--json and --csv are two forms of one answer", hint="Choose one.")
     async with asking(options, options.platform) as (prices, platform):
@@ -103,6 +114,22 @@ async def asking(
         yield prices, chosen
 
 
+def moment_of(text: str) -> float:
+    """Seconds since 1970 of a moment as an operator writes it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        if text.replace(".", "", 1).isdigit():
+            return float(text)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        hint = "write it as 2026-09-03T12:00:00Z, or as seconds since 1970"
+        raise UsageError(f"{text!r} is no moment: {error}", hint=hint) from error
+
+
 def seconds(text: str) -> float:
     """A span of time as an operator writes it.
 
@@ -116,6 +143,17 @@ def seconds(text: str) -> float:
         found = 0.0
     if not 0 < found < float("inf"):
         raise UsageError(f"{text!r} is no span of time", hint="Write it as 500ms, 5s, 1m or 2h.")
+    return found
+
+
+def there(found: T | None, options: Question) -> T:
+    """What is said of a card that there is.
+
+    Raises:
+        UsageError: it was not known then.
+    """
+    if found is None:
+        raise UsageError(f"nothing was seen of it until {options.at}", hint="Take a later --at.")
     return found
 
 
@@ -153,12 +191,12 @@ def _print(answer: Answer, options: Question) -> None:
 
         write_bytes(FORMS[CSV](answer.document, answer.kind))
     else:
-        console().print(picture(answer))
+        show(picture(answer))
 
 
 def picture(answer: Answer) -> RenderableType:
     """The answer for people: facts, tables, and what they hold for."""
-    tables = [(table.title, table.columns, table.rows) for table in answer.tables]
+    tables = [(table.title, table.columns, table.rows) for table in answer.tables if table.rows]
     return group(answer.facts, tables, [*answer.notes, _holds_for(answer.document)])
 
 

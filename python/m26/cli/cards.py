@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
-from m26.cli.asking import Answer, Card, Question, Table, card_of, tell
+from m26.cli.asking import Answer, Card, Question, Table, card_of, moment_of, tell, there
 from m26.cli.options import within
 from m26.cli.output import Rows, text
-from m26.cli.shown import ago, change, fair, moment, seen, spark, until
+from m26.cli.shown import ago, change, count, fair, moment, seen, spark, until
 
 if TYPE_CHECKING:
     from m26.market.rows import AskView, BucketView, PriceView, SaleView
@@ -37,8 +37,8 @@ async def show(
         from m26.market.views import CardView
 
         card_id = await card_of(prices, platform, card)
-        found = await prices.card(platform, card_id)
-        assert found is not None, "it is one of the market's"
+        found = await prices.card(platform, card_id, at=options.moment)
+        found = there(found, options)
         tables = [
             _asks(found["asks"], found["market_time"], "Lowest asks"),
             _sales(found["sales"], "Last sales", of_one=True),
@@ -71,16 +71,16 @@ async def sales(
         after: go on behind a page: its `next` in --json.
         options: options of every question.
     """
-    from m26.cli.market import moment_of
-
     moment = None if since is None else datetime.fromtimestamp(moment_of(since), UTC)
 
     async def ask(prices: Prices, platform: str) -> Answer:
         from m26.market.views import SalesView
 
         card_id = await card_of(prices, platform, card) if card else None
-        found = await prices.sales(platform, card_id, since=moment, limit=limit, after=after)
-        assert found is not None, "it is one of the market's"
+        found = await prices.sales(
+            platform, card_id, since=moment, limit=limit, after=after, at=options.moment
+        )
+        found = there(found, options)
         notes = [f"there are more: --after {found['next']}"] if found["next"] else []
         return Answer(found, SalesView, [_sales(found["items"], "", of_one=bool(card))], [], notes)
 
@@ -106,8 +106,8 @@ async def depth(
         from m26.market.views import AsksView
 
         card_id = await card_of(prices, platform, card)
-        found = await prices.asks(platform, card_id)
-        assert found is not None, "it is one of the market's"
+        found = await prices.asks(platform, card_id, at=options.moment)
+        found = there(found, options)
         asks = found["items"]
         shown = _asks(asks[:limit], found["market_time"], f"{found['name']} ({card_id})")
         notes = [] if asks else ["nobody offers it now"]
@@ -151,14 +151,16 @@ def _floor(price: PriceView) -> str:
     if price["floor"] is None:
         return "nobody offers it"
     then = "" if price["floor2"] is None else f", then {price['floor2']:,}"
-    return f"{price['floor']:,}{then}; {price['asks']:,} asks; seen {seen(price, word=' ago')}"
+    return (
+        f"{price['floor']:,}{then}; {count(price['asks'], 'ask')}; seen {seen(price, word=' ago')}"
+    )
 
 
 def _fair(price: PriceView) -> str:
     if price["fair"] is None:
         return "being computed"
-    made = f"{price['n']:,} sales of {price['n_copies']:,} copies, by {price['method']}"
-    return f"{fair(price)}; {made}"
+    sales, copies = count(price["n"], "sale"), count(price["n_copies"], "copy", "copies")
+    return f"{fair(price)}; {sales} of {copies}, by {price['method']}"
 
 
 def _last(price: PriceView) -> str:
@@ -201,7 +203,7 @@ def _medians(buckets: list[BucketView], step: timedelta) -> list[float | None]:
 def _span(buckets: list[BucketView]) -> str:
     lows = [each["low"] for each in buckets if each["low"] is not None]
     highs = [each["high"] for each in buckets if each["high"] is not None]
-    return f"{min(lows):,} to {max(highs):,}, {sum(each['n'] for each in buckets):,} sales"
+    return f"{min(lows):,} to {max(highs):,}, {count(sum(each['n'] for each in buckets), 'sale')}"
 
 
 def _asks(asks: list[AskView], now: str | None, title: str) -> Table:

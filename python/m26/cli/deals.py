@@ -82,7 +82,7 @@ async def deals(
     async def ask(prices: Prices, platform: str) -> Answer:
         from m26.market.views import DealsView
 
-        found = await prices.deals(platform, wanted, limit=limit)
+        found = await prices.deals(platform, wanted, limit=limit, at=options.moment)
         notes = [] if found["items"] else ["no ask is that good now"]
         if found["unpriced"]:
             notes.append(f"{found['unpriced']:,} cards on offer have no fair price yet")
@@ -140,7 +140,7 @@ async def basket(
                 wrong.append(f"{error.message}. {error.hint}")
         if wrong:
             raise UsageError("; ".join(wrong), hint=f"Mend these lines of {file}.")
-        found = await prices.basket(platform, ids)
+        found = await prices.basket(platform, ids, at=options.moment)
         columns = ("card", "wanted", "missing", "cost", "asks", "fair", "seen", "flags")
         rows = [
             (

@@ -208,35 +208,6 @@ class JournalNewIdView(TypedDict):
     offered_again: int
 
 
-class MigrationView(TypedDict):
-    """One shipped migration; it is pending where it was not applied."""
-
-    name: str
-    checksum: str
-    applied_at: datetime | None
-
-
-class TableSizeView(TypedDict):
-    """One table."""
-
-    table: str
-    rows: int
-    bytes: int
-
-
-class MigrateView(TypedDict):
-    """``m26 db migrate``."""
-
-    applied: list[str]
-
-
-class DatabaseView(TypedDict):
-    """``m26 db status``."""
-
-    migrations: list[MigrationView]
-    tables: list[TableSizeView]
-
-
 class EmbeddedServerView(TypedDict):
     """A PostgreSQL or Valkey that m26 starts itself."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from m26.cli.options import Options
 from m26.cli.output import dump_json, table
-from m26.errors import ShapeError, UsageError
+from m26.errors import ShapeError
 
 if TYPE_CHECKING:
     from m26.cli.market_documents import CalibrationView, ClaimsView, ValuesView
@@ -61,6 +61,7 @@ async def value(
         options: options of every command.
     """
     from m26.captures.source import open_source
+    from m26.cli.asking import moment_of
     from m26.market.trace import known_at
     from m26.market.value import values
 
@@ -91,24 +92,6 @@ async def value(
     )
     table("", ("card", "name", "fair", "range (80 %)", "sales", "copies", "method", "flags"), rows)
     return 0
-
-
-def moment_of(text: str) -> float:
-    """Seconds since 1970 of a moment as an operator writes it.
-
-    Raises:
-        UsageError: it is none.
-    """
-    from datetime import UTC, datetime
-
-    try:
-        if text.replace(".", "", 1).isdigit():
-            return float(text)
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
-        hint = "write it as 2026-09-03T12:00:00Z, or as seconds since 1970"
-        raise UsageError(f"{text!r} is no moment: {error}", hint=hint) from error
 
 
 def _shown(value: object) -> object:

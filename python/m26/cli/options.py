@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from m26.upstream.profile import Profile
 
 
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 LARGEST = 2**63 - 1
 """Of the numbers that PostgreSQL keeps as bigint."""
 
@@ -22,6 +24,19 @@ LARGEST = 2**63 - 1
 def within(least: float, most: float = LARGEST) -> Parameter:
     """A number that is refused outside of `least` to `most`; NaN is nowhere."""
     return Parameter(validator=validators.Number(gte=least, lte=most))
+
+
+def seconds_of(option: str, text: str) -> float:
+    """A duration: a number, and s (or nothing), ms, m, h or d.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    unit = (match[2] or "s") if match else ""
+    if match is None or unit not in _UNITS:
+        raise UsageError(f"{option} {text!r} is not a duration", hint="Write 30s, 10m, 2h or 90d.")
+    return float(match[1]) * _UNITS[unit]
 
 
 def check_platform(platform: str | None, profile: Profile) -> None:

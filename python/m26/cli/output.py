@@ -109,6 +109,13 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]])
     return grid
 
 
+def show(picture: RenderableType) -> None:
+    """On stdout, and at once, whoever reads it."""
+    out = console()
+    out.print(picture)
+    out.file.flush()
+
+
 def group(
     facts: Rows,
     tables: Iterable[tuple[str, Sequence[str], Iterable[Sequence[object]]]],

@@ -50,6 +50,7 @@ async def floor(
             min_overall=min_overall,
             limit=limit,
             after=after,
+            at=options.moment,
         )
         columns = (
             *("card", "ovr", "pos", "floor", "2nd", "seen", "asks", "fair (80 %)", "sells for net"),
@@ -111,7 +112,9 @@ async def movers(
     async def ask(prices: Prices, platform: str) -> Answer:
         from m26.market.views import MoversView
 
-        found = await prices.movers(platform, window=hours, min_sales=min_sales, limit=limit)
+        found = await prices.movers(
+            platform, window=hours, min_sales=min_sales, limit=limit, at=options.moment
+        )
         columns = (
             *("card", "ovr", "pos", "change", "median", "before", "sales", "before", "fair"),
             *("floor", "id", "flags"),
@@ -159,7 +162,7 @@ async def index(
     async def ask(prices: Prices, platform: str) -> Answer:
         from m26.market.views import IndexView
 
-        found = await prices.index(platform, bucket=bucket)
+        found = await prices.index(platform, bucket=bucket, at=options.moment)
         line = spark([row["index"] for row in found["items"]])
         facts = [("index", line)] if line else []
         columns = (bucket, "index", "change", "cards", "sales", "coins")
@@ -170,6 +173,7 @@ async def index(
             )
             for row in found["items"]
         ]
-        return Answer(found, IndexView, [Table(columns, rows)], facts)
+        notes = [] if rows else ["nothing yet: it is brought up to date every five minutes"]
+        return Answer(found, IndexView, [Table(columns, rows)], facts, notes)
 
     return await tell(ask, options)

@@ -37,6 +37,8 @@ class Replayed:
     changed: int = 0
     unchanged: int = 0
     late: int = 0
+    pruned: int = 0
+    """Of auctions that `m26 db prune` has taken out: noted in `drift`, not stored again."""
     rejects: int = 0
     events: int = 0
     problems: list[str] = field(default_factory=list)
@@ -87,7 +89,9 @@ async def replay(
     else:
         columns = [each.name for each in fields(Replayed) if each.name not in _NOT_SHOWN]
         table("", columns, ([getattr(each, column) for column in columns] for each in results))
-    stored = any(r.already or r.new or r.changed or r.unchanged or r.late for r in results)
+    stored = any(
+        r.already or r.new or r.changed or r.unchanged or r.late or r.pruned for r in results
+    )
     if not stored and any(result.rejects for result in results):
         raise ShapeError(
             "no page could be read; each is in the quarantine", hint="`m26 rejects ls` says why."
@@ -129,6 +133,7 @@ async def _replay(store: Store, file: Path, profile: Profile, platform: str | No
         result.changed += stored.changed
         result.unchanged += stored.unchanged
         result.late += stored.late
+        result.pruned += stored.pruned
         result.rejects += stored.rejects.total()
         result.events += stored.kinds.total()
     return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +11,12 @@ import anyio
 from cyclopts import Parameter
 
 from m26 import descriptors, signals
-from m26.cli.options import AllowHost, Options
-from m26.errors import UsageError
+from m26.cli.options import AllowHost, Options, seconds_of
 
 if TYPE_CHECKING:
     from m26.app.opening import Opened
     from m26.config import Loaded
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _FLAG = Parameter(negative="")
 
 
@@ -47,7 +44,7 @@ async def run(
         allow_host: a server that may have credentials though they are for others; it is remembered.
         options: options of every command.
     """
-    seconds = None if for_ is None else _seconds(for_)
+    seconds = None if for_ is None else seconds_of("--for", for_)
     loaded = options.load()
     if dry_run:
         from m26.cli.dry_run import show_plan
@@ -130,11 +127,3 @@ async def _signals() -> AsyncIterator[_Signalled]:
         group.start_soon(listen)
         yield signalled
         group.cancel_scope.cancel()
-
-
-def _seconds(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
-    unit = (match[2] or "s") if match else ""
-    if match is None or unit not in _UNITS:
-        raise UsageError(f"--for {text!r} is not a duration", hint="Write 30s, 10m or 2h.")
-    return float(match[1]) * _UNITS[unit]

@@ -49,6 +49,11 @@ def _brief(seconds: float) -> str:
     return " ".join(duration(seconds).split()[:2])
 
 
+def count(number: int | None, one: str, many: str = "") -> str:
+    """So many of something."""
+    return f"{number or 0:,} {one if number == 1 else many or one + 's'}"
+
+
 def change(ratio: float | None) -> str:
     """A change in percent, with its sign."""
     return "-" if ratio is None else f"{ratio:+.1%}"

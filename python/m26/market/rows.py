@@ -13,9 +13,8 @@ from m26.models import Time
 Bucket: TypeAlias = Literal["hour", "day"]
 Flag: TypeAlias = Annotated[
     str,
-    "thin, bait, wash, volatile: of the fair price; stale: no sale for three days, or the floor was"
-    " not looked at for longer than two planned intervals; band: the price is outside of what the"
-    " upstream lets one ask.",
+    "thin, wash, bait, volatile, at_min, at_max: of the fair price; stale: no sale for three days, "
+    "or the ask was not looked at for longer than two planned intervals.",
 ]
 Next: TypeAlias = Annotated[str | None, "What `after` takes for more; null: there is no more."]
 
@@ -201,8 +200,9 @@ class BasketItemView(TypedDict):
 
     card_id: int
     name: str | None
-    overall: int | None
     position: str | None
+    overall: int | None
+    program: str | None
     wanted: int
     asks: Annotated[list[int], "Those that are bought, the lowest first."]
     missing: Annotated[int, "Copies that nobody offers."]
@@ -221,3 +221,27 @@ class CandidateView(TypedDict):
     overall: int | None
     program: str | None
     exact: Annotated[bool, "Every word of the text is one of the card's."]
+
+
+class ChangeView(TypedDict):
+    """A card whose offers are others than they were."""
+
+    card_id: int
+    name: str | None
+    position: str | None
+    overall: int | None
+    program: str | None
+    kind: Annotated[
+        Literal["moved", "new", "offered", "gone"],
+        "moved: its floor is another; new: nothing was seen of it before; offered: it was not on"
+        " offer before; gone: it is on offer no more.",
+    ]
+    floor_before: int | None
+    floor: int | None
+    change: Annotated[float | None, "Of the floor; null where there was or is none."]
+    asks_before: int
+    asks: int
+    last_sale_before: int | None
+    last_sale: int | None
+    fair_before: int | None
+    fair: int | None

@@ -10,6 +10,7 @@ from m26.market.rows import (
     BasketItemView,
     Bucket,
     BucketView,
+    ChangeView,
     DealView,
     IndexPointView,
     MoverView,
@@ -17,6 +18,7 @@ from m26.market.rows import (
     PriceView,
     SaleView,
 )
+from m26.models import Time
 
 
 class LatestView(AsOf):
@@ -66,6 +68,18 @@ class MoversView(AsOf):
     window: Annotated[int, "Hours."]
     min_sales: Annotated[int, "In the window, and in the one before."]
     items: list[MoverView]
+    next: Next
+
+
+class DiffView(AsOf):
+    """What is other on offer than at a moment before."""
+
+    since: Annotated[Time, "That moment."]
+    moved: Annotated[int, "Cards whose floor is another."]
+    new: Annotated[int, "Cards of which nothing was seen before."]
+    offered: Annotated[int, "Cards that were not on offer before."]
+    gone: Annotated[int, "Cards that are on offer no more."]
+    items: Annotated[list[ChangeView], "Of those that moved, the farthest first."]
     next: Next
 
 

@@ -38,6 +38,8 @@ async def follow(
     while True:
         while events := await history.events(after, _CHUNK):
             for seq, data in events:
+                if seq > after + 1:
+                    _log.warning("follow.pruned", wanted=after + 1, first=seq)
                 yield seq, data
                 after = seq
         await bell.wait(after)

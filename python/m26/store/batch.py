@@ -59,6 +59,8 @@ class Concluded:
     """Outcomes, in the order of the pages of the batch that they come before."""
     coverage: Sequence[tuple[Any, ...]] = ()
     calibration: Sequence[tuple[Any, ...]] = ()
+    left: Sequence[Inferred] = ()
+    """The last word on auctions that are forgotten now."""
     snapshot: tuple[bytes, memoryview] | None = None
     """To be kept once all of it is stored."""
 
@@ -107,6 +109,8 @@ class Stored:
     late: int = 0
     """States that another collector had overtaken; each is an event. The observations are these,
     `new`, `changed` and `unchanged`."""
+    pruned: int = 0
+    """What was said of auctions that are pruned: no observations, but drift."""
     kinds: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     """Events that gave an outcome, by its evidence."""

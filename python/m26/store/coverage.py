@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from m26.store.batch import Prepared
 
 _HOUR = 3_600_000_000
+_MOST = 2**31 - 1
+"""Of a column: an estimate that says more than it holds must not keep a batch from being stored."""
 _VERSIONS = 48
 """Tables of a part that are kept, one an hour: the newest is in use."""
 
@@ -67,13 +69,14 @@ def rows(prepared: Prepared) -> dict[str, list[dict[str, Any]]]:
     for platform, hour, requests, seen, listed, *ended in concluded.coverage:
         low, likely, high = listed
         row = {"part": part, "platform": platform, "hour": hour, "requests": dict(requests)}
-        hours.append({**row, **dict(zip(_COUNTED, (seen, low, likely, high, *ended), strict=True))})
+        counts = (min(each, _MOST) for each in (seen, low, likely, high, *ended))
+        hours.append({**row, **dict(zip(_COUNTED, counts, strict=True))})
     for platform, applies, evidence, band, lead, asked, outcome, price in concluded.calibration:
         row = {"part": part, "platform": platform, "evidence": evidence, "band": band, "lead": lead}
         row |= {"version": applies // _HOUR, "applies": applies}
         (agreed, said), (price_agreed, price_said) = outcome, price
-        counts = (asked, agreed, price_agreed, said, price_said)
-        claims.append({**row, **dict(zip(_CLAIMS, counts, strict=True))})
+        claimed = (asked, agreed, price_agreed, said, price_said)
+        claims.append({**row, **dict(zip(_CLAIMS, claimed, strict=True))})
     return {"hours": hours, "claims": claims}
 
 

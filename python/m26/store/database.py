@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +13,18 @@ import structlog
 from m26.errors import OutageError, StorageError
 from m26.store import connection as connections
 from m26.store import holder as holders
-from m26.store import migrate, statements
+from m26.store import migrate, partitions, sizes, statements
 from m26.store.batch import Cursor
 from m26.store.connection import within
 from m26.store.holder import Holder
+from m26.store.sizes import Sizes
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolAcquireContext
 
 _log = structlog.get_logger()
-_FOLDED = 2_000
-"""Sightings, a page each, that are folded while other writers wait."""
+_FOLDED = 200
+"""Sightings, a page each, that are folded while other writers wait: some 20,000 rows at most."""
 
 
 class Store:
@@ -149,6 +151,12 @@ class Store:
         with answering():
             return int(await self._pool.fetchval("SELECT count(*) FROM m26.sighting"))
 
+    async def make_partition(self) -> None:
+        """Make the partition of events that comes next, beside whatever else goes on."""
+        with answering():
+            async with self._pool.acquire() as connection:
+                await partitions.ahead(connection)
+
     async def fold_sightings(self, *, at_most: int = _FOLDED) -> None:
         """Move the sightings into `auction.last_seen`, `at_most` of them while others wait.
 
@@ -189,19 +197,11 @@ class Store:
         with answering():
             return [dict(row) for row in await self._pool.fetch(statements.CALIBRATION)]
 
-    async def sizes(self) -> list[dict[str, Any]]:
-        """Rows and bytes on disk of each table, partitions added up."""
+    async def sizes(self, older: timedelta) -> Sizes:
+        """What the tables take and how fast they grow; what is older than `older` may be pruned."""
         with answering():
-            rows = await self._pool.fetch(statements.SIZES)
-            counted = [
-                # no user text: names of our own tables
-                await self._pool.fetchval(f"SELECT count(*) FROM m26.{row['table']}")  # noqa: S608
-                for row in rows
-            ]
-        return [
-            {"table": row["table"], "rows": count, "bytes": row["bytes"]}
-            for row, count in zip(rows, counted, strict=True)
-        ]
+            async with self.unhurried() as pool, pool.acquire() as connection:
+                return await sizes.measure(connection, older)
 
     @asynccontextmanager
     async def unhurried(self) -> AsyncIterator[Pool[Any]]:

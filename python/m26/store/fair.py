@@ -88,7 +88,7 @@ class Fair:
         if found is None:
             return False
         at, markets = found
-        priced = [await _priced(market) for market in markets]
+        priced = [await price(market) for market in markets]
         async with self._turn, self._store.acquire(timeout=_DEADLINE) as connection:
             writing = self._write(connection, at, priced)
             is_written = await connections.within(_DEADLINE, connection, writing)
@@ -116,7 +116,7 @@ class Fair:
         return None
 
     async def _write(
-        self, connection: PoolConnectionProxy[Any], at: Place, priced: Sequence[_Priced]
+        self, connection: PoolConnectionProxy[Any], at: Place, priced: Sequence[Priced]
     ) -> bool:
         """Write a round; False: another process was faster, or all is to be built anew."""
         async with connection.transaction():
@@ -141,7 +141,7 @@ class Fair:
 
 
 @dataclass(slots=True)
-class _Priced:
+class Priced:
     """What a market's cards are worth, as it is written."""
 
     market: Market
@@ -191,8 +191,9 @@ class _Priced:
             await connection.execute(statements.CHECK, market.platform, market.now, groups, *counts)
 
 
-async def _priced(market: Market) -> _Priced:
-    pricer, priced = market.pricer, _Priced(market)
+async def price(market: Market) -> Priced:
+    """What a market's cards are worth; in threads, without the GIL."""
+    pricer, priced = market.pricer, Priced(market)
     if market.learns:
         market.model |= await run_sync(pricer.learn, abandon_on_cancel=True)
     else:

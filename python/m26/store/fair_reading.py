@@ -99,7 +99,7 @@ async def markets(
     total, count = sum(len(market.ids) for market in found), 0
     for market in found:
         for ids in chunks(market.ids):
-            await _add(connection, market, ids)
+            await add(connection, market, ids)
             count += len(ids)
             if market.is_new:
                 told(count / total)
@@ -128,7 +128,7 @@ async def _market(
     return Market(platform, now, at.upto, [each[0] for each in ids], model, learns, is_new, pricer)
 
 
-async def _add(connection: PoolConnectionProxy[Any], market: Market, ids: Sequence[int]) -> None:
+async def add(connection: PoolConnectionProxy[Any], market: Market, ids: Sequence[int]) -> None:
     """Read some cards, all that is known of them."""
     given = (market.platform, ids, market.now)
     cards = await connection.fetch(statements.KINDS, *given)

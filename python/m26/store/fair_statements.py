@@ -1,7 +1,8 @@
 """The SQL of fair prices: what a card's price is made of out, what it comes to in.
 
 Times cross as microseconds since 1970, in columns that are all of 64 bits: as binary COPY they are
-what `m26._native.Pricer` reads.
+what `m26._native.Pricer` reads. Names are without a schema: `m26.store.past` prices of other
+auctions.
 """
 
 from __future__ import annotations
@@ -18,35 +19,37 @@ SETTINGS = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
     set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
     set_config('timezone', 'UTC', true),
+    set_config('search_path', 'm26, pg_temp', true),
     CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
         THEN set_config('transaction_timeout', '0', true) END"""
 
 PLACE = """
 SELECT f.seq, extract(epoch FROM now() - f.moved_at)::float8 AS age, p.seq AS upto,
     h.seq AS head, h.schema_epoch
-FROM m26.rollup_cursor AS f, m26.rollup_cursor AS p, m26.stream_head AS h
+FROM rollup_cursor AS f, rollup_cursor AS p, stream_head AS h
 WHERE f.name = 'fair' AND p.name = 'prices'"""
 # Whoever else writes `market_now` waits, or is waited for.
-LOCK = "SELECT name, seq FROM m26.rollup_cursor ORDER BY name FOR UPDATE"
-MOVE = "UPDATE m26.rollup_cursor SET seq = $1, moved_at = now() WHERE name = 'fair'"
+LOCK = "SELECT name, seq FROM rollup_cursor ORDER BY name FOR UPDATE"
+MOVE = "UPDATE rollup_cursor SET seq = $1, moved_at = now() WHERE name = 'fair'"
 
 MARKETS = """
 SELECT c.platform AS market, c.at AS now, m.*
-FROM m26.market_clock AS c LEFT JOIN m26.market_model AS m ON m.platform = c.platform
+FROM market_clock AS c LEFT JOIN market_model AS m ON m.platform = c.platform
 ORDER BY c.platform"""
 # $1 platform.
-ALL = "SELECT card_id FROM m26.market_now WHERE platform = $1 ORDER BY card_id"
+MODEL = "SELECT * FROM market_model WHERE platform = $1"
+ALL = "SELECT card_id FROM market_now WHERE platform = $1 ORDER BY card_id"
 # $1 platform, $2 to $3 events. A bid says nothing of what a card is worth.
 TOUCHED = """
 SELECT DISTINCT e.card_id
-FROM m26.auction_event AS e
-JOIN m26.market_now AS n ON n.platform = e.platform AND n.card_id = e.card_id
+FROM auction_event AS e
+JOIN market_now AS n ON n.platform = e.platform AND n.card_id = e.card_id
 WHERE e.seq > $2 AND e.seq <= $3 AND e.kind <> 'bid' AND e.platform = $1 ORDER BY e.card_id"""
 # The words that cards have.
 WORDS = """
 SELECT array_agg(DISTINCT position ORDER BY position) FILTER (WHERE position IS NOT NULL),
     array_agg(DISTINCT program ORDER BY program) FILTER (WHERE program IS NOT NULL)
-FROM m26.card"""
+FROM card"""
 
 _CARDS = "unnest($2::bigint[]) WITH ORDINALITY AS k (card_id, place)"
 # $1 platform, $2 cards, $3 market time, here and in those that follow.
@@ -54,13 +57,13 @@ KINDS = f"""
 SELECT c.overall, c.position, c.program, b.min_price, b.max_price, n.said_at, n.said_low,
     n.said_high
 FROM {_CARDS}
-JOIN m26.market_now AS n ON n.platform = $1 AND n.card_id = k.card_id
+JOIN market_now AS n ON n.platform = $1 AND n.card_id = k.card_id
 LEFT JOIN LATERAL (
-    SELECT v.overall, v.position, v.program FROM m26.card AS v WHERE v.card_id = k.card_id
+    SELECT v.overall, v.position, v.program FROM card AS v WHERE v.card_id = k.card_id
     ORDER BY v.first_seen DESC, v.version LIMIT 1
 ) AS c ON true
 LEFT JOIN LATERAL (
-    SELECT a.min_price, a.max_price FROM m26.auction AS a
+    SELECT a.min_price, a.max_price FROM auction AS a
     WHERE a.platform = $1 AND a.card_id = k.card_id AND a.posted_at <= $3
     ORDER BY a.posted_at DESC, a.auction_id DESC LIMIT 1
 ) AS b ON true
@@ -74,7 +77,7 @@ def _us(time: str) -> str:
 _SOLD = f"""
 SELECT a.auction_id, a.closed_at, a.final_price, a.card_instance_id, a.outcome_via, a.median_price,
     coalesce(a.price_confidence, a.confidence) AS sure
-FROM m26.auction AS a
+FROM auction AS a
 WHERE a.platform = $1::text AND a.card_id = k.card_id AND a.outcome = 'sold'
     AND a.final_price IS NOT NULL AND a.closed_at <= $3::timestamptz
     AND a.closed_at > $3::timestamptz - interval '{DAYS} days'
@@ -97,7 +100,7 @@ CROSS JOIN LATERAL (
         CASE WHEN a.outcome IS NULL
             THEN least(greatest(a.observed_at, a.last_seen), a.expires_at, $3::timestamptz)
             ELSE least(coalesce(a.closed_after, a.posted_at), a.closed_at) END AS seen_at
-    FROM m26.auction AS a
+    FROM auction AS a
     WHERE a.platform = $1::text AND a.card_id = k.card_id AND a.posted_at <= $3::timestamptz
         AND a.posted_at
             > coalesce(first.sold_at, $3::timestamptz) - interval '{LONGEST}'
@@ -109,7 +112,7 @@ SHOWN = f"""
 SELECT k.place - 1, {_us("a.posted_at")}, a.median_price
 FROM {_CARDS}
 CROSS JOIN LATERAL (
-    SELECT a.posted_at, a.median_price FROM m26.auction AS a
+    SELECT a.posted_at, a.median_price FROM auction AS a
     WHERE a.platform = $1::text AND a.card_id = k.card_id AND a.posted_at <= $3::timestamptz
         AND a.posted_at > $3::timestamptz - interval '{DAYS} days' AND a.median_price > 0
     ORDER BY a.posted_at DESC, a.auction_id DESC LIMIT 1
@@ -124,7 +127,7 @@ _LEARNED = (
 LEARNED = _LEARNED
 """Columns of `market_model`, in the order of `LEARN`."""
 LEARN = f"""
-INSERT INTO m26.market_model ({", ".join(_LEARNED)})
+INSERT INTO market_model ({", ".join(_LEARNED)})
 VALUES ({", ".join(f"${n}" for n, _ in enumerate(_LEARNED, 1))})
 ON CONFLICT (platform) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in _LEARNED)}"""  # noqa: S608 - constants
@@ -141,7 +144,7 @@ PRICED = tuple(_PRICED)
 _OWN = [name for name in PRICED if name not in {"card_id", "flags"}]
 # $1 platform, $2 market time.
 WRITE = f"""
-UPDATE m26.market_now AS n SET {", ".join(f"{name} = p.{name}" for name in _OWN)},
+UPDATE market_now AS n SET {", ".join(f"{name} = p.{name}" for name in _OWN)},
     flags = coalesce(string_to_array(p.flags, ' '), '{{}}'), priced_at = $2
 FROM unnest({", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_PRICED.values(), 3))})
     AS p ({", ".join(PRICED)})
@@ -149,12 +152,12 @@ WHERE n.platform = $1 AND n.card_id = p.card_id"""  # noqa: S608 - constants
 
 # $1 platform, $2 market time; of each group: its name, sales asked about, those within.
 CHECK = """
-INSERT INTO m26.fair_check AS c (platform, day, sales_week, asked, held)
+INSERT INTO fair_check AS c (platform, day, sales_week, asked, held)
 SELECT $1, date_trunc('day', $2::timestamptz), * FROM unnest($3::text[], $4::int[], $5::int[])
 ON CONFLICT (platform, day, sales_week) DO UPDATE
     SET asked = c.asked + excluded.asked, held = c.held + excluded.held"""
 # Of the last thirty days.
 CHECKED = """
 SELECT c.sales_week, sum(c.held)::float8 / sum(c.asked) AS share
-FROM m26.fair_check AS c JOIN m26.market_clock AS m ON m.platform = c.platform
+FROM fair_check AS c JOIN market_clock AS m ON m.platform = c.platform
 WHERE c.day > m.at - interval '30 days' GROUP BY c.sales_week HAVING sum(c.asked) > 0"""

@@ -25,10 +25,11 @@ def _moves(width: str) -> str:
     ) AS b GROUP BY platform, bucket"""  # noqa: S608 - constants
 
 
-def _told(of: str) -> str:
+def _told(width: str) -> str:
     return listed(f"""
     SELECT m26.iso(bucket) AS bucket, round(change::numeric, 4) AS change, cards, n, coins
-    FROM {of} ORDER BY bucket""")  # noqa: S608 - constants
+    FROM market_index
+    WHERE platform = $1 AND width = '{width}' AND bucket >= $2 ORDER BY bucket""")  # noqa: S608
 
 
 def _keep(width: str) -> str:
@@ -47,11 +48,6 @@ WHERE (i.change, i.cards, i.n, i.coins)
 
 
 # $1 platform, $2 since.
-TOLD = {
-    width: _told(f"""market_index
-    WHERE platform = $1 AND width = '{width}' AND bucket >= $2""")
-    for width in ("hour", "day")
-}
-ANEW = {width: _told(f"({_moves(width)}) AS made") for width in ("hour", "day")}
+TOLD = {width: _told(width) for width in ("hour", "day")}
 # $1 platform, $2 since when buckets are read, $3 after which they are told.
 KEEP = {width: _keep(width) for width in ("hour", "day")}

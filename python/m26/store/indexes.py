@@ -14,6 +14,7 @@ import structlog
 
 from m26.store import connection as connections
 from m26.store.database import Store
+from m26.store.partitions import BY_TIME
 
 if TYPE_CHECKING:
     from asyncpg.pool import Pool, PoolConnectionProxy
@@ -56,6 +57,10 @@ _LONGEST = 86_400.0
 _SOONEST, _SLOWEST = 1.0, 600.0
 """Seconds between two tries."""
 
+# Those of before have no index by time; what is asked about is mostly in the newest.
+_PARTITIONS = """
+SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'm26.auction_event'::regclass ORDER BY c.relname DESC"""
 # $1 name. Whoever was killed may have left a server process that still builds.
 _LOOK = """
 SELECT i.indisvalid AS is_valid, EXISTS (
@@ -97,7 +102,10 @@ class Indexes:
     async def _work(self) -> bool:
         """Build what is missing; whether all are there."""
         async with self._store.acquire(timeout=_SOONEST) as connection:
-            missing = [index for index in self._indexes if not await _is_valid(connection, index)]
+            names = [row[0] for row in await connection.fetch(_PARTITIONS)]
+            by_time = [Index(f"{name}_time_idx", f"m26.{name} {BY_TIME}") for name in names]
+            wanted = (*self._indexes, *by_time)
+            missing = [index for index in wanted if not await _is_valid(connection, index)]
         if not missing:
             return True
         async with (

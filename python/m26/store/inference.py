@@ -58,18 +58,28 @@ class _Reading:
     """Of the record before."""
     kept_at: int = 0
     """Position of the newest snapshot."""
+    unsaid_from: int = 0
+    """Records from here on were stored with nothing said of them."""
     _dating: Dating = field(default_factory=Dating)
 
-    def again(self, records: Iterator[Record], stop: int, most: int, reader: Normalizer) -> None:
-        """Take in records before `stop` that were stored before, at most so many."""
-        until = min(stop, self.pos + most)
+    def again(
+        self, records: Iterator[Record], stop: int, most: int, reader: Normalizer
+    ) -> list[Any]:
+        """Take in records before `stop` that were stored before, at most so many.
+
+        Returns:
+            The last word on auctions that are forgotten meanwhile, and of which nothing was said.
+        """
+        until, unsaid = min(stop, self.pos + most), list[Any]()
         while self.pos < until and (found := list(islice(records, min(_READ, until - self.pos)))):
             found = [record for record in found if record.pos < until]
             if not found:
                 break
             dated = [r if r.page is None else replace(r, page=self._dating(r.page)) for r in found]
             pages = [r.page for r in dated if r.page and rejects.may_list_auctions(r.page)]
-            self.take(dated, reader.read(pages))
+            left = self.take(dated, reader.read(pages)).left
+            unsaid += left if self.pos > self.unsaid_from else ()
+        return unsaid
 
     def take(self, records: Sequence[Record], batch: Batch) -> Concluded:
         """Take in consecutive records, whose pages of data `batch` has."""
@@ -151,7 +161,8 @@ class Inference:
             reading.again(records, begin, begin - kept.pos, self._normalizer.another())
             reading.pos = begin
         else:
-            reading = _Reading(part, max(0, begin - _MOST), kept_at=begin - self._at_once)
+            pos, kept_at = max(0, begin - _MOST), begin - self._at_once
+            reading = _Reading(part, pos, kept_at=kept_at, unsaid_from=begin)
             self._is_behind = True
         self._reading = reading
         return reading
@@ -168,9 +179,11 @@ class Inference:
             reading.pos = first.pos
             left = begin - reading.pos
             most = left if left <= self._at_once else _STEP
-            reading.again(_after(first, records), begin, most, self._normalizer.another())
+            again = reading.again(_after(first, records), begin, most, self._normalizer.another())
+            self._offers += again
         if reading.pos >= begin:
-            self._is_behind, self._offers = False, reading.fold.verdicts()
+            self._is_behind = False
+            self._offers += reading.fold.verdicts()
 
     def _kept(self, part: str, begin: int, history: History) -> _Reading | None:
         """The snapshot, where it is whole, of this build and this part, and not beyond `begin`."""

@@ -27,6 +27,8 @@ class Head(NamedTuple):
 
     seq: int
     writer: str
+    since: int = 0
+    """Auctions that were posted before it are pruned, microseconds; 0: none is."""
 
 
 @dataclass(slots=True)

@@ -14,13 +14,19 @@ _MOST = 1_000
 
 SETTINGS = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true)"
 
-# $1 platform. Events that the figures tell of, all events, market time.
+# $1 platform, $2 a moment or null. Events that the figures tell of, all events, market time; and
+# whether the moment has come.
 AS_OF = """
-SELECT c.seq, h.seq AS head, m26.iso(m.at) AS market_time
+SELECT c.seq, h.seq AS head, m26.iso(m.at) AS market_time, m26.iso($2::timestamptz) AS moment,
+    $2 > m.at AS is_ahead
 FROM rollup_cursor AS c
 CROSS JOIN stream_head AS h
 LEFT JOIN market_clock AS m ON m.platform = $1
 WHERE c.name = 'prices'"""
+# $1 platform. Another row whenever an answer may be another.
+MARK = """
+SELECT array_agg(ROW(c.name, c.seq, c.moved_at)::text ORDER BY c.name), max(m.at)
+FROM m26.rollup_cursor AS c, m26.market_clock AS m WHERE m.platform = $1"""
 PLATFORMS = "SELECT platform FROM m26.market_clock ORDER BY platform"
 
 
@@ -44,20 +50,29 @@ def _flags(stale: str) -> str:
     )
 
 
-_STALE = "coalesce(m.at - p.floor_seen_at > m.wait, false)"
-_PRICE = f"""
-    SELECT p.card_id, c.name, c.position, c.overall, c.program,
-        p.floor, p.floor2, m26.iso(p.floor_seen_at) AS floor_seen_at,
-        {_age("p.floor_seen_at", "m.at")} AS floor_age, {_STALE} AS floor_stale, p.asks,
-        p.fair, p.fair_low, p.fair_high, p.n, p.n_copies, p.method,
-        p.last_sale, m26.iso(p.last_sale_at) AS last_sale_at,
-        {_age("p.last_sale_at", "m.at")} AS last_sale_age,
-        p.sales_day, p.net, p.change_24h, p.quicksell, p.training_ratio, p.coverage,
-        {_flags(_STALE)} AS flags
+_STALE = "coalesce({m}.at - p.floor_seen_at > {m}.wait, false)"
+
+
+def _price(c: str, m: str) -> str:
+    """What is told of a card `p`; where its definition and the clock stand."""
+    stale = _STALE.format(m=m)
+    return f"""
+    p.card_id, {c}.name, {c}.position, {c}.overall, {c}.program,
+    p.floor, p.floor2, m26.iso(p.floor_seen_at) AS floor_seen_at,
+    {_age("p.floor_seen_at", f"{m}.at")} AS floor_age, {stale} AS floor_stale, p.asks,
+    p.fair, p.fair_low, p.fair_high, p.n, p.n_copies, p.method,
+    p.last_sale, m26.iso(p.last_sale_at) AS last_sale_at,
+    {_age("p.last_sale_at", f"{m}.at")} AS last_sale_age,
+    p.sales_day, p.net, p.change_24h, p.quicksell, p.training_ratio, p.coverage,
+    {_flags(stale)} AS flags"""
+
+
+_PRICED = """
     FROM market_now AS p
     JOIN market_clock AS m ON m.platform = p.platform
     LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id
-    WHERE p.platform = $1"""  # noqa: S608 - constants
+    WHERE p.platform = $1"""
+_PRICE = f"SELECT {_price('c', 'm')} {_PRICED}"
 
 # $1 platform.
 LATEST = listed(f"{_PRICE} ORDER BY p.card_id")
@@ -65,12 +80,17 @@ LATEST = listed(f"{_PRICE} ORDER BY p.card_id")
 PRICE = listed(f"{_PRICE} AND p.card_id = $2")
 # $2 cards or null, $3 position or null, $4 lowest overall or null, $5 overall and $6 card of the
 # last one told or null, $7 how many.
-MARKET = listed(f"""{_PRICE}
-        AND ($2::bigint[] IS NULL OR p.card_id = ANY ($2))
-        AND ($3::text IS NULL OR c.position = $3)
-        AND ($4::integer IS NULL OR c.overall >= $4)
-        AND ($6::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$5::integer, $6))
-    ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $7""")
+# Only what is told is put into words: not all that is sorted.
+MARKET = listed(f"""
+    SELECT {_price("p", "p")}
+    FROM (
+        SELECT p.*, c.name, c.position, c.overall, c.program, m.at, m.wait {_PRICED}
+            AND ($2::bigint[] IS NULL OR p.card_id = ANY ($2))
+            AND ($3::text IS NULL OR c.position = $3)
+            AND ($4::integer IS NULL OR c.overall >= $4)
+            AND ($6::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$5::integer, $6))
+        ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $7
+    ) AS p""")  # noqa: S608 - constants
 
 _BUCKET = """
     m26.iso(b.bucket) AS bucket, b.n, b.n_copies, b.n_bid, b.n_buyout,
@@ -227,7 +247,7 @@ MOVERS_OF_A_DAY = listed(
 
 # $1 platform, $2 cards, $3 how many of each are wanted.
 BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed("""
-    SELECT w.card_id, c.name, c.overall, c.position, w.wanted,
+    SELECT w.card_id, c.name, c.position, c.overall, c.program, w.wanted,
         coalesce(k.asks, '{}') AS asks, w.wanted - coalesce(k.count, 0) AS missing,
         coalesce(k.cost, 0) AS cost, p.fair, m26.iso(k.oldest) AS oldest_seen,
         coalesce(p.flags, '{}') AS flags

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import cast
 
 import orjson
@@ -16,20 +17,20 @@ from anyio.to_thread import run_sync
 
 from m26.market import deals as of_deals
 from m26.market import rows, views
+from m26.market.figures import index_points
 from m26.market.names import Names
 from m26.store import index_statements
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
-from m26.store.reading import Reading, place, reading
+from m26.store.past import EVER, EVERYTHING, Needed, buckets
+from m26.store.reading import EPOCH, Reading, place, reading
 
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
-_LEVELS, _ALL_LEVELS, _NEWEST = 10, 1_000, 10
+_LEVELS, _ALL_LEVELS, _NEWEST, _OF_DAY = 10, 1_000, 10, 24
 _DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
-_EPOCH = datetime.fromtimestamp(0, UTC)
 _HOURS, _DAYS = 2 * _DAY, 30 * _DAY
 """What a card's page, and the index, go back."""
-_OF_DAY = 24
 
 
 class Prices:
@@ -52,10 +53,16 @@ class Prices:
             async with self._store.acquire(timeout=_DEADLINE) as connection:
                 return [row[0] for row in await connection.fetch(statements.PLATFORMS)]
 
-    async def as_of(self, platform: str, *, at: datetime | None = None) -> rows.AsOf:
-        """What an answer would hold for."""
-        async with reading(self._store, platform, at) as found:
+    async def as_of(self, platform: str) -> rows.AsOf:
+        """What an answer about the present would hold for."""
+        async with reading(self._store, platform, None) as found:
             return found.as_of
+
+    async def mark(self, platform: str) -> object:
+        """Of a market as it is: another one whenever an answer may be another."""
+        with answering():
+            async with self._store.acquire(timeout=_DEADLINE) as connection:
+                return await connection.fetchrow(statements.MARK, platform)
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
@@ -111,7 +118,8 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        async with reading(self._store, platform, at, [card_id]) as found:
+        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=_NEWEST)
+        async with reading(self._store, platform, at, needed) as found:
             price = await found.rows(statements.PRICE, platform, card_id)
             if not price:
                 return None
@@ -140,24 +148,19 @@ class Prices:
         at: datetime | None = None,
     ) -> views.BucketsView | None:
         """A card's history: buckets that begin at `since` or later, and before `until`."""
-        async with reading(self._store, platform, at, [card_id]) as found:
+        needed = buckets(bucket, EVER if at is None or since is None else at - since, [card_id])
+        async with reading(self._store, platform, at, needed) as found:
             known = await found.card(card_id)
             if known is None:
                 return None
             items = await found.buckets(card_id, bucket, since, until)
-        return {
-            **found.as_of,
-            **known,
-            "bucket": bucket,
-            "items": items,
-            "next": None,
-        }
+        return {**found.as_of, **known, "bucket": bucket, "items": items, "next": None}
 
     async def asks(
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.AsksView | None:
         """What a card is offered for."""
-        async with reading(self._store, platform, at, [card_id]) as found:
+        async with reading(self._store, platform, at, Needed(cards=[card_id])) as found:
             known = await found.card(card_id)
             if known is None:
                 return None
@@ -177,8 +180,9 @@ class Prices:
         """Sales of a card, or of all; those from `since` on, the newest first."""
         cards = None if card_id is None else [card_id]
         micros, auction_id = place(after)
-        begin = None if micros is None else _EPOCH + micros * _MICRO
-        async with reading(self._store, platform, at, cards) as found:
+        begin = None if micros is None else EPOCH + micros * _MICRO
+        needed = Needed(cards=cards, sales=limit + 1, until=begin, since=since)
+        async with reading(self._store, platform, at, needed) as found:
             if card_id is not None and await found.card(card_id) is None:
                 return None
             statement = statements.SALES if card_id is None else statements.CARD_SALES
@@ -187,7 +191,7 @@ class Prices:
         kept, key = items[:limit], None
         if len(items) > limit:
             closed = datetime.fromisoformat(kept[-1]["closed_at"])
-            micros = (closed - _EPOCH) // _MICRO
+            micros = (closed - EPOCH) // _MICRO
             key = f"{micros}_{kept[-1]['auction_id']}"
         return {**found.as_of, "items": kept, "next": key}
 
@@ -203,7 +207,7 @@ class Prices:
         async with reading(self._store, platform, at) as found:
             asks = await found.rows(statements.DEALS, platform)
             unpriced = await found.connection.fetchval(statements.UNPRICED, platform)
-        items = of_deals.deals(asks, wanted)[:limit]
+        items = (await run_sync(of_deals.deals, asks, wanted))[:limit]
         return {**found.as_of, "unpriced": unpriced, "items": items, "next": None}
 
     async def movers(
@@ -222,7 +226,10 @@ class Prices:
         """
         statement: str
         when: object
-        async with reading(self._store, platform, at) as found:
+        needed = EVERYTHING
+        if window != _OF_DAY:
+            needed = buckets("hour" if window < _OF_DAY else "day", (window + _OF_DAY) * _HOUR)
+        async with reading(self._store, platform, at, needed) as found:
             if window < _OF_DAY:
                 begin = found.begin(_HOUR, back=(window - 1) * _HOUR)
                 statement, when = statements.MOVERS_OF_HOURS, [begin - window * _HOUR, begin]
@@ -231,39 +238,28 @@ class Prices:
             else:
                 statement, when = statements.MOVERS_OF_DAYS, found.begin(_DAY, back=window * _HOUR)
             items = await found.rows(statement, platform, when, min_sales, limit)
-        return {
-            **found.as_of,
-            "window": window,
-            "min_sales": min_sales,
-            "items": items,
-            "next": None,
-        }
+        told = {"window": window, "min_sales": min_sales, "items": items, "next": None}
+        return cast("views.MoversView", {**found.as_of, **told})
 
     async def index(
         self, platform: str, *, bucket: rows.Bucket = "day", at: datetime | None = None
     ) -> views.IndexView:
         """What the market did, of two days by hours or of thirty by days."""
-        async with reading(self._store, platform, at) as found:
-            back = _HOURS if bucket == "hour" else _DAYS
-            told = index_statements.TOLD if at is None else index_statements.ANEW
-            points = await found.rows(told[bucket], platform, found.now - back)
-        level, items = 100.0, []
-        for point in points:
-            level *= 1 + (point["change"] or 0)
-            items.append({"bucket": point["bucket"], "index": round(level, 2), **point})
-        return {
-            **found.as_of,
-            "bucket": bucket,
-            "items": cast("list[rows.IndexPointView]", items),
-            "next": None,
-        }
+        back = _HOURS if bucket == "hour" else _DAYS
+        needed = replace(buckets(bucket, back + _DAY), index=True)
+        async with reading(self._store, platform, at, needed) as found:
+            points = await found.rows(index_statements.TOLD[bucket], platform, found.now - back)
+        items = index_points(points)
+        return {**found.as_of, "bucket": bucket, "items": items, "next": None}
 
     async def basket(
         self, platform: str, ids: Sequence[int], *, at: datetime | None = None
     ) -> views.BasketView:
         """What cards cost at asks; one that is there twice is bought twice."""
         wanted = Counter(ids)
-        async with reading(self._store, platform, at, list(wanted)) as found:
+        async with reading(
+            self._store, platform, at, Needed(cards=list(wanted), fair=True)
+        ) as found:
             values = (platform, list(wanted), list(wanted.values()))
             items: list[rows.BasketItemView] = await found.rows(statements.BASKET, *values)
         fair = [each["fair"] and each["fair"] * each["wanted"] for each in items]
@@ -276,11 +272,9 @@ class Prices:
             "next": None,
         }
 
-    async def find(
-        self, text: str, platform: str, *, at: datetime | None = None
-    ) -> list[rows.CandidateView]:
+    async def find(self, text: str, platform: str) -> list[rows.CandidateView]:
         """Cards that a text may mean, the likeliest first; of those alike in spelling the rest."""
-        async with reading(self._store, platform, at) as found:
+        async with reading(self._store, platform, None) as found:
             return await run_sync((await self._known(found)).find, text)
 
     async def _known(self, found: Reading) -> Names:

@@ -1,12 +1,12 @@
 """A market and a moment in; a snapshot of the database, and what an answer holds for, out.
 
 The statements of `m26.store.price_statements` name tables without a schema. Of the present they are
-those of `m26`.
+those of `m26`; of the past those that `m26.store.past` fills.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import orjson
 
-from m26.clock import iso
 from m26.errors import UsageError
 from m26.market.rows import AsOf, Bucket, BucketView
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
-from m26.store.rollups import BEHIND
+from m26.store.past import EVERYTHING, Needed, Past
+from m26.store.retention import check_moment
+from m26.store.rollup_statements import BEHIND, PRESENT
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
 
-_EPOCH = datetime.fromtimestamp(0, UTC)
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Card(TypedDict):
@@ -61,12 +62,12 @@ class Reading:
     def now(self) -> datetime:
         """Market time; the beginning of times where nothing was seen."""
         at = self.as_of["market_time"]
-        return datetime.fromisoformat(at) if at else _EPOCH
+        return datetime.fromisoformat(at) if at else EPOCH
 
     def begin(self, step: timedelta, *, back: timedelta) -> datetime:
         """Of the bucket that a moment so long ago was in."""
         at = self.now - back
-        return at - (at - _EPOCH) % step
+        return at - (at - EPOCH) % step
 
     async def card(self, card_id: int) -> Card | None:
         """A card and its name; None: nothing was seen of it on that platform."""
@@ -87,10 +88,7 @@ class Reading:
 
 @asynccontextmanager
 async def reading(
-    store: Store,
-    platform: str,
-    at: datetime | None,
-    cards: Sequence[int] | None = None,  # noqa: ARG001 - of the past only these are needed
+    store: Store, platform: str, at: datetime | None, needed: Needed = EVERYTHING
 ) -> AsyncIterator[Reading]:
     """A snapshot of the present, or of a moment of the past.
 
@@ -98,32 +96,48 @@ async def reading(
         store: the database.
         platform: whose market is asked about.
         at: the moment; None: the present.
-        cards: those that are asked about; None: any.
+        needed: what is asked about; of the present all is there.
 
     Raises:
         StorageError: the database does not answer.
+        UsageError: the moment has not come yet, or its events are pruned.
     """
     with answering():
         async with (
             store.acquire(timeout=_DEADLINE) as connection,
             connection.transaction(isolation="repeatable_read", readonly=at is None),
         ):
-            await connection.execute(statements.SETTINGS, "m26")
-            if at is not None:
-                raise UsageError("m26 does not tell of the past yet")
-            row = await connection.fetchrow(statements.AS_OF, platform)
+            await connection.execute(statements.SETTINGS, PRESENT)
+            row = await connection.fetchrow(statements.AS_OF, platform, at)
             assert row is not None, "there is a cursor from the migration on"
-            behind = row["head"] - row["seq"] > BEHIND
-            yield Reading(
-                connection,
-                {
-                    "platform": platform,
-                    "at": None if at is None else iso(at.timestamp()),
-                    "seq": row["seq"],
-                    "market_time": row["market_time"],
-                    "building": 100 * row["seq"] // row["head"] if behind else None,
-                },
-            )
+            as_of = _as_of(platform, row)
+            if at is not None:
+                await check_moment(connection, at)
+                await Past(connection, platform, at).show(needed)
+            yield Reading(connection, as_of)
+
+
+def _as_of(platform: str, row: Mapping[str, Any]) -> AsOf:
+    seq, head, moment = row["seq"], row["head"], row["moment"]
+    if row["is_ahead"]:
+        problem = f"{moment} has not come: on that market it is {row['market_time']}"
+        raise UsageError(problem, hint="leave the moment out for the present")
+    if moment is not None:  # all events are looked at
+        return {
+            "platform": platform,
+            "at": moment,
+            "seq": head,
+            "market_time": moment,
+            "building": None,
+        }
+    building = 100 * seq // head if head - seq > BEHIND else None
+    return {
+        "platform": platform,
+        "at": None,
+        "seq": seq,
+        "market_time": row["market_time"],
+        "building": building,
+    }
 
 
 def place(after: str | None) -> tuple[int | None, int | None]:

@@ -3,6 +3,8 @@
 Every figure is computed from `auction` alone whenever an event may have changed it, so that it
 makes no difference in which steps the events come. A step's statements see what was committed up to
 each of them; what is newer than its events is told by later ones, which touch the same again.
+
+Names are without a schema: `m26.store.past` computes the same figures of other auctions.
 """
 
 from __future__ import annotations
@@ -10,53 +12,26 @@ from __future__ import annotations
 SURE = 0.8
 """`price_confidence` from which a sale is counted; the pricer weighs the others by it."""
 LONGEST = "73 hours"
-"""An auction is posted for 72 hours at most; one that was posted before is no ask any more."""
+"""An auction is posted for 72 hours at most; one that was posted before is over, and no ask."""
+BEHIND = 20_000
+"""Events behind which figures are still being built: what a second of catching up makes good."""
 DEPTH = 10
 """Prices that `depth` shows."""
 
-# For one step: the planner knows nothing of what a step has touched.
+PRESENT, PAST = "m26, pg_temp", "pg_temp, m26"
+"""Where names are looked up: a session that was asked for the past has tables of the same names."""
+# $1 one of these. For one step: the planner knows nothing of what a step has touched.
 SETTINGS = """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
     set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
-    set_config('timezone', 'UTC', true)"""
+    set_config('timezone', 'UTC', true), set_config('search_path', $1, true)"""
 
 PLACE = """
 SELECT c.seq, h.seq AS head, h.schema_epoch
-FROM m26.rollup_cursor AS c, m26.stream_head AS h WHERE c.name = 'prices'"""
+FROM rollup_cursor AS c, stream_head AS h WHERE c.name = 'prices'"""
 # No row: another process is at it.
 LOCK = f"{PLACE} FOR UPDATE OF c SKIP LOCKED"
-MOVE = "UPDATE m26.rollup_cursor SET seq = $1 WHERE name = 'prices' AND seq < $1"
-
-# $1 to $2: events. The newest server time of each platform, and its market time so far.
-TIMES = """
-SELECT t.platform, max(t.newest) AS newest, max(t.at) AS at
-FROM (
-    SELECT platform, newest, at FROM m26.market_clock
-    UNION ALL
-    SELECT platform, max(observed_at), NULL FROM m26.sighting GROUP BY platform
-    UNION ALL
-    SELECT platform, max(observed_at), NULL FROM m26.auction_event
-    WHERE seq > $1 AND seq <= $2 GROUP BY platform
-) AS t
-GROUP BY t.platform ORDER BY t.platform"""
-# $1 platforms, $2 newest, $3 at, $4 wait.
-SET_TIMES = """
-INSERT INTO m26.market_clock AS c (platform, newest, at, wait)
-SELECT *, $4::interval FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-ON CONFLICT (platform) DO UPDATE
-SET newest = excluded.newest, at = excluded.at, wait = excluded.wait
-WHERE (c.newest, c.at, c.wait) IS DISTINCT FROM (excluded.newest, excluded.at, excluded.wait)"""
-CLOCKS = "SELECT platform, at FROM m26.market_clock"
-# $1 platforms whose time was set back: what was made by a later one is made again.
-AGAIN = """
-UPDATE m26.market_now AS n SET ages_at = c.at
-FROM m26.market_clock AS c WHERE c.platform = ANY ($1) AND n.platform = c.platform"""
-# $1 platforms, $2 their market time: whether something has aged by then.
-IS_DUE = """
-SELECT EXISTS (
-    SELECT FROM unnest($1::text[], $2::timestamptz[]) AS c (platform, at)
-    JOIN m26.market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at
-) OR EXISTS (SELECT FROM m26.auction_moved)"""
+MOVE = "UPDATE rollup_cursor SET seq = $1 WHERE name = 'prices' AND seq < $1"
 
 TOUCHED = "m26_touched"
 # The bucket of `at`, and those that are there up to the one of `until`; the card as it is now.
@@ -64,7 +39,7 @@ CREATE_TOUCHED = f"""
 CREATE TEMP TABLE IF NOT EXISTS {TOUCHED} (
     platform text, card_id bigint, at timestamptz, until timestamptz
 ) ON COMMIT DELETE ROWS"""
-_CLOSED_AT = "coalesce({0}.closed_at, least({0}.observed_at, {0}.expires_at))"
+CLOSED_AT = "coalesce({0}.closed_at, least({0}.observed_at, {0}.expires_at))"
 _UNTIL = "CASE WHEN {0}.buyout_price IS NOT NULL THEN {0}.expires_at END"
 # $1 to $2: events. A listing is an ask from then on; one that is over is none from then on, and may
 # be a sale. Where an outcome is another than before, the one before has touched other buckets; an
@@ -72,56 +47,65 @@ _UNTIL = "CASE WHEN {0}.buyout_price IS NOT NULL THEN {0}.expires_at END"
 TOUCH = f"""
 INSERT INTO pg_temp.{TOUCHED}
 WITH e AS MATERIALIZED (
-    SELECT * FROM m26.auction_event WHERE seq > $1 AND seq <= $2 AND kind <> 'bid'
+    SELECT * FROM auction_event WHERE seq > $1 AND seq <= $2 AND kind <> 'bid'
 ), ended AS MATERIALIZED (
     SELECT auction_id, platform, min(observed_at) AS seen_at FROM e WHERE kind <> 'listed'
     GROUP BY auction_id, platform
 )
 SELECT e.platform, e.card_id, e.posted_at, {_UNTIL.format("e")} FROM e WHERE kind <> 'closed'
 UNION
-SELECT h.platform, h.card_id, {_CLOSED_AT.format("h")}, {_UNTIL.format("h")}
-FROM ended JOIN m26.auction_event AS h
+SELECT h.platform, h.card_id, {CLOSED_AT.format("h")}, {_UNTIL.format("h")}
+FROM ended JOIN auction_event AS h
     ON h.auction_id = ended.auction_id AND h.platform = ended.platform AND h.kind = 'closed'
 UNION
 SELECT a.platform, a.card_id,
     CASE WHEN a.first_seen < ended.seen_at THEN coalesce(a.closed_at, a.posted_at)
         ELSE a.posted_at END,
     {_UNTIL.format("a")}
-FROM ended JOIN m26.auction AS a
+FROM ended JOIN auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
 # Of auctions that another end, or another version of their card, was seen of and no event tells.
 TOUCH_MOVED = f"""
-WITH moved AS (DELETE FROM m26.auction_moved RETURNING platform, auction_id)
+WITH moved AS (DELETE FROM auction_moved RETURNING platform, auction_id)
 INSERT INTO pg_temp.{TOUCHED}
 SELECT DISTINCT a.platform, a.card_id, a.posted_at, CASE WHEN a.buyout_price IS NOT NULL
     THEN a.posted_at + interval '{LONGEST}' END
-FROM moved JOIN m26.auction AS a
+FROM moved JOIN auction AS a
     ON a.auction_id = moved.auction_id AND a.platform = moved.platform"""  # noqa: S608 - constants
+# $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
+NOTE_FINAL = """
+INSERT INTO drift AS d (path, kind, count, sample)
+SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
+FROM auction_event AS e, stream_head AS h
+WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
+    AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
+HAVING count(*) > 0
+ON CONFLICT (path, kind) DO UPDATE
+SET count = d.count + excluded.count, last_seen = now(), sample = excluded.sample"""
 # $1 how many at most: cards of which something has aged; how many they were.
 TOUCH_AGED = f"""
 WITH due AS (
     SELECT n.platform, n.card_id, n.ages_at, c.at
-    FROM m26.market_clock AS c
-    JOIN m26.market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at
+    FROM market_clock AS c
+    JOIN market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at
     ORDER BY n.ages_at LIMIT $1
 ), touched AS (
     INSERT INTO pg_temp.{TOUCHED} SELECT platform, card_id, ages_at, at FROM due RETURNING 1
 )
 SELECT count(*) FROM touched"""  # noqa: S608 - constants
 
-_IS_SALE = f"""
+# A bucket of a pruned day is final, whatever is still told of it.
+IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"
+IS_SALE = f"""
     outcome = 'sold' AND final_price IS NOT NULL
     AND coalesce(price_confidence, confidence) >= {SURE}::real"""
 
-_OF_SALES = ("n", "n_copies", "n_bid", "n_buyout", "low", "q1", "median", "q3", "high")
-_FIGURES = (*_OF_SALES, "first", "last", "coins", "floor_min", "floor_last", "listed")
+_PRICES = ("n", "n_copies", "n_bid", "n_buyout", "low", "q1", "median", "q3", "high")
+OF_SALES = (*_PRICES, "first", "last", "coins")
+_FIGURES = (*OF_SALES, "floor_min", "floor_last", "listed")
 
-# What one bucket of `w` comes to, `a` being the card's auctions of about that time.
-_BUCKET = f"""
-SELECT b.bucket, b.width, s.*, l.*
-FROM unnest(w.buckets, w.widths) AS b (bucket, width)
-CROSS JOIN LATERAL (
-    SELECT
+# What sales come to.
+SALES = """
         count(*) AS n, count(DISTINCT coalesce(a.card_instance_id, -a.auction_id)) AS n_copies,
         count(*) FILTER (WHERE a.outcome_via = 'bid') AS n_bid,
         count(*) FILTER (WHERE a.outcome_via = 'buyout') AS n_buyout,
@@ -132,10 +116,16 @@ CROSS JOIN LATERAL (
         max(a.final_price) AS high,
         (array_agg(a.final_price ORDER BY a.closed_at, a.auction_id))[1] AS first,
         (array_agg(a.final_price ORDER BY a.closed_at DESC, a.auction_id DESC))[1] AS last,
-        coalesce(sum(a.final_price), 0)::bigint AS coins
-    FROM m26.auction AS a
+        coalesce(sum(a.final_price), 0)::bigint AS coins"""
+# What one bucket of `w` comes to, `a` being the card's auctions of about that time.
+_BUCKET = f"""
+SELECT b.bucket, b.width, s.*, l.*
+FROM unnest(w.buckets, w.widths) AS b (bucket, width)
+CROSS JOIN LATERAL (
+    SELECT {SALES}
+    FROM auction AS a
     WHERE a.platform = w.platform AND a.card_id = w.card_id
-        AND a.closed_at >= b.bucket AND a.closed_at < b.bucket + b.width AND {_IS_SALE}
+        AND a.closed_at >= b.bucket AND a.closed_at < b.bucket + b.width AND {IS_SALE}
 ) AS s
 CROSS JOIN LATERAL (
     SELECT
@@ -155,7 +145,7 @@ def _wanted(table: str, width: str) -> str:
     UNION
     SELECT p.platform, p.card_id, p.bucket, interval '1 {width}'
     FROM pg_temp.{TOUCHED} AS t
-    JOIN m26.{table} AS p ON p.platform = t.platform AND p.card_id = t.card_id
+    JOIN {table} AS p ON p.platform = t.platform AND p.card_id = t.card_id
         AND p.bucket > t.at AND p.bucket <= t.until"""  # noqa: S608 - constants
 
 
@@ -164,45 +154,48 @@ def _written(table: str, width: str) -> str:
     figures = ", ".join(_FIGURES)
     return f"""
 gone_{width} AS (
-    DELETE FROM m26.{table} AS p USING made
+    DELETE FROM {table} AS p USING made
     WHERE p.platform = made.platform AND p.card_id = made.card_id AND p.bucket = made.bucket
-        AND made.width = interval '1 {width}' AND made.n = 0 AND made.listed = 0 AND NOT p.final
+        AND made.width = interval '1 {width}' AND made.n = 0 AND made.listed = 0
 ), kept_{width} AS (
-    INSERT INTO m26.{table} AS p (platform, card_id, bucket, {figures})
+    INSERT INTO {table} AS p (platform, card_id, bucket, {figures})
     SELECT platform, card_id, bucket, {figures} FROM made
     WHERE width = interval '1 {width}' AND (n > 0 OR listed > 0)
     ON CONFLICT (platform, card_id, bucket) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in _FIGURES)}, revision = p.revision + 1
-    WHERE NOT p.final
-        AND ({", ".join(f"p.{name}" for name in _FIGURES)})
-            IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})
+    WHERE ({", ".join(f"p.{name}" for name in _FIGURES)})
+        IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _FIGURES)})
 )"""  # noqa: S608 - constants
 
 
-# Compute the touched buckets anew. A card's auctions are read once for all of its buckets.
-BUCKETS = f"""
-WITH wanted AS MATERIALIZED (
-    {_wanted("price_hour", "hour")}
-    UNION ALL
-    {_wanted("price_day", "day")}
+def _buckets(*widths: str) -> str:
+    """Compute touched buckets anew. A card's auctions are read once for all of its buckets."""
+    wanted = " UNION ALL ".join(_wanted(f"price_{width}", width) for width in widths)
+    return f"""
+WITH wanted AS MATERIALIZED ({wanted}
 ), w AS MATERIALIZED (
     SELECT wanted.platform, wanted.card_id, c.at AS now, array_agg(wanted.bucket) AS buckets,
         array_agg(wanted.width) AS widths, min(wanted.bucket) AS since,
         max(wanted.bucket + wanted.width) AS until
-    FROM wanted JOIN m26.market_clock AS c ON c.platform = wanted.platform
+    FROM wanted JOIN market_clock AS c ON c.platform = wanted.platform
+    JOIN stream_head AS h ON {IS_OPEN.format("wanted")}
     GROUP BY wanted.platform, wanted.card_id, c.at
 ), made AS MATERIALIZED (
     SELECT w.platform, w.card_id, figures.*
     FROM w CROSS JOIN LATERAL (
         WITH a AS MATERIALIZED (
             SELECT a.posted_at, a.buyout_price, least(a.closed_at, a.expires_at) AS ends_at
-            FROM m26.auction AS a
+            FROM auction AS a
             WHERE a.platform = w.platform AND a.card_id = w.card_id
                 AND a.posted_at > w.since - interval '{LONGEST}' AND a.posted_at < w.until
         ){_BUCKET}
     ) AS figures
-), {_written("price_hour", "hour")}, {_written("price_day", "day")}
+), {", ".join(_written(f"price_{width}", width) for width in widths)}
 SELECT"""  # noqa: S608 - constants
+
+
+BUCKETS = _buckets("hour", "day")
+OF_WIDTH = {"hour": _buckets("hour"), "day": _buckets("day")}
 
 _OWN = (
     *("floor", "floor2", "floor_seen_at", "asks", "depth", "last_sale", "last_sale_at"),
@@ -223,9 +216,9 @@ NOW = f"""
 WITH w AS MATERIALIZED (
     SELECT DISTINCT t.platform, t.card_id, c.at AS now,
         date_bin('10 minutes', c.at, 'epoch') - interval '24 hours' AS day
-    FROM pg_temp.{TOUCHED} AS t JOIN m26.market_clock AS c ON c.platform = t.platform
+    FROM pg_temp.{TOUCHED} AS t JOIN market_clock AS c ON c.platform = t.platform
 )
-INSERT INTO m26.market_now AS n (platform, card_id, seq, {", ".join(_OWN)})
+INSERT INTO market_now AS n (platform, card_id, seq, {", ".join(_OWN)})
 SELECT w.platform, w.card_id, $1, k.floor, k.floor2, k.floor_seen_at, k.asks, k.depth,
     l.final_price, l.closed_at, s.day, (s.median::float8 / s.before - 1)::real, d.discard_value,
     k.floor_auction, least(k.ends, s.ages, s.ages_before), s.median, s.before, s.day_before
@@ -246,7 +239,7 @@ CROSS JOIN LATERAL (
             row_number() OVER (PARTITION BY b.buyout_price ORDER BY b.auction_id) AS within,
             count(*) OVER (PARTITION BY b.buyout_price) AS level,
             dense_rank() OVER (ORDER BY b.buyout_price) AS rank
-        FROM m26.auction AS b
+        FROM auction AS b
         WHERE b.platform = w.platform AND b.card_id = w.card_id
             AND b.posted_at > w.now - interval '{LONGEST}' AND b.outcome IS NULL
             AND b.status = 'active' AND b.buyout_price IS NOT NULL AND b.expires_at > w.now
@@ -263,65 +256,20 @@ CROSS JOIN LATERAL (
         min({_AGES.format("a.closed_at", "24 hours")}) FILTER (WHERE a.closed_at > w.day) AS ages,
         min({_AGES.format("a.closed_at", "48 hours")}) FILTER (WHERE a.closed_at <= w.day)
             AS ages_before
-    FROM m26.auction AS a
+    FROM auction AS a
     WHERE a.platform = w.platform AND a.card_id = w.card_id
-        AND a.closed_at > w.day - interval '24 hours' AND {_IS_SALE}
+        AND a.closed_at > w.day - interval '24 hours' AND {IS_SALE}
 ) AS s
 LEFT JOIN LATERAL (
-    SELECT a.final_price, a.closed_at FROM m26.auction AS a
-    WHERE a.platform = w.platform AND a.card_id = w.card_id AND {_IS_SALE}
+    SELECT a.final_price, a.closed_at FROM auction AS a
+    WHERE a.platform = w.platform AND a.card_id = w.card_id AND {IS_SALE}
     ORDER BY a.closed_at DESC, a.auction_id DESC LIMIT 1
 ) AS l ON true
 LEFT JOIN LATERAL (
-    SELECT c.discard_value FROM m26.card AS c WHERE c.card_id = w.card_id
+    SELECT c.discard_value FROM card AS c WHERE c.card_id = w.card_id
     ORDER BY c.first_seen DESC, c.version LIMIT 1
 ) AS d ON true
 ON CONFLICT (platform, card_id) DO UPDATE SET seq = excluded.seq,
     {", ".join(f"{name} = {_MADE.get(name, f'excluded.{name}')}" for name in _OWN)}
 WHERE ({", ".join(f"n.{name}" for name in _OWN)})
     IS DISTINCT FROM ({", ".join(_MADE.get(name, f"excluded.{name}") for name in _OWN)})"""  # noqa: S608 - constants
-
-# What was seen since the newest server time so far: of a floor that is the same it counts.
-SEE = """
-UPDATE m26.market_now AS n SET floor_seen_at = s.at
-FROM (
-    SELECT g.platform, i.auction_id, max(g.observed_at) AS at
-    FROM m26.market_clock AS c
-    JOIN m26.sighting AS g ON g.platform = c.platform AND g.observed_at > c.newest
-    CROSS JOIN unnest(g.auction_ids) AS i (auction_id)
-    GROUP BY g.platform, i.auction_id
-) AS s
-JOIN m26.auction AS a ON a.auction_id = s.auction_id AND a.platform = s.platform
-WHERE n.platform = a.platform AND n.card_id = a.card_id AND n.floor_auction = a.auction_id
-    AND n.floor_seen_at < s.at"""
-
-_OF_HOURS = "SELECT platform, hour, max(seen) AS seen, max(listed) AS listed FROM m26.coverage_hour"
-
-
-def _cover(table: str, width: str) -> str:
-    return f"""
-WITH c AS MATERIALIZED (
-    SELECT platform, date_trunc('{width}', hour) AS bucket,
-        least(1, sum(seen)::float8 / nullif(sum(listed), 0))::real AS ratio
-    FROM ({_OF_HOURS} WHERE hour >= date_trunc('day', $1::timestamptz) GROUP BY platform, hour) AS h
-    GROUP BY platform, bucket
-)
-UPDATE m26.{table} AS p SET coverage = c.ratio
-FROM c
-WHERE p.platform = c.platform AND p.bucket = c.bucket AND NOT p.final
-    AND p.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608 - constants
-
-
-# $1 since when: coverage of each bucket. An hour's is told again as long as its auctions run.
-COVER = (_cover("price_hour", "hour"), _cover("price_day", "day"))
-# Of the last 24 hours.
-COVER_NOW = f"""
-WITH c AS MATERIALIZED (
-    SELECT h.platform, least(1, sum(h.seen)::float8 / nullif(sum(h.listed), 0))::real AS ratio
-    FROM ({_OF_HOURS} GROUP BY platform, hour) AS h
-    JOIN m26.market_clock AS m ON m.platform = h.platform
-    WHERE h.hour > m.at - interval '25 hours' AND h.hour <= m.at
-    GROUP BY h.platform
-)
-UPDATE m26.market_now AS n SET coverage = c.ratio
-FROM c WHERE n.platform = c.platform AND n.coverage IS DISTINCT FROM c.ratio"""  # noqa: S608

@@ -19,8 +19,8 @@ import structlog
 
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
+from m26.store import clock_statements, coverage_statements, index_statements, migrate
 from m26.store import connection as connections
-from m26.store import index_statements, migrate
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
 from m26.store.rounds import for_ever
@@ -49,8 +49,6 @@ _RUNNING = timedelta(days=4)
 """So long an hour's coverage changes: as its auctions run, and a day for what is known later."""
 _INDEXED = {"hour": timedelta(days=3), "day": timedelta(days=60)}
 """How far back the market's index is made at first."""
-BEHIND = 20_000
-"""Events behind which figures are still being built: what a second of catching up makes good."""
 
 
 class Times(NamedTuple):
@@ -92,7 +90,7 @@ async def _is_due(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed
     if any(old is None or not old <= at < old + _TICK for (_, _, old), at in passed):
         return True
     platforms, ats = [before.platform for before, _ in passed], [at for _, at in passed]
-    return bool(await connection.fetchval(statements.IS_DUE, platforms, ats))
+    return bool(await connection.fetchval(clock_statements.IS_DUE, platforms, ats))
 
 
 async def _pass(
@@ -101,11 +99,11 @@ async def _pass(
     """Let market time pass."""
     platforms, newest = [b.platform for b, _ in passed], [b.newest for b, _ in passed]
     values = (platforms, newest, [at for _, at in passed], wait)
-    await connection.execute(statements.SET_TIMES, *values)
+    await connection.execute(clock_statements.SET_TIMES, *values)
     back = [b.platform for b, at in passed if b.at is not None and at < b.at]
     if back:
         _log.warning("rollups.time_back", platforms=back)
-        await connection.execute(statements.AGAIN, back)
+        await connection.execute(clock_statements.AGAIN, back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +193,10 @@ class Rollups:
 
     async def _step(self, connection: PoolConnectionProxy[Any], size: int) -> _Step | None:
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
             seq, head, epoch = await connection.fetchrow(statements.PLACE)  # type: ignore[misc]
             migrate.check_epoch(epoch)
-            rows = await connection.fetch(statements.TIMES, seq, min(head, seq + size))
+            rows = await connection.fetch(clock_statements.TIMES, seq, min(head, seq + size))
             now = datetime.fromtimestamp(self._now(), UTC)
             passed = [_Passed.to(Times(*row), now=now, wait=self._wait) for row in rows]
             if seq == head and not await _is_due(connection, passed):
@@ -208,11 +206,12 @@ class Rollups:
                 return None
             seq, head, _ = locked
             upto = min(head, seq + size)
-            await connection.execute(statements.SEE)
+            await connection.execute(coverage_statements.SEE)
             await _pass(connection, passed, self._wait)
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
+                await connection.execute(statements.NOTE_FINAL, seq, upto)
             await connection.execute(statements.TOUCH_MOVED)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
             await connection.execute(statements.BUCKETS)
@@ -228,14 +227,13 @@ class Rollups:
         first = self._covered_at is None
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS)
+            await connection.execute(statements.SETTINGS, statements.PRESENT)
             if await connection.fetchrow(statements.LOCK) is None:
                 return  # another process does it
-            for statement in statements.COVER:
+            for statement in coverage_statements.COVER.values():
                 await connection.execute(statement, since if first else since - _RUNNING)
-            await connection.execute(statements.COVER_NOW)
-            await connection.execute("SELECT set_config('search_path', 'm26', true)")
-            for platform, at in await connection.fetch(statements.CLOCKS):
+            await connection.execute(coverage_statements.COVER_NOW)
+            for platform, at in await connection.fetch(clock_statements.CLOCKS):
                 for width, back in _INDEXED.items():
                     begin = at - (back if first else _RUNNING)
                     values = (platform, begin - timedelta(days=1), begin)
@@ -253,7 +251,7 @@ class Rollups:
         lag = 0.0 if self._behind_since is None else time.monotonic() - self._behind_since
         self._metrics.rollup_lag.set(lag)
         percent = 100 if left == 0 else 100 * done.seq // done.head
-        self._tell("building" if left > BEHIND else "current", left, percent)
+        self._tell("building" if left > statements.BEHIND else "current", left, percent)
 
     def _tell(self, state: RollupsState, left: int, percent: int) -> None:
         lag = round(self._metrics.value("m26_rollup_lag_seconds"), 3)

@@ -111,7 +111,6 @@ class Staged(Transaction):
                 await self._stage("card", self._known.normalizer.cards(self._batch))
             if delta is not None:
                 await self._stage_rows(delta, stored)
-            stored.drift = sum(count for _, _, count, _ in self._batch.drift)
             ((_, writer),) = await connection.fetch(_KEEP, self._rest(delta, stored))
             await self._open()
             self._still(looked)
@@ -120,7 +119,7 @@ class Staged(Transaction):
             with suppress(asyncpg.InterfaceError, asyncpg.PostgresError, OSError):
                 await connection.execute("ROLLBACK")  # who cannot be told has done so by himself
             raise
-        self.head = Head(stored.seq, writer)
+        self.head = Head(stored.seq, writer, looked.since)
         return stored
 
     async def _look(self) -> Head:
@@ -128,14 +127,14 @@ class Staged(Transaction):
         self._collect_rejects()
         if self._rejects:
             raise NotStagedError
-        ((seq, writer),) = await self._connection.fetch(sql.LOOK)
-        looked = Head(seq, writer)
+        (row,) = await self._connection.fetch(sql.LOOK)
+        looked = self.head = Head(*row)
         if looked != self._known.head:
             self._known.forget()
             self._known.head = looked  # what is read now holds as long as that does
         self.partition = await partitions.newest(
             self._connection,
-            seq + self._most_events,
+            looked.seq + self._most_events,
             known=self._known.partition,
         )
         if self.partition < 0:
@@ -165,7 +164,7 @@ class Staged(Transaction):
         pages = [record.page for record in records if record.page is not None]
         counted, closed = sweeps.rows(pages, stored.sweeps)
         names = ("path", "kind", "count", "sample")
-        drift = [dict(zip(names, row, strict=True)) for row in self._batch.drift]
+        drift = [dict(zip(names, row, strict=True)) for row in self._drift(stored)]
         rest = {"seq": stored.seq, "drift": drift, "counted": counted, "closed": closed}
         rest["amends"] = late.amends(delta) if delta is not None else {}
         rest["seen"] = coverage.rows(self._prepared)

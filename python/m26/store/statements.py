@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from m26._native import AUCTION_ROW_COLUMNS
+from m26.store.rollup_statements import LONGEST
+
+# Of the stream head `h`, microseconds: what was posted before it is pruned, whether or not its row
+# is still there. See `m26.store.retention`.
+_SINCE = f"""
+    coalesce((extract(epoch FROM h.pruned_before - interval '{LONGEST}') * 1000000)::bigint, 0)"""
 
 # The settings first: a batch touches thousands of rows of maybe millions, always by index. Left to
 # itself the planner reads all of `auction` for every batch until it has some hundred thousand.
@@ -12,7 +18,7 @@ from m26._native import AUCTION_ROW_COLUMNS
 # checksum of the record before its new place, $8 of that before its old one, which tells copies of
 # a journal apart; NULL: unknown. A part without a row stands at 0; `pos` is NULL when the cursor is
 # elsewhere, or another's.
-OPEN = """
+OPEN = f"""
 WITH settings AS MATERIALIZED (
     SELECT set_config('lock_timeout', '20s', true),
         CASE current_setting('idle_in_transaction_session_timeout')
@@ -24,7 +30,7 @@ WITH settings AS MATERIALIZED (
         set_config('enable_hashjoin', 'off', true),
         set_config('enable_mergejoin', 'off', true)
 ), head AS MATERIALIZED (
-    SELECT h.seq, h.xmin::text AS writer, h.schema_epoch
+    SELECT h.seq, h.xmin::text AS writer, h.schema_epoch, {_SINCE} AS since
     FROM m26.stream_head AS h, settings FOR UPDATE OF h
 ), moved AS (
     INSERT INTO m26.ingest_cursor AS c (part, pos, writer, host, since, checksum)
@@ -35,9 +41,9 @@ WITH settings AS MATERIALIZED (
         WHERE c.pos = $2 AND coalesce(c.checksum = $8::bigint, true)
     RETURNING pos
 )
-SELECT seq, writer, schema_epoch, (SELECT pos FROM moved) AS pos FROM head"""
+SELECT seq, writer, since, schema_epoch, (SELECT pos FROM moved) AS pos FROM head"""  # noqa: S608
 # The same before the lock: what is read after it holds as long as OPEN finds the same.
-LOOK = "SELECT seq, xmin::text AS writer FROM m26.stream_head"
+LOOK = f"SELECT seq, xmin::text AS writer, {_SINCE} AS since FROM m26.stream_head AS h"  # noqa: S608
 # The lock of those who write beside the batches, and what makes them go by indexes as batches do.
 LOCK = """
 WITH settings AS MATERIALIZED (
@@ -50,7 +56,9 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 
 LOCK_HEAD = "SELECT schema_epoch FROM m26.stream_head FOR UPDATE"
 # By way of JSON: a schema that has no such column has an answer as well.
 EPOCH = "SELECT (to_jsonb(h) ->> 'schema_epoch')::int FROM m26.stream_head AS h"
-MOVE_HEAD = "UPDATE m26.stream_head SET seq = $1 RETURNING seq, xmin::text AS writer"
+MOVE_HEAD = f"""
+UPDATE m26.stream_head AS h SET seq = $1
+RETURNING seq, xmin::text AS writer, {_SINCE} AS since"""  # noqa: S608
 CURSOR = "SELECT pos, writer, host, since, checksum FROM m26.ingest_cursor WHERE part = $1"
 # $1 part, $2 pos, $3 checksum, $4 host. A journal's new name is nobody's before this.
 BEGIN_CURSOR = """
@@ -61,7 +69,7 @@ ON CONFLICT (part) DO NOTHING"""
 # where none is active, it was never seen active; what came late taught no end and does not count.
 # LIMIT keeps the planner from reading all events at once. Sightings are grouped with what is asked
 # for, and not joined to it: without hash joins that would be each with each.
-_STATES = """
+_STATES = f"""
 SELECT
     a.platform, a.auction_id, a.status, a.buyout_price, a.current_bid, a.next_bid, a.bids,
     a.card_version, (extract(epoch FROM a.expires_at) * 1000000)::bigint AS expires_at,
@@ -72,10 +80,12 @@ SELECT
         WHERE e.auction_id = a.auction_id AND e.platform = a.platform AND e.status = 'active'
             AND NOT e.late
         LIMIT 1) IS NOT NULL AS was_active,
-    (extract(epoch FROM greatest(a.observed_at, a.last_seen, {seen})) * 1000000)::bigint
+    (extract(epoch FROM greatest(a.observed_at, a.last_seen, {{seen}})) * 1000000)::bigint
         AS newest
-FROM {keys}
-JOIN m26.auction AS a ON a.platform = n.platform AND a.auction_id = n.auction_id"""
+FROM {{keys}}
+JOIN m26.auction AS a ON a.platform = n.platform AND a.auction_id = n.auction_id
+JOIN m26.stream_head AS h ON h.pruned_before IS NULL
+    OR least(a.posted_at, a.first_seen) >= h.pruned_before - interval '{LONGEST}'"""  # noqa: S608
 READ_STATES = f"""
 WITH newest AS (
     SELECT platform, auction_id, max(observed_at) AS observed_at
@@ -198,10 +208,3 @@ JOIN (
 ) AS newest USING (part, platform, version)
 GROUP BY c.platform, c.evidence, c.band HAVING sum(c.asked) > 0
 ORDER BY c.platform, c.evidence, c.band"""
-
-SIZES = """
-SELECT coalesce(p.relname, c.relname) AS table, sum(pg_total_relation_size(c.oid))::bigint AS bytes
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
-LEFT JOIN pg_class p ON p.oid = i.inhparent
-WHERE n.nspname = 'm26' AND c.relkind = 'r' GROUP BY 1 ORDER BY 2 DESC"""

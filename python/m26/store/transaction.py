@@ -59,6 +59,7 @@ class Transaction:
         self._batch, self._pages = prepared.batch, prepared.pages
         self._careful = careful
         self._rejects: list[Reject] = []
+        self._pruned: list[int] = []
         self._new_cards: frozenset[tuple[int, int]] = frozenset()
         self.head = Head(0, "")
         """As it stands once this is committed."""
@@ -88,8 +89,8 @@ class Transaction:
             records = self._prepared.records
             pages = [record.page for record in records if record.page is not None]
             await sweeps.write(connection, pages, stored.sweeps)
-            ((seq, writer),) = await connection.fetch(sql.MOVE_HEAD, stored.seq)
-            self.head = Head(seq, writer)
+            (head,) = await connection.fetch(sql.MOVE_HEAD, stored.seq)
+            self.head = Head(*head)
         return stored
 
     @property
@@ -102,14 +103,14 @@ class Transaction:
         place = (given.part, given.begin, given.end)
         who = (None, None, None) if by is None else (by.token, by.host, by.since)
         proof = (given.checksum, given.claim.before)
-        ((seq, writer, epoch, moved),) = await self._connection.fetch(
+        ((seq, writer, since, epoch, moved),) = await self._connection.fetch(
             sql.OPEN, *place, *who, *proof
         )
         check_epoch(epoch)
         if moved is None:
             row = await self._connection.fetchrow(sql.CURSOR, given.part)
             raise CursorMovedError(Cursor(*row) if row else Cursor())
-        self.head = Head(seq, writer)
+        self.head = Head(seq, writer, since)
         if self.head != self._known.head:
             self._known.forget()
 
@@ -194,6 +195,7 @@ class Transaction:
             part=self._prepared.part,
             positions=[pos for pos, _ in self._pages],
             inferred=inferred,
+            since=self.head.since,
         )
         if not (wanted := (delta := derive()).wanted):
             return delta
@@ -223,6 +225,8 @@ class Transaction:
         await late.write(self._connection, delta)
 
     def _count(self, delta: Delta, stored: Stored) -> None:
+        self._pruned += delta.pruned
+        stored.pruned = len(self._pruned)
         stored.seq += len(delta.closed)
         stored.kinds.update(closed=len(delta.closed))
         stored.outcomes.update(closing[2] for *_, closing in delta.closed)
@@ -272,10 +276,17 @@ class Transaction:
         self._collect_rejects()
         stored.rejects = await rejects.write(self._connection, self._prepared.part, self._rejects)
 
+    def _drift(self, stored: Stored) -> Sequence[tuple[str, str, int, str]]:
+        """What is surprising of the batch, and of what it says of auctions that are pruned."""
+        found = list(self._batch.drift)
+        if pruned := self._pruned:
+            found.append(("auction", "pruned", len(pruned), f"auction {pruned[0]}"))
+        stored.drift = sum(count for _, _, count, _ in found)
+        return found
+
     async def _write_drift(self, stored: Stored) -> None:
-        for path, kind, count, sample in self._batch.drift:
-            await self._note(path, kind, count, sample)
-            stored.drift += count
+        for row in self._drift(stored):
+            await self._note(*row)
 
     async def _note(self, path: str, kind: str, count: int, sample: str) -> None:
         await self._connection.execute(sql.NOTE_DRIFT, path, kind, count, sample)

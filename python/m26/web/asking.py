@@ -12,9 +12,9 @@ from typing import Any
 from anyio.to_thread import run_sync
 from starlette.responses import Response
 
-from m26.errors import StorageError
+from m26.errors import StorageError, UsageError
 from m26.web.media import FORMS, Body, accepted, body_of
-from m26.web.parameters import Parameter, pattern
+from m26.web.parameters import PAST, Parameter, pattern
 from m26.web.problem import FaultView, problem, refused
 from m26.web.route import Asked, Route
 
@@ -29,13 +29,14 @@ _PLATFORM = Parameter(
     pattern(r"[a-z0-9]{1,12}", "a platform, as ps5"),
     "Whose market. It may be left out where only one was seen.",
 )
+_AT = Parameter("at", PAST, "As the market was known at that moment, not what came later.")
 _HEADERS = {
     "ETag": "Another one, another answer; for `If-None-Match`.",
     "Link": 'Where there is more, as `<…>; rel="next"`.',
 }
 _OTHERS = {
     304: "The answer is still the one of `If-None-Match`.",
-    404: "Nothing was seen of that platform, or of that card on it.",
+    404: "Nothing was seen of that platform, of that card on it, or at that moment yet.",
     406: "It comes in none of the forms of `Accept`.",
     503: "The database is away or busy; `Retry-After` says when to ask again.",
 }
@@ -45,16 +46,24 @@ _LATER = {"retry-after": "2"}
 
 def question(path: str, about: str, kind: Any, ask: Ask, *parameters: Parameter) -> Route:  # noqa: ANN401
     """The route of a question: documents of type `kind`, made for each request."""
+    return made(path, about, kind, partial(answered, kind, ask), *parameters)
 
-    async def make(asked: Asked, platform: str, media: str, pack: bool) -> Body | None:
-        async with asked.site.desk.turn() as prices:
-            document = await ask(prices, platform, **asked.values)
-        if document is None:
-            return None
-        work = partial(body_of, document, kind, media, pack=pack)
-        return await run_sync(work, limiter=asked.site.limiter)
 
-    return made(path, about, kind, make, *parameters)
+async def answered(
+    kind: Any,  # noqa: ANN401 - types have no type
+    ask: Ask,
+    asked: Asked,
+    platform: str,
+    media: str,
+    pack: bool,
+) -> Body | None:
+    """Ask, and put the document into its form."""
+    async with asked.site.desk.turn() as prices:
+        document = await ask(prices, platform, **asked.values)
+    if document is None:
+        return None
+    work = partial(body_of, document, kind, media, pack=pack)
+    return await run_sync(work, limiter=asked.site.limiter)
 
 
 def made(path: str, about: str, kind: Any, make: Make, *parameters: Parameter) -> Route:  # noqa: ANN401
@@ -65,7 +74,7 @@ def made(path: str, about: str, kind: Any, make: Make, *parameters: Parameter) -
         about=about,
         kind=kind,
         media=tuple(FORMS),
-        parameters=(*in_path, _PLATFORM, *parameters[len(in_path) :]),
+        parameters=(*in_path, _PLATFORM, *parameters[len(in_path) :], _AT),
         headers=_HEADERS,
         others=_OTHERS,
         respond=partial(_respond, make),
@@ -83,6 +92,8 @@ async def _respond(make: Make, asked: Asked) -> Response:
         if isinstance(platform, Response):
             return platform
         body = await make(asked, platform, media, pack)
+    except UsageError as error:  # the one thing that no description tells: a moment that is to come
+        return problem(404, f"{error.message}; {error.hint}.")
     except StorageError as error:
         told = f"{error.message}. {error.hint}"
         return problem(503, told, title="No answer from the database", headers=_LATER)

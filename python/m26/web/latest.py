@@ -26,7 +26,7 @@ their events anyway; so a market is made once a second at the most, whoever asks
 class _Made(NamedTuple):
     """An answer, and what the database said of itself before it was made."""
 
-    as_of: object
+    mark: object
     looked_at: float
     body: Body
 
@@ -67,12 +67,12 @@ class Latest:
     async def _look(self, platform: str, media: str, before: _Made | None) -> _Made:
         async with self._desk.turn() as prices:
             now = self._clock()
-            as_of = await prices.as_of(platform)
-            if before is not None and before.as_of == as_of:
+            mark = await prices.mark(platform)
+            if before is not None and before.mark == mark:
                 return before._replace(looked_at=now)
             told, text = await prices.latest_json(platform)
         body = await run_sync(_body, told["seq"], text, media, limiter=self._limiter)
-        return _Made(as_of, now, body)
+        return _Made(mark, now, body)
 
 
 def _body(seq: int, text: str, media: str) -> Body:

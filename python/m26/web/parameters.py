@@ -24,6 +24,7 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _SPAN = re.compile(r"(?P<hours>[1-9][0-9]{0,2})h|(?P<days>[1-9][0-9]?)d")
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST = 2**63 - 1
 """Of whole numbers: a bigint of PostgreSQL."""
@@ -195,6 +196,10 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
+def _past(text: str) -> datetime:
+    return max(_moment(text), _BEGIN)
+
+
 def _hours(text: str) -> int:
     found = _SPAN.fullmatch(text)
     if found is None:
@@ -213,3 +218,5 @@ MOMENT = Kind(
     "a time with its zone, as 2026-08-15T20:57:15Z (a + in an address is written %2B)",
     _moment,
 )
+PAST = Kind(MOMENT.schema, MOMENT.allowed, _past)
+"""Nothing was known before there was a 1970, and what looks back from it needs some room."""

@@ -16,7 +16,7 @@ from m26.market.views import (
     MoversView,
     SalesView,
 )
-from m26.web.asking import Ask, made, question
+from m26.web.asking import Ask, answered, made, question
 from m26.web.media import Body
 from m26.web.parameters import (
     MOMENT,
@@ -56,12 +56,15 @@ def _of(method: str) -> Ask:
     return lambda prices, platform, **given: getattr(prices, method)(platform, **given)
 
 
-async def _latest(asked: Asked, platform: str, media: str, _: bool) -> Body:
-    return await asked.site.latest.body(platform, media)
+async def _latest(asked: Asked, platform: str, media: str, pack: bool) -> Body | None:
+    if "at" not in asked.values:
+        return await asked.site.latest.body(platform, media)
+    return await answered(LatestView, _of("latest"), asked, platform, media, pack)
 
 
-async def _deals(prices: Any, platform: str, *, limit: int, **wanted: Any) -> Any:  # noqa: ANN401
-    return await prices.deals(platform, Wanted(**wanted), limit=limit)
+async def _deals(prices: Any, platform: str, **given: Any) -> Any:  # noqa: ANN401 - see `Ask`
+    wanted = {name: given.pop(name) for name in Wanted.__slots__ if name in given}
+    return await prices.deals(platform, Wanted(**wanted), **given)
 
 
 _WANTED = Wanted()

@@ -39,15 +39,18 @@ pub(crate) struct Closings<'i> {
     /// What is still to be taken in, in the order of its pages.
     pub(crate) due: &'i [Inferred],
     pub(crate) closed: Vec<Closed>,
+    /// Auctions that are pruned: they are not known, and ended before `since`.
+    pub(crate) pruned: Vec<i64>,
+    since: i64,
     /// What is said of ends that rows tell, by page and auction.
     told: HashMap<(i32, i64), &'i Inferred>,
 }
 
 impl<'i> Closings<'i> {
-    pub(crate) fn new(due: &'i [Inferred]) -> Self {
+    pub(crate) fn new(due: &'i [Inferred], since: i64) -> Self {
         let by_status = due.iter().filter(|by| by.closing.evidence == Evidence::Status);
         let told = by_status.map(|by| ((by.page - 1, by.auction_id), by)).collect();
-        Self { due, closed: Vec::new(), told }
+        Self { due, closed: Vec::new(), pruned: Vec::new(), since, told }
     }
 
     /// What is said of the end that `row` tells, if it tells one: part of its event.
@@ -76,6 +79,9 @@ impl<'i> Closings<'i> {
         for by in due {
             let found = Found::named(&by.platform, by.auction_id, words);
             let course = courses.known(by.auction_id, &found, words.active);
+            if course.is_none() && by.closing.closed_at < self.since {
+                self.pruned.push(by.auction_id);
+            }
             if let Some(expires_at) = course.and_then(|course| course.infer(by.closing)) {
                 *seq += 1;
                 self.closed.push(Closed { seq: *seq, by: by.clone(), expires_at });

@@ -27,6 +27,8 @@ pub struct Journal<'a> {
     pub part: &'a str,
     /// Place of each page of the batch in the part.
     pub positions: &'a [i64],
+    /// Auctions that were posted before it, microseconds, are pruned: nothing is told of them.
+    pub since: i64,
 }
 
 /// What the observations of one page came to.
@@ -74,6 +76,8 @@ pub struct Delta {
     pub wanted: BTreeSet<(String, i64)>,
     /// What rows change beside.
     pub amends: Amends,
+    /// Auctions of which something was seen or inferred, and not told, as they are pruned.
+    pub pruned: Vec<i64>,
 }
 
 /// Derive what `rows`, consecutive rows of a batch, change; `head` is the last event's number.
@@ -101,10 +105,15 @@ pub fn derive(
     let mut pages = Pages::default();
     let mut events = CopyWriter::new(unheld, ROW_BYTES);
     let mut seq = head;
-    let mut closings = Closings::new(inferred);
+    let mut closings = Closings::new(inferred, journal.since);
+    let mut pruned = Vec::new();
     for (index, (row, found)) in rows.iter().zip(&found).enumerate() {
         if closings.due.first().is_some_and(|next| next.page <= row.page) {
             closings.take(row.page, &mut courses, &mut words, &mut seq);
+        }
+        if row.posted_at.min(row.observed_at) < journal.since {
+            pruned.push(row.auction_id);
+            continue;
         }
         let course = courses.of(row, found, words.active);
         let status = words.number(&row.status);
@@ -142,6 +151,7 @@ pub fn derive(
     let (events, pages) = (events.finish(), pages.counts);
     let Timelines { wanted, mut amends, .. } = timelines;
     amends.moved = courses.list.iter().filter_map(|course| course.moved(rows)).collect();
+    pruned.append(&mut closings.pruned);
     Delta {
         events,
         closed: closings.closed,
@@ -152,6 +162,7 @@ pub fn derive(
         touched,
         wanted,
         amends,
+        pruned,
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Concluded {
     pub coverage: BTreeMap<(String, i64), Seeing>,
     /// New tables of how often later proof agreed: the hour from which each applies, and its rows.
     pub calibration: BTreeMap<(String, i64), Vec<Row>>,
+    /// The last word on auctions that are forgotten now.
+    pub left: Vec<Inferred>,
 }
 
 /// What the records of a part have shown so far.
@@ -112,6 +114,8 @@ impl Fold {
             market.count(&ids);
             let said = ids.into_iter().filter_map(|id| market.inferred(record.platform, id, page));
             concluded.inferred.extend(said);
+            let left = news.left.iter().filter_map(|lot| market.of(record.platform, lot, 0));
+            concluded.left.extend(left);
             market.tell(record.platform, &mut concluded);
         }
         concluded
@@ -215,7 +219,11 @@ impl Market {
 
     /// What is said of an auction; None: what was is taken back, as its own row does.
     fn inferred(&self, platform: &str, auction_id: i64, page: i32) -> Option<Inferred> {
-        let verdict = self.said(self.tracker.board.get(auction_id)?)?;
+        self.of(platform, self.tracker.board.get(auction_id)?, page)
+    }
+
+    fn of(&self, platform: &str, lot: &Lot, page: i32) -> Option<Inferred> {
+        let (verdict, auction_id) = (self.said(lot)?, lot.auction_id);
         let (platform, observed_at) = (platform.to_owned(), self.observed_at);
         let closing = closing(verdict, self.time.shift, observed_at);
         Some(Inferred { page, platform, auction_id, observed_at, closing })

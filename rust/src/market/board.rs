@@ -138,33 +138,33 @@ impl Board {
         if earlier >= seen.auction_id {
             return;
         }
-        if let Some(lot) = self.lots.get_mut(&earlier) {
+        // an acquisition time that is not told says nothing of a sale
+        let is_told = |lot: &&mut Lot| lot.acquired_at.min(seen.acquired_at) != 0;
+        if let Some(lot) = self.lots.get_mut(&earlier).filter(is_told) {
             let sold = seen.acquired_at > lot.acquired_at;
             let (posted_at, acquired_at) = (seen.posted_at, seen.acquired_at);
             lot.relisted = Some(Relisted { posted_at, sold, acquired_at });
         }
     }
 
-    /// Drop what is over for good and was never told.
-    pub fn prune(&mut self, now: i64) {
-        for (_, id) in self.open.take_before(now - KEEP_OPEN) {
-            self.remove(id);
-        }
+    /// Drop, and return, what is over for good and was never told.
+    pub fn prune(&mut self, now: i64) -> Vec<Lot> {
+        let over = self.open.take_before(now - KEEP_OPEN);
+        over.into_iter().filter_map(|(_, id)| self.remove(id)).collect()
     }
 
-    /// Drop what was told and is past its time.
-    pub fn sweep(&mut self, now: i64) {
-        for (_, id) in self.told.take_before(now - KEEP_TOLD) {
-            self.remove(id);
-        }
+    /// Drop, and return, what was told and is past its time.
+    pub fn sweep(&mut self, now: i64) -> Vec<Lot> {
+        let over = self.told.take_before(now - KEEP_TOLD);
+        over.into_iter().filter_map(|(_, id)| self.remove(id)).collect()
     }
 
-    fn remove(&mut self, auction_id: i64) {
-        if let Some(lot) = self.lots.remove(&auction_id)
-            && self.copies.get(&lot.card_instance_id) == Some(&auction_id)
-        {
+    fn remove(&mut self, auction_id: i64) -> Option<Lot> {
+        let lot = self.lots.remove(&auction_id)?;
+        if self.copies.get(&lot.card_instance_id) == Some(&auction_id) {
             self.copies.remove(&lot.card_instance_id);
         }
+        Some(lot)
     }
 }
 

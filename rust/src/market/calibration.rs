@@ -3,7 +3,8 @@
 //! A claim comes with the chance that the rates give it. Where later proof agreed more or less often,
 //! the odds of the next claims of its cell move that much: first as its rule, then as its cell did.
 //! The prior is that the rates are right, worth 60 proofs a rule and 40 a cell. Counts fade by half in
-//! four days.
+//! four days. As long as few proofs speak of a rule, the rates may be off either way: the mean over
+//! what they may be is nearer to even odds than they are.
 //!
 //! Invariant: proofs change nothing until the next full hour.
 
@@ -66,6 +67,9 @@ const CELLS: usize = BAND_NAMES.len() * LEAD_NAMES.len();
 /// Prior proofs that the rates are right, of a rule; and that its rule is, of a cell, until it shows
 /// how much the cells of a rule differ.
 const WEIGHTS: [f32; 2] = [60.0, 40.0];
+/// By how much log odds by rates that no proof speaks of are off, as a standard deviation: by as much as
+/// 60 proofs tell at odds of 13 to 1.
+const DOUBT: f32 = 0.5;
 
 /// A claim: its place in the table and the chances that the rates give it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,6 +156,8 @@ pub struct Calibration {
     counts: Vec<Count>,
     /// What is added to the log odds of the outcome, and of outcome and price.
     shifts: Vec<[f32; 2]>,
+    /// What is left of log odds, by rule.
+    certain: [f32; RULES.len()],
     /// Number of the table in use.
     pub version: u32,
     /// The full hour from which it applies, microseconds.
@@ -170,15 +176,23 @@ impl Calibration {
     pub fn new() -> Self {
         let places = RULES.len() * CELLS;
         let (counts, shifts) = (vec![Count::default(); places], vec![[0.0; 2]; places]);
-        Self { counts, shifts, version: 0, applies_from: 0 }
+        Self { counts, shifts, certain: [certain(0.0); RULES.len()], version: 0, applies_from: 0 }
     }
 
     /// Confidence of a claim: of the outcome, and of outcome and price.
     #[must_use]
     pub fn rate(&self, cell: &Cell) -> (f32, f32) {
         let [outcome, price] = self.shifts[cell.place()];
-        let outcome = moved(cell.outcome, outcome);
-        (outcome, moved(cell.price, price).min(outcome))
+        let certain = self.certain[cell.rule as usize];
+        let outcome = moved(cell.outcome, outcome, certain);
+        (outcome, moved(cell.price, price, certain).min(outcome))
+    }
+
+    /// The same of a claim whose like is never proved.
+    #[must_use]
+    pub fn unproved(cell: &Cell) -> (f32, f32) {
+        let said = |chance| moved(chance, 0.0, certain(0.0));
+        (said(cell.outcome), said(cell.price))
     }
 
     /// It is `at` now: a table made of all proofs so far applies from each full hour.
@@ -197,11 +211,12 @@ impl Calibration {
             count.agreed = count.agreed.map(|agreed| agreed * keep);
         }
         let rules = self.counts.chunks(CELLS).zip(self.shifts.chunks_mut(CELLS));
-        for (counts, shifts) in rules {
+        for ((counts, shifts), certainty) in rules.zip(&mut self.certain) {
             let mut rule = Count::default();
             for count in counts {
                 rule.add(count);
             }
+            *certainty = certain(rule.asked);
             for at in 0..2 {
                 let by_rule = rule.shift(at, 0.0, WEIGHTS[0]);
                 let weight = alike(counts, at, by_rule);
@@ -256,9 +271,16 @@ fn alike(counts: &[Count], at: usize, moved: f32) -> f32 {
     (sum + WEIGHTS[1] * noise) / ((seen - chance).max(0.0) + noise)
 }
 
-/// A chance whose log odds are moved; what is certain stays so.
-fn moved(chance: f32, by: f32) -> f32 {
-    if by == 0.0 || chance <= 0.0 || chance >= 1.0 { chance } else { expit(logit(chance) + by) }
+/// What is left of log odds after so many proofs: the mean of the chance where they are normal, by
+/// MacKay's approximation.
+fn certain(proofs: f32) -> f32 {
+    let variance = DOUBT * DOUBT * WEIGHTS[0] / (WEIGHTS[0] + proofs);
+    (1.0 + std::f32::consts::PI / 8.0 * variance).sqrt().recip()
+}
+
+/// A chance whose log odds are moved, and as far as they are certain; what is certain stays so.
+fn moved(chance: f32, by: f32, certain: f32) -> f32 {
+    if chance <= 0.0 || chance >= 1.0 { chance } else { expit((logit(chance) + by) * certain) }
 }
 
 fn logit(chance: f32) -> f32 {

@@ -4,10 +4,7 @@
 
 use crate::market::hazards::Axis;
 use crate::market::lot::Lot;
-use crate::market::rates::{Rates, alone_band, bid_row, missed, sale_row, seconds, stay_row};
-
-/// First bids that are worth as much as the hazards.
-const FEW: f32 = 20.0;
+use crate::market::rates::{Rates, bid_row, length, missed, sale_row, seconds};
 
 /// What may have become of a lot by a moment, as probabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,23 +59,21 @@ impl Rates {
     #[must_use]
     pub fn course(&self, lot: &Lot, from: i64, to: i64) -> Course {
         let mut course = self.walk(lot, from, to);
-        // one bid draws others, not as hazards have it: as often as it stayed alone before
         if course.once > 0.0 {
             let share = (course.once / course.further).min(1.0);
-            let [alone, others] = self.alone[alone_band(share)];
-            course.once = course.further * (alone + FEW * share) / (alone + others + FEW);
+            course.once = course.further * self.alone.chance(share, seconds(to - from));
         }
         course
     }
 
     /// The same by hazards alone.
     pub(crate) fn walk(&self, lot: &Lot, from: i64, to: i64) -> Course {
-        let (sale, bid, stay) = (sale_row(lot), bid_row(lot), stay_row(lot));
+        let (sale, bid) = (sale_row(lot), bid_row(lot));
+        let leave = if lot.bids > 0 { 0.0 } else { self.leaves(length(lot)) };
         let mut now = Course { same: 1.0, ..Course::default() };
         steps(lot, from, to, |step| {
             let buy = self.bought.hazard(sale, step.age);
             let more = self.bids.hazard(bid, step.lead);
-            let leave = if lot.bids > 0 { 0.0 } else { self.withdrawn.hazard(stay, step.age) };
             let all = buy + more + leave;
             if all > 0.0 {
                 let gone = -now.same * (-all * step.seconds).exp_m1() / all;
@@ -127,14 +122,8 @@ pub(crate) fn moments<const N: usize>(
     bought: bool,
     quantiles: [f32; N],
 ) -> [i64; N] {
-    let (sale, stay) = (sale_row(lot), stay_row(lot));
-    let hazard = |step: &Step| {
-        if bought {
-            rates.bought.hazard(sale, step.age)
-        } else {
-            rates.withdrawn.hazard(stay, step.age)
-        }
-    };
+    let (sale, leave) = (sale_row(lot), rates.leaves(length(lot)));
+    let hazard = |step: &Step| if bought { rates.bought.hazard(sale, step.age) } else { leave };
     let mut mean = 0.0;
     steps(lot, from, to, |step| {
         mean += hazard(step) * step.seconds;

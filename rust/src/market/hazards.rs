@@ -12,11 +12,10 @@ const AGES: [f32; 18] = [
     0.0, 1.0, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 200.0, 400.0, 900.0, 1800.0, 3600.0, 7200.0,
     14_400.0, 28_800.0, 57_600.0, 86_400.0,
 ];
-/// Lower edges of the columns by time to the end, seconds.
-const LEADS: [f32; 14] = [
-    0.0, 2.0, 5.0, 10.0, 20.0, 45.0, 90.0, 180.0, 600.0, 1800.0, 3600.0, 14_400.0, 28_800.0,
-    86_400.0,
-];
+/// Lower edges of the columns by time to the end, seconds. The last ten are one: nobody aims a bid
+/// better than that, and hardly a look shows what comes in them.
+const LEADS: [f32; 12] =
+    [0.0, 10.0, 20.0, 45.0, 90.0, 180.0, 600.0, 1800.0, 3600.0, 14_400.0, 28_800.0, 86_400.0];
 /// The last column ends here, some eleven days.
 const END: f32 = 1e6;
 /// The most columns there are.

@@ -66,9 +66,10 @@ pub fn judge(
 ) -> Option<Verdict> {
     let claim = claim(lot, (lot.last_active, now, i64::MAX), manners, rates)?;
     let (confidence, price_confidence) = match cell_of(lot, &claim) {
-        // what a refresh left out is never told: no proof speaks of its like
-        Some(cell) if !lot.omitted => calibration.rate(&cell),
-        _ => (claim.outcome, claim.sure),
+        // what a refresh left out is never told
+        Some(cell) if lot.omitted => Calibration::unproved(&cell),
+        Some(cell) => calibration.rate(&cell),
+        None => (claim.outcome, claim.sure),
     };
     let (closed_after, closed_at, closed_before) = interval(lot, &claim, rates);
     Some(Verdict {

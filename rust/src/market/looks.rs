@@ -11,8 +11,8 @@ use crate::market::asked::{DAY, MINUTE, Status};
 use crate::market::hazards::{Axis, COLUMNS, Spread};
 use crate::market::lot::{EARLY, Lot, Told};
 use crate::market::rates::{
-    Look, MISSED, Rates, ages, alone_band, bid_row, end_row, end_rows, missed, sale_row, seconds,
-    stay_row,
+    Look, MISSED, Rates, ages, bid_row, end_row, end_rows, length, missed, prior_leaves, sale_row,
+    seconds,
 };
 
 /// Hazards follow the looks after so many of them, or so long.
@@ -118,7 +118,7 @@ impl Rates {
         } else {
             self.bought.quiet(sale, young, bid, weight);
             self.bought.quiet(sale + 1, bid, old, weight);
-            self.withdrawn.quiet(stay_row(lot), young, bid, weight);
+            self.withdrawn.quiet(weight * prior_leaves(length(lot)), bid - young);
         }
     }
 
@@ -127,7 +127,7 @@ impl Rates {
         let course = self.walk(lot, lot.last_active, to);
         if lot.bids == 0 && course.further > 0.0 {
             let share = (course.once / course.further).min(1.0);
-            self.alone[alone_band(share)][usize::from(bids > 1)] += weight;
+            self.alone.add(share, seconds(to - lot.last_active), bids == 1, weight);
         }
     }
 
@@ -140,7 +140,7 @@ impl Rates {
         let (young, old) = ages(lot, lot.last_active, since);
         self.bought.quiet(sale_row(lot) | usize::from(bids), young, old, weight);
         if !bids {
-            self.withdrawn.quiet(stay_row(lot), young, old, weight);
+            self.withdrawn.quiet(weight * prior_leaves(length(lot)), old - young);
         }
         self.ends.add(Axis::Age, (kind, end_row(lot, bids)), ages(lot, since, to), weight);
     }
@@ -166,21 +166,19 @@ impl Rates {
         let keep = (-seconds(rested) / seconds(2 * DAY)).exp2();
         self.ends.fade(keep);
         self.next_bids.fade(keep);
-        for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
-            table.fade(keep);
-        }
+        self.bought.fade(keep);
+        self.bids.fade(keep);
+        self.withdrawn.fade(keep);
         self.expect();
-        for table in [&mut self.bought, &mut self.withdrawn, &mut self.bids] {
-            table.fit();
-        }
+        self.bought.fit();
+        self.bids.fit();
+        self.withdrawn.fit();
         let shares = self.shares.iter_mut().chain(&mut self.young).chain(&mut self.lengths);
         for share in shares {
             *share *= keep;
         }
         self.returns.fade(keep);
-        for count in self.alone.as_flattened_mut() {
-            *count *= keep;
-        }
+        self.alone.fade(keep);
         (self.looks, self.fitted_at) = (0, self.fitted_at.max(at));
     }
 
@@ -192,27 +190,26 @@ impl Rates {
             self.bids.take(row, &spread, events, |_| 1.0);
         }
         for (kind, row, interval, events) in self.ends.each(Axis::Age) {
-            let (row, stay) = end_rows(row);
+            let (row, length) = end_rows(row);
             // with bids nothing is taken back
             let free = row.is_multiple_of(2);
-            let back = |column| if free { self.withdrawn.hazard(stay, column) } else { 0.0 };
+            let back = if free { self.leaves(length) } else { 0.0 };
             let sale = |column| self.bought.hazard(row, column);
-            let part =
-                |hazard: f32, column| hazard / (sale(column) + back(column)).max(f32::MIN_POSITIVE);
+            let part = |hazard: f32, column| hazard / (sale(column) + back).max(f32::MIN_POSITIVE);
             let share = |column| match kind {
                 BOUGHT => part(sale(column), column),
-                WITHDRAWN => part(back(column), column),
+                WITHDRAWN => part(back, column),
                 _ => 1.0,
             };
-            let spread = Spread::new(Axis::Age, interval, |at| sale(at) + back(at), share);
+            let spread = Spread::new(Axis::Age, interval, |at| sale(at) + back, share);
             let backs = std::array::from_fn::<f32, COLUMNS, _>(|column| match kind {
                 BOUGHT => 0.0,
                 WITHDRAWN => 1.0,
-                _ => part(back(column), column),
+                _ => part(back, column),
             });
             self.bought.take(row, &spread, events, |column| 1.0 - backs[column]);
             if free {
-                self.withdrawn.take(stay, &spread, events, |column| backs[column]);
+                self.withdrawn.take(prior_leaves(length), &spread, events, |column| backs[column]);
             }
         }
     }

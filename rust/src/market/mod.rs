@@ -6,7 +6,7 @@
 //! - [`found`]: what the upstream can do, by what its replies show.
 //! - [`rates`]: how soon lots sell, by what was seen; [`looks`]: how that is learned.
 //! - [`hazards`]: when in a stretch something happened; `table`: events over exposure; [`course`]: what
-//!   may have become of a lot by them.
+//!   may have become of a lot by them; `alone`: whether a first bid stays the only one.
 //! - [`judge`]: what became of a lot, and how sure that is; `status`: where that was told;
 //!   [`calibration`]: how often later proof agreed; `returns`: what it says that a copy is not listed
 //!   again.
@@ -15,6 +15,7 @@
 //! for byte, wherever they are cut. Nothing here decides what to ask.
 
 mod absence;
+mod alone;
 pub mod asked;
 pub mod board;
 pub(crate) mod calendar;

@@ -7,11 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::market::alone::Alone;
 use crate::market::asked::SECOND;
 use crate::market::hazards::{Axis, Censored};
 use crate::market::lot::{Lot, Told};
 use crate::market::returns::Returns;
-use crate::market::table::Table;
+use crate::market::table::{Steady, Table};
 
 /// Upper edges of the bands of buyout against median price; above the last there is one more.
 const RATIOS: [f32; 15] =
@@ -22,13 +23,16 @@ const NO_BUYOUT: usize = UNKNOWN + 1;
 const BANDS: usize = NO_BUYOUT + 1;
 /// Upper edges of the bands of the bid, or start price, against the median price.
 const PRICES: [f32; 6] = [0.4, 0.6, 0.75, 0.9, 1.1, 1.5];
+/// Upper edges of the bands of the bid, or start price, against the buyout price: where the next bid
+/// would come to it, nobody bids.
+const ROOMS: [f32; 2] = [0.9, 0.95];
 /// Seconds within which hardly any lot is bought: the prices of those this young are those listed.
 const YOUNG: f32 = 60.0;
 /// Upper edges of the bands of how long lots run, seconds, and what is typical of each band.
 const LENGTHS: [f32; 4] = [7_200.0, 21_600.0, 57_600.0, 129_600.0];
 const TYPICAL: [f32; LENGTHS.len() + 1] = [3_600.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0];
-/// Bands of how likely a first bid stays alone by the hazards.
-pub(crate) const ALONE: usize = 5;
+/// Rows of the table of bids.
+const BID_ROWS: usize = 2 * (PRICES.len() + 1) * (ROOMS.len() + 1) * TYPICAL.len();
 /// What is missing this long before its time has ended early: its end is known to the second.
 pub(crate) const MISSED: i64 = 2 * SECOND;
 
@@ -52,9 +56,9 @@ pub enum Look {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     pub(crate) bought: Table,
-    /// By how long lots run: what vanished could be either, and only lots that nobody would buy tell
-    /// them apart.
-    pub(crate) withdrawn: Table,
+    /// At any time of a lot's run alike: what vanished could be bought, too, and only lots that nobody
+    /// would buy tell the two apart.
+    pub(crate) withdrawn: Steady,
     pub(crate) bids: Table,
     /// Early ends by kind and row of both tables, and next bids by row of `bids`.
     pub(crate) ends: Censored,
@@ -67,8 +71,8 @@ pub struct Rates {
     pub(crate) lengths: Vec<f32>,
     /// Copies that came back after their auctions.
     pub(crate) returns: Returns,
-    /// First bids that stayed alone, and those that did not, by how likely the hazards hold that.
-    pub(crate) alone: [[f32; 2]; ALONE],
+    /// First bids that stayed alone, and those that did not.
+    pub(crate) alone: Alone,
     /// Whether the price paid is shown after a buyout, as far as early ends told.
     pub(crate) shows_price: Option<bool>,
     pub(crate) looks: u32,
@@ -88,13 +92,11 @@ impl Rates {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            bought: Table::new(Axis::Age, 2 * BANDS, |row, low, high| {
+            bought: Table::new(Axis::Age, (2 * BANDS, 2), |row, low, high| {
                 prior_sales(row / 2, high) - prior_sales(row / 2, low)
             }),
-            withdrawn: Table::new(Axis::Age, 2 * TYPICAL.len(), |row, low, high| {
-                (high - low) / TYPICAL[row / 2] / 30.0
-            }),
-            bids: Table::new(Axis::Lead, 2 * (PRICES.len() + 1), |row, low, high| {
+            withdrawn: Steady::new(),
+            bids: Table::new(Axis::Lead, (BID_ROWS, 2 * TYPICAL.len()), |row, low, high| {
                 prior_appeal(row) * (prior_bids(high) - prior_bids(low))
             }),
             ends: Censored::default(),
@@ -103,7 +105,7 @@ impl Rates {
             shares: (0..BANDS).map(|band| if band < UNKNOWN { 2.0 } else { 0.1 }).collect(),
             lengths: vec![1.0; TYPICAL.len()],
             returns: Returns::default(),
-            alone: [[0.0; 2]; ALONE],
+            alone: Alone::default(),
             shows_price: None,
             looks: 0,
             fitted_at: 0,
@@ -121,7 +123,7 @@ impl Rates {
             if age < 3600.0 {
                 self.shares[band(lot)] += stands_for;
             }
-            self.lengths[stay_row(lot) / 2] += 1.0;
+            self.lengths[length(lot)] += 1.0;
         }
     }
 
@@ -132,8 +134,7 @@ impl Rates {
         let (young, old) = ages(lot, from, to.max(from));
         let mut mean = self.bought.sum(sale_row(lot), old) - self.bought.sum(sale_row(lot), young);
         if lot.bids == 0 {
-            mean +=
-                self.withdrawn.sum(stay_row(lot), old) - self.withdrawn.sum(stay_row(lot), young);
+            mean += self.leaves(length(lot)) * (old - young);
         }
         -(-mean).exp_m1()
     }
@@ -188,12 +189,17 @@ impl Rates {
         alive / all
     }
 
+    /// Hazard of being taken back, per second, of lots that run for so long.
+    pub(crate) fn leaves(&self, length: usize) -> f32 {
+        self.withdrawn.factor * prior_leaves(length)
+    }
+
     /// Mean of what is taken back until this age, in seconds, of lots that run for so long.
     fn taken_back(&self, age: f32) -> f32 {
         let (mut sum, mut all) = (0.0, f32::MIN_POSITIVE);
         for (length, share) in self.lengths.iter().enumerate() {
             if TYPICAL[length] >= age || length + 1 == TYPICAL.len() {
-                sum += share * self.withdrawn.sum(2 * length, age);
+                sum += share * self.leaves(length) * age;
                 all += share;
             }
         }
@@ -215,6 +221,11 @@ fn prior_sales(band: usize, age: f32) -> f32 {
     (age / half).powf(0.9).ln_1p()
 }
 
+/// Prior hazard of being taken back, per second.
+pub(crate) fn prior_leaves(length: usize) -> f32 {
+    1.0 / (30.0 * TYPICAL[length])
+}
+
 /// Prior mean of a next bid in the last so many seconds, for a lot with bids.
 fn prior_bids(lead: f32) -> f32 {
     0.08 * (lead / 3.0).ln_1p() + 0.3 * (lead / 14_400.0).ln_1p()
@@ -222,19 +233,13 @@ fn prior_bids(lead: f32) -> f32 {
 
 /// How the prior mean differs by the price to beat, and for lots without a bid.
 fn prior_appeal(row: usize) -> f32 {
-    let by_price = [1.3, 1.2, 1.0, 0.8, 0.5, 0.3, 0.15][row / 2];
+    let by_price = [1.3, 1.2, 1.0, 0.8, 0.5, 0.3, 0.15][row * (PRICES.len() + 1) / BID_ROWS];
     if row.is_multiple_of(2) { by_price * 0.7 } else { by_price }
 }
 
 /// Whether it was missed before its end.
 pub(crate) fn missed(lot: &Lot) -> bool {
     lot.absent_at > 0 && lot.absent_at < lot.expires_at - MISSED
-}
-
-/// The band of a chance that a first bid stays alone.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of a few bands
-pub(crate) fn alone_band(chance: f32) -> usize {
-    ((chance.clamp(0.0, 1.0) * ALONE as f32) as usize).min(ALONE - 1)
 }
 
 /// The band of a lot's price ratio.
@@ -253,31 +258,34 @@ pub(crate) fn sale_row(lot: &Lot) -> usize {
     2 * band(lot) + usize::from(lot.bids > 0)
 }
 
-/// The row of a lot in the table of what is taken back.
-pub(crate) fn stay_row(lot: &Lot) -> usize {
+/// The band of how long a lot runs.
+pub(crate) fn length(lot: &Lot) -> usize {
     let length = seconds(lot.expires_at - lot.posted_at);
-    2 * if lot.expires_at > 0 {
-        LENGTHS.partition_point(|&edge| edge <= length)
-    } else {
-        LENGTHS.len()
-    }
+    if lot.expires_at > 0 { LENGTHS.partition_point(|&edge| edge <= length) } else { LENGTHS.len() }
 }
 
 /// The row of a lot's early end: with bids nothing is taken back.
 pub(crate) fn end_row(lot: &Lot, bids: bool) -> usize {
-    (sale_row(lot) | usize::from(bids)) * TYPICAL.len() + if bids { 0 } else { stay_row(lot) / 2 }
+    (sale_row(lot) | usize::from(bids)) * TYPICAL.len() + if bids { 0 } else { length(lot) }
 }
 
-/// Its rows in the tables of buyouts and of what is taken back.
+/// Its row in the table of buyouts, and how long it runs.
 pub(crate) fn end_rows(row: usize) -> (usize, usize) {
-    (row / TYPICAL.len(), 2 * (row % TYPICAL.len()))
+    (row / TYPICAL.len(), row % TYPICAL.len())
 }
 
-/// The row of a lot in the table of bids.
+/// The row of a lot in the table of bids: by what there is to beat, and how long it runs, for some bids
+/// come at any time of a run.
 pub(crate) fn bid_row(lot: &Lot) -> usize {
-    let price = seconds(lot.current_bid) / seconds(lot.median_price.max(1));
-    let price = if lot.median_price > 0 { price } else { 1.0 };
-    2 * PRICES.partition_point(|&edge| edge <= price) + usize::from(lot.bids > 0)
+    let bid = seconds(lot.current_bid);
+    let band = |edges: &[f32], price: i64, unknown: f32| {
+        let share = if price > 0 { bid / seconds(price) } else { unknown };
+        edges.partition_point(|&edge| edge <= share)
+    };
+    let price = band(&PRICES, lot.median_price, 1.0);
+    let room = band(&ROOMS, lot.buyout_price, 0.0);
+    let row = (price * (ROOMS.len() + 1) + room) * TYPICAL.len() + length(lot);
+    2 * row + usize::from(lot.bids > 0)
 }
 
 /// Ages at two moments, seconds.

@@ -1,6 +1,7 @@
 //! Events and exposure in, hazards out: constant in each cell, shrunk from cell to margins to prior.
 //!
-//! Rows come in pairs, without bids and with: the two have columns of their own.
+//! Rows come in groups that follow each other in turn, those without bids and with in pairs: each group
+//! has columns of its own.
 //!
 //! Invariant: a cell without data follows its row and column, and these the prior; a hazard is never
 //! negative, and where the prior is 0 it stays 0.
@@ -18,6 +19,7 @@ const BY_CELL: f32 = 8.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Table {
     axis: Axis,
+    groups: usize,
     prior: Vec<f32>,
     /// Events that the prior expects of the time in which nothing happened.
     quiet: Vec<f32>,
@@ -30,8 +32,13 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table of so many rows with a prior mean of events between two places of the axis.
-    pub(crate) fn new(axis: Axis, rows: usize, mean: impl Fn(usize, f32, f32) -> f32) -> Self {
+    /// A table of so many rows, by so many groups, with a prior mean of events between two places of
+    /// the axis.
+    pub(crate) fn new(
+        axis: Axis,
+        (rows, groups): (usize, usize),
+        mean: impl Fn(usize, f32, f32) -> f32,
+    ) -> Self {
         let columns = axis.edges().len();
         let cell = |at: usize| {
             let (low, high) = axis.span(at % columns);
@@ -41,6 +48,7 @@ impl Table {
         let none = vec![0.0; prior.len()];
         let mut table = Self {
             axis,
+            groups,
             hazard: prior.clone(),
             prior,
             quiet: none.clone(),
@@ -112,17 +120,19 @@ impl Table {
         }
     }
 
-    /// Hazards follow what was taken in: first the columns, of rows without bids and with, then the
-    /// rows, then the cells. A row with bids begins where the one without came to: what a lot costs
-    /// weighs more than whether anybody bid.
+    /// Hazards follow what was taken in: first the columns of each group, then the rows, then the
+    /// cells. A row with bids begins where the one without came to: what a lot costs weighs more than
+    /// whether anybody bid.
     pub(crate) fn fit(&mut self) {
-        self.fit_half(0);
-        self.fit_half(1);
+        for group in 0..self.groups {
+            self.fit_group(group);
+        }
     }
 
-    fn fit_half(&mut self, half: usize) {
+    fn fit_group(&mut self, group: usize) {
         let columns = self.axis.edges().len();
-        let starts = (half * columns..self.events.len()).step_by(2 * columns);
+        let starts = (group * columns..self.events.len()).step_by(self.groups * columns);
+        let half = group % 2;
         let mut cells = Vec::new(); // where it begins against the prior, events, expected
         for at in starts.clone().flat_map(|start| start..start + columns) {
             let before = at - half * columns;
@@ -166,5 +176,51 @@ impl Table {
             factors[column] = before;
         }
         factors
+    }
+}
+
+/// What happens at any time alike, as often as its prior says times a factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Steady {
+    /// See [`Table`].
+    quiet: f32,
+    events: f32,
+    expected: f32,
+    pub(crate) factor: f32,
+}
+
+impl Steady {
+    /// As the prior says.
+    pub(crate) fn new() -> Self {
+        Self { quiet: 0.0, events: 0.0, expected: 0.0, factor: 1.0 }
+    }
+
+    /// Nothing happened in so many seconds where the prior expects `hazard` a second.
+    pub(crate) fn quiet(&mut self, hazard: f32, seconds: f32) {
+        self.quiet += hazard * seconds.max(0.0);
+    }
+
+    /// See [`Table::fade`].
+    pub(crate) fn fade(&mut self, keep: f32) {
+        self.quiet *= keep;
+        (self.events, self.expected) = (0.0, self.quiet);
+    }
+
+    /// So many events happened, by `share` its own, where the prior expects `hazard` a second.
+    pub(crate) fn take(
+        &mut self,
+        hazard: f32,
+        spread: &Spread,
+        events: f32,
+        share: impl Fn(usize) -> f32,
+    ) {
+        let own = |place: usize| spread.mass[place] * share(spread.first + place);
+        self.events += events * (0..spread.len).map(own).sum::<f32>();
+        self.expected += events * hazard * spread.wait();
+    }
+
+    /// The factor follows what was taken in.
+    pub(crate) fn fit(&mut self) {
+        self.factor = (BY_COLUMN + self.events) / (BY_COLUMN + self.expected);
     }
 }

@@ -56,6 +56,8 @@ pub struct News {
     pub absent: Vec<i64>,
     /// Lots whose end was told.
     pub told: Vec<i64>,
+    /// Lots that are forgotten now.
+    pub left: Vec<Lot>,
 }
 
 impl Tracker {
@@ -126,9 +128,9 @@ impl Tracker {
         }
         self.pass(&mut news);
         if self.replies.is_multiple_of(SWEEP_EVERY) {
-            self.board.sweep(self.now);
+            news.left = self.board.sweep(self.now);
         }
-        self.board.prune(self.now);
+        news.left.extend(self.board.prune(self.now));
         news
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::market::asked::{DAY, HOUR, MINUTE, SECOND};
 use crate::market::lot::Lot;
 use crate::plan::census::{Census, Estimate, Usual};
+use crate::plan::price::Fading;
 
 /// Durations that are told apart, at most.
 const DURATIONS: usize = 16;
@@ -194,15 +195,27 @@ impl Arrivals {
     /// Listings expected between two moments.
     #[must_use]
     pub fn between(&self, from: i64, to: i64) -> f32 {
-        let mut sum = 0.0;
-        let mut at = from;
-        while at < to {
-            let end = ((at.div_euclid(HOUR) + 1) * HOUR).min(to);
-            sum += self.rate(at) * (end - at) as f32 / SECOND as f32;
-            at = end;
-        }
-        sum
+        hours(from, to).map(|(from, to)| self.rate(from) * seconds(to - from)).sum()
     }
+
+    /// Those of them that are there still at `now`.
+    #[must_use]
+    pub fn left(&self, from: i64, to: i64, now: i64, fading: &Fading) -> f32 {
+        let lived = |posted: i64| fading.after(seconds(now - posted)).1;
+        hours(from, to).map(|(from, to)| self.rate(from) * (lived(from) - lived(to))).sum()
+    }
+}
+
+/// The parts of a span that lie in one hour each.
+fn hours(from: i64, to: i64) -> impl Iterator<Item = (i64, i64)> {
+    let end = move |at: i64| ((at.div_euclid(HOUR) + 1) * HOUR).min(to);
+    std::iter::successors(Some(from), move |&at| Some(end(at)))
+        .take_while(move |&at| at < to)
+        .map(move |at| (at, end(at)))
+}
+
+fn seconds(span: i64) -> f32 {
+    span as f32 / SECOND as f32
 }
 
 /// A duration in whole minutes.

@@ -53,6 +53,12 @@ impl Covered {
         holes
     }
 
+    /// The start of the oldest span.
+    #[must_use]
+    pub fn start(&self) -> Option<i64> {
+        self.0.first_key_value().map(|(&first, _)| first)
+    }
+
     /// The end of the newest span.
     #[must_use]
     pub fn end(&self) -> Option<i64> {

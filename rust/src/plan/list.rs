@@ -5,11 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Seen};
+use crate::market::asked::{HOUR, Reply, SECOND, Seen};
 use crate::market::found::{Order, stands_in};
 use crate::plan::arrivals::Arrivals;
 use crate::plan::candidate::{Candidate, LONGEST, View};
 use crate::plan::covered::Covered;
+use crate::plan::drawn::Drawn;
 use crate::plan::ending::Ending;
 use crate::plan::price::{Fading, Stream};
 use crate::plan::rank::Rank;
@@ -19,14 +20,14 @@ use crate::plan::sweep::Sweep;
 pub const RECENT: i64 = 6 * HOUR;
 /// Rows by which a page reaches into what is known, so that a moved list leaves no gap.
 const OVERLAP: u32 = 2;
-/// What of a hole is lost unless it is looked at while it is known where it stands.
+/// What a page of a hole shows beyond what is worth a request, so much of it is lost unless it is looked at
+/// while it is known where it stands.
 const HOLE_LOSS: f32 = 0.6;
-/// By what share of its place a page may miss what it is aimed at.
+/// How fast rows come is known within so much of it: by that share of those that the place of a hole was
+/// reckoned by, and by the root of them, for they come at random, a page may miss it.
 const AIM: f32 = 0.05;
 /// Seconds by which a page is thought of as later, to see what that costs.
 const LATER: f32 = 2.0;
-/// What is younger than this stands where the rate of the last minutes has it.
-const NEAR: i64 = 15 * MINUTE;
 
 /// What is known of the list.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ impl List {
             Order::Newest => self.covered = covered,
             Order::Ending => self.ending.keep(&covered, arrivals),
             Order::None => {}
-            Order::Random => self.sweep.drawn = true,
+            Order::Random => self.sweep.drawn = Some(Drawn::default()),
         }
     }
 
@@ -173,7 +174,7 @@ impl List {
                     places: 1.0,
                     share: 1.0,
                     cap: (self.page() - OVERLAP as f32).max(1.0),
-                    drawn: false,
+                    drawn: None,
                 }]
             }
             Some(Order::Ending) => self.ending.streams(arrivals, self.page()),
@@ -225,39 +226,34 @@ impl List {
         let View { at, arrivals, fading, paging, reach, least, .. } = view;
         let end = self.covered.end().unwrap_or(at - HOUR);
         let cap = (self.page() - OVERLAP as f32).max(1.0);
-        let rate = arrivals.current(at);
         let mut options = vec![self.front(view)];
         if !paging {
             return options;
         }
-        let alive = |to: i64| fading.after((at - to) as f32 / SECOND as f32).0;
-        // the page before and the page behind showed the half of a second each
+        let rows = |from: i64, to: i64, now: i64| arrivals.left(from, to, now, fading);
+        let fresh =
+            |from: i64| arrivals.current(at) * fading.after((at - from) as f32 / SECOND as f32).1;
+        // what was listed before the first look is no hole; between a page and the next one lie the halves
+        // of a second, and to the next row, if there is none between
         let holes = self
             .covered
-            .holes(at - LONGEST, end)
+            .holes(self.covered.start().unwrap_or(end), end)
             .into_iter()
             .rev()
-            .map(|(from, to)| (to, arrivals.between(from, to - SECOND) * alive(to)));
-        // the newest of those that pay: what is left between pages would hide them
-        for (to, there) in holes.filter(|&(_, there)| there >= least).take(4) {
-            let place = if at - to < NEAR {
-                (rate * fading.after((at - to) as f32 / SECOND as f32).1) as u32
-            } else {
-                let Some(place) = self.rank.place(at - to) else { continue };
-                place
-            };
-            if place + 1 >= reach {
-                continue;
-            }
-            let aimed = (there + cap) / (there + cap + AIM * place as f32);
-            let shown = there.min(cap) * aimed;
-            if shown < least {
-                continue;
-            }
-            let before = OVERLAP.max(((cap - there) / 2.0) as u32); // a short one in its middle
-            let offset = place.saturating_sub(before);
-            options.push(Candidate { offset, shown, lost: shown * HOLE_LOSS, why: "a hole" });
-        }
+            .map(|(from, to)| (to, rows(from, to - SECOND, at) - 1.0));
+        let candidate = |(to, there): (i64, f32)| {
+            let (place, moved) = self.rank.moved(to, at, rows, fresh)?;
+            // a long hole is met all the same, if not at its edge; a short one in its middle
+            let miss = moved.sqrt() + AIM * moved;
+            let before = (OVERLAP as f32 + miss).max((cap - there) / 2.0).min(cap / 2.0);
+            let aimed = (there + cap) / (there + cap + miss);
+            let shown = there.min(cap + OVERLAP as f32 - before) * aimed;
+            let offset = (place - before).max(0.0) as u32;
+            let pays = shown >= least && place as u32 + 1 < reach;
+            let lost = (shown - least) * HOLE_LOSS;
+            pays.then_some(Candidate { offset, shown, lost, why: "a hole" })
+        };
+        options.extend(holes.filter(|&(_, there)| there >= least).filter_map(candidate));
         options
     }
 

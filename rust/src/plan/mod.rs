@@ -3,7 +3,8 @@
 //! - [`planner`]: the state machine: `wanted` (what is worth asking after), `budget` (what a request is
 //!   worth) and `choose` (which comes next) are parts of it; [`pace`]: when it may leave.
 //! - [`candidate`]: a page that could be asked for; [`list`]: which would show most, in a list by
-//!   posting; [`ending`]: in one by expiry, whose moments [`edge`] follows; [`sweep`]: in no order.
+//!   posting; [`ending`]: in one by expiry, whose moments [`edge`] follows; [`sweep`]: in no order, [`drawn`]: or in
+//!   another one for each request.
 //! - [`arrivals`]: how much is listed when, [`census`]: in an hour; [`estimate`]: what both go by;
 //!   [`covered`]: what was looked at; [`rank`]: where in the list that stands; [`due`]: what is worth
 //!   asking after; [`price`]: what a request is worth; [`again`]: which pages show how known lots end;
@@ -26,6 +27,7 @@ pub mod census;
 mod choose;
 pub mod covered;
 mod doubt;
+pub mod drawn;
 pub mod due;
 pub mod edge;
 pub mod ending;

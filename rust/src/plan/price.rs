@@ -6,6 +6,7 @@
 //! budget at one price, which is found by bisection.
 
 use crate::market::asked::MINUTE;
+use crate::plan::drawn::Drawn;
 use serde::{Deserialize, Serialize};
 
 /// The price is worked out again after this long, microseconds.
@@ -97,8 +98,8 @@ pub struct Stream {
     pub share: f32,
     /// Most of them that a page shows.
     pub cap: f32,
-    /// Whether each request draws one of them.
-    pub drawn: bool,
+    /// Of one of them, drawn anew for each request: what was not shown yet.
+    pub drawn: Option<Drawn>,
 }
 
 /// How new listings fade while nobody looks.
@@ -239,12 +240,14 @@ pub fn yields(
     let value = worths.beyond(cost) + means.bonus;
     let interval = 86_400.0 / means.per_day;
     let (mut pages, mut seen) = (0.0, 0.0);
-    for stream in streams.iter().filter(|stream| stream.drawn) {
-        let drawn = draws(price / value.max(LOST), hourly, stream, fading, means);
-        (pages, seen) = (pages + drawn.0, seen + drawn.1);
+    for stream in streams {
+        let Some(drawn) = stream.drawn else { continue };
+        let (least, most) = (price / value.max(LOST), means.per_day / 24.0);
+        let (drawn, shown) = drawn.pages(least, hourly, stream.places, stream.cap, most);
+        (pages, seen) = (pages + drawn, seen + shown);
     }
     for &rate in hourly {
-        for stream in streams.iter().filter(|stream| !stream.drawn) {
+        for stream in streams.iter().filter(|stream| stream.drawn.is_none()) {
             let shortest = interval * stream.places;
             let rate = rate * stream.share;
             let full = fading.full(rate, stream.cap).max(shortest);
@@ -264,22 +267,4 @@ pub fn yields(
     }
     let refreshes = if means.asks { seen * worths.share(cost) / means.batch } else { 0.0 };
     (pages, seen, refreshes)
-}
-
-/// Of a list that is drawn anew: pages in hours in which they are worth `least` listings that came and
-/// went, and what they show. How long a lot waits for its look hangs on the pages of all hours.
-fn draws(least: f32, hourly: &[f32], stream: &Stream, fading: &Fading, means: Means) -> (f32, f32) {
-    let (span, an_hour) = (hourly.len() as f32 * 3_600.0, means.per_day / 24.0);
-    let wait = |pages: f32| span * stream.places / pages;
-    let wanted = |pages: f32| {
-        let lost = |rate: f32| fading.page(rate * stream.share, stream.cap, wait(pages)).1;
-        hourly.iter().filter(|&&rate| lost(rate) >= least).count() as f32 * an_hour
-    };
-    let (mut low, mut high) = (1.0, an_hour * hourly.len() as f32);
-    for _ in 0..16 {
-        let pages = f32::midpoint(low, high);
-        if wanted(pages) > pages { low = pages } else { high = pages }
-    }
-    let listed = hourly.iter().sum::<f32>() * 3_600.0;
-    (high, listed * fading.after(wait(high)).1 / wait(high))
 }

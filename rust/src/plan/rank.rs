@@ -58,9 +58,55 @@ impl Rank {
         Some((f64::from(low.1) + share * (f64::from(high.1) - f64::from(low.1))) as u32)
     }
 
+    /// Where in a list by posting a moment stands, and how many rows that was reckoned by: those between it
+    /// and the moment shown nearest to it of late, and those that came and went since. `rows` stand between
+    /// two moments at a third; `fresh` came since a moment.
+    #[must_use]
+    pub fn moved(
+        &self,
+        moment: i64,
+        now: i64,
+        rows: impl Fn(i64, i64, i64) -> f32,
+        fresh: impl Fn(i64) -> f32,
+    ) -> Option<(f32, f32)> {
+        let far = |&&(distance, _, at): &&(i64, u32, i64)| {
+            (moment - (at - distance)).abs().saturating_add(now - at)
+        };
+        let &(distance, place, at) = self.points.iter().min_by_key(far)?;
+        let shown = at - distance;
+        let (came, went) = (fresh(at), rows(shown, at, at) - rows(shown, at, now));
+        let between = rows(moment, shown, now) - rows(shown, moment, now);
+        Some((place as f32 + came - went + between, came + went + between.abs()))
+    }
+
     /// The last point: (distance, place).
     #[must_use]
     pub fn last(&self) -> Option<(i64, u32)> {
         self.points.last().map(|&(distance, place, _)| (distance, place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_reckoned_from_where_it_was_shown_last() {
+        let mut rank = Rank::default();
+        rank.learn((0, 0), (100 * SECOND, 99), 1_000 * SECOND);
+        // one a second, none goes
+        let rows = |from: i64, to: i64, _| (to - from).max(0) as f32 / SECOND as f32;
+        let fresh = |at: i64| rows(at, 1_030 * SECOND, 0);
+        let moved = |moment| rank.moved(moment, 1_030 * SECOND, rows, fresh);
+        let (place, moved_by) = moved(900 * SECOND).unwrap_or_default();
+        assert!(
+            (place - 129.0).abs() < 0.1 && (moved_by - 30.0).abs() < 0.1,
+            "{place}, {moved_by}"
+        );
+        let (place, moved_by) = moved(880 * SECOND).unwrap_or_default();
+        assert!(
+            (place - 149.0).abs() < 0.1 && (moved_by - 50.0).abs() < 0.1,
+            "{place}, {moved_by}"
+        );
     }
 }

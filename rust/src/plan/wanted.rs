@@ -122,7 +122,7 @@ impl Planner {
                 high = middle;
             }
         }
-        if self.sweeps() && !self.list.sweep.drawn {
+        if self.sweeps() && self.list.sweep.drawn.is_none() {
             high = seen; // once the list was looked at
         }
         if high + HOUR / 2 < end {

@@ -4,6 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::history::closings::{Closed, Inferred};
+use crate::history::outcome::{self, Look};
 use crate::rows::record::{Closing, Evidence, Outcome, Sale};
 
 pub(super) fn outcome_named(name: &str) -> PyResult<Outcome> {
@@ -71,4 +72,30 @@ pub(super) fn told_closed(closed: &Closed) -> ClosedTuple {
     let Closed { seq, by, expires_at } = closed;
     let closing = told_closing(&by.closing);
     (*seq, by.platform.clone(), by.auction_id, by.observed_at, *expires_at, closing)
+}
+
+/// Status, observed, end, bids, buyout, current bid.
+type SeenTuple = (String, i64, i64, i32, Option<i64>, i64);
+/// What stored states of one auction say of its outcome.
+#[pyfunction]
+#[pyo3(name = "outcome", signature = (states, /))]
+#[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a list
+pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<(i64, ClosingTuple)> {
+    let looks = states.iter().map(|seen| {
+        let (observed_at, expires_at, bids) = (seen.1, seen.2, seen.3);
+        let (buyout_price, current_bid) = (seen.4, seen.5);
+        (
+            &*seen.0,
+            Look {
+                observed_at,
+                served_at: observed_at,
+                expires_at,
+                bids,
+                buyout_price,
+                current_bid,
+            },
+        )
+    });
+    let (closing, seen_at) = outcome::of_history(looks)?;
+    Some((seen_at, told_closing(&closing)))
 }

@@ -68,9 +68,9 @@ impl Fold {
         py: Python<'_>,
         batch: &Bound<'_, Batch>,
         records: Vec<RecordTuple>,
-    ) -> (Vec<InferredTuple>, Vec<HourTuple>, Vec<RowTuple>) {
+    ) -> (Vec<InferredTuple>, Vec<HourTuple>, Vec<RowTuple>, Vec<InferredTuple>) {
         let batch = &batch.get().inner;
-        let Concluded { inferred, coverage, calibration } = py.detach(|| {
+        let Concluded { inferred, coverage, calibration, left } = py.detach(|| {
             let records: Vec<_> = records.iter().map(record).collect();
             self.lock().take(batch, &records)
         });
@@ -80,6 +80,7 @@ impl Fold {
             inferred.iter().map(told_inferred).collect(),
             coverage.iter().map(|(key, seeing)| hour_told(key, seeing)).collect(),
             rows.collect(),
+            left.iter().map(told_inferred).collect(),
         )
     }
 

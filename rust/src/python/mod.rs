@@ -40,6 +40,8 @@ mod _native {
     #[pymodule_export]
     use super::clock::ServerClock;
     #[pymodule_export]
+    use super::closing::outcome_of;
+    #[pymodule_export]
     use super::fold::Fold;
     #[pymodule_export]
     use super::normalizer::{Batch, Normalizer};
@@ -50,7 +52,7 @@ mod _native {
     #[pymodule_export]
     use super::pricer::Pricer;
     #[pymodule_export]
-    use super::states::{Delta, States, outcome_of};
+    use super::states::{Delta, States};
     #[pymodule_export]
     use super::watchdog::Watchdog;
 

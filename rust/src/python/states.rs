@@ -9,13 +9,12 @@ use pyo3::types::PyTuple;
 
 use super::buffer::CopyBuffer;
 use super::closing::{
-    ClosedTuple, ClosingTuple, InferredTuple, concluded, evidence_named, outcome_named,
-    told_closed, told_closing,
+    ClosedTuple, InferredTuple, concluded, evidence_named, outcome_named, told_closed,
 };
 use super::normalizer::Batch;
 use crate::history::delta::{self, Journal};
 use crate::history::late::Past;
-use crate::history::outcome::{self, Look, Standing};
+use crate::history::outcome::Standing;
 use crate::history::state::{self, Learned, MAX_CAPACITY};
 use crate::rows::copy::CopyStream;
 use crate::rows::schema::STATE;
@@ -91,7 +90,8 @@ impl States {
     }
 
     #[pyo3(signature = (
-        batch, start, stop, /, *, head, part, positions, inferred = Vec::new(), events = None
+        batch, start, stop, /, *, head, part, positions, inferred = Vec::new(), events = None,
+        since = 0
     ))]
     #[allow(clippy::too_many_arguments)] // named in Python
     #[allow(clippy::needless_pass_by_value)] // owned input is what may be read without the GIL
@@ -106,13 +106,14 @@ impl States {
         positions: Vec<i64>,
         inferred: Vec<InferredTuple>,
         events: Option<Vec<PastTuple>>,
+        since: i64,
     ) -> PyResult<Delta> {
         let batch = batch.get();
         let rows = batch.slice(start, stop)?;
         if positions.len() != batch.inner.pages {
             return Err(PyValueError::new_err("there must be one position a page"));
         }
-        let journal = Journal { part: &part, positions: &positions };
+        let journal = Journal { part: &part, positions: &positions, since };
         let events: Option<Vec<_>> = events.map(|given| given.into_iter().map(told).collect());
         let events = events.as_deref();
         let inferred = inferred.into_iter().map(concluded).collect::<PyResult<Vec<_>>>()?;
@@ -216,32 +217,6 @@ fn told(event: PastTuple) -> Past {
     }
 }
 
-/// Status, observed, end, bids, buyout, current bid.
-type SeenTuple = (String, i64, i64, i32, Option<i64>, i64);
-/// What stored states of one auction say of its outcome.
-#[pyfunction]
-#[pyo3(name = "outcome", signature = (states, /))]
-#[allow(clippy::needless_pass_by_value)] // what PyO3 makes of a list
-pub(super) fn outcome_of(states: Vec<SeenTuple>) -> Option<(i64, ClosingTuple)> {
-    let looks = states.iter().map(|seen| {
-        let (observed_at, expires_at, bids) = (seen.1, seen.2, seen.3);
-        let (buyout_price, current_bid) = (seen.4, seen.5);
-        (
-            &*seen.0,
-            Look {
-                observed_at,
-                served_at: observed_at,
-                expires_at,
-                bids,
-                buyout_price,
-                current_bid,
-            },
-        )
-    });
-    let (closing, seen_at) = outcome::of_history(looks)?;
-    Some((seen_at, told_closing(&closing)))
-}
-
 /// What rows of a batch change.
 #[pyclass(frozen, module = "m26._native")]
 pub(super) struct Delta {
@@ -290,6 +265,11 @@ impl Delta {
     fn again(&self) -> Vec<(i64, i64, i64)> {
         let again = self.inner.amends.again.iter();
         again.map(|event| (event.seq, event.of, event.observed_at)).collect()
+    }
+
+    #[getter]
+    fn pruned(&self) -> Vec<i64> {
+        self.inner.pruned.clone()
     }
 
     #[getter]

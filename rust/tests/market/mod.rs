@@ -94,7 +94,7 @@ pub fn derived_from(
     past: Option<&[Past]>,
 ) -> Delta {
     let positions: Vec<i64> = (100..200).collect();
-    derive(states, rows, head, Journal { part: PART, positions: &positions }, &[], past)
+    derive(states, rows, head, Journal { part: PART, positions: &positions, since: 0 }, &[], past)
 }
 
 /// The same with what was inferred between the pages.
@@ -105,7 +105,14 @@ pub fn derived_with(
     inferred: &[Inferred],
 ) -> Delta {
     let positions: Vec<i64> = (100..200).collect();
-    derive(states, rows, head, Journal { part: PART, positions: &positions }, inferred, None)
+    derive(
+        states,
+        rows,
+        head,
+        Journal { part: PART, positions: &positions, since: 0 },
+        inferred,
+        None,
+    )
 }
 
 /// States that hold what these rows came to, one batch each.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Status};
 use crate::market::found::Flags;
 use crate::market::found::cut::Cut;
-use crate::market::found::page::{Order, Shape, depth, overlap, shape};
+use crate::market::found::page::{Order, Shape, depth, goes_on, overlap, shape};
 use crate::market::found::question::Question;
 
 /// Votes in a row that settle an open question, and those that overturn a settled one.
@@ -50,6 +50,8 @@ pub(super) struct List {
     pub unsorted: u8,
     /// Whether the last page was of a list that is cut.
     pub is_cut: bool,
+    /// The last page: its place, when it came, and its auctions.
+    before: (u32, i64, Vec<i64>),
     /// When the last page came, and what time its first auctions had left.
     last: (i64, Vec<(i64, i32)>),
     /// The front that page sizes are compared with: it differs by some rows from the next.
@@ -74,6 +76,7 @@ impl List {
             front: None,
             unsorted: 0,
             is_cut: false,
+            before: (0, 0, Vec::new()),
             last: (0, Vec::new()),
             compared: Vec::new(),
             cuts: 0,
@@ -97,8 +100,9 @@ impl List {
         if offset == 0 && !ids.is_empty() {
             let order = order.or(self.order.held).unwrap_or(Order::None);
             let lag = depth(reply, order).map_or(0, |(lag, _)| lag);
-            self.front = Some(Front { at: reply.at, ids, lag });
+            self.front = Some(Front { at: reply.at, ids: ids.clone(), lag });
         }
+        self.before = (offset, reply.at, ids);
         true
     }
 
@@ -137,6 +141,18 @@ impl List {
 
     /// Rows in no order: the same as last time, or drawn anew?
     fn arbitrary(&mut self, offset: u32, at: i64, ids: &[i64]) {
+        let (place, then, rows) = &self.before;
+        if offset > *place
+            && at - then <= STEADY
+            && let Some(again) = goes_on(rows, ids)
+        {
+            self.order.vote(Order::None, at, VOTES, || {
+                format!(
+                    "pages stand in no order, and one goes on with the last {again} of the other"
+                )
+            });
+            return;
+        }
         let Some(front) =
             self.front.as_ref().filter(|front| offset == 0 && at - front.at <= STEADY)
         else {
@@ -159,15 +175,24 @@ impl List {
 
     /// Whether a page further back is another than the one at 0.
     fn paged(&mut self, offset: u32, reply: &Reply, ids: &[i64], order: Option<Order>) {
-        let Some(front) = self.front.as_ref().filter(|front| reply.at - front.at <= HOUR) else {
-            return;
-        };
+        let front = self.front.as_ref().filter(|front| reply.at - front.at <= HOUR);
         if offset == 0 || offset < APART.min(self.page.held.unwrap_or(APART)) {
             return;
         }
-        let (honoured, why) = if ids.is_empty() {
+        let (place, then, rows) = &self.before;
+        let (honoured, why) = if self.order.held == Some(Order::None) && !ids.is_empty() {
+            if reply.at - then > STEADY || offset.abs_diff(*place) < APART {
+                return;
+            }
+            let (share, _) = overlap(rows, ids);
+            let percent = (share * 100.0).round();
+            if (0.2..0.5).contains(&share) {
+                return;
+            }
+            (share < 0.2, format!("the page at {offset} shows {percent} % of the page at {place}"))
+        } else if ids.is_empty() && front.is_some() {
             (true, format!("the page at {offset} is empty, the one at 0 is not"))
-        } else if let Some(order) = order {
+        } else if let (Some(order), Some(front)) = (order, front) {
             let Some((behind, apart)) = depth(reply, order) else { return };
             // ignored: as near to the front as the page at 0, but for chance and whole seconds
             let behind = behind - front.lag;
@@ -178,13 +203,6 @@ impl List {
             let seconds = behind / SECOND;
             let what = "the page at 0";
             (behind > near, format!("the page at {offset} begins {seconds} s behind {what}"))
-        } else if self.order.held == Some(Order::None) && reply.at - front.at <= STEADY {
-            let (share, _) = overlap(&front.ids, ids);
-            let percent = (share * 100.0).round();
-            if (0.2..0.5).contains(&share) {
-                return;
-            }
-            (share < 0.2, format!("the page at {offset} shows {percent} % of the page at 0"))
         } else {
             return;
         };

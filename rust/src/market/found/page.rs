@@ -95,6 +95,12 @@ pub(super) fn overlap(before: &[i64], now: &[i64]) -> (f64, Option<bool>) {
     (share, sortedness(&kept))
 }
 
+/// How many of the last rows of the page before this one begins with.
+pub(super) fn goes_on(before: &[i64], now: &[i64]) -> Option<usize> {
+    let from = before.iter().position(|id| Some(id) == now.first())?;
+    (from > 0 && now.starts_with(&before[from..])).then(|| before.len() - from)
+}
+
 /// Fewer rows than this show no order.
 const MIN_ROWS: usize = 5;
 
