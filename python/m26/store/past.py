@@ -193,7 +193,7 @@ class Past:
             return
         known = {**model, "index": [], "at": self._at}
         pricer = Pricer(now=fair_reading.micros(self._at), days=fair_statements.DAYS)
-        ids = [row[0] for row in await self._connection.fetch(fair_statements.ALL, self._platform)]
+        ids = await self._connection.fetchval(fair_statements.ALL, self._platform) or []
         market = fair_reading.Market(
             self._platform, self._at, 0, ids, known, learns=False, is_new=False, pricer=pricer
         )
