@@ -26,7 +26,7 @@ from m26.store.indexes import Indexes
 from m26.store.prices import Prices
 from m26.store.rollups import Rollups
 
-_MOMENTS, _ASKED = 10, 6
+_MOMENTS, _ASKED = 10, 4
 _EMPTY = """
 TRUNCATE m26.auction, m26.auction_event, m26.sighting, m26.ingest_cursor, m26.price_hour,
     m26.price_day, m26.market_now, m26.market_clock, m26.market_index, m26.card;
