@@ -183,8 +183,8 @@ class Pricer:
     def fair(self, start: int, stop: int) -> list[_Fair]:
         """What these cards are worth, in the order in which they were added.
 
-        Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over the
-        asks; method, flags, spread of a day's walk; low and high of the next sale.
+        Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over
+        the asks; method, flags, spread of a day's walk; low and high of the next sale.
         """
     def sold_after(self, card: int, since: int) -> float | None:
         """The first sale that counts after `since` of the card at that place, as if by buyout."""
@@ -363,6 +363,9 @@ class Delta:
     @property
     def first_seen(self) -> list[tuple[str, int, int]]:
         """(platform, auction_id, observed_at) of auctions that were seen sooner."""
+    @property
+    def moved(self) -> list[tuple[str, int]]:
+        """(platform, auction_id) of those in `rewritten` of which no event tells."""
     @property
     def pruned(self) -> list[int]:
         """Auctions of which something was seen or inferred, and is not told: they are gone."""

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from tests.oracle.prices import judge
 from tests.support.servers import until
 from tests.support.storing import Process
-from tests.support.wire import T0, auction, body
+from tests.support.wire import T0, auction, body, card
 
 from m26.status.metrics import Metrics
 from m26.store.database import Store, opened
@@ -87,6 +87,22 @@ async def test_an_ask_whose_time_is_over_is_none_though_no_event_says_so(databas
         await rollups(store, now=T0 + 3_601).step()
         assert tuple(await connection.fetchrow(floor)) == (None, 0)
         assert await connection.fetchval("SELECT count(*) FROM m26.offer") == 0
+        assert await judge(connection, loads=json.loads)
+
+
+async def test_what_changes_without_an_event_is_followed_at_once(database: str) -> None:
+    async with migrated(database) as (store, connection):
+        process = await sell(connection)
+        await rollups(store, now=T0 + 60).step()
+        dearer = card(instance=2, discardValue=300)
+        sooner = auction(2, buyoutPrice=900, secondsRemaining=600, card=dearer)
+        stored = await process.store(body(sooner, at=T0 + 70))
+        assert stored.seq == await connection.fetchval("SELECT max(seq) FROM m26.rollup_cursor")
+        await rollups(store, now=T0 + 80).step()
+        assert await connection.fetchval("SELECT quicksell FROM m26.market_now") == 300
+        await rollups(store, now=T0 + 671).step()
+        assert await connection.fetchval("SELECT floor FROM m26.market_now") is None
+        assert await connection.fetchval("SELECT count(*) FROM m26.auction_moved") == 0
         assert await judge(connection, loads=json.loads)
 
 

@@ -16,17 +16,17 @@ FIRST_CARD, CARDS, _AUCTIONS = 13522975, 2, 16
 class Market:
     """Few cards, few prices, and auctions of which anything may be said."""
 
-    def __init__(self, rng: random.Random) -> None:
-        self.rng, self.now = rng, float(wire.T0)
+    def __init__(self, rng: random.Random, *, now: float = wire.T0, first: int = 1) -> None:
+        self.rng, self.now = rng, float(now)
         self.lots = {
             number: (
-                wire.T0 + rng.randint(-30, 30) * HOUR + rng.randint(0, HOUR),
+                int(now) + rng.randint(-30, 30) * HOUR + rng.randint(0, HOUR),
                 rng.choice((1, 8, 24, 72)) * HOUR,
                 FIRST_CARD + rng.randrange(CARDS),
                 rng.choice((0, 800, 900, 1000, 1000, 1100, 1200, 1500)),
                 rng.randint(1, 9),
             )
-            for number in range(1, _AUCTIONS + 1)
+            for number in range(first, first + _AUCTIONS)
         }
 
     def page(self) -> bytes:

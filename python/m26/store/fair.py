@@ -27,7 +27,7 @@ from m26.store.fair_reading import CHUNK, Market, Place, chunks, micros
 from m26.store.rounds import for_ever
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -154,11 +154,11 @@ class Priced:
 
     def add(self, place: int, made: Sequence[Any]) -> None:
         """Take what the pricer made of a card."""
-        market, card = self.market, self.market.cards[place]
+        market, (*band, said_at, said_low, said_high) = self.market, self.market.cards[place]
         *_, (low, high) = made
         said = (market.now, coins(low), coins(high))
-        if card["said_at"] is not None and market.now - _SAID < card["said_at"] <= market.now:
-            before = card["said_at"], card["said_low"], card["said_high"]
+        if said_at is not None and market.now - _SAID < said_at <= market.now:
+            before = said_at, said_low, said_high
             sold = market.pricer.sold_after(place, micros(before[0]))
             if sold is None:
                 said = before
@@ -171,7 +171,7 @@ class Priced:
             nothing = (None,) * (len(statements.PRICED) - 1)  # none of any kind was ever sold
             self.rows.append((found["card_id"], *nothing))
         else:
-            self.rows.append(_row(card, found, said))
+            self.rows.append(_row(found, band, said))
 
     async def write(self, connection: PoolConnectionProxy[Any]) -> None:
         """Write it, a few cards at a time."""
@@ -205,14 +205,15 @@ async def price(market: Market) -> Priced:
     return priced
 
 
-def _row(card: Mapping[str, Any], found: Value, said: _Row) -> _Row:
+def _row(found: Value, band: Sequence[int | None], said: _Row) -> _Row:
+    """Of `PRICED`; `band`: the lowest and the highest price at which the card may be listed."""
     fair, low, high = found["fair"], found["fair_low"], found["fair_high"]
-    least, most = card["min_price"], card["max_price"]
-    band = {
+    least, most = band
+    at_ends = {
         "at_min": least is not None and low <= least,
         "at_max": most is not None and high >= most,
     }
-    flags = [*found["flags"], *(name for name, holds in band.items() if holds)]
+    flags = [*found["flags"], *(name for name, holds in at_ends.items() if holds)]
     own = (found["n"], found["n_copies"], found["method"], " ".join(flags))
     return (found["card_id"], fair, low, high, *own, *said)
 

@@ -38,13 +38,13 @@ FROM market_clock AS c LEFT JOIN market_model AS m ON m.platform = c.platform
 ORDER BY c.platform"""
 # $1 platform.
 MODEL = "SELECT * FROM market_model WHERE platform = $1"
-ALL = "SELECT card_id FROM market_now WHERE platform = $1 ORDER BY card_id"
+ALL = "SELECT array_agg(card_id ORDER BY card_id) FROM market_now WHERE platform = $1"
 # $1 platform, $2 to $3 events. A bid says nothing of what a card is worth.
 TOUCHED = """
-SELECT DISTINCT e.card_id
+SELECT array_agg(DISTINCT e.card_id ORDER BY e.card_id)
 FROM auction_event AS e
 JOIN market_now AS n ON n.platform = e.platform AND n.card_id = e.card_id
-WHERE e.seq > $2 AND e.seq <= $3 AND e.kind <> 'bid' AND e.platform = $1 ORDER BY e.card_id"""
+WHERE e.seq > $2 AND e.seq <= $3 AND e.kind <> 'bid' AND e.platform = $1"""
 # The words that cards have.
 WORDS = """
 SELECT array_agg(DISTINCT position ORDER BY position) FILTER (WHERE position IS NOT NULL),

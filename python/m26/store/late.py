@@ -64,6 +64,9 @@ UPDATE m26.auction_event AS e SET observed_at = {_at(1)}
 FROM jsonb_array_elements({given} -> 'sooner') AS j
 WHERE e.seq = (j ->> 0)::bigint""",  # noqa: S608 - as above
         f"""
+INSERT INTO m26.auction_moved (platform, auction_id)
+SELECT j ->> 0, (j ->> 1)::bigint FROM jsonb_array_elements({given} -> 'moved') AS j""",  # noqa: S608 - as above
+        f"""
 UPDATE m26.auction AS a SET first_seen = {_at(2)}
 FROM jsonb_array_elements({given} -> 'first_seen') AS j
 WHERE a.auction_id = (j ->> 1)::bigint AND a.platform = j ->> 0 AND a.first_seen > {_at(2)}""",  # noqa: S608 - as above
@@ -83,11 +86,12 @@ def most(rows: int) -> int:
 
 
 def amends(delta: Delta) -> dict[str, Sequence[tuple[Any, ...]]]:
-    """What late observations change beside their events; mostly nothing."""
+    """What observations change beside their events; mostly nothing."""
     given: dict[str, Sequence[tuple[Any, ...]]] = {
         "again": delta.again,
         "sooner": delta.sooner,
         "first_seen": delta.first_seen,
+        "moved": delta.moved,
     }
     return given if any(given.values()) else {}
 

@@ -110,6 +110,7 @@ class Past:
         connection = self._connection
         await connection.execute(statements.UNINDEX)
         await connection.execute(statements.FOLD_MARKET, self._platform, self._at, begin)
+        await self._take_final(needed)
         for bucket, since in self._buckets(needed).items():
             await connection.execute(statements.SOLD[bucket], since)
             if needed.index:
@@ -160,11 +161,19 @@ class Past:
     async def _roll_up(self, needed: Needed) -> None:
         """Make buckets of all that was folded."""
         execute = self._connection.execute
+        await self._take_final(needed)
         for bucket, since in self._buckets(needed).items():
             await execute(statements.TOUCH_BUCKETS, since)
             await execute(figures.OF_WIDTH[bucket])
             await execute(coverage_statements.COVER[bucket], since)
             await execute(statements.UNTOUCH)
+
+    async def _take_final(self, needed: Needed) -> None:
+        """Take days that are never computed again, as they are."""
+        since = self._buckets(needed).get("day")
+        if since is not None:
+            values = (self._platform, needed.cards, since)
+            await self._connection.execute(statements.FINAL_DAYS, *values)
 
     async def _price(self, cards: Sequence[int]) -> None:
         """Make `market_now`."""
@@ -184,7 +193,7 @@ class Past:
             return
         known = {**model, "index": [], "at": self._at}
         pricer = Pricer(now=fair_reading.micros(self._at), days=fair_statements.DAYS)
-        ids = [row[0] for row in await self._connection.fetch(fair_statements.ALL, self._platform)]
+        ids = await self._connection.fetchval(fair_statements.ALL, self._platform) or []
         market = fair_reading.Market(
             self._platform, self._at, 0, ids, known, learns=False, is_new=False, pricer=pricer
         )

@@ -33,36 +33,6 @@ FROM rollup_cursor AS c, stream_head AS h WHERE c.name = 'prices'"""
 LOCK = f"{PLACE} FOR UPDATE OF c SKIP LOCKED"
 MOVE = "UPDATE rollup_cursor SET seq = $1 WHERE name = 'prices' AND seq < $1"
 
-# $1 to $2: events. The newest server time of each platform, and its market time so far.
-TIMES = """
-SELECT t.platform, max(t.newest) AS newest, max(t.at) AS at
-FROM (
-    SELECT platform, newest, at FROM market_clock
-    UNION ALL
-    SELECT platform, max(observed_at), NULL FROM sighting GROUP BY platform
-    UNION ALL
-    SELECT platform, max(observed_at), NULL FROM auction_event
-    WHERE seq > $1 AND seq <= $2 GROUP BY platform
-) AS t
-GROUP BY t.platform ORDER BY t.platform"""
-# $1 platforms, $2 newest, $3 at, $4 wait.
-SET_TIMES = """
-INSERT INTO market_clock AS c (platform, newest, at, wait)
-SELECT *, $4::interval FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[])
-ON CONFLICT (platform) DO UPDATE
-SET newest = excluded.newest, at = excluded.at, wait = excluded.wait
-WHERE (c.newest, c.at, c.wait) IS DISTINCT FROM (excluded.newest, excluded.at, excluded.wait)"""
-CLOCKS = "SELECT platform, at FROM market_clock"
-# $1 platforms whose time was set back: what was made by a later one is made again.
-AGAIN = """
-UPDATE market_now AS n SET ages_at = c.at
-FROM market_clock AS c WHERE c.platform = ANY ($1) AND n.platform = c.platform"""
-# $1 platforms, $2 their market time: whether something has aged by then.
-IS_DUE = """
-SELECT EXISTS (
-    SELECT FROM unnest($1::text[], $2::timestamptz[]) AS c (platform, at)
-    JOIN market_now AS n ON n.platform = c.platform AND n.ages_at <= c.at)"""
-
 TOUCHED = "m26_touched"
 # The bucket of `at`, and those that are there up to the one of `until`; the card as it is now.
 CREATE_TOUCHED = f"""
@@ -94,16 +64,14 @@ SELECT a.platform, a.card_id,
     {_UNTIL.format("a")}
 FROM ended JOIN auction AS a
     ON a.auction_id = ended.auction_id AND a.platform = ended.platform"""  # noqa: S608 - constants
-# $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
-NOTE_FINAL = """
-INSERT INTO drift AS d (path, kind, count, sample)
-SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
-FROM auction_event AS e, stream_head AS h
-WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
-    AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
-HAVING count(*) > 0
-ON CONFLICT (path, kind) DO UPDATE
-SET count = d.count + excluded.count, last_seen = now(), sample = excluded.sample"""
+# Of auctions that another end, or another version of their card, was seen of and no event tells.
+TOUCH_MOVED = f"""
+WITH moved AS (DELETE FROM auction_moved RETURNING platform, auction_id)
+INSERT INTO pg_temp.{TOUCHED}
+SELECT DISTINCT a.platform, a.card_id, a.posted_at, CASE WHEN a.buyout_price IS NOT NULL
+    THEN a.posted_at + interval '{LONGEST}' END
+FROM moved JOIN auction AS a
+    ON a.auction_id = moved.auction_id AND a.platform = moved.platform"""  # noqa: S608 - constants
 # $1 how many at most: cards of which something has aged; how many they were.
 TOUCH_AGED = f"""
 WITH due AS (
@@ -116,8 +84,7 @@ WITH due AS (
 )
 SELECT count(*) FROM touched"""  # noqa: S608 - constants
 
-# A bucket of a pruned day is final, whatever is still told of it.
-IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"
+IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"  # else it is final
 IS_SALE = f"""
     outcome = 'sold' AND final_price IS NOT NULL
     AND coalesce(price_confidence, confidence) >= {SURE}::real"""
@@ -275,8 +242,8 @@ CROSS JOIN LATERAL (
             FILTER (WHERE a.closed_at > w.day) AS median,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
             FILTER (WHERE a.closed_at <= w.day) AS before,
-        min({_AGES.format("a.closed_at", "24 hours")}) FILTER (WHERE a.closed_at > w.day) AS ages,
-        min({_AGES.format("a.closed_at", "48 hours")}) FILTER (WHERE a.closed_at <= w.day)
+        {_AGES.format("min(a.closed_at) FILTER (WHERE a.closed_at > w.day)", "24 hours")} AS ages,
+        {_AGES.format("min(a.closed_at) FILTER (WHERE a.closed_at <= w.day)", "48 hours")}
             AS ages_before
     FROM auction AS a
     WHERE a.platform = w.platform AND a.card_id = w.card_id

@@ -19,8 +19,14 @@ import structlog
 
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
+from m26.store import (
+    clock_statements,
+    coverage_statements,
+    index_statements,
+    migrate,
+    retention,
+)
 from m26.store import connection as connections
-from m26.store import coverage_statements, index_statements, migrate
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
 from m26.store.rounds import for_ever
@@ -30,11 +36,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-_PAUSE = 0.5
+_PAUSE = 0.75
 """Seconds between two looks for events: figures are at most a second behind them."""
 _DEADLINE = 28.0
 """Of a step, seconds: the server ends its transaction at 30."""
-_SHORT, _LONG = 2.0, 6.0
+_SHORT, _LONG = 4.0, 12.0
 """A full step that took less may be larger, one that took more smaller: the more events are in one,
 the fewer figures are computed twice; a long one holds up the server's own cleaning."""
 _FEWEST, _MOST = 1_000, 200_000
@@ -90,7 +96,7 @@ async def _is_due(connection: PoolConnectionProxy[Any], passed: Sequence[_Passed
     if any(old is None or not old <= at < old + _TICK for (_, _, old), at in passed):
         return True
     platforms, ats = [before.platform for before, _ in passed], [at for _, at in passed]
-    return bool(await connection.fetchval(statements.IS_DUE, platforms, ats))
+    return bool(await connection.fetchval(clock_statements.IS_DUE, platforms, ats))
 
 
 async def _pass(
@@ -99,11 +105,11 @@ async def _pass(
     """Let market time pass."""
     platforms, newest = [b.platform for b, _ in passed], [b.newest for b, _ in passed]
     values = (platforms, newest, [at for _, at in passed], wait)
-    await connection.execute(statements.SET_TIMES, *values)
+    await connection.execute(clock_statements.SET_TIMES, *values)
     back = [b.platform for b, at in passed if b.at is not None and at < b.at]
     if back:
         _log.warning("rollups.time_back", platforms=back)
-        await connection.execute(statements.AGAIN, back)
+        await connection.execute(clock_statements.AGAIN, back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +202,7 @@ class Rollups:
             await connection.execute(statements.SETTINGS, statements.PRESENT)
             seq, head, epoch = await connection.fetchrow(statements.PLACE)  # type: ignore[misc]
             migrate.check_epoch(epoch)
-            rows = await connection.fetch(statements.TIMES, seq, min(head, seq + size))
+            rows = await connection.fetch(clock_statements.TIMES, seq, min(head, seq + size))
             now = datetime.fromtimestamp(self._now(), UTC)
             passed = [_Passed.to(Times(*row), now=now, wait=self._wait) for row in rows]
             if seq == head and not await _is_due(connection, passed):
@@ -211,7 +217,8 @@ class Rollups:
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
-                await connection.execute(statements.NOTE_FINAL, seq, upto)
+                await connection.execute(retention.NOTE_FINAL, seq, upto)
+            await connection.execute(statements.TOUCH_MOVED)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
             await connection.execute(statements.BUCKETS)
             await connection.execute(statements.NOW, upto)
@@ -232,7 +239,7 @@ class Rollups:
             for statement in coverage_statements.COVER.values():
                 await connection.execute(statement, since if first else since - _RUNNING)
             await connection.execute(coverage_statements.COVER_NOW)
-            for platform, at in await connection.fetch(statements.CLOCKS):
+            for platform, at in await connection.fetch(clock_statements.CLOCKS):
                 for width, back in _INDEXED.items():
                     begin = at - (back if first else _RUNNING)
                     values = (platform, begin - timedelta(days=1), begin)

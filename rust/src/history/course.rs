@@ -139,6 +139,13 @@ impl<'s> Course<'s> {
             })
     }
 
+    /// Its platform and id, where its row in the database changes and no event tells so.
+    pub(crate) fn moved(&self, rows: &[AuctionRow]) -> Option<(String, i64)> {
+        let row = &rows[self.last?];
+        (self.held.is_some() && !self.has_event && self.is_written(rows))
+            .then(|| (row.platform.to_string(), row.auction_id))
+    }
+
     pub(crate) fn current<'r>(&self, rows: &'r [AuctionRow]) -> Option<Current<'r>> {
         Some(Current {
             row: &rows[self.last?],

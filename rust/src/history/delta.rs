@@ -74,7 +74,7 @@ pub struct Delta {
     /// Platform and id of the auctions with late rows, whose events are wanted: with those, derive
     /// again. None of its late rows are events yet. Empty where events were given.
     pub wanted: BTreeSet<(String, i64)>,
-    /// What late rows change beside.
+    /// What rows change beside.
     pub amends: Amends,
     /// Auctions of which something was seen or inferred, and not told, as they are pruned.
     pub pruned: Vec<i64>,
@@ -149,7 +149,8 @@ pub fn derive(
         closed: courses.list.iter().filter_map(Course::closed).collect(),
     };
     let (events, pages) = (events.finish(), pages.counts);
-    let Timelines { wanted, amends, .. } = timelines;
+    let Timelines { wanted, mut amends, .. } = timelines;
+    amends.moved = courses.list.iter().filter_map(|course| course.moved(rows)).collect();
     pruned.append(&mut closings.pruned);
     Delta {
         events,

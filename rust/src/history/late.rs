@@ -49,7 +49,7 @@ pub struct Again {
     pub observed_at: i64,
 }
 
-/// What late observations change beside the events that they make.
+/// What observations change beside the events that they make: late ones, and those that make none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Amends {
     /// Events whose state was seen sooner: when, microseconds.
@@ -58,6 +58,9 @@ pub struct Amends {
     pub again: Vec<Again>,
     /// Auctions, by platform and id, that were seen sooner: when, microseconds.
     pub first_seen: BTreeMap<(String, i64), i64>,
+    /// Auctions, by platform and id, whose row changes without an event: their end moved, or their
+    /// card has another version.
+    pub moved: Vec<(String, i64)>,
 }
 
 /// The events of the auctions that a batch is late for.

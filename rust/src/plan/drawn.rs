@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::price::Fading;
+use crate::plan::fading::Fading;
 
 /// How much one page says of the share that was not shown yet: so much that some thirty are its mean.
 const GAIN: f32 = 0.03;
@@ -53,7 +53,14 @@ impl Drawn {
     /// Pages of hours with so many listings a second, of a list of so many pages, and what they show for
     /// the first time: where a page is asked for as long as waiting has cost `least`.
     #[must_use]
-    pub fn pages(&self, least: f32, hourly: &[f32], places: f32, page: f32, most: f32) -> (f32, f32) {
+    pub fn pages(
+        &self,
+        least: f32,
+        hourly: &[f32],
+        places: f32,
+        page: f32,
+        most: f32,
+    ) -> (f32, f32) {
         let enough = least / (page * self.lost).max(1e-6);
         let (mut unseen, mut pages, mut seen) = (self.unseen, 0.0, 0.0);
         for day in 1..=DAYS {

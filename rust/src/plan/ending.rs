@@ -138,12 +138,7 @@ impl Ending {
     pub fn streams(&self, arrivals: &Arrivals, page: f32) -> Vec<Stream> {
         let of = |(duration, share): (i64, f32)| {
             let edge = self.edges.get(&duration).cloned().unwrap_or_default();
-            Stream {
-                places: 1.0,
-                share,
-                cap: (page - edge.margin(page)) * edge.fresh,
-                drawn: None,
-            }
+            Stream { places: 1.0, share, cap: (page - edge.margin(page)) * edge.fresh, drawn: None }
         };
         arrivals.durations().map(of).collect()
     }

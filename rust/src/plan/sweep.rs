@@ -9,7 +9,8 @@ use crate::market::asked::{DAY, HOUR, Reply, SECOND, Seen};
 use crate::plan::arrivals::{Arrivals, whole};
 use crate::plan::candidate::{Candidate, View};
 use crate::plan::drawn::Drawn;
-use crate::plan::price::{Fading, Stream};
+use crate::plan::fading::Fading;
+use crate::plan::price::Stream;
 
 /// Postings older than this tell nothing of how many come.
 const YOUNG: i64 = HOUR;
@@ -245,7 +246,11 @@ impl Sweep {
         }
         let place = self.place(now);
         let offset = if !paging || place >= reach { 0 } else { place };
-        let wait = match if offset == 0 { self.visited.first().copied().unwrap_or(0) } else { self.visited() } {
+        let wait = match if offset == 0 {
+            self.visited.first().copied().unwrap_or(0)
+        } else {
+            self.visited()
+        } {
             0 => self.wait.max(6.0 * 3_600.0),
             visited => (now - visited) as f32 / SECOND as f32,
         };

@@ -277,4 +277,9 @@ impl Delta {
         let first_seen = self.inner.amends.first_seen.iter();
         first_seen.map(|((platform, id), &at)| (&**platform, *id, at)).collect()
     }
+
+    #[getter]
+    fn moved(&self) -> Vec<(&str, i64)> {
+        self.inner.amends.moved.iter().map(|(platform, id)| (&**platform, *id)).collect()
+    }
 }
