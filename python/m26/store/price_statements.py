@@ -125,9 +125,12 @@ def _asks(upto: str = "") -> str:
             ORDER BY a.buyout_price, a.auction_id LIMIT {_MOST}
         ) AS a
     ), seen AS MATERIALIZED (
-        SELECT i.auction_id, max(g.observed_at) AS at
-        FROM sighting AS g, unnest(g.auction_ids) AS i (auction_id)
-        WHERE g.platform = $1 AND i.auction_id IN (SELECT auction_id FROM a)
+        SELECT i.auction_id, max(i.observed_at) AS at
+        FROM (
+            SELECT unnest(g.auction_ids) AS auction_id, g.observed_at
+            FROM sighting AS g WHERE g.platform = $1
+        ) AS i
+        WHERE i.auction_id IN (SELECT auction_id FROM a)
         GROUP BY i.auction_id
     ), ask AS (
         SELECT a.*, greatest(a.seen_at, seen.at) AS newest
