@@ -181,9 +181,7 @@ class Pricer:
     def learned(self, model: Mapping[str, Any], at: int) -> None:
         """What one of other cards has learned at `at`."""
     def fair(self, start: int, stop: int) -> list[_Fair]:
-        """What these cards are worth, in the order in which they were added.
-
-        Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over
+        """Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over
         the asks; method, flags, spread of a day's walk; low and high of the next sale.
         """
     def sold_after(self, card: int, since: int) -> float | None:
