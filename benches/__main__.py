@@ -27,6 +27,7 @@ PARTS = (
     "startup",
     "cold",
     "history",
+    "http",
     "market",
     "prices",
 )

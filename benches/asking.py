@@ -1,7 +1,7 @@
 """A process that answers questions over HTTP while it stores pages and makes prices, as a run does.
 
-``python -m benches.asking DSN PAGES_A_SECOND`` prints its address; when its input ends it prints
-what storing and the event loop were like meanwhile, as one JSON document.
+``python -m benches.asking DSN PAGES_A_SECOND PAGES`` prints its address; when its input ends it
+prints what storing and the event loop were like meanwhile, as one JSON document.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ from m26.web.app import create_app
 from m26.web.desk import MOST
 from m26.web.server import listening, serve, url_of
 
-_PAGES = 1_500
-"""That are stored at most: they are made beforehand."""
 _TURN = 0.005
 """Seconds between two looks at how late the event loop is."""
 
@@ -64,8 +62,8 @@ class Meanwhile:
             self.late.append(time.perf_counter() - before - _TURN)
 
 
-async def answer(dsn: str, per_second: float) -> None:
-    """Serve until the input ends."""
+async def answer(dsn: str, per_second: float, pages: int) -> None:
+    """Serve until the input ends; so many pages are stored, which are made beforehand."""
     metrics, meanwhile = Metrics(), Meanwhile()
     async with (
         opened(dsn) as store,
@@ -79,9 +77,9 @@ async def answer(dsn: str, per_second: float) -> None:
         if per_second:
             market, loader = Market(), Loader(store, Normalizer(RULES))
             stored = await loader.store(PART, records(market.catalogue()))
-            pages = [market.batch(at=START + n // 10, pages=1)[0] for n in range(_PAGES)]
+            made = [market.batch(at=START + n // 10, pages=1)[0] for n in range(pages)]
             rollups = Rollups(store, turn=anyio.Lock(), metrics=metrics, now=lambda: START)
-            group.start_soon(meanwhile.store, loader, pages, stored.pos, per_second)
+            group.start_soon(meanwhile.store, loader, made, stored.pos, per_second)
             group.start_soon(rollups.run)
             group.start_soon(chores, store, [], metrics)
         group.start_soon(meanwhile.look)
@@ -101,10 +99,10 @@ class Asked:
 
 
 @contextmanager
-def asking(dsn: str, *, per_second: float) -> Iterator[Asked]:
+def asking(dsn: str, *, per_second: float, pages: int = 0) -> Iterator[Asked]:
     """Run `answer` in a new process for the length of the block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benches.asking", dsn, str(per_second)],
+        [sys.executable, "-m", "benches.asking", dsn, str(per_second), str(pages)],
         cwd=Path(__file__).resolve().parents[1],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -121,4 +119,4 @@ def asking(dsn: str, *, per_second: float) -> Iterator[Asked]:
 
 
 if __name__ == "__main__":
-    asyncio.run(answer(sys.argv[1], float(sys.argv[2])))
+    asyncio.run(answer(sys.argv[1], float(sys.argv[2]), int(sys.argv[3])))

@@ -131,7 +131,7 @@ def whole_markets(url: str, times: int) -> Iterator[Figure]:
 def raced(dsn: str, *, times: int) -> list[Figure]:
     """All questions, one kind after the other."""
     found = []
-    with asking(dsn, per_second=PER_SECOND) as process:
+    with asking(dsn, per_second=PER_SECOND, pages=5 * times) as process:
         for question in QUESTIONS:
             answers = side_by_side(process.url, question, times)
             assert {each.status for each in answers} <= {200, 404}, question.label

@@ -4,7 +4,7 @@ use m26::market::asked::{HOUR, SECOND, Seen, Status};
 use m26::market::lot::Lot;
 use m26::plan::arrivals::Arrivals;
 use m26::plan::census::Estimate;
-use m26::plan::price::Fading;
+use m26::plan::fading::Fading;
 
 const AT: i64 = 500_000;
 const BEGIN: i64 = AT * HOUR;

@@ -4,8 +4,8 @@ use m26::market::asked::{HOUR, Reply, SECOND, Seen, Status};
 use m26::market::found::Order;
 use m26::plan::arrivals::Arrivals;
 use m26::plan::candidate::{Candidate, View};
+use m26::plan::fading::Fading;
 use m26::plan::list::List;
-use m26::plan::price::Fading;
 
 const NOW: i64 = 500_000 * HOUR;
 
@@ -37,15 +37,12 @@ fn look(list: &mut List, arrivals: &mut Arrivals, seconds: std::ops::Range<i64>)
     list.learn(0, &reply, &new, &rows, arrivals);
 }
 
-/// The pages for the hole, where one has to show so many; what was listed before is another one.
+/// The pages for holes, where one has to show so many; what was listed before the first look is none.
 fn holes(list: &List, arrivals: &Arrivals, paging: bool, least: f32) -> Vec<Candidate> {
     let fading = &Fading::new(|_| 1.0);
     let (at, page) = (NOW + 171 * SECOND, list.page());
     let view = View { at, arrivals, fading, page, paging, reach: u32::MAX, least };
-    list.options(view)
-        .into_iter()
-        .filter(|page| page.why == "a hole" && page.offset < 150)
-        .collect()
+    list.options(view).into_iter().filter(|page| page.why == "a hole").collect()
 }
 
 #[test]

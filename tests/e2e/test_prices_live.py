@@ -38,4 +38,5 @@ def test_prices_follow_a_run_over_kills(tmp_path: Path) -> None:
             assert asyncio.run(_judged(run)) > 0
             assert run.status["rollups"]["state"] == "current"
             assert "m26_rollup_events_total" in run.get("/metrics").text
+            assert run.get("/api/v1/market/latest").json()["items"]
             assert "prices" in home.m26("status").stdout

@@ -17,6 +17,7 @@ from anyio.from_thread import BlockingPortal
 from tests.support import servers
 from tests.support.asked import JOSE, LONELY, SANDERS, Market, served
 from tests.support.documents import strict
+from tests.support.observing import Clock
 from tests.support.proxy import Faults, Proxy
 from tests.support.wire import T0, auction, body
 
@@ -26,7 +27,8 @@ from m26.market.views import LatestView
 from m26.store.prices import Prices
 from m26.web.app import ROUTES
 from m26.web.desk import MOST, Desk
-from m26.web.media import columns
+from m26.web.kept import Kept
+from m26.web.media import Body, columns, wrapped
 from m26.web.problem import ProblemView
 from m26.web.questions import QUESTIONS
 from m26.web.route import Route
@@ -281,7 +283,7 @@ async def test_without_a_database_it_says_when_to_ask_again(
         await market.begin()
         assert (await client.get(CARD)).status_code == 200
         faults.reset_probability = 1.0
-        for path in (CARD, "/api/v1/market", LATEST):
+        for path in (f"{CARD}/asks", "/api/v1/market", LATEST):
             answer = await client.get(path)
             assert "PostgreSQL does not answer" in refusal(answer, 503)["detail"]
             assert answer.headers["retry-after"] == "2"
@@ -309,3 +311,42 @@ async def test_who_asks_while_others_ask_too_much_is_told_so_and_holds_up_nobody
         done.set()
     async with desk.turn():
         pass
+
+
+@pytest.mark.anyio
+async def test_what_many_ask_is_made_once_a_second_and_fails_once_for_all_who_wait() -> None:
+    clock, made = Clock(), list[float]()
+    kept = Kept(clock=clock)
+
+    async def make() -> Body | None:
+        made.append(clock.now)
+        await anyio.sleep(0.01)
+        if len(made) > 2:
+            raise OutageError("away")
+        return wrapped(b"x", len(made), pack=False)
+
+    async def many() -> list[str]:
+        told: list[str] = []
+
+        async def ask() -> None:
+            try:
+                body = await kept.body("question", make)
+            except OutageError as error:
+                told.append(error.message)
+            else:
+                assert body is not None
+                told.append(body.etag.split("-")[0])
+
+        async with anyio.create_task_group() as group:
+            for _ in range(5):
+                group.start_soon(ask)
+        return told
+
+    assert await many() == ['W/"1'] * 5
+    clock.now += 0.9
+    assert await many() == ['W/"1'] * 5
+    clock.now += 0.2
+    assert await many() == ['W/"2'] * 5
+    clock.now += 1.1
+    assert await many() == ["away"] * 5
+    assert len(made) == 3

@@ -14,6 +14,7 @@ from tests.support.wire import T0, auction, body
 
 from m26.errors import UsageError
 from m26.status.metrics import Metrics
+from m26.store.closings import Closing
 from m26.store.database import opened
 from m26.store.fair import Fair
 from m26.store.prices import Prices
@@ -70,6 +71,39 @@ async def test_what_an_older_capture_tells_later_is_told_of_the_past(database: s
         found = await prices.asks("ps5", SANDERS, at=BEFORE)
         assert found is not None
         assert found["items"][0]["price"] == 4_000
+
+
+async def test_what_comes_late_takes_no_outcome_back(database: str) -> None:
+    async with begun(database) as (market, prices):
+        lot, end = {"auction_id": 40, "buyoutPrice": 4_000}, (T0 + 150) * 1_000_000
+        sold: Closing = ("sold", "buyout", "absent", 0.9, 4_000, 0.9, end - 1, end + 1, end)
+        store = market.process.store
+        await store(body(auction(**lot), at=T0 + 61), body(auction(bids=1, **lot), at=T0 + 100))
+        await store(body(at=T0 + 200), inferred=[(0, "ps5", 40, end, sold)])
+        await store(body(auction(40, buyoutPrice=3_000), at=T0 + 80), part="file:2")
+        events = await market.process.events()
+        kinds = [(kind, late) for _, kind, *_, late in events[-2:]]
+        assert kinds == [("closed", False), ("changed", True)]
+        for at, lowest in ((T0 + 90, 3_000), (T0 + 120, 4_000), (T0 + 250, 5_040)):
+            found = await prices.asks("ps5", SANDERS, at=datetime.fromtimestamp(at, UTC))
+            assert found is not None
+            assert found["items"][0]["price"] == lowest
+
+
+async def test_days_whose_events_are_pruned_are_told_as_they_are(database: str) -> None:
+    async with begun(database) as (market, prices):
+        await market.connection.execute(
+            """
+            INSERT INTO m26.price_day (platform, card_id, bucket, n, n_copies, n_bid, n_buyout,
+                median, coins, listed, final)
+            VALUES ('ps5', $1, '2026-01-01Z', 7, 7, 0, 7, 700, 4900, 9, true)""",
+            SANDERS,
+        )
+        now, then = [await prices.prices("ps5", SANDERS, at=at) for at in (None, BEFORE)]
+        assert now is not None
+        assert then is not None
+        assert then["items"][0] == now["items"][0]
+        assert (now["items"][0]["n"], now["items"][0]["final"]) == (7, True)
 
 
 async def test_a_card_was_worth_what_it_had_sold_for_by_then(database: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from m26.cli.asking import seconds
+from m26.cli.asking import Table, seconds
 from m26.cli.prices import _hours
 from m26.cli.shown import spark
 from m26.errors import UsageError
@@ -154,3 +154,10 @@ def test_bars_go_from_the_least_to_the_most_with_gaps() -> None:
     assert spark([1, None, 2, 8]) == "▁ ▂█"
     assert spark([5, 5]) == "▁▁"
     assert spark([None]) == spark([]) == ""
+
+
+def test_a_narrow_terminal_does_without_what_matters_less() -> None:
+    table = Table(("card", "price", "id"), [("Drew Sanders", 1_000, "13522975")], spare=("id",))
+    for width, columns in ((100, 3), (29, 3), (28, 2), (5, 2)):
+        assert len(table.within(width).columns) == columns, width
+    assert table.within(5).rows == [["Drew Sanders", 1_000]]

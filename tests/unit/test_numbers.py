@@ -13,7 +13,7 @@ from m26.cli import build
 NONSENSE = ("nan", "inf", "-inf", "-1", "1e400", "9" * 30)
 NOT_ZERO = {f"sim --{name}" for name in ("size", "speed", "buyouts", "page", "batch")}
 NOT_ZERO |= {"rejects ls --limit"}
-NEEDED = {"journal export": ["pages.seg"]}
+NEEDED = {"journal export": ["pages.seg"], "market diff": ["--from=2026-01-01"]}
 Command = Callable[..., Any]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from cyclopts import Parameter
 
 from m26.cli.options import Options
-from m26.cli.output import Rows, console, dump_json, group, show, write_bytes
+from m26.cli.output import Rows, console, dump_json, group, show, text, write_bytes
 from m26.cli.shown import moment
 from m26.errors import UsageError
 
@@ -58,6 +58,20 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     title: str = ""
+    spare: Sequence[str] = ()
+    """Columns that a narrow terminal does without, in this order."""
+
+    def within(self, width: int) -> Table:
+        """With as many columns as there is room for."""
+        columns, spare = list(self.columns), list(self.spare)
+        widths = {
+            name: max(len(text(cell)) for cell in (name, *(row[n] for row in self.rows)))
+            for n, name in enumerate(columns)
+        }
+        while spare and sum(widths[name] + 2 for name in columns) - 2 > width:
+            columns.remove(spare.pop(0))
+        kept = [n for n, name in enumerate(self.columns) if name in columns]
+        return Table(columns, [[row[n] for n in kept] for row in self.rows], self.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +210,13 @@ def _print(answer: Answer, options: Question) -> None:
 
 def picture(answer: Answer) -> RenderableType:
     """The answer for people: facts, tables, and what they hold for."""
-    tables = [(table.title, table.columns, table.rows) for table in answer.tables if table.rows]
-    return group(answer.facts, tables, [*answer.notes, _holds_for(answer.document)])
+    filled = [table for table in answer.tables if table.rows]
+    fitting = [table.within(console().width) for table in filled]
+    notes = list(answer.notes)
+    if any(len(a.columns) < len(b.columns) for a, b in zip(fitting, filled, strict=True)):
+        notes.append("a wider terminal shows more columns, --csv all")
+    shown = [(table.title, table.columns, table.rows) for table in fitting]
+    return group(answer.facts, shown, [*notes, _holds_for(answer.document)])
 
 
 def _holds_for(document: AsOf) -> str:

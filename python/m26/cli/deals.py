@@ -107,7 +107,8 @@ def _table(found: DealsView) -> Table:
         )
         for row in found["items"]
     ]
-    return Table(columns, rows)
+    spare = ("id", "next ask", "a day", "net", "pos", "sales", "ends in", "roi")
+    return Table(columns, rows, spare=spare)
 
 
 async def basket(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from m26.market.rows import PriceView
     from m26.store.prices import Prices
 
+_SPARE = ("id", "24 h", "2nd", "a day", "asks", "sold", "sells for net", "last sale")
 _UNPRICED = "fair prices are being computed: none of these cards has one yet"
 
 
@@ -61,7 +62,11 @@ async def floor(
         if found["next"]:
             notes.append(f"there are more: --after {found['next']}")
         return Answer(
-            found, LatestView, [Table(columns, [_floor(row) for row in items])], [], notes
+            found,
+            LatestView,
+            [Table(columns, [_floor(row) for row in items], spare=_SPARE)],
+            [],
+            notes,
         )
 
     return await tell(ask, options)
@@ -116,8 +121,8 @@ async def movers(
             platform, window=hours, min_sales=min_sales, limit=limit, at=options.moment
         )
         columns = (
-            *("card", "ovr", "pos", "change", "median", "before", "sales", "before", "fair"),
-            *("floor", "id", "flags"),
+            *("card", "ovr", "pos", "change", "median", "before", "sales"),
+            *("sales before", "fair", "floor", "id", "flags"),
         )
         rows = [
             (
@@ -128,7 +133,8 @@ async def movers(
             for row in found["items"]
         ]
         notes = [] if rows else ["no card has so many sales in both"]
-        return Answer(found, MoversView, [Table(columns, rows)], [], notes)
+        spare = ("id", "pos", "floor", "fair")
+        return Answer(found, MoversView, [Table(columns, rows, spare=spare)], [], notes)
 
     return await tell(ask, options)
 

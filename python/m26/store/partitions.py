@@ -14,7 +14,7 @@ EVENTS = 5_000_000
 """Events a partition holds: about three weeks of one account at the default budget."""
 BY_TIME = "USING brin (observed_at) WITH (autosummarize = on)"
 """Its index `…_time_idx`, by which a moment of the past is found: events come nearly in the order
-of their times, so that it is small, and costs a batch nothing."""
+of their times, so that it is small, and costs a batch less than a microsecond for each."""
 
 
 async def ensure(connection: PoolConnectionProxy[Any], last_seq: int, *, known: int) -> int:

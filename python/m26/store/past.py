@@ -110,6 +110,7 @@ class Past:
         connection = self._connection
         await connection.execute(statements.UNINDEX)
         await connection.execute(statements.FOLD_MARKET, self._platform, self._at, begin)
+        await self._take_final(needed)
         for bucket, since in self._buckets(needed).items():
             await connection.execute(statements.SOLD[bucket], since)
             if needed.index:
@@ -160,11 +161,19 @@ class Past:
     async def _roll_up(self, needed: Needed) -> None:
         """Make buckets of all that was folded."""
         execute = self._connection.execute
+        await self._take_final(needed)
         for bucket, since in self._buckets(needed).items():
             await execute(statements.TOUCH_BUCKETS, since)
             await execute(figures.OF_WIDTH[bucket])
             await execute(coverage_statements.COVER[bucket], since)
             await execute(statements.UNTOUCH)
+
+    async def _take_final(self, needed: Needed) -> None:
+        """Take days that are never computed again, as they are."""
+        since = self._buckets(needed).get("day")
+        if since is not None:
+            values = (self._platform, needed.cards, since)
+            await self._connection.execute(statements.FINAL_DAYS, *values)
 
     async def _price(self, cards: Sequence[int]) -> None:
         """Make `market_now`."""

@@ -167,6 +167,8 @@ def _observed(since: str) -> str:
 
 
 _ON_OFFER = f"$2::timestamptz - interval '{LONGEST}'"
+# One that a status closed is among `c`, whatever else was seen of it.
+_OPEN = "e.kind <> 'closed'"
 # $1 platform, $2 the moment, $3 since when: of the whole market what was sold since then, and what
 # was on offer at the moment, as far as figures are made of it.
 _SOLD = f"least($3::timestamptz, {_ON_OFFER})"
@@ -178,7 +180,7 @@ WITH c AS MATERIALIZED ({_told(_SALE, _observed(_SOLD))}
 )
 {_into(_ASK)}
 SELECT {_of("s", _ASK)}, s.observed_at
-FROM ({_seen(_ASK, f"{_observed(_ON_OFFER)} AND e.posted_at > {_ON_OFFER}")}) AS s
+FROM ({_seen(_ASK, f"{_observed(_ON_OFFER)} AND e.posted_at > {_ON_OFFER} AND {_OPEN}")}) AS s
 WHERE s.status = 'active' AND s.expires_at > $2 AND s.buyout_price IS NOT NULL AND NOT EXISTS (
     SELECT FROM c WHERE c.auction_id = s.auction_id AND c.platform = s.platform
 )"""  # noqa: S608 - columns of ours
@@ -238,9 +240,13 @@ SELECT s.*, 0 FROM (
     FROM pg_temp.auction AS a
     WHERE date_trunc('{width}', a.closed_at) >= $1 AND {IS_SALE}
     GROUP BY a.platform, a.card_id, date_trunc('{width}', a.closed_at)
-) AS s"""  # noqa: S608 - constants
+) AS s ON CONFLICT DO NOTHING"""  # noqa: S608 - constants
 
 
+# $1 platform, $2 cards or null, $3 since when: days whose events are pruned.
+FINAL_DAYS = """
+INSERT INTO pg_temp.price_day SELECT * FROM m26.price_day
+WHERE platform = $1 AND ($2::bigint[] IS NULL OR card_id = ANY ($2)) AND final AND bucket >= $3"""
 # $1 since when.
 SOLD = {"hour": _sold("price_hour", "hour"), "day": _sold("price_day", "day")}
 UNTOUCH = f"DELETE FROM pg_temp.{TOUCHED}"  # noqa: S608 - constants

@@ -57,6 +57,16 @@ _DAYS = "SELECT count(*) FROM m26.price_day WHERE bucket < $1 AND NOT final"
 _ROW_BYTES = """
 SELECT pg_total_relation_size(oid) / greatest(reltuples, 1) FROM pg_class
 WHERE oid = to_regclass('m26.' || $1)"""
+# $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
+NOTE_FINAL = """
+INSERT INTO m26.drift AS d (path, kind, count, sample)
+SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
+FROM m26.auction_event AS e, m26.stream_head AS h
+WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
+    AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
+HAVING count(*) > 0
+ON CONFLICT (path, kind) DO UPDATE
+SET count = d.count + excluded.count, last_seen = now(), sample = excluded.sample"""
 _OLDEST = f"""
 SELECT h.pruned_before + interval '{DAYS} days' AS oldest FROM m26.stream_head AS h"""  # noqa: S608 - a constant
 

@@ -72,16 +72,6 @@ SELECT DISTINCT a.platform, a.card_id, a.posted_at, CASE WHEN a.buyout_price IS 
     THEN a.posted_at + interval '{LONGEST}' END
 FROM moved JOIN auction AS a
     ON a.auction_id = moved.auction_id AND a.platform = moved.platform"""  # noqa: S608 - constants
-# $1 to $2: events. What they tell of final days changes none of their figures, and is a surprise.
-NOTE_FINAL = """
-INSERT INTO drift AS d (path, kind, count, sample)
-SELECT 'price_day', 'final', count(*), 'auction ' || min(e.auction_id)
-FROM auction_event AS e, stream_head AS h
-WHERE e.seq > greatest($1, h.pruned_head) AND e.seq <= $2 AND e.kind <> 'bid'
-    AND coalesce(e.closed_at, e.posted_at) < h.pruned_before
-HAVING count(*) > 0
-ON CONFLICT (path, kind) DO UPDATE
-SET count = d.count + excluded.count, last_seen = now(), sample = excluded.sample"""
 # $1 how many at most: cards of which something has aged; how many they were.
 TOUCH_AGED = f"""
 WITH due AS (
@@ -94,8 +84,7 @@ WITH due AS (
 )
 SELECT count(*) FROM touched"""  # noqa: S608 - constants
 
-# A bucket of a pruned day is final, whatever is still told of it.
-IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"
+IS_OPEN = "{0}.bucket >= coalesce(h.pruned_before, '-infinity')"  # else it is final
 IS_SALE = f"""
     outcome = 'sold' AND final_price IS NOT NULL
     AND coalesce(price_confidence, confidence) >= {SURE}::real"""
@@ -253,8 +242,8 @@ CROSS JOIN LATERAL (
             FILTER (WHERE a.closed_at > w.day) AS median,
         percentile_disc(0.5) WITHIN GROUP (ORDER BY a.final_price)
             FILTER (WHERE a.closed_at <= w.day) AS before,
-        min({_AGES.format("a.closed_at", "24 hours")}) FILTER (WHERE a.closed_at > w.day) AS ages,
-        min({_AGES.format("a.closed_at", "48 hours")}) FILTER (WHERE a.closed_at <= w.day)
+        {_AGES.format("min(a.closed_at) FILTER (WHERE a.closed_at > w.day)", "24 hours")} AS ages,
+        {_AGES.format("min(a.closed_at) FILTER (WHERE a.closed_at <= w.day)", "48 hours")}
             AS ages_before
     FROM auction AS a
     WHERE a.platform = w.platform AND a.card_id = w.card_id

@@ -19,7 +19,7 @@ import structlog
 
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
-from m26.store import clock_statements, coverage_statements, index_statements, migrate
+from m26.store import clock_statements, coverage_statements, index_statements, migrate, retention
 from m26.store import connection as connections
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
@@ -211,7 +211,7 @@ class Rollups:
             await connection.execute(statements.CREATE_TOUCHED)
             if upto > seq:
                 await connection.execute(statements.TOUCH, seq, upto)
-                await connection.execute(statements.NOTE_FINAL, seq, upto)
+                await connection.execute(retention.NOTE_FINAL, seq, upto)
             await connection.execute(statements.TOUCH_MOVED)
             aged = await connection.fetchval(statements.TOUCH_AGED, _AGED)
             await connection.execute(statements.BUCKETS)

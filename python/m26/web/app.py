@@ -13,6 +13,7 @@ from m26.status.metrics import Metrics
 from m26.status.views import StatusView
 from m26.web.desk import Desk
 from m26.web.guard import Guard
+from m26.web.kept import Kept
 from m26.web.latest import Latest
 from m26.web.pages import PAGES
 from m26.web.problem import HANDLERS
@@ -48,8 +49,9 @@ def create_app(
         refusals: what follows from requests without the token; by default they are counted in
             `metrics`, and delayed once there are many.
     """
-    desk, limiter = Desk(prices), CapacityLimiter(_THREADS)
-    site = Site(metrics, snapshot, ready, desk, Latest(desk, limiter), limiter, ROUTES)
+    desk, kept, limiter = Desk(prices), Kept(), CapacityLimiter(_THREADS)
+    latest = Latest(desk, kept, limiter)
+    site = Site(metrics, snapshot, ready, desk, kept, latest, limiter, ROUTES)
     refusals = refusals or Refusals(metrics.web_refused.inc)
     return Starlette(
         routes=[each.mounted(site) for each in ROUTES],

@@ -57,13 +57,18 @@ async def answered(
     media: str,
     pack: bool,
 ) -> Body | None:
-    """Ask, and put the document into its form."""
-    async with asked.site.desk.turn() as prices:
-        document = await ask(prices, platform, **asked.values)
-    if document is None:
-        return None
-    work = partial(body_of, document, kind, media, pack=pack)
-    return await run_sync(work, limiter=asked.site.limiter)
+    """Ask, and put the document into its form; unless somebody has just asked the same."""
+
+    async def make() -> Body | None:
+        async with asked.site.desk.turn() as prices:
+            document = await ask(prices, platform, **asked.values)
+        if document is None:
+            return None
+        work = partial(body_of, document, kind, media, pack=pack)
+        return await run_sync(work, limiter=asked.site.limiter)
+
+    url = asked.request.url
+    return await asked.site.kept.body((url.path, url.query, platform, media, pack), make)
 
 
 def made(path: str, about: str, kind: Any, make: Make, *parameters: Parameter) -> Route:  # noqa: ANN401

@@ -84,7 +84,7 @@ _DEALS = (
 )
 _MOVERS = (
     Parameter("window", SPAN, "Against as long before.", default="24h"),
-    Parameter("min_sales", whole(1), "In both windows.", default=3),
+    Parameter("min_sales", whole(1, 1_000_000), "In both windows.", default=3),
     _LIMIT,
 )
 QUESTIONS = (

@@ -17,6 +17,7 @@ from starlette.routing import Route as Routed
 from m26.status.metrics import Metrics
 from m26.status.views import StatusView
 from m26.web.desk import Desk
+from m26.web.kept import Kept
 from m26.web.latest import Latest
 from m26.web.media import JSON
 from m26.web.parameters import Parameter, Refused, read
@@ -32,6 +33,7 @@ class Site:
     ready: Callable[[], list[str]]
     """Reasons why data is not fresh; empty when it is."""
     desk: Desk
+    kept: Kept
     latest: Latest
     limiter: CapacityLimiter
     """Of threads that put answers into their form: others wait for none of them."""

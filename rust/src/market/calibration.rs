@@ -271,8 +271,8 @@ fn alike(counts: &[Count], at: usize, moved: f32) -> f32 {
     (sum + WEIGHTS[1] * noise) / ((seen - chance).max(0.0) + noise)
 }
 
-/// What is left of log odds after so many proofs: the mean of the chance where they are normal, by
-/// MacKay's approximation.
+/// What is left of log odds after so many proofs: the mean of the chance where they are normal, as
+/// the logistic function is nearly a normal distribution's.
 fn certain(proofs: f32) -> f32 {
     let variance = DOUBT * DOUBT * WEIGHTS[0] / (WEIGHTS[0] + proofs);
     (1.0 + std::f32::consts::PI / 8.0 * variance).sqrt().recip()

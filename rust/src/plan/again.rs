@@ -16,7 +16,7 @@ use crate::market::rates::seconds;
 use crate::market::tracker::Tracker;
 use crate::plan::arrivals::Arrivals;
 use crate::plan::candidate::LONGEST;
-use crate::plan::price::Fading;
+use crate::plan::fading::Fading;
 
 /// A lot counts as sold for a price without being asked after where that is so likely: above what is
 /// said to be known, so that hardly one in a hundred of all that is said so is wrong.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::market::asked::{DAY, HOUR, MINUTE, SECOND};
 use crate::market::lot::Lot;
 use crate::plan::census::{Census, Estimate, Usual};
-use crate::plan::price::Fading;
+use crate::plan::fading::Fading;
 
 /// Durations that are told apart, at most.
 const DURATIONS: usize = 16;

@@ -7,7 +7,7 @@ use crate::plan::price::{Means, shadow, yields};
 
 /// A lot that is worth asking after does not wait longer than this where requests suffice: from the rush
 /// until the night, when pages show the least.
-pub(super) const LONG_WAIT: i64 = 14 * HOUR;
+const LONG_WAIT: i64 = 14 * HOUR;
 
 impl Planner {
     pub(super) fn set_price(&mut self, now: i64) {
@@ -27,23 +27,6 @@ impl Planner {
         let price = shadow(&hourly, &streams, &fading, &self.worths, means);
         let (pages, ..) = yields(price, &hourly, &streams, &fading, &self.worths, means);
         self.list.sweep.set_fading(&fading, pages, self.list.page());
-        if self.sweeps() {
-            let y =
-                crate::plan::price::yields(price, &hourly, &streams, &fading, &self.worths, means);
-            eprintln!(
-                "PRI {} price {:.2} pages {:.0} seen {:.0} refr {:.0} share {:.3} beyond {:.3} listed {:.0} places {:.0} drawn {:?}",
-                now,
-                price,
-                y.0,
-                y.1,
-                y.2,
-                self.worths.share(price / batch),
-                self.worths.beyond(price / batch),
-                hourly.iter().sum::<f32>() * 3600.0,
-                streams[0].places,
-                streams[0].drawn
-            );
-        }
         // lots that wait too long, once they may be asked after, say that requests are dearer than that
         let oldest = self.due.oldest((2.0 * self.price / batch).max(0.02)).unwrap_or(now);
         let waits = now - oldest - self.settled();

@@ -2,7 +2,7 @@
 
 use crate::plan::arrivals::Arrivals;
 pub use crate::plan::census::LONGEST;
-use crate::plan::price::Fading;
+use crate::plan::fading::Fading;
 
 /// A page that could be asked for.
 #[derive(Clone, Copy, Debug)]

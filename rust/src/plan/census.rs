@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, HOUR, SECOND};
-use crate::plan::price::Fading;
+use crate::plan::fading::Fading;
 
 /// No auction runs longer, microseconds.
 pub const LONGEST: i64 = 3 * DAY + HOUR;

@@ -48,26 +48,6 @@ impl Planner {
         let ids: Vec<i64> = best.iter().map(|wanted| wanted.auction_id).collect();
         let price = self.price.max(0.01);
         let loss = page.map_or(0.0, |page| page.lost * self.unseen());
-        if self.sweeps()
-            && let Some(page) = page
-        {
-            let first = &best[..best.len().min(self.batch())];
-            eprintln!(
-                "DBG {} price {:.2} dearer {:.2} lost {:.2} shown {:.1} loss {:.2} worth {:.2} n {} urg {:.2} value {:.2} oldest {:.1} dues {}",
-                at,
-                self.price,
-                self.dearer,
-                page.lost,
-                page.shown,
-                loss,
-                worth,
-                best.len(),
-                self.urgency(first, at),
-                self.value(),
-                first.first().map_or(0.0, |w| (at - w.expires_at) as f32 / 3.6e9),
-                self.due.len()
-            );
-        }
         let page_is_due = page.is_some_and(|page| self.is_due(page, &best, worth, at));
         if !page_is_due
             && let Some((offset, spared)) = self.ahead(at, reach)

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::price::Fading;
+use crate::plan::fading::Fading;
 
 /// How much one page says of the share that was not shown yet: so much that some thirty are its mean.
 const GAIN: f32 = 0.03;

@@ -8,8 +8,8 @@ use crate::market::lot::Lot;
 use crate::market::tracker::{News, Tracker};
 use crate::plan::arrivals::{Arrivals, whole};
 use crate::plan::census::Estimate;
+use crate::plan::fading::Fading;
 use crate::plan::list::{List, RECENT};
-use crate::plan::price::Fading;
 
 /// One of so many lots is looked at to say how many are on offer.
 const SAMPLED: usize = 8;

@@ -12,7 +12,8 @@ use crate::plan::candidate::{Candidate, LONGEST, View};
 use crate::plan::covered::Covered;
 use crate::plan::drawn::Drawn;
 use crate::plan::ending::Ending;
-use crate::plan::price::{Fading, Stream};
+use crate::plan::fading::Fading;
+use crate::plan::price::Stream;
 use crate::plan::rank::Rank;
 use crate::plan::sweep::Sweep;
 

@@ -33,6 +33,7 @@ pub mod edge;
 pub mod ending;
 mod ends;
 pub mod estimate;
+pub mod fading;
 pub mod focus;
 pub mod list;
 pub mod pace;

@@ -6,8 +6,7 @@
 
 use crate::market::asked::HOUR;
 use crate::plan::again::{Means, Places};
-use crate::plan::budget::LONG_WAIT;
-use crate::plan::due::{TOO_LATE, Wanted};
+use crate::plan::due::Wanted;
 use crate::plan::planner::Planner;
 use crate::plan::wanted::SETTLED;
 
@@ -17,9 +16,6 @@ const CHEAP: f32 = 0.1;
 const FULL: f32 = 1.01;
 /// Most copies that are listed again are so by then: what is seen of them need not be asked.
 const LISTED_AGAIN: i64 = HOUR;
-
-/// In a sweep, rounds in which a copy is shown: one draws it anew with two chances in three.
-const ROUNDS: i64 = 2;
 
 impl Planner {
     /// Whether a request has to tell of many sales to be worth it.
@@ -38,9 +34,7 @@ impl Planner {
     pub(super) fn settled(&self) -> i64 {
         let may_wait = self.tracker.manners().recall.is_none();
         match may_wait {
-            true if self.sweeps() => {
-                (LISTED_AGAIN + ROUNDS * self.list.sweep.round()).min(TOO_LATE - LONG_WAIT)
-            }
+            true if self.sweeps() => LISTED_AGAIN + self.list.sweep.round(),
             true if self.is_scarce() => LISTED_AGAIN,
             _ => SETTLED,
         }

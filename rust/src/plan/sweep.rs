@@ -9,7 +9,8 @@ use crate::market::asked::{DAY, HOUR, Reply, SECOND, Seen};
 use crate::plan::arrivals::{Arrivals, whole};
 use crate::plan::candidate::{Candidate, View};
 use crate::plan::drawn::Drawn;
-use crate::plan::price::{Fading, Stream};
+use crate::plan::fading::Fading;
+use crate::plan::price::Stream;
 
 /// Postings older than this tell nothing of how many come.
 const YOUNG: i64 = HOUR;

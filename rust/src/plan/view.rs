@@ -7,8 +7,9 @@
 use crate::market::asked::HOUR;
 use crate::market::lot::Lot;
 use crate::plan::estimate::listed;
+use crate::plan::fading::Fading;
 use crate::plan::planner::Planner;
-use crate::plan::price::{Fading, Means, shadow, yields};
+use crate::plan::price::{Means, shadow, yields};
 
 /// Listings of an hour.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::market::asked::{HOUR, MINUTE, Reply, SECOND, Status};
+use crate::market::asked::{HOUR, MINUTE, Reply, SECOND};
 use crate::market::found::Flags;
 use crate::market::found::cut::Cut;
+use crate::market::found::ends::Ends;
 use crate::market::found::page::{Order, Shape, depth, goes_on, overlap, shape};
 use crate::market::found::question::Question;
 
@@ -20,10 +21,6 @@ const APART: u32 = 50;
 const STEADY: i64 = 10 * MINUTE;
 /// Rows by which a page is known again.
 const SAMPLE: usize = 5;
-/// Pages without an ended auction that show that they leave the list at once.
-const BLANK_PAGES: u16 = 25;
-/// The most of them where ended auctions were shown before.
-const MOST_BLANK: u16 = 60;
 
 /// The page at 0 as it was seen last.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,10 +55,7 @@ pub(super) struct List {
     compared: Vec<i64>,
     /// Replies in a row that say so while the list is held to be whole.
     cuts: u8,
-    /// Pages since one showed an ended auction, their rows, and the share of pages that show one.
-    blank: (u16, u32),
-    share: f64,
-    ended_pages: u8,
+    ends: Ends,
 }
 
 impl List {
@@ -80,9 +74,7 @@ impl List {
             last: (0, Vec::new()),
             compared: Vec::new(),
             cuts: 0,
-            blank: (0, 0),
-            share: 0.5,
-            ended_pages: 0,
+            ends: Ends::default(),
         }
     }
 
@@ -96,7 +88,7 @@ impl List {
         self.paged(offset, reply, &ids, order);
         self.sized(offset, reply, &ids);
         self.cut(offset, reply);
-        self.showed_ended(reply);
+        self.ends.observe(reply, &mut self.visible);
         if offset == 0 && !ids.is_empty() {
             let order = order.or(self.order.held).unwrap_or(Order::None);
             let lag = depth(reply, order).map_or(0, |(lag, _)| lag);
@@ -266,41 +258,6 @@ impl List {
             let why =
                 format!("replies say that the list is cut, and nothing comes from {length} on");
             self.truncate.settle(length, reply.at, why);
-        }
-    }
-
-    fn showed_ended(&mut self, reply: &Reply) {
-        if reply.seen.is_empty() {
-            return;
-        }
-        let ended = reply.seen.iter().filter(|seen| seen.status != Status::Active).count();
-        if ended > 0 {
-            self.share = 0.1 + self.share * 0.9_f64.powi(1 + i32::from(self.blank.0));
-            self.blank = (0, 0);
-            self.ended_pages = self.ended_pages.saturating_add(1);
-            if self.ended_pages >= 2 && self.visible.believed() != Some(true) {
-                let why = format!("a search showed {ended} auctions that had ended");
-                self.visible.settle(true, reply.at, why);
-            }
-            return;
-        }
-        let rows = u32::try_from(reply.seen.len()).unwrap_or(u32::MAX);
-        self.blank = (self.blank.0.saturating_add(1), self.blank.1.saturating_add(rows));
-        let enough = if self.visible.believed() == Some(true) {
-            // so many that by chance one in a million runs would be as long
-            let share = self.share.clamp(0.01, 0.9);
-            ((-13.8 / (1.0 - share).ln()).ceil() as u16).clamp(8, MOST_BLANK)
-        } else {
-            BLANK_PAGES
-        };
-        let is_enough = self.blank.0 >= enough && self.blank.1 >= 1_000.min(u32::from(enough) * 20);
-        if is_enough {
-            self.ended_pages = 0;
-            if self.visible.believed() != Some(false) {
-                let pages = self.blank.0;
-                let why = format!("none of {pages} pages showed an auction that had ended");
-                self.visible.settle(false, reply.at, why);
-            }
         }
     }
 }

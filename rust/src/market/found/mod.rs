@@ -1,7 +1,7 @@
 //! What the upstream can do: questions and replies in, flags, notices and now and then a probe out.
 //!
 //! - `question`: how votes settle a question; `page`: what one page proves of its order.
-//! - `list`, `cut`: what searches show; `refresh`, `recall`: what refreshes show.
+//! - `list`, `cut`, `ends`: what searches show; `refresh`, `recall`: what refreshes show.
 //! - `probe`: what is asked for that alone.
 //!
 //! Invariant: what is held follows from the replies alone, in their order, and its state is bounded.
@@ -10,6 +10,7 @@
 // shares and ratios of small counts and of times below some days
 
 mod cut;
+mod ends;
 mod list;
 mod page;
 mod probe;

@@ -17,8 +17,7 @@ const VOTES: (u8, u8) = (2, 4);
 /// Ids asked for where the batch is not known, and the most there ever are.
 const WISH: u32 = 200;
 const MOST: u32 = 1_000;
-/// One refresh in so many asks for twice the batch: what is not read costs nothing, and a batch that grew
-/// shows within twenty requests.
+/// One refresh in so many asks for twice the batch: a batch that grew shows within twenty of them.
 const STRETCH: u32 = 8;
 /// Ended for so long at least, it has surely ended.
 const SURELY: i64 = 5 * SECOND;
