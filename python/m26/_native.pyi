@@ -168,10 +168,9 @@ class Normalizer:
 class Pricer:
     """What the cards of a market are worth at the moment `now`; times in µs.
 
-    `cards`: overall, and position and program as numbers from 0 on. The rest are records of 64-bit
-    integers, native or as binary COPY, a card by its place: `sales` (card, time, price, copy, by
-    bid, confidence in millionths, median shown or 0), `asks` (card, from, until, price, no end
-    known), `shown` (card, time, median).
+    `cards`: overall, position and program as numbers. The rest are int64 records, native or as
+    COPY, a card by its place: `sales` (card, time, price, copy, by bid, confidence × 10⁶, median
+    shown or 0), `asks` (card, from, until, price, no end known), `shown` (card, time, median).
     """
     def __new__(cls, *, now: int, days: float = 30.0) -> Self: ...
     def add(self, cards: Sequence[_Kind], sales: bytes, asks: bytes, shown: bytes) -> None:
@@ -181,7 +180,9 @@ class Pricer:
     def learned(self, model: Mapping[str, Any], at: int) -> None:
         """What one of other cards has learned at `at`."""
     def fair(self, start: int, stop: int) -> list[_Fair]:
-        """Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over
+        """What these cards are worth, in the order in which they were added.
+
+        Fair, low, high; sales, copies, sales of the week; left out as of the same copy, as over
         the asks; method, flags, spread of a day's walk; low and high of the next sale.
         """
     def sold_after(self, card: int, since: int) -> float | None:
