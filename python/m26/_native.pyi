@@ -168,10 +168,9 @@ class Normalizer:
 class Pricer:
     """What the cards of a market are worth at the moment `now`; times in µs.
 
-    `cards`: overall, and position and program as numbers from 0 on. The rest are records of 64-bit
-    integers, native or as binary COPY has them, a card by its place in `cards`: `sales` (card,
-    time, price, copy, by bid, confidence in millionths, the median that was shown or 0), `asks`
-    (card, on offer from, until, price, no end known), `shown` (card, time, median).
+    `cards`: overall, position and program as numbers. The rest are int64 records, native or as
+    COPY, a card by its place: `sales` (card, time, price, copy, by bid, confidence in millionths,
+    median or 0), `asks` (card, from, until, price, no end known), `shown` (card, time, median).
     """
     def __new__(cls, *, now: int, days: float = 30.0) -> Self: ...
     def add(self, cards: Sequence[_Kind], sales: bytes, asks: bytes, shown: bytes) -> None:

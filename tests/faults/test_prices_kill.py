@@ -118,7 +118,7 @@ def test_prices_are_exact_over_kills(
             storing.renew()
             with _pricing(dsn):
                 asyncio.run(storing.store(rng.randint(5, 15)))
-                time.sleep(rng.uniform(0.5, 1.5))
+                time.sleep(rng.uniform(0.3, 1.2))
                 asyncio.run(storing.store(rng.randint(1, 5)))
                 time.sleep(rng.uniform(0, 0.1))
                 if kill % 3 == 2:

@@ -100,6 +100,13 @@ async def test_all_is_learned_once_an_hour_and_a_card_priced_when_it_is_touched(
         assert after[1]["fair"] > before[1]["fair"]
         assert {0, 2, 3} == {of for of in after if after[of] == before[of]}
         assert await oracle.judge(place.connection, whole=False) == 4
+        asked, held = await place.connection.fetchrow(
+            "SELECT sum(asked), sum(held) FROM m26.fair_check"
+        )
+        said = before[1]["said_low"] <= after[1]["last_sale"] <= before[1]["said_high"]
+        assert (asked, held) == (1, said)
+        share = place.metrics.by_label("m26_fair_interval_coverage", "group")
+        assert share == {"under_5": held}
 
         await place.roll(after=2 * HOUR)
         assert (await place.prices())[0]["priced_at"] > after[0]["priced_at"]

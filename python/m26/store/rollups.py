@@ -19,13 +19,7 @@ import structlog
 
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, RollupsView
-from m26.store import (
-    clock_statements,
-    coverage_statements,
-    index_statements,
-    migrate,
-    retention,
-)
+from m26.store import clock_statements, coverage_statements, index_statements, migrate, retention
 from m26.store import connection as connections
 from m26.store import rollup_statements as statements
 from m26.store.database import Store
