@@ -10,7 +10,7 @@ use m26::plan::sweep::Sweep;
 const NOW: i64 = 500_000 * HOUR;
 const PAGE: usize = 100;
 /// Auctions that come between two pages, and seconds.
-const COME: i64 = 8;
+const COME: u32 = 8;
 const GAP: i64 = 20;
 
 fn lot(auction_id: i64) -> Seen {
@@ -40,7 +40,7 @@ fn a_sweep_goes_on_where_a_list_that_grows_has_moved_to() {
     let fading = &Fading::new(|_| 1.0);
     let mut lots: Vec<i64> = (0..3_000).collect();
     lots.sort_by_key(|&id| place(id));
-    let (mut twice, mut unmoved, mut before) = (0, 0.0, Vec::new());
+    let (mut twice, mut unmoved, mut before) = (0, 0, Vec::new());
     for turn in 0..240 {
         let at = NOW + turn * GAP * SECOND;
         let (page, reach) = (100.0, u32::MAX);
@@ -50,7 +50,7 @@ fn a_sweep_goes_on_where_a_list_that_grows_has_moved_to() {
         let ids: Vec<i64> = lots[from..].iter().copied().take(PAGE).collect();
         if turn >= 120 {
             twice += ids.iter().filter(|id| before.contains(*id)).count();
-            unmoved += COME as f64 * f64::from(offset) / lots.len() as f64;
+            unmoved += (COME * offset) as usize / lots.len();
         }
         let seen = ids.iter().map(|&id| lot(id)).collect();
         let reply = Reply { at, failed: false, truncated: false, seen };
@@ -60,11 +60,11 @@ fn a_sweep_goes_on_where_a_list_that_grows_has_moved_to() {
             sweep.learn(offset, &reply, &[], page, &mut arrivals);
         }
         before = ids;
-        let next = 3_000 + turn * COME;
-        lots.extend(next..next + COME);
+        let next = 3_000 + turn * i64::from(COME);
+        lots.extend(next..next + i64::from(COME));
         lots.sort_by_key(|&id| place(id));
     }
-    assert!((twice as f64) < unmoved / 2.0, "{twice} rows twice, {unmoved} had it not moved on");
+    assert!(twice < unmoved / 2, "{twice} rows twice, {unmoved} had it not moved on");
 }
 
 #[test]
