@@ -7,10 +7,14 @@ in the order of `m26.market.views`.
 
 from __future__ import annotations
 
+import re
+
 from m26.store.rollup_statements import LONGEST
 
 _MOST = 1_000
 """Asks of a card that are looked at, the lowest first."""
+LEVELS, NEWEST = 10, 10
+"""Prices and sales of a card's page."""
 
 SETTINGS = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true)"
 
@@ -33,6 +37,14 @@ PLATFORMS = "SELECT platform FROM m26.market_clock ORDER BY platform"
 def listed(rows: str) -> str:
     """Rows as one JSON list, in their order."""
     return f"SELECT coalesce(json_agg(row_to_json(i)), '[]')::text FROM ({rows}) AS i"  # noqa: S608 - constants
+
+
+def _newest(of: str) -> str:
+    """The definition of each row's card, as `card_latest` has it: which sorts those of all cards,
+    and reads their ratings."""
+    return f"""
+    SELECT * FROM m26.card AS c WHERE c.card_id = {of}.card_id
+    ORDER BY c.first_seen DESC, c.version LIMIT 1"""  # noqa: S608
 
 
 def _age(since: str, now: str) -> str:
@@ -249,13 +261,13 @@ MOVERS_OF_A_DAY = listed(
 
 
 # $1 platform, $2 cards, $3 how many of each are wanted.
-BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed("""
+BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed(f"""
     SELECT w.card_id, c.name, c.position, c.overall, c.program, w.wanted,
-        coalesce(k.asks, '{}') AS asks, w.wanted - coalesce(k.count, 0) AS missing,
+        coalesce(k.asks, '{{}}') AS asks, w.wanted - coalesce(k.count, 0) AS missing,
         coalesce(k.cost, 0) AS cost, p.fair, m26.iso(k.oldest) AS oldest_seen,
-        coalesce(p.flags, '{}') AS flags
+        coalesce(p.flags, '{{}}') AS flags
     FROM unnest($2::bigint[], $3::integer[]) WITH ORDINALITY AS w (card_id, wanted, place)
-    LEFT JOIN m26.card_latest AS c ON c.card_id = w.card_id
+    LEFT JOIN LATERAL ({_newest("w")}) AS c ON true
     LEFT JOIN market_now AS p ON p.platform = $1 AND p.card_id = w.card_id
     LEFT JOIN LATERAL (
         SELECT array_agg(o.buyout_price ORDER BY o.buyout_price, o.auction_id) AS asks,
@@ -280,12 +292,27 @@ SELECT row_to_json(i)::text FROM (
     ) AS a ON true
 ) AS i"""
 
-# $1 platform: every card of its market.
-NAMES = listed("""
+
+
+def _column(statement: str, *given: str) -> str:
+    """A statement as a column of another, which gives it what its parameters are."""
+    return f"({re.sub('[$]([1-6])', lambda at: given[int(at[1]) - 1], statement)})"
+
+
+# $1 platform, $2 card, $3 since when hours and $4 since when days. All in one: each statement by
+# itself would wait for its turn of the event loop, and of the server.
+PAGE = f"""
+SELECT {_column(PRICE, "$1", "$2")} AS price, {_column(CARD, "$1", "$2")} AS about,
+    {_column(ASKS, "$1", "ARRAY[$2]", str(LEVELS))} AS asks,
+    {_column(CARD_SALES, "$1", "$2", "NULL", "NULL", "NULL", str(NEWEST))} AS sales,
+    {_column(BUCKETS["hour"], "$1", "$2", "$3", "NULL")} AS hours,
+    {_column(BUCKETS["day"], "$1", "$2", "$4", "NULL")} AS days"""
+
+# $1 platform, $2 an event: cards of its market that are new since then, or of which anything is.
+NAMES = listed(f"""
     SELECT c.card_id, c.name, c.position, c.overall, c.program
-    FROM market_now AS n JOIN m26.card_latest AS c ON c.card_id = n.card_id
-    WHERE n.platform = $1 ORDER BY c.card_id""")
-CARDS = "SELECT count(*) FROM market_now WHERE platform = $1"
+    FROM market_now AS n CROSS JOIN LATERAL ({_newest("n")}) AS c
+    WHERE n.platform = $1 AND n.seq > $2""")  # noqa: S608 - constants
 # $1 platform, $2 card: no row where nothing was seen of it there.
 NAME = """
 SELECT c.name FROM market_now AS n LEFT JOIN m26.card_latest AS c ON c.card_id = n.card_id
