@@ -39,12 +39,13 @@ def listed(rows: str) -> str:
     return f"SELECT coalesce(json_agg(row_to_json(i)), '[]')::text FROM ({rows}) AS i"  # noqa: S608 - constants
 
 
-def _newest(of: str) -> str:
-    """The definition of each row's card, as `card_latest` has it: which sorts those of all cards,
-    and reads their ratings."""
+def _each(of: str) -> str:
+    """Joins the definition of each row's card: for some cards, where the view sorts those of all."""
     return f"""
-    SELECT * FROM m26.card AS c WHERE c.card_id = {of}.card_id
-    ORDER BY c.first_seen DESC, c.version LIMIT 1"""  # noqa: S608
+    LEFT JOIN LATERAL (
+        SELECT * FROM m26.card WHERE card.card_id = {of}.card_id
+        ORDER BY card.first_seen DESC, card.version LIMIT 1
+    ) AS c ON true"""
 
 
 def _age(since: str, now: str) -> str:
@@ -79,30 +80,39 @@ def _price(c: str, m: str) -> str:
     {_flags(stale)} AS flags"""
 
 
-_PRICED = """
+def _priced(definition: str) -> str:
+    return f"""
     FROM market_now AS p
-    JOIN market_clock AS m ON m.platform = p.platform
-    LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id
-    WHERE p.platform = $1"""
-_PRICE = f"SELECT {_price('c', 'm')} {_PRICED}"
+    JOIN market_clock AS m ON m.platform = p.platform {definition}
+    WHERE p.platform = $1"""  # noqa: S608 - constants
+
+
+_OF_ALL = "LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id"
+_PRICE = f"SELECT {_price('c', 'm')} {_priced(_OF_ALL)}"
 
 # $1 platform.
 LATEST = listed(f"{_PRICE} ORDER BY p.card_id")
 # $2 card.
 PRICE = listed(f"{_PRICE} AND p.card_id = $2")
-# $2 cards or null, $3 position or null, $4 lowest overall or null, $5 overall and $6 card of the
-# last one told or null, $7 how many.
-# Only what is told is put into words: not all that is sorted.
-MARKET = listed(f"""
+
+
+def _market(those: str) -> str:
+    # Only what is told is put into words: not all that is sorted.
+    return listed(f"""
     SELECT {_price("p", "p")}
     FROM (
-        SELECT p.*, c.name, c.position, c.overall, c.program, m.at, m.wait {_PRICED}
-            AND ($2::bigint[] IS NULL OR p.card_id = ANY ($2))
+        SELECT p.*, c.name, c.position, c.overall, c.program, m.at, m.wait {those}
             AND ($3::text IS NULL OR c.position = $3)
             AND ($4::integer IS NULL OR c.overall >= $4)
             AND ($6::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$5::integer, $6))
         ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $7
     ) AS p""")  # noqa: S608 - constants
+
+
+# $2 cards, or null for all; $3 position or null, $4 lowest overall or null, $5 overall and $6 card
+# of the last one told or null, $7 how many.
+MARKET = _market(f"{_priced(_OF_ALL)} AND $2::bigint[] IS NULL")
+MARKET_OF = _market(f"{_priced(_each('p'))} AND p.card_id = ANY ($2::bigint[])")
 
 _BUCKET = """
     m26.iso(b.bucket) AS bucket, b.n, b.n_copies, b.n_bid, b.n_buyout,
@@ -267,7 +277,7 @@ BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed(f"""
         coalesce(k.cost, 0) AS cost, p.fair, m26.iso(k.oldest) AS oldest_seen,
         coalesce(p.flags, '{{}}') AS flags
     FROM unnest($2::bigint[], $3::integer[]) WITH ORDINALITY AS w (card_id, wanted, place)
-    LEFT JOIN LATERAL ({_newest("w")}) AS c ON true
+    {_each("w")}
     LEFT JOIN market_now AS p ON p.platform = $1 AND p.card_id = w.card_id
     LEFT JOIN LATERAL (
         SELECT array_agg(o.buyout_price ORDER BY o.buyout_price, o.auction_id) AS asks,
@@ -311,8 +321,8 @@ SELECT {_column(PRICE, "$1", "$2")} AS price, {_column(CARD, "$1", "$2")} AS abo
 # $1 platform, $2 an event: cards of its market that are new since then, or of which anything is.
 NAMES = listed(f"""
     SELECT c.card_id, c.name, c.position, c.overall, c.program
-    FROM market_now AS n CROSS JOIN LATERAL ({_newest("n")}) AS c
-    WHERE n.platform = $1 AND n.seq > $2""")  # noqa: S608 - constants
+    FROM market_now AS n {_each("n")}
+    WHERE n.platform = $1 AND n.seq > $2 AND c.card_id IS NOT NULL""")  # noqa: S608 - constants
 # $1 platform, $2 card: no row where nothing was seen of it there.
 NAME = """
 SELECT c.name FROM market_now AS n LEFT JOIN m26.card_latest AS c ON c.card_id = n.card_id

@@ -107,7 +107,8 @@ class Prices:
                 named = await run_sync((await self._naming.of(found)).exact, q)
                 ids = [card["card_id"] for card in named]
             values = (platform, ids, position, min_overall, overall, last, limit + 1)
-            items = await found.rows(statements.MARKET, *values)
+            statement = statements.MARKET if ids is None else statements.MARKET_OF
+            items = await found.rows(statement, *values)
         kept, key = items[:limit], None
         if len(items) > limit:
             overall, last = kept[-1]["overall"], kept[-1]["card_id"]
