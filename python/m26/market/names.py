@@ -32,7 +32,7 @@ class Names:
     """
 
     def __init__(self, cards: Iterable[CandidateView], others: Names | None = None) -> None:
-        self._of = {} if others is None else dict(others._of)
+        self._of = {} if others is None else dict(others._of)  # noqa: SLF001 - one of these
         for card in cards:
             known = self._of.get(card["card_id"])
             if known is None or known[0] != card:

@@ -36,9 +36,11 @@ class Naming:
         if found.as_of["at"] is not None:
             return await _added(found, _NOTHING)
         async with self._reads:  # once for all who ask
-            names = await _added(found, self._known.get(found.platform, _NOTHING))
-            self._known[found.platform] = _Known(found.as_of["seq"], names)
-        return names
+            known = self._known.get(found.platform, _NOTHING)
+            if known.seq != found.as_of["seq"]:  # a database may have been set back
+                known = _Known(found.as_of["seq"], await _added(found, known))
+                self._known[found.platform] = known
+        return known.names
 
 
 async def _added(found: Reading, known: _Known) -> Names:

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import re
 
-from m26.store.rollup_statements import LONGEST
+from m26.store.rollup_statements import LONGEST, PRESENT
 
 _MOST = 1_000
 """Asks of a card that are looked at, the lowest first."""
 LEVELS, NEWEST = 10, 10
 """Prices and sales of a card's page."""
 
-SETTINGS = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true)"
+# {}: WRITE, or ONLY.
+BEGIN = f"""
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ {{}};
+SET LOCAL search_path = {PRESENT};
+SET LOCAL jit = off"""
 
 # $1 platform, $2 a moment or null. Events that the figures tell of, all events, market time; and
 # whether the moment has come.
@@ -40,12 +44,12 @@ def listed(rows: str) -> str:
 
 
 def _each(of: str) -> str:
-    """Joins the definition of each row's card: for some cards, where the view sorts those of all."""
+    """Joins the definition of each row's card; the view would sort those of all cards first."""
     return f"""
     LEFT JOIN LATERAL (
         SELECT * FROM m26.card WHERE card.card_id = {of}.card_id
         ORDER BY card.first_seen DESC, card.version LIMIT 1
-    ) AS c ON true"""
+    ) AS c ON true"""  # noqa: S608
 
 
 def _age(since: str, now: str) -> str:
@@ -84,7 +88,7 @@ def _priced(definition: str) -> str:
     return f"""
     FROM market_now AS p
     JOIN market_clock AS m ON m.platform = p.platform {definition}
-    WHERE p.platform = $1"""  # noqa: S608 - constants
+    WHERE p.platform = $1"""
 
 
 _OF_ALL = "LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id"
@@ -218,58 +222,6 @@ DEALS = _DEALS + listed(f"""
         {_flags("coalesce(p.at - p.newest > p.wait, false)")} AS flags
     FROM ask AS p LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id""")  # noqa: S608
 
-_MOVED = """
-    SELECT s.card_id, c.name, c.position, c.overall, c.program,
-        round(s.median::numeric / s.median_before - 1, 4) AS change, s.median, s.median_before,
-        s.n, s.n_before, p.fair, p.floor, p.flags
-    FROM ({sides}) AS s
-    JOIN market_now AS p ON p.platform = $1 AND p.card_id = s.card_id
-    LEFT JOIN m26.card_latest AS c ON c.card_id = s.card_id
-    WHERE s.n >= $3 AND s.n_before >= $3 AND s.median > 0 AND s.median_before > 0
-    ORDER BY abs(ln(s.median::float8 / s.median_before)) DESC, s.card_id LIMIT $4"""
-# $1 platform, $2 windows of hours, which ends where the next one begins, $3 fewest sales, $4 how
-# many. Of medians of hours the one that half of the sales do not exceed.
-MOVERS_OF_HOURS = listed(
-    _MOVED.format(
-        sides="""
-        SELECT card_id,
-            min(median) FILTER (WHERE later AND 2 * upto >= total) AS median,
-            min(median) FILTER (WHERE NOT later AND 2 * upto >= total) AS median_before,
-            sum(n) FILTER (WHERE later) AS n, sum(n) FILTER (WHERE NOT later) AS n_before
-        FROM (
-            SELECT b.card_id, b.later, b.median, b.n,
-                sum(b.n) OVER (PARTITION BY b.card_id, b.later ORDER BY b.median, b.bucket) AS upto,
-                sum(b.n) OVER (PARTITION BY b.card_id, b.later) AS total
-            FROM (
-                SELECT *, bucket >= ($2::timestamptz[])[2] AS later FROM price_hour
-                WHERE platform = $1 AND bucket >= ($2::timestamptz[])[1] AND n > 0
-            ) AS b
-        ) AS b GROUP BY card_id"""
-    )
-)
-# $2 a day.
-MOVERS_OF_DAYS = listed(
-    _MOVED.format(
-        sides="""
-        SELECT n.card_id, n.median_24h AS median, b.median AS median_before,
-            n.sales_day AS n, b.n AS n_before
-        FROM market_now AS n
-        JOIN price_day AS b ON b.platform = n.platform AND b.card_id = n.card_id
-            AND b.bucket = $2::timestamptz
-        WHERE n.platform = $1"""
-    )
-)
-# $2 is not used: all of it is in `market_now`.
-MOVERS_OF_A_DAY = listed(
-    _MOVED.format(
-        sides="""
-        SELECT card_id, median_24h AS median, median_48h AS median_before,
-            sales_day AS n, sales_before AS n_before
-        FROM market_now WHERE platform = $1 AND $2::timestamptz IS NULL"""
-    )
-)
-
-
 # $1 platform, $2 cards, $3 how many of each are wanted.
 BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed(f"""
     SELECT w.card_id, c.name, c.position, c.overall, c.program, w.wanted,
@@ -301,7 +253,6 @@ SELECT row_to_json(i)::text FROM (
         WHERE platform = $1 AND card_id = $2 ORDER BY posted_at DESC LIMIT 1
     ) AS a ON true
 ) AS i"""
-
 
 
 def _column(statement: str, *given: str) -> str:

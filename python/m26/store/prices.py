@@ -18,15 +18,13 @@ from anyio.to_thread import run_sync
 from m26.market import deals as of_deals
 from m26.market import rows, views
 from m26.market.figures import index_points
-from m26.store import index_statements
+from m26.store import index_statements, mover_statements
 from m26.store import price_statements as statements
-from m26.store.database import Store, answering
+from m26.store.database import Store
 from m26.store.naming import Naming
 from m26.store.past import EVER, EVERYTHING, Needed, buckets
-from m26.store.reading import EPOCH, place, reading
+from m26.store.reading import EPOCH, asking, place, reading
 
-_DEADLINE = 28.0
-"""Until there is a connection, seconds."""
 _ALL_LEVELS, _OF_DAY = 1_000, 24
 _DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 _HOURS, _DAYS = 2 * _DAY, 30 * _DAY
@@ -49,9 +47,8 @@ class Prices:
 
     async def platforms(self) -> list[str]:
         """Those of which anything was seen."""
-        with answering():
-            async with self._store.acquire(timeout=_DEADLINE) as connection:
-                return [row[0] for row in await connection.fetch(statements.PLATFORMS)]
+        async with asking(self._store) as connection:
+            return [row[0] for row in await connection.fetch(statements.PLATFORMS)]
 
     async def as_of(self, platform: str) -> rows.AsOf:
         """What an answer about the present would hold for."""
@@ -60,9 +57,8 @@ class Prices:
 
     async def mark(self, platform: str) -> object:
         """Of a market as it is: another one whenever an answer may be another."""
-        with answering():
-            async with self._store.acquire(timeout=_DEADLINE) as connection:
-                return await connection.fetchrow(statements.MARK, platform)
+        async with asking(self._store) as connection:
+            return await connection.fetchrow(statements.MARK, platform)
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
@@ -119,7 +115,8 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=statements.NEWEST)
+        sales = statements.NEWEST
+        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=sales)
         async with reading(self._store, platform, at, needed) as found:
             since = found.now - _HOURS, found.now - _DAYS
             told = await found.connection.fetchrow(statements.PAGE, platform, card_id, *since)
@@ -225,11 +222,11 @@ class Prices:
         async with reading(self._store, platform, at, needed) as found:
             if window < _OF_DAY:
                 begin = found.begin(_HOUR, back=(window - 1) * _HOUR)
-                statement, when = statements.MOVERS_OF_HOURS, [begin - window * _HOUR, begin]
+                statement, when = mover_statements.OF_HOURS, [begin - window * _HOUR, begin]
             elif window == _OF_DAY:
-                statement, when = statements.MOVERS_OF_A_DAY, None
+                statement, when = mover_statements.OF_A_DAY, None
             else:
-                statement, when = statements.MOVERS_OF_DAYS, found.begin(_DAY, back=window * _HOUR)
+                statement, when = mover_statements.OF_DAYS, found.begin(_DAY, back=window * _HOUR)
             items = await found.rows(statement, platform, when, min_sales, limit)
         told = {"window": window, "min_sales": min_sales, "items": items, "next": None}
         return cast("views.MoversView", {**found.as_of, **told})
