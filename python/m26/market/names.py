@@ -32,7 +32,9 @@ class Names:
     """
 
     def __init__(self, cards: Iterable[CandidateView], others: Names | None = None) -> None:
-        self._of = {} if others is None else dict(others._of)  # noqa: SLF001 - one of these
+        self._of: dict[int, tuple[CandidateView, _Said]] = {}
+        if others is not None:
+            self._of |= others._of  # noqa: SLF001 - one of these
         for card in cards:
             known = self._of.get(card["card_id"])
             if known is None or known[0] != card:

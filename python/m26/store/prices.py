@@ -119,7 +119,7 @@ class Prices:
         needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=sales)
         async with reading(self._store, platform, at, needed) as found:
             since = found.now - _HOURS, found.now - _DAYS
-            told = await found.connection.fetchrow(statements.PAGE, platform, card_id, *since)
+            told = await found.texts(statements.PAGE, platform, card_id, *since)
         page = {name: orjson.loads(text) for name, text in told.items()}
         if not page["price"]:
             return None

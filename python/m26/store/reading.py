@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import asyncpg
 import orjson
-import structlog
 
 from m26.errors import UsageError
 from m26.market.rows import AsOf, Bucket, BucketView
-from m26.store import connection as connections
 from m26.store import price_statements as statements
 from m26.store.database import Store, answering
 from m26.store.past import EVERYTHING, Needed, Past
@@ -28,7 +26,6 @@ from m26.store.rollup_statements import BEHIND
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-_log = structlog.get_logger()
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
 
@@ -52,6 +49,11 @@ class Reading:
     async def text(self, statement: str, *values: object) -> str:
         """The JSON that a statement makes."""
         return str(await self.connection.fetchval(statement, *values))
+
+    async def texts(self, statement: str, *values: object) -> Mapping[str, str]:
+        """Several of them, by the names of the columns."""
+        row = await self.connection.fetchrow(statement, *values)
+        return cast("Mapping[str, str]", row)
 
     async def rows(self, statement: str, *values: object) -> list[Any]:
         """The same, read."""
@@ -103,9 +105,7 @@ async def asking(store: Store) -> AsyncIterator[PoolConnectionProxy[Any]]:
             async with store.acquire(timeout=_DEADLINE) as connection:
                 yield connection
         except asyncpg.PostgresError as error:
-            if connections.is_pooler(error):
-                _log.warning("questions.pooler", advice="A transaction pooler: no statement cache.")
-                await store.reopen(statement_cache=False)
+            await store.heed(error)
             raise
 
 
