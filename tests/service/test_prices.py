@@ -12,6 +12,7 @@ import pytest
 from tests.support.asked import JOSE, LONELY, SANDERS, Market
 from tests.support.wire import T0, auction, body, card
 
+from m26.errors import OutageError
 from m26.status.metrics import Metrics
 from m26.store import price_statements
 from m26.store.database import opened
@@ -91,6 +92,38 @@ async def test_a_market_is_told_page_by_page(database: str) -> None:
         ]
 
 
+async def test_cards_are_found_by_the_names_they_have_by_now(database: str) -> None:
+    async with market(database) as (there, prices):
+
+        async def called(q: str) -> list[int]:
+            return [each["card_id"] for each in (await prices.market("ps5", q=q))["items"]]
+
+        deion = card(101, secondName="Able", overallRating=81)
+        await there.grow(
+            body(auction(1, card=card(100, secondName="Able")), auction(2, card=deion))
+        )
+        assert sorted(await called("able")) == [100, 101]
+        again, new = card(101, secondName="Baker", overallRating=81), card(102, secondName="Able")
+        await there.grow(body(auction(3, card=again), auction(4, card=new), at=T0 + 60))
+        assert (sorted(await called("able")), await called("baker")) == ([100, 102], [101])
+
+
+async def test_a_pooler_that_loses_statements_costs_one_answer(database: str) -> None:
+    async with market(database) as (there, _):
+        await there.begin()
+        async with opened(database, most=1) as store:
+            prices = Prices(store)
+            before = await prices.asks("ps5", SANDERS)
+            async with store.acquire(timeout=5) as connection:
+                await connection.execute("DEALLOCATE ALL")  # as one that lends another session does
+            with pytest.raises(OutageError, match="26000"):
+                await prices.asks("ps5", SANDERS)
+            assert await prices.asks("ps5", SANDERS) == before
+            async with store.acquire(timeout=5) as connection:
+                kept = await connection.fetchval("SELECT count(*) FROM pg_prepared_statements")
+            assert kept <= 1  # but for the one that counts them
+
+
 async def test_movers_and_index_compare_cards_with_themselves(database: str) -> None:
     async with market(database) as (there, prices):
         await there.begin()
@@ -139,7 +172,7 @@ async def test_asks_and_sales_are_found_by_their_indexes(database: str) -> None:
         await there.begin()
         plans = ""
         async with there.connection.transaction():
-            await there.connection.execute(price_statements.SETTINGS, "m26")
+            await there.connection.execute("SET LOCAL search_path = m26")
             await there.connection.execute("SET LOCAL enable_seqscan = off")
             for statement, values in (
                 (price_statements.ASKS, ("ps5", [SANDERS], 10)),

@@ -24,10 +24,22 @@ def words(text: str) -> list[str]:
 
 
 class Names:
-    """The cards of a market by what they are called."""
+    """The cards of a market by what they are called.
 
-    def __init__(self, cards: Iterable[CandidateView]) -> None:
-        self._cards = [(card, _Said(card)) for card in cards]
+    Args:
+        cards: of the market.
+        others: what is known of others; what is said of `cards` holds.
+    """
+
+    def __init__(self, cards: Iterable[CandidateView], others: Names | None = None) -> None:
+        self._of: dict[int, tuple[CandidateView, _Said]] = {}
+        if others is not None:
+            self._of |= others._of  # noqa: SLF001 - one of these
+        for card in cards:
+            known = self._of.get(card["card_id"])
+            if known is None or known[0] != card:
+                self._of[card["card_id"]] = card, _Said(card)
+        self._cards = self._of.values()
 
     def __len__(self) -> int:
         return len(self._cards)
@@ -44,8 +56,8 @@ class Names:
         """
         wanted = words(text)
         if len(wanted) == 1 and wanted[0].isdecimal():
-            by_id = [card for card, _ in self._cards if card["card_id"] == int(wanted[0])]
-            if by_id:
+            by_id = self._of.get(int(wanted[0]))
+            if by_id is not None:
                 return [{**by_id[0], "exact": True}]
         return self._having(wanted)
 

@@ -38,6 +38,12 @@ class Store:
         old, self._pool = self._pool, await self._connect(statement_cache=statement_cache)
         old.terminate()
 
+    async def heed(self, error: Exception) -> None:
+        """Do without cached statements where a pooler has lost them."""
+        if connections.is_pooler(error):
+            _log.warning("store.pooler", advice="A transaction pooler: statement cache is now off.")
+            await self.reopen(statement_cache=False)
+
     def close(self) -> None:
         """End all connections."""
         self._pool.terminate()  # nothing is in flight: every caller has left its transaction

@@ -243,9 +243,7 @@ class Drain:
 
     async def _outage(self, error: Exception) -> None:
         reason = connections.plain(error)
-        if connections.is_pooler(error):
-            _log.warning("store.pooler", advice="A transaction pooler: statement cache is now off.")
-            await self._store.reopen(statement_cache=False)
+        await self._store.heed(error)
         if connections.is_busy(error):
             await self._tell_why(reason)
         elif connections.is_passing(error):

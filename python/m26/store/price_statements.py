@@ -7,12 +7,20 @@ in the order of `m26.market.views`.
 
 from __future__ import annotations
 
-from m26.store.rollup_statements import LONGEST
+import re
+
+from m26.store.rollup_statements import LONGEST, PRESENT
 
 _MOST = 1_000
 """Asks of a card that are looked at, the lowest first."""
+LEVELS, NEWEST = 10, 10
+"""Prices and sales of a card's page."""
 
-SETTINGS = "SELECT set_config('search_path', $1, true), set_config('jit', 'off', true)"
+# {}: WRITE, or ONLY.
+BEGIN = f"""
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ {{}};
+SET LOCAL search_path = {PRESENT};
+SET LOCAL jit = off"""
 
 # $1 platform, $2 a moment or null. Events that the figures tell of, all events, market time; and
 # whether the moment has come.
@@ -33,6 +41,15 @@ PLATFORMS = "SELECT platform FROM m26.market_clock ORDER BY platform"
 def listed(rows: str) -> str:
     """Rows as one JSON list, in their order."""
     return f"SELECT coalesce(json_agg(row_to_json(i)), '[]')::text FROM ({rows}) AS i"  # noqa: S608 - constants
+
+
+def _each(of: str) -> str:
+    """Joins the definition of each row's card; the view would sort those of all cards first."""
+    return f"""
+    LEFT JOIN LATERAL (
+        SELECT * FROM m26.card WHERE card.card_id = {of}.card_id
+        ORDER BY card.first_seen DESC, card.version LIMIT 1
+    ) AS c ON true"""  # noqa: S608
 
 
 def _age(since: str, now: str) -> str:
@@ -67,30 +84,39 @@ def _price(c: str, m: str) -> str:
     {_flags(stale)} AS flags"""
 
 
-_PRICED = """
+def _priced(definition: str) -> str:
+    return f"""
     FROM market_now AS p
-    JOIN market_clock AS m ON m.platform = p.platform
-    LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id
+    JOIN market_clock AS m ON m.platform = p.platform {definition}
     WHERE p.platform = $1"""
-_PRICE = f"SELECT {_price('c', 'm')} {_PRICED}"
+
+
+_OF_ALL = "LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id"
+_PRICE = f"SELECT {_price('c', 'm')} {_priced(_OF_ALL)}"
 
 # $1 platform.
 LATEST = listed(f"{_PRICE} ORDER BY p.card_id")
 # $2 card.
 PRICE = listed(f"{_PRICE} AND p.card_id = $2")
-# $2 cards or null, $3 position or null, $4 lowest overall or null, $5 overall and $6 card of the
-# last one told or null, $7 how many.
-# Only what is told is put into words: not all that is sorted.
-MARKET = listed(f"""
+
+
+def _market(those: str) -> str:
+    # Only what is told is put into words: not all that is sorted.
+    return listed(f"""
     SELECT {_price("p", "p")}
     FROM (
-        SELECT p.*, c.name, c.position, c.overall, c.program, m.at, m.wait {_PRICED}
-            AND ($2::bigint[] IS NULL OR p.card_id = ANY ($2))
+        SELECT p.*, c.name, c.position, c.overall, c.program, m.at, m.wait {those}
             AND ($3::text IS NULL OR c.position = $3)
             AND ($4::integer IS NULL OR c.overall >= $4)
             AND ($6::bigint IS NULL OR (-coalesce(c.overall, -1), p.card_id) > (-$5::integer, $6))
         ORDER BY c.overall DESC NULLS LAST, p.card_id LIMIT $7
     ) AS p""")  # noqa: S608 - constants
+
+
+# $2 cards, or null for all; $3 position or null, $4 lowest overall or null, $5 overall and $6 card
+# of the last one told or null, $7 how many.
+MARKET = _market(f"{_priced(_OF_ALL)} AND $2::bigint[] IS NULL")
+MARKET_OF = _market(f"{_priced(_each('p'))} AND p.card_id = ANY ($2::bigint[])")
 
 _BUCKET = """
     m26.iso(b.bucket) AS bucket, b.n, b.n_copies, b.n_bid, b.n_buyout,
@@ -196,66 +222,14 @@ DEALS = _DEALS + listed(f"""
         {_flags("coalesce(p.at - p.newest > p.wait, false)")} AS flags
     FROM ask AS p LEFT JOIN m26.card_latest AS c ON c.card_id = p.card_id""")  # noqa: S608
 
-_MOVED = """
-    SELECT s.card_id, c.name, c.position, c.overall, c.program,
-        round(s.median::numeric / s.median_before - 1, 4) AS change, s.median, s.median_before,
-        s.n, s.n_before, p.fair, p.floor, p.flags
-    FROM ({sides}) AS s
-    JOIN market_now AS p ON p.platform = $1 AND p.card_id = s.card_id
-    LEFT JOIN m26.card_latest AS c ON c.card_id = s.card_id
-    WHERE s.n >= $3 AND s.n_before >= $3 AND s.median > 0 AND s.median_before > 0
-    ORDER BY abs(ln(s.median::float8 / s.median_before)) DESC, s.card_id LIMIT $4"""
-# $1 platform, $2 windows of hours, which ends where the next one begins, $3 fewest sales, $4 how
-# many. Of medians of hours the one that half of the sales do not exceed.
-MOVERS_OF_HOURS = listed(
-    _MOVED.format(
-        sides="""
-        SELECT card_id,
-            min(median) FILTER (WHERE later AND 2 * upto >= total) AS median,
-            min(median) FILTER (WHERE NOT later AND 2 * upto >= total) AS median_before,
-            sum(n) FILTER (WHERE later) AS n, sum(n) FILTER (WHERE NOT later) AS n_before
-        FROM (
-            SELECT b.card_id, b.later, b.median, b.n,
-                sum(b.n) OVER (PARTITION BY b.card_id, b.later ORDER BY b.median, b.bucket) AS upto,
-                sum(b.n) OVER (PARTITION BY b.card_id, b.later) AS total
-            FROM (
-                SELECT *, bucket >= ($2::timestamptz[])[2] AS later FROM price_hour
-                WHERE platform = $1 AND bucket >= ($2::timestamptz[])[1] AND n > 0
-            ) AS b
-        ) AS b GROUP BY card_id"""
-    )
-)
-# $2 a day.
-MOVERS_OF_DAYS = listed(
-    _MOVED.format(
-        sides="""
-        SELECT n.card_id, n.median_24h AS median, b.median AS median_before,
-            n.sales_day AS n, b.n AS n_before
-        FROM market_now AS n
-        JOIN price_day AS b ON b.platform = n.platform AND b.card_id = n.card_id
-            AND b.bucket = $2::timestamptz
-        WHERE n.platform = $1"""
-    )
-)
-# $2 is not used: all of it is in `market_now`.
-MOVERS_OF_A_DAY = listed(
-    _MOVED.format(
-        sides="""
-        SELECT card_id, median_24h AS median, median_48h AS median_before,
-            sales_day AS n, sales_before AS n_before
-        FROM market_now WHERE platform = $1 AND $2::timestamptz IS NULL"""
-    )
-)
-
-
 # $1 platform, $2 cards, $3 how many of each are wanted.
-BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed("""
+BASKET = f"WITH {_OF_CARDS}, {_asks()} " + listed(f"""
     SELECT w.card_id, c.name, c.position, c.overall, c.program, w.wanted,
-        coalesce(k.asks, '{}') AS asks, w.wanted - coalesce(k.count, 0) AS missing,
+        coalesce(k.asks, '{{}}') AS asks, w.wanted - coalesce(k.count, 0) AS missing,
         coalesce(k.cost, 0) AS cost, p.fair, m26.iso(k.oldest) AS oldest_seen,
-        coalesce(p.flags, '{}') AS flags
+        coalesce(p.flags, '{{}}') AS flags
     FROM unnest($2::bigint[], $3::integer[]) WITH ORDINALITY AS w (card_id, wanted, place)
-    LEFT JOIN m26.card_latest AS c ON c.card_id = w.card_id
+    {_each("w")}
     LEFT JOIN market_now AS p ON p.platform = $1 AND p.card_id = w.card_id
     LEFT JOIN LATERAL (
         SELECT array_agg(o.buyout_price ORDER BY o.buyout_price, o.auction_id) AS asks,
@@ -280,12 +254,26 @@ SELECT row_to_json(i)::text FROM (
     ) AS a ON true
 ) AS i"""
 
-# $1 platform: every card of its market.
-NAMES = listed("""
+
+def _column(statement: str, *given: str) -> str:
+    """A statement as a column of another, which gives it what its parameters are."""
+    return f"({re.sub('[$]([1-6])', lambda at: given[int(at[1]) - 1], statement)})"
+
+
+# $1 platform, $2 card, $3 since when hours and $4 since when days. All in one: each statement by
+# itself would wait for its turn of the event loop, and of the server.
+PAGE = f"""
+SELECT {_column(PRICE, "$1", "$2")} AS price, {_column(CARD, "$1", "$2")} AS about,
+    {_column(ASKS, "$1", "ARRAY[$2]", str(LEVELS))} AS asks,
+    {_column(CARD_SALES, "$1", "$2", "NULL", "NULL", "NULL", str(NEWEST))} AS sales,
+    {_column(BUCKETS["hour"], "$1", "$2", "$3", "NULL")} AS hours,
+    {_column(BUCKETS["day"], "$1", "$2", "$4", "NULL")} AS days"""
+
+# $1 platform, $2 an event: cards of its market that are new since then, or of which anything is.
+NAMES = listed(f"""
     SELECT c.card_id, c.name, c.position, c.overall, c.program
-    FROM market_now AS n JOIN m26.card_latest AS c ON c.card_id = n.card_id
-    WHERE n.platform = $1 ORDER BY c.card_id""")
-CARDS = "SELECT count(*) FROM market_now WHERE platform = $1"
+    FROM market_now AS n {_each("n")}
+    WHERE n.platform = $1 AND n.seq > $2 AND c.card_id IS NOT NULL""")  # noqa: S608 - constants
 # $1 platform, $2 card: no row where nothing was seen of it there.
 NAME = """
 SELECT c.name FROM market_now AS n LEFT JOIN m26.card_latest AS c ON c.card_id = n.card_id

@@ -18,16 +18,14 @@ from anyio.to_thread import run_sync
 from m26.market import deals as of_deals
 from m26.market import rows, views
 from m26.market.figures import index_points
-from m26.market.names import Names
-from m26.store import index_statements
+from m26.store import index_statements, mover_statements
 from m26.store import price_statements as statements
-from m26.store.database import Store, answering
+from m26.store.database import Store
+from m26.store.naming import Naming
 from m26.store.past import EVER, EVERYTHING, Needed, buckets
-from m26.store.reading import EPOCH, Reading, place, reading
+from m26.store.reading import EPOCH, asking, place, reading
 
-_DEADLINE = 28.0
-"""Until there is a connection, seconds."""
-_LEVELS, _ALL_LEVELS, _NEWEST, _OF_DAY = 10, 1_000, 10, 24
+_ALL_LEVELS, _OF_DAY = 1_000, 24
 _DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
 _HOURS, _DAYS = 2 * _DAY, 30 * _DAY
 """What a card's page, and the index, go back."""
@@ -45,13 +43,12 @@ class Prices:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._names: dict[str, tuple[int, Names]] = {}
+        self._naming = Naming()
 
     async def platforms(self) -> list[str]:
         """Those of which anything was seen."""
-        with answering():
-            async with self._store.acquire(timeout=_DEADLINE) as connection:
-                return [row[0] for row in await connection.fetch(statements.PLATFORMS)]
+        async with asking(self._store) as connection:
+            return [row[0] for row in await connection.fetch(statements.PLATFORMS)]
 
     async def as_of(self, platform: str) -> rows.AsOf:
         """What an answer about the present would hold for."""
@@ -60,9 +57,8 @@ class Prices:
 
     async def mark(self, platform: str) -> object:
         """Of a market as it is: another one whenever an answer may be another."""
-        with answering():
-            async with self._store.acquire(timeout=_DEADLINE) as connection:
-                return await connection.fetchrow(statements.MARK, platform)
+        async with asking(self._store) as connection:
+            return await connection.fetchrow(statements.MARK, platform)
 
     async def latest(self, platform: str, *, at: datetime | None = None) -> views.LatestView:
         """The whole market."""
@@ -104,10 +100,11 @@ class Prices:
         async with reading(self._store, platform, at) as found:
             ids = None
             if q is not None:
-                named = await run_sync((await self._known(found)).exact, q)
+                named = await run_sync((await self._naming.of(found)).exact, q)
                 ids = [card["card_id"] for card in named]
             values = (platform, ids, position, min_overall, overall, last, limit + 1)
-            items = await found.rows(statements.MARKET, *values)
+            statement = statements.MARKET if ids is None else statements.MARKET_OF
+            items = await found.rows(statement, *values)
         kept, key = items[:limit], None
         if len(items) > limit:
             overall, last = kept[-1]["overall"], kept[-1]["card_id"]
@@ -118,23 +115,16 @@ class Prices:
         self, platform: str, card_id: int, *, at: datetime | None = None
     ) -> views.CardView | None:
         """A card's page; None: there is no such card on that platform."""
-        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=_NEWEST)
+        sales = statements.NEWEST
+        needed = Needed(cards=[card_id], hours=_HOURS, days=_DAYS, fair=True, sales=sales)
         async with reading(self._store, platform, at, needed) as found:
-            price = await found.rows(statements.PRICE, platform, card_id)
-            if not price:
-                return None
-            made = {
-                **found.as_of,
-                "card_id": card_id,
-                "price": price[0],
-                **orjson.loads(await found.text(statements.CARD, platform, card_id)),
-                "asks": await found.rows(statements.ASKS, platform, [card_id], _LEVELS),
-                "sales": await found.rows(
-                    statements.CARD_SALES, platform, card_id, None, None, None, _NEWEST
-                ),
-                "hours": await found.buckets(card_id, "hour", found.now - _HOURS),
-                "days": await found.buckets(card_id, "day", found.now - _DAYS),
-            }
+            since = found.now - _HOURS, found.now - _DAYS
+            told = await found.texts(statements.PAGE, platform, card_id, *since)
+        page = {name: orjson.loads(text) for name, text in told.items()}
+        if not page["price"]:
+            return None
+        (price,), about = page.pop("price"), page.pop("about")
+        made = {**found.as_of, "card_id": card_id, "price": price, **about, **page}
         return cast("views.CardView", made)
 
     async def prices(
@@ -183,11 +173,11 @@ class Prices:
         begin = None if micros is None else EPOCH + micros * _MICRO
         needed = Needed(cards=cards, sales=limit + 1, until=begin, since=since)
         async with reading(self._store, platform, at, needed) as found:
-            if card_id is not None and await found.card(card_id) is None:
-                return None
             statement = statements.SALES if card_id is None else statements.CARD_SALES
             values = (platform, card_id, since, begin, auction_id, limit + 1)
             items = await found.rows(statement, *values)
+            if card_id is not None and not items and await found.card(card_id) is None:
+                return None
         kept, key = items[:limit], None
         if len(items) > limit:
             closed = datetime.fromisoformat(kept[-1]["closed_at"])
@@ -232,11 +222,11 @@ class Prices:
         async with reading(self._store, platform, at, needed) as found:
             if window < _OF_DAY:
                 begin = found.begin(_HOUR, back=(window - 1) * _HOUR)
-                statement, when = statements.MOVERS_OF_HOURS, [begin - window * _HOUR, begin]
+                statement, when = mover_statements.OF_HOURS, [begin - window * _HOUR, begin]
             elif window == _OF_DAY:
-                statement, when = statements.MOVERS_OF_A_DAY, None
+                statement, when = mover_statements.OF_A_DAY, None
             else:
-                statement, when = statements.MOVERS_OF_DAYS, found.begin(_DAY, back=window * _HOUR)
+                statement, when = mover_statements.OF_DAYS, found.begin(_DAY, back=window * _HOUR)
             items = await found.rows(statement, platform, when, min_sales, limit)
         told = {"window": window, "min_sales": min_sales, "items": items, "next": None}
         return cast("views.MoversView", {**found.as_of, **told})
@@ -275,14 +265,4 @@ class Prices:
     async def find(self, text: str, platform: str) -> list[rows.CandidateView]:
         """Cards that a text may mean, the likeliest first; of those alike in spelling the rest."""
         async with reading(self._store, platform, None) as found:
-            return await run_sync((await self._known(found)).find, text)
-
-    async def _known(self, found: Reading) -> Names:
-        """What the platform's cards are called, read again when there are others."""
-        count = await found.connection.fetchval(statements.CARDS, found.platform)
-        known = self._names.get(found.platform)
-        if known is None or known[0] != count:
-            told = await found.rows(statements.NAMES, found.platform)
-            known = count, await run_sync(Names, told)  # of thousands: not on the loop of others
-            self._names[found.platform] = known
-        return known[1]
+            return await run_sync((await self._naming.of(found)).find, text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+import asyncpg
 import orjson
 
 from m26.errors import UsageError
@@ -20,7 +21,7 @@ from m26.store import price_statements as statements
 from m26.store.database import Store, answering
 from m26.store.past import EVERYTHING, Needed, Past
 from m26.store.retention import check_moment
-from m26.store.rollup_statements import BEHIND, PRESENT
+from m26.store.rollup_statements import BEHIND
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -48,6 +49,11 @@ class Reading:
     async def text(self, statement: str, *values: object) -> str:
         """The JSON that a statement makes."""
         return str(await self.connection.fetchval(statement, *values))
+
+    async def texts(self, statement: str, *values: object) -> Mapping[str, str]:
+        """Several of them, by the names of the columns."""
+        row = await self.connection.fetchrow(statement, *values)
+        return cast("Mapping[str, str]", row)
 
     async def rows(self, statement: str, *values: object) -> list[Any]:
         """The same, read."""
@@ -87,6 +93,35 @@ class Reading:
 
 
 @asynccontextmanager
+async def asking(store: Store) -> AsyncIterator[PoolConnectionProxy[Any]]:
+    """A connection for a question.
+
+    Raises:
+        StorageError: the database does not answer. Where a pooler has lost our prepared statements,
+            the next question does without.
+    """
+    with answering():
+        try:
+            async with store.acquire(timeout=_DEADLINE) as connection:
+                yield connection
+        except asyncpg.PostgresError as error:
+            await store.heed(error)
+            raise
+
+
+@asynccontextmanager
+async def _snapshot(connection: PoolConnectionProxy[Any], *, writes: bool) -> AsyncIterator[None]:
+    """A transaction in which names are those of the present: it begins by one round trip."""
+    await connection.execute(statements.BEGIN.format("WRITE" if writes else "ONLY"))
+    try:
+        yield
+    except BaseException:
+        await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
+
+
+@asynccontextmanager
 async def reading(
     store: Store, platform: str, at: datetime | None, needed: Needed = EVERYTHING
 ) -> AsyncIterator[Reading]:
@@ -102,19 +137,14 @@ async def reading(
         StorageError: the database does not answer.
         UsageError: the moment has not come yet, or its events are pruned.
     """
-    with answering():
-        async with (
-            store.acquire(timeout=_DEADLINE) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=at is None),
-        ):
-            await connection.execute(statements.SETTINGS, PRESENT)
-            row = await connection.fetchrow(statements.AS_OF, platform, at)
-            assert row is not None, "there is a cursor from the migration on"
-            as_of = _as_of(platform, row)
-            if at is not None:
-                await check_moment(connection, at)
-                await Past(connection, platform, at).show(needed)
-            yield Reading(connection, as_of)
+    async with asking(store) as connection, _snapshot(connection, writes=at is not None):
+        row = await connection.fetchrow(statements.AS_OF, platform, at)
+        assert row is not None, "there is a cursor from the migration on"
+        as_of = _as_of(platform, row)
+        if at is not None:
+            await check_moment(connection, at)
+            await Past(connection, platform, at).show(needed)
+        yield Reading(connection, as_of)
 
 
 def _as_of(platform: str, row: Mapping[str, Any]) -> AsOf:
