@@ -85,7 +85,7 @@ async def deals(
         found = await prices.deals(platform, wanted, limit=limit, at=options.moment)
         notes = [] if found["items"] else ["no ask is that good now"]
         if found["unpriced"]:
-            notes.append(f"{found['unpriced']:,} cards on offer have no fair price yet")
+            notes.append(f"on offer without a fair price yet: {found['unpriced']:,}")
         return Answer(found, DealsView, [_table(found)], notes=notes)
 
     return await tell(ask, options)

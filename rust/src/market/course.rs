@@ -68,6 +68,11 @@ impl Rates {
 
     /// The same by hazards alone.
     pub(crate) fn walk(&self, lot: &Lot, from: i64, to: i64) -> Course {
+        self.walk_for::<true>(lot, from, to)
+    }
+
+    /// The same, with one more bid or not told apart.
+    fn walk_for<const ONCE: bool>(&self, lot: &Lot, from: i64, to: i64) -> Course {
         let (sale, bid) = (sale_row(lot), bid_row(lot));
         let leave = if lot.bids > 0 { 0.0 } else { self.leaves(length(lot)) };
         let mut now = Course { same: 1.0, ..Course::default() };
@@ -86,8 +91,10 @@ impl Rates {
                 let new = -fresh * (-next / 2.0).exp_m1();
                 now.further += fresh - old - new;
                 now.bought_further += old + new;
-                let next = next + self.bids.hazard(bid | 1, step.lead) * step.seconds;
-                now.once = now.once * (-next).exp() + fresh * (-next / 2.0).exp();
+                if ONCE {
+                    let next = next + self.bids.hazard(bid | 1, step.lead) * step.seconds;
+                    now.once = now.once * (-next).exp() + fresh * (-next / 2.0).exp();
+                }
             }
             true
         });
@@ -98,7 +105,7 @@ impl Rates {
     #[must_use]
     pub fn bought(&self, lot: &Lot) -> f32 {
         let to = if missed(lot) { lot.absent_at } else { lot.expires_at };
-        let course = self.course(lot, lot.last_active, to);
+        let course = self.walk_for::<false>(lot, lot.last_active, to);
         let bought = course.bought();
         let ended = bought + course.withdrawn;
         if ended > 0.0 { bought / ended } else { 0.0 }
@@ -107,7 +114,7 @@ impl Rates {
     /// P(sold by its expiry, given that it was on offer at `since` as it was last seen).
     #[must_use]
     pub fn sold_at_last(&self, lot: &Lot, since: i64) -> f32 {
-        let course = self.course(lot, since, lot.expires_at);
+        let course = self.walk_for::<false>(lot, since, lot.expires_at);
         let bid = if lot.bids > 0 { course.same } else { 0.0 };
         course.bought() + course.further + bid
     }

@@ -201,8 +201,16 @@ impl Arrivals {
     /// Those of them that are there still at `now`.
     #[must_use]
     pub fn left(&self, from: i64, to: i64, now: i64, fading: &Fading) -> f32 {
+        if from >= to {
+            return 0.0;
+        }
         let lived = |posted: i64| fading.after(seconds(now - posted)).1;
-        hours(from, to).map(|(from, to)| self.rate(from) * (lived(from) - lived(to))).sum()
+        let mut before = lived(from); // an hour begins where the last one ended
+        let left = hours(from, to).map(|(from, to)| {
+            let lost = std::mem::replace(&mut before, lived(to));
+            self.rate(from) * (lost - before)
+        });
+        left.sum()
     }
 }
 
