@@ -143,7 +143,7 @@ def _moved(world: World) -> int:
 
 
 @pytest.mark.parametrize(
-    "times", [pytest.param(25, id="25"), pytest.param(500, id="500", marks=pytest.mark.soak)]
+    "times", [pytest.param(12, id="12"), pytest.param(500, id="500", marks=pytest.mark.soak)]
 )
 def test_lost_replies_to_commits_double_nothing(
     world: World, portal: BlockingPortal, times: int, seed: int
