@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -82,10 +83,13 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """One connection that stays open."""
+    """One connection that stays open until it is closed."""
 
     def __init__(self, url: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+
+    def close(self) -> None:
+        self._connection.close()
 
     def get(self, path: str, headers: Mapping[str, str] = GZIP) -> Answer:
         before = time.perf_counter()
@@ -101,8 +105,9 @@ def side_by_side(url: str, question: Question, times: int) -> list[Answer]:
     answers: list[Answer] = []
 
     def ask(seed: int) -> None:
-        client, rng = Client(url), random.Random(f"{SEED} {question.label} {seed}")
-        found = [client.get(question.path(rng)) for _ in range(times)]
+        rng = random.Random(f"{SEED} {question.label} {seed}")
+        with closing(Client(url)) as client:
+            found = [client.get(question.path(rng)) for _ in range(times)]
         answers.extend(found)
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(CLIENTS)]
@@ -115,14 +120,15 @@ def side_by_side(url: str, question: Question, times: int) -> list[Answer]:
 
 def whole_markets(url: str, times: int) -> Iterator[Figure]:
     """The market made anew, and one that the client has already."""
-    client, made, known = Client(url), [], []
-    for _ in range(times):
-        time.sleep(1.05)  # for a second an answer is given again
-        fresh = client.get("/api/v1/market/latest")
-        again = client.get("/api/v1/market/latest", {**GZIP, "If-None-Match": fresh.etag})
-        made.append(fresh.seconds)
-        if again.status == 304:
-            known.append(again.seconds)
+    made, known = [], []
+    with closing(Client(url)) as client:
+        for _ in range(times):
+            time.sleep(1.05)  # for a second an answer is given again
+            fresh = client.get("/api/v1/market/latest")
+            again = client.get("/api/v1/market/latest", {**GZIP, "If-None-Match": fresh.etag})
+            made.append(fresh.seconds)
+            if again.status == 304:
+                known.append(again.seconds)
     yield Figure("the whole market, made anew, most", 1e3 * max(made), "ms", at_most=300)
     if known:
         yield Figure("the whole market, known already, most", 1e3 * max(known), "ms", at_most=5)
