@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{DAY, HOUR, MINUTE, SECOND};
 use crate::market::lot::Lot;
+use crate::market::rates::seconds;
 use crate::plan::census::{Census, Estimate, Usual};
 use crate::plan::fading::Fading;
 
@@ -220,10 +221,6 @@ fn hours(from: i64, to: i64) -> impl Iterator<Item = (i64, i64)> {
     std::iter::successors(Some(from), move |&at| Some(end(at)))
         .take_while(move |&at| at < to)
         .map(move |at| (at, end(at)))
-}
-
-fn seconds(span: i64) -> f32 {
-    span as f32 / SECOND as f32
 }
 
 /// A duration in whole minutes.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::market::asked::{HOUR, MINUTE, Reply, SECOND};
+use crate::market::rates::seconds;
 use crate::plan::arrivals::Arrivals;
 
 /// A page no further from the end than the first part of the duration tells where it is, roughly;
@@ -76,8 +77,4 @@ impl Mark {
     fn place(&self, at: i64) -> f32 {
         self.place + self.drift * seconds((at - self.at).min(FOLLOW))
     }
-}
-
-fn seconds(micros: i64) -> f32 {
-    micros as f32 / SECOND as f32
 }

@@ -16,6 +16,7 @@ pub const PRICE_EVERY: i64 = 10 * MINUTE;
 pub const LOST: f32 = 0.85;
 /// Steps of worth.
 const STEPS: usize = 32;
+
 /// How much the answers of the lots that came due were worth.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Worths {

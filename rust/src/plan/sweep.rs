@@ -246,11 +246,8 @@ impl Sweep {
         }
         let place = self.place(now);
         let offset = if !paging || place >= reach { 0 } else { place };
-        let wait = match if offset == 0 {
-            self.visited.first().copied().unwrap_or(0)
-        } else {
-            self.visited()
-        } {
+        let visited = self.visited.get(if offset == 0 { 0 } else { self.next });
+        let wait = match visited.copied().unwrap_or(0) {
             0 => self.wait.max(6.0 * 3_600.0),
             visited => (now - visited) as f32 / SECOND as f32,
         };
