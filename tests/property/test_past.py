@@ -104,11 +104,7 @@ async def _store(store: Store, connection: asyncpg.Connection[Any], rng: random.
     """By two parts, one of which may be hours behind the other."""
     lots, process = Market(rng), Process(connection, far=False)
     for _ in range(rng.randint(10, 40)):
-        page = lots.page()
-        known = await connection.fetch("SELECT auction_id FROM m26.auction")
-        chosen = rng.sample(known, min(len(known), rng.choice((0, 0, 1, 2))))
-        inferred = [lots.inferred(number) for (number,) in chosen]
-        await process.store(page, inferred=inferred, part=rng.choice("aab"), careful=True)
+        await lots.store(process)
         if rng.random() < 0.1:
             await store.fold_sightings()
             process.known.forget()

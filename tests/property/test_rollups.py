@@ -73,11 +73,7 @@ async def _store_and_roll(
 
     rollups, fair = made(), priced()
     for _ in range(rng.randint(10, 40)):
-        page = market.page()
-        known = await connection.fetch("SELECT auction_id FROM m26.auction")
-        chosen = rng.sample(known, min(len(known), rng.choice((0, 0, 1, 2))))
-        inferred = [market.inferred(number) for (number,) in chosen]
-        await process.store(page, inferred=inferred, part=rng.choice("aab"), careful=True)
+        await market.store(process)
         clock[0] = market.now + rng.choice((0, 1, 30, 90, 7_200))
         if rng.random() < 0.2:
             await store.fold_sightings()

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from tests.support import wire
+from tests.support.storing import Process
 
 from m26.store.closings import Closing, Inferred
 
@@ -28,6 +29,14 @@ class Market:
             )
             for number in range(first, first + _AUCTIONS)
         }
+
+    async def store(self, process: Process) -> None:
+        """A reply, and what is inferred of some auctions, by one part or the other."""
+        rng, page = self.rng, self.page()
+        known = await process.connection.fetch("SELECT auction_id FROM m26.auction")
+        chosen = rng.sample(known, min(len(known), rng.choice((0, 0, 1, 2))))
+        inferred = [self.inferred(number) for (number,) in chosen]
+        await process.store(page, inferred=inferred, part=rng.choice("aab"), careful=True)
 
     def page(self) -> bytes:
         """A reply; now and then one that is older than the one before."""
