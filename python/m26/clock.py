@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+_MICRO = timedelta(microseconds=1)
 
 
 async def _sleep(seconds: float) -> None:
@@ -49,3 +52,13 @@ def iso(seconds: float) -> str:
 def unix(text: str) -> float:
     """The inverse of `iso`."""
     return datetime.fromisoformat(text).timestamp()
+
+
+def micros_of(at: datetime) -> int:
+    """Microseconds since 1970 at a moment."""
+    return (at - EPOCH) // _MICRO
+
+
+def at_micros(micros: int) -> datetime:
+    """The inverse of `micros_of`."""
+    return EPOCH + micros * _MICRO

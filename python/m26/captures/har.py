@@ -16,10 +16,10 @@ import orjson
 from m26.captures.content import decoded
 from m26.captures.flow import MAX_FLOW_BYTES, Flow, too_long
 from m26.captures.split import Source, Splitter
+from m26.clock import micros_of
 from m26.errors import ShapeError
 
 _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_har(head: bytes) -> bool:
@@ -154,7 +154,7 @@ def _ended(entry: dict[str, Any]) -> int:
         lasted = timedelta(milliseconds=max(0, took) if isinstance(took, int | float) else 0)
         if began.tzinfo is None:
             began = began.replace(tzinfo=UTC)
-        return (began - _EPOCH + lasted) // timedelta(microseconds=1)
+        return micros_of(began + lasted)
     except (ValueError, OverflowError):
         return 0
 

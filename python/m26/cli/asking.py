@@ -48,7 +48,7 @@ class Question(Options):
     @property
     def moment(self) -> datetime | None:
         """What `at` says."""
-        return None if self.at is None else datetime.fromtimestamp(moment_of(self.at), UTC)
+        return point_of(self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,11 @@ def moment_of(text: str) -> float:
     except (ValueError, OverflowError) as error:
         hint = "write it as 2026-09-03T12:00:00Z, or as seconds since 1970"
         raise UsageError(f"{text!r} is no moment: {error}", hint=hint) from error
+
+
+def point_of(text: str | None) -> datetime | None:
+    """The same as a time; None where nothing is written."""
+    return None if text is None else datetime.fromtimestamp(moment_of(text), UTC)
 
 
 def seconds(text: str) -> float:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
-from m26.cli.asking import Answer, Card, Question, Table, card_of, moment_of, tell, there
+from m26.cli.asking import Answer, Card, Question, Table, card_of, point_of, tell, there
 from m26.cli.options import within
 from m26.cli.output import Rows, text
 from m26.cli.shown import ago, change, count, fair, moment, seen, spark, until
@@ -71,14 +71,14 @@ async def sales(
         after: go on behind a page: its `next` in --json.
         options: options of every question.
     """
-    moment = None if since is None else datetime.fromtimestamp(moment_of(since), UTC)
+    begin = point_of(since)
 
     async def ask(prices: Prices, platform: str) -> Answer:
         from m26.market.views import SalesView
 
         card_id = await card_of(prices, platform, card) if card else None
         found = await prices.sales(
-            platform, card_id, since=moment, limit=limit, after=after, at=options.moment
+            platform, card_id, since=begin, limit=limit, after=after, at=options.moment
         )
         found = there(found, options)
         notes = [f"there are more: --after {found['next']}"] if found["next"] else []
@@ -207,10 +207,12 @@ def _span(buckets: list[BucketView]) -> str:
 
 
 def _asks(asks: list[AskView], now: str | None, title: str) -> Table:
+    from m26.market.value import net
+
     columns = ("price", "asks", "up to here", "net", "seen", "oldest seen", "first ends in")
     rows = [
         (
-            *(each["price"], each["count"], each["cumulative"], each["price"] * 9 // 10),
+            *(each["price"], each["count"], each["cumulative"], net(each["price"])),
             *(until(now, each["newest_seen"]), until(now, each["oldest_seen"])),
             until(now, each["ends_at"]),
         )

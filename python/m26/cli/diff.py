@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from m26.cli.asking import Answer, Question, Table, tell
+from m26.cli.asking import Answer, Question, Table, point_of, tell
 from m26.cli.options import within
 from m26.cli.shown import change, moment
 from m26.errors import UsageError
@@ -39,7 +38,7 @@ async def diff(
     """
     if options.at is not None:
         raise UsageError("--at is not known here", hint="The moments are --from and --to.")
-    begin, end = (replace(options, at=text).moment for text in (since, until))
+    begin, end = point_of(since), point_of(until)
     if begin is not None and end is not None and end <= begin:
         raise UsageError("--to is not after --from", hint="Exchange them.")
 

@@ -6,9 +6,9 @@ import base64
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from m26._native import AUCTION_COLUMNS, CARD_COLUMNS, Batch, Normalizer
+from m26.clock import at_micros
 from m26.models import Page
 from m26.offline.writers import Value
 
@@ -25,7 +25,6 @@ _CARD_NAMES = [name for name, _ in CARD_COLUMNS]
 _CARD_KEY = [_CARD_NAMES.index(name) for name in ("card_id", "version")]
 _CARD_FIELDS = ("name", "position", "overall", "tier", "program")
 _CARD_VALUES = [_CARD_NAMES.index(name) for name in _CARD_FIELDS]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 COLUMNS = (
     *(_NAMES[index] for index in _KEPT),
@@ -171,4 +170,4 @@ def _shown(row: Sequence[Value]) -> Iterator[Value]:
 
 def time_text(microseconds: int) -> str:
     """Microseconds since 1970 as ``2026-08-15T20:57:15Z``, a fraction only if it is not zero."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat().replace("+00:00", "Z")
+    return at_micros(microseconds).isoformat().replace("+00:00", "Z")

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from m26 import _native
+from m26.clock import at_micros
 from m26.status.metrics import Metrics
 from m26.store import partitions, steps
 from m26.store.database import Store
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
 _log = structlog.get_logger()
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNWRITTEN = 50
 """Steps without a correction before the place is written: collectors then read states back."""
 
@@ -197,9 +197,10 @@ def _decided(key: tuple[Any, ...], states: list[tuple[Any, ...]]) -> _Correction
     seen_at, (outcome, via, *rest, after, before, at) = decided
     if outcome == "unknown" or (outcome, via) == ("sold", "bid"):
         return None
-    given = (outcome, via, *rest, *(None if t is None else _time(t) for t in (after, before, at)))
-    return _Correction(auction_id, platform, was_outcome, was_confidence, _time(seen_at), given)
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    given = (
+        outcome,
+        via,
+        *rest,
+        *(None if t is None else at_micros(t) for t in (after, before, at)),
+    )
+    return _Correction(auction_id, platform, was_outcome, was_confidence, at_micros(seen_at), given)

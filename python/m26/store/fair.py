@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import anyio
 from anyio.to_thread import run_sync
 
+from m26.clock import micros_of
 from m26.market.value import Value, coins, value
 from m26.status.metrics import Metrics
 from m26.status.views import RollupsState, StepView
@@ -23,7 +24,7 @@ from m26.store import connection as connections
 from m26.store import fair_reading as reading
 from m26.store import fair_statements as statements
 from m26.store.database import Store
-from m26.store.fair_reading import CHUNK, Market, Place, chunks, micros
+from m26.store.fair_reading import CHUNK, Market, Place, chunks
 from m26.store.rounds import for_ever
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Priced:
         said = (market.now, coins(low), coins(high))
         if said_at is not None and market.now - _SAID < said_at <= market.now:
             before = said_at, said_low, said_high
-            sold = market.pricer.sold_after(place, micros(before[0]))
+            sold = market.pricer.sold_after(place, micros_of(before[0]))
             if sold is None:
                 said = before
             else:
@@ -197,7 +198,7 @@ async def price(market: Market) -> Priced:
     if market.learns:
         market.model |= await run_sync(pricer.learn, abandon_on_cancel=True)
     else:
-        pricer.learned(market.model, micros(market.model["at"]))
+        pricer.learned(market.model, micros_of(market.model["at"]))
     for start in range(0, len(market.ids), CHUNK):
         made = await run_sync(pricer.fair, start, min(start + CHUNK, len(market.ids)))
         for place, each in enumerate(made, start):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from anyio.to_thread import run_sync
 
 from m26._native import Pricer
+from m26.clock import micros_of
 from m26.store import fair_statements as statements
 from m26.store import migrate
+from m26.store.rollup_statements import BEHIND
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -21,12 +23,9 @@ _HOUR = timedelta(hours=1)
 """So long what holds for all cards is believed,"""
 _GROWN = 1.1
 """or until there are so many times the events: a new market is learned as it comes."""
-_BEHIND = 20_000
-"""Events by which the rest of `market_now` may be behind: a card is priced once it is there."""
 CHUNK = 100
 """Cards at a time: so many hold up what else the process does for less than 5 ms."""
 T = TypeVar("T")
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Place(NamedTuple):
@@ -44,8 +43,8 @@ class Place(NamedTuple):
 
     @property
     def is_behind(self) -> bool:
-        """Whether the cards that are to be priced are not all there yet."""
-        return self.head - self.upto > _BEHIND
+        """Whether the cards that are to be priced are not all in the rest of `market_now` yet."""
+        return self.head - self.upto > BEHIND
 
 
 @dataclass(slots=True)
@@ -65,11 +64,6 @@ class Market:
     pricer: Pricer
     cards: list[tuple[Any, ...]] = field(default_factory=list)
     """What else is known of them: rows of `KINDS` from `min_price` on."""
-
-
-def micros(at: datetime) -> int:
-    """Since 1970."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 async def place(connection: PoolConnectionProxy[Any]) -> Place:
@@ -124,7 +118,7 @@ async def _market(
         model = {"positions": positions or [], "programs": programs or []}
     else:
         ids = await connection.fetchval(statements.TOUCHED, platform, at.seq, at.upto)
-    pricer = Pricer(now=micros(now), days=statements.DAYS)
+    pricer = Pricer(now=micros_of(now), days=statements.DAYS)
     return Market(platform, now, at.upto, ids or [], model, learns, is_new, pricer)
 
 

@@ -7,6 +7,7 @@ auctions.
 
 from __future__ import annotations
 
+from m26.store import rollup_statements
 from m26.store.rollup_statements import LONGEST
 
 DAYS = 30
@@ -14,12 +15,8 @@ DAYS = 30
 MOST = 120
 """Sales of a card that are read, the newest; `rust/src/price/market.rs` looks at as many."""
 
-# The planner knows nothing of how little is asked for. A snapshot of a large market may take long.
-SETTINGS = """
-SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
-    set_config('timezone', 'UTC', true),
-    set_config('search_path', 'm26, pg_temp', true),
+# As of a step of rollups. A snapshot of a large market may take long.
+SETTINGS = f"""{rollup_statements.SETTINGS},
     CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
         THEN set_config('transaction_timeout', '0', true) END"""
 
@@ -119,18 +116,17 @@ CROSS JOIN LATERAL (
 ) AS a
 ORDER BY k.place"""  # noqa: S608 - constants
 
-_LEARNED = (
+LEARNED = (
     *("platform", "at", "seq", "cards", "positions", "programs", "index_from", "index"),
     *("effects", "programs_from", "spread", "speeds", "shares", "noise", "bid", "shown"),
     "shown_variance",
 )
-LEARNED = _LEARNED
 """Columns of `market_model`, in the order of `LEARN`."""
 LEARN = f"""
-INSERT INTO market_model ({", ".join(_LEARNED)})
-VALUES ({", ".join(f"${n}" for n, _ in enumerate(_LEARNED, 1))})
+INSERT INTO market_model ({", ".join(LEARNED)})
+VALUES ({", ".join(f"${n}" for n, _ in enumerate(LEARNED, 1))})
 ON CONFLICT (platform) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in _LEARNED)}"""  # noqa: S608 - constants
+    {", ".join(f"{name} = excluded.{name}" for name in LEARNED)}"""  # noqa: S608 - constants
 
 _PRICED = {
     **dict.fromkeys(("card_id", "fair", "fair_low", "fair_high"), "bigint"),

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from m26._native import Pricer
+from m26.clock import EPOCH, micros_of
 from m26.market.rows import Bucket
 from m26.store import coverage_statements, fair, fair_reading, fair_statements, index_statements
 from m26.store import past_statements as statements
@@ -23,12 +24,9 @@ if TYPE_CHECKING:
 
 EVER = timedelta(days=100_000)
 """As far back as there are events."""
-_BEGIN = datetime.fromtimestamp(0, UTC)
 _ONE_DAY, _MICRO = timedelta(days=1), timedelta(microseconds=1)
 _NOW = timedelta(hours=49)
 """What `market_now` looks back for sales: two days from the full ten minutes before."""
-_RUNS = timedelta(hours=73)
-"""As `rollup_statements.LONGEST`: so long before its end an auction was posted at most."""
 _ROUNDS = (timedelta(days=30), EVER)
 """How far back the newest sales are looked for, where they are not among those that `market_now`
 needs."""
@@ -103,7 +101,7 @@ class Past:
         """Since when which are needed."""
         given: tuple[tuple[Bucket, timedelta | None], ...]
         given = (("hour", needed.hours), ("day", needed.days))
-        longest = self._at - _BEGIN
+        longest = self._at - EPOCH
         return {bucket: self._at - min(back, longest) for bucket, back in given if back is not None}
 
     async def _show_market(self, begin: datetime, needed: Needed) -> None:
@@ -134,14 +132,14 @@ class Past:
         before, just_then = await connection.fetchrow(statements.NEWEST, *newest)  # type: ignore[misc]  # one row
         await connection.execute(statements.EMPTY)
         if len(before) < needed.sales and needed.since is None:
-            await connection.execute(statements.FOLD_MARKET, *place, _BEGIN)
+            await connection.execute(statements.FOLD_MARKET, *place, EPOCH)
             before, just_then = await connection.fetchrow(statements.NEWEST, *newest)  # type: ignore[misc]
             await connection.execute(statements.EMPTY)
         await connection.execute(statements.FOLD, *place, before + just_then)
 
     async def _fold(self, begin: datetime, cards: Sequence[int]) -> None:
         """Fold what matters of sales since `begin`, and of what was on offer since then."""
-        since = max(begin, _BEGIN + _RUNS) - _RUNS
+        since = max(begin, EPOCH + figures.RUNS) - figures.RUNS
         values = (self._platform, self._at, cards, since, self._at + _ONE_DAY)
         await self._connection.execute(statements.PLANS, "off", "on")
         await self._connection.execute(statements.FOLD_CARDS, *values)
@@ -154,7 +152,7 @@ class Past:
             values = (cards, begin, until, needed.sales)
             if not (cards := await self._connection.fetchval(statements.FEW_SALES, *values)):
                 return
-            begin = min(begin, until - min(back, until - _BEGIN))
+            begin = min(begin, until - min(back, until - EPOCH))
             await self._connection.execute(statements.FORGET, cards)
             await self._fold(begin, cards)
 
@@ -192,7 +190,7 @@ class Past:
         if model is None:
             return
         known = {**model, "index": [], "at": self._at}
-        pricer = Pricer(now=fair_reading.micros(self._at), days=fair_statements.DAYS)
+        pricer = Pricer(now=micros_of(self._at), days=fair_statements.DAYS)
         ids = await self._connection.fetchval(fair_statements.ALL, self._platform) or []
         market = fair_reading.Market(
             self._platform, self._at, 0, ids, known, learns=False, is_new=False, pricer=pricer

@@ -11,6 +11,8 @@ from m26.store.rollup_statements import (
     IS_SALE,
     LONGEST,
     OF_SALES,
+    PAST,
+    PRESENT,
     SALES,
     TOUCHED,
 )
@@ -43,16 +45,16 @@ CREATE INDEX m26_past_sale_idx ON pg_temp.auction (card_id, closed_at) WHERE out
 UNINDEX = "DROP INDEX pg_temp.m26_past_card_idx, pg_temp.m26_past_sale_idx"
 # With `m26` before `pg_temp`, a view's text names what it is made of without a schema; with
 # `pg_temp` before it, the same text is about the past.
-_VIEW = """
+_VIEW = f"""
 DO $$
 DECLARE text text;
 BEGIN
-    PERFORM set_config('search_path', 'm26, pg_temp', true);
+    PERFORM set_config('search_path', '{PRESENT}', true);
     text := pg_get_viewdef('m26.sale'::regclass);
-    PERFORM set_config('search_path', 'pg_temp, m26', true);
+    PERFORM set_config('search_path', '{PAST}', true);
     EXECUTE 'CREATE TEMP VIEW sale AS ' || text;
     EXECUTE 'CREATE TEMP TABLE m26_past_' || (SELECT schema_epoch FROM stream_head) || ' ()';
-END $$"""
+END $$"""  # noqa: S608 - constants
 # A pooler may have kept a session of an older schema.
 MAKE_READY = ";\n".join(
     (
@@ -69,8 +71,8 @@ VALUES ($1, $2, $2, (SELECT wait FROM m26.market_clock WHERE platform = $1))"""
 
 # For one question. Of the whole market so much is sorted that it would not fit into less; where it
 # does not fit into this, the server sorts it on its disk.
-SETTINGS = """
-SELECT set_config('search_path', 'pg_temp, m26', true), set_config('work_mem', '64MB', true),
+SETTINGS = f"""
+SELECT set_config('search_path', '{PAST}', true), set_config('work_mem', '64MB', true),
     set_config('timezone', 'UTC', true), set_config('jit', 'off', true)"""
 # The server knows nothing of how little is asked for, and of these tables. $1: whether it may read
 # one from its begin to its end; $2: whether it may join other than card by card.

@@ -15,6 +15,7 @@ from typing import cast
 import orjson
 from anyio.to_thread import run_sync
 
+from m26.clock import at_micros, micros_of
 from m26.market import deals as of_deals
 from m26.market import rows, views
 from m26.market.figures import index_points
@@ -23,10 +24,10 @@ from m26.store import price_statements as statements
 from m26.store.database import Store
 from m26.store.naming import Naming
 from m26.store.past import EVER, EVERYTHING, Needed, buckets
-from m26.store.reading import EPOCH, asking, place, reading
+from m26.store.reading import asking, place, reading
 
 _ALL_LEVELS, _OF_DAY = 1_000, 24
-_DAY, _HOUR, _MICRO = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _HOURS, _DAYS = 2 * _DAY, 30 * _DAY
 """What a card's page, and the index, go back."""
 
@@ -170,7 +171,7 @@ class Prices:
         """Sales of a card, or of all; those from `since` on, the newest first."""
         cards = None if card_id is None else [card_id]
         micros, auction_id = place(after)
-        begin = None if micros is None else EPOCH + micros * _MICRO
+        begin = None if micros is None else at_micros(micros)
         needed = Needed(cards=cards, sales=limit + 1, until=begin, since=since)
         async with reading(self._store, platform, at, needed) as found:
             statement = statements.SALES if card_id is None else statements.CARD_SALES
@@ -181,8 +182,7 @@ class Prices:
         kept, key = items[:limit], None
         if len(items) > limit:
             closed = datetime.fromisoformat(kept[-1]["closed_at"])
-            micros = (closed - EPOCH) // _MICRO
-            key = f"{micros}_{kept[-1]['auction_id']}"
+            key = f"{micros_of(closed)}_{kept[-1]['auction_id']}"
         return {**found.as_of, "items": kept, "next": key}
 
     async def deals(

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import asyncpg
 import orjson
 
+from m26.clock import EPOCH
 from m26.errors import UsageError
 from m26.market.rows import AsOf, Bucket, BucketView
 from m26.store import price_statements as statements
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _DEADLINE = 28.0
 """Until there is a connection, seconds."""
-
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Card(TypedDict):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from m26.errors import UsageError
 from m26.store.fair_statements import DAYS
 from m26.store.partitions import EVENTS
-from m26.store.rollup_statements import BEHIND, LONGEST
+from m26.store.rollup_statements import BEHIND, LONGEST, RUNS
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -48,8 +48,8 @@ SELECT count(*) AS events, count(*) FILTER (WHERE kind = 'listed' AND NOT late) 
     date_trunc('day', max(least(posted_at, observed_at)) + interval '{LONGEST}', 'UTC')
         + interval '24 hours' AS before
 FROM m26.{{0}}"""  # noqa: S608 - constants
-_AT_MOST = timedelta(hours=97)
-"""From a partition's newest event to the day before which its auctions are over: `LONGEST`, and the
+_AT_MOST = RUNS + timedelta(days=1)
+"""From a partition's newest event to the day before which its auctions are over: `RUNS`, and the
 rest of a day."""
 _BEFORE = "SELECT count(*) FROM m26.{0} WHERE {1} < $1"
 _DAYS = "SELECT count(*) FROM m26.price_day WHERE bucket < $1 AND NOT final"

@@ -9,9 +9,12 @@ Names are without a schema: `m26.store.past` computes the same figures of other 
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 SURE = 0.8
 """`price_confidence` from which a sale is counted; the pricer weighs the others by it."""
-LONGEST = "73 hours"
+RUNS = timedelta(hours=73)
+LONGEST = f"{RUNS // timedelta(hours=1)} hours"
 """An auction is posted for 72 hours at most; one that was posted before is over, and no ask."""
 BEHIND = 20_000
 """Events behind which figures are still being built: what a second of catching up makes good."""
@@ -20,11 +23,11 @@ DEPTH = 10
 
 PRESENT, PAST = "m26, pg_temp", "pg_temp, m26"
 """Where names are looked up: a session that was asked for the past has tables of the same names."""
-# $1 one of these. For one step: the planner knows nothing of what a step has touched.
-SETTINGS = """
+# For one step: the planner knows nothing of what a step has touched.
+SETTINGS = f"""
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
     set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
-    set_config('timezone', 'UTC', true), set_config('search_path', $1, true)"""
+    set_config('timezone', 'UTC', true), set_config('search_path', '{PRESENT}', true)"""
 
 PLACE = """
 SELECT c.seq, h.seq AS head, h.schema_epoch

@@ -193,7 +193,7 @@ class Rollups:
 
     async def _step(self, connection: PoolConnectionProxy[Any], size: int) -> _Step | None:
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS, statements.PRESENT)
+            await connection.execute(statements.SETTINGS)
             seq, head, epoch = await connection.fetchrow(statements.PLACE)  # type: ignore[misc]
             migrate.check_epoch(epoch)
             rows = await connection.fetch(clock_statements.TIMES, seq, min(head, seq + size))
@@ -227,7 +227,7 @@ class Rollups:
         first = self._covered_at is None
         since = datetime.fromtimestamp(0 if first else self._now(), UTC)
         async with connection.transaction():
-            await connection.execute(statements.SETTINGS, statements.PRESENT)
+            await connection.execute(statements.SETTINGS)
             if await connection.fetchrow(statements.LOCK) is None:
                 return  # another process does it
             for statement in coverage_statements.COVER.values():

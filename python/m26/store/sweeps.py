@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from m26.clock import at_micros
 from m26.models import SWEEP_END, Page
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTED = ("seen", "new", "changed", "late")
 _FACTS = ("pages_asked", "pages_answered", "truncated", "complete", "why")
 
@@ -101,7 +100,7 @@ def rows(pages: Iterable[Page], counts: Mapping[Key, Counter[str]]) -> tuple[lis
         {
             "platform": platform,
             "query": of_sweep[0].query,
-            "started_at": _time(started),
+            "started_at": at_micros(started),
             "pages_answered": len(of_sweep),
             **{name: counts.get((platform, started), Counter())[name] for name in _COUNTED},
         }
@@ -110,11 +109,7 @@ def rows(pages: Iterable[Page], counts: Mapping[Key, Counter[str]]) -> tuple[lis
     closed = []
     for (platform, started), page in ended.items():
         facts = orjson.loads(page.body)
-        row = {"platform": platform, "query": page.query, "started_at": _time(started)}
+        row = {"platform": platform, "query": page.query, "started_at": at_micros(started)}
         row |= {name: facts[name] for name in _FACTS}
-        closed.append({**row, "finished_at": _time(facts["finished_at"])})
+        closed.append({**row, "finished_at": at_micros(facts["finished_at"])})
     return counted, closed
-
-
-def _time(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)

@@ -15,6 +15,7 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
+from m26.clock import EPOCH
 from m26.web.problem import FaultView
 from m26.web.schema import Schema
 
@@ -24,7 +25,6 @@ _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _SPAN = re.compile(r"(?P<hours>[1-9][0-9]{0,2})h|(?P<days>[1-9][0-9]?)d")
-_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST = 2**63 - 1
 """Of whole numbers: a bigint of PostgreSQL."""
@@ -197,7 +197,7 @@ def _moment(text: str) -> datetime:
 
 
 def _past(text: str) -> datetime:
-    return max(_moment(text), _BEGIN)
+    return max(_moment(text), EPOCH)
 
 
 def _hours(text: str) -> int:
